@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: metrics of a classifier."""

@@ -1,0 +1,1 @@
+"""The registry of architectures, and one family of them a file."""

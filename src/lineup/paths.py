@@ -1,0 +1,117 @@
+"""Every path of the project, from one root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineup.errors import LineupError
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with ``params.yaml`` and ``dvc.yaml``, and the places below it.
+
+    Parameters
+    ----------
+    root : Path
+        Absolute path of the project folder.
+    """
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def raw(self) -> Path:
+        """The four IDX files of the dataset and ``dataset.json``."""
+        return self.root / "data" / "raw"
+
+    @property
+    def dataset(self) -> Path:
+        """All images, labels and the nested split, in one NPZ file."""
+        return self.root / "data" / "splits" / "dataset.npz"
+
+    @property
+    def models(self) -> Path:
+        """Records of the models of the line-up, a folder each."""
+        return self.root / "runs" / "models"
+
+    @property
+    def committees(self) -> Path:
+        """Records of the committees, a folder each."""
+        return self.root / "runs" / "committees"
+
+    @property
+    def selection(self) -> Path:
+        """Who sits in each committee, a JSON file each."""
+        return self.root / "runs" / "selection"
+
+    @property
+    def experiments(self) -> Path:
+        """Records of single experiments, outside the pipeline."""
+        return self.root / "experiments"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """Return the project that holds a folder.
+
+    Parameters
+    ----------
+    start : Path, optional
+        Where to look first, then in its parents. Default: the working directory.
+
+    Raises
+    ------
+    LineupError
+        If neither the folder nor a parent of it has both ``params.yaml`` and ``dvc.yaml``.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return Project(folder)
+    raise LineupError(f"{start}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project")
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; on success rename it to ``path``, on failure remove it.
+
+    A reader sees the old file or the whole new one, never a part.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside ``path``; on success it takes the place of ``path``.
+
+    What a killed process left under the temporary name is removed first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

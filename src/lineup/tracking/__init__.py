@@ -1,0 +1,1 @@
+"""Records on disk, and MLflow as a view of them."""

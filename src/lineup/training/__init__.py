@@ -1,0 +1,1 @@
+"""Fit one model and leave its record."""
