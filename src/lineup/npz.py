@@ -1,0 +1,98 @@
+"""NPZ files that are the same byte for byte when their arrays are, and that are safe to read."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineup.errors import LineupError
+from lineup.paths import replacing_file
+
+# The earliest date that a ZIP entry can hold: np.savez writes the time of day, so that no two files of it are equal.
+_DATE = (1980, 1, 1, 0, 0, 0)
+_SUFFIX = ".npy"
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write arrays to an uncompressed NPZ file; equal arrays in equal order give equal bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It is replaced as a whole; its folder is made.
+    arrays : mapping of str to ndarray
+        Arrays of any shape, by name, without Python objects.
+
+    Raises
+    ------
+    ValueError
+        If an array holds Python objects.
+    """
+    with replacing_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(name + _SUFFIX, _DATE)
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            with archive.open(entry, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
+
+
+def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Read every array of an NPZ file; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : Path
+        A file of :func:`write_npz`, ``np.savez`` or ``np.savez_compressed``.
+    max_bytes : int
+        The most bytes that the arrays may take together. The ZIP directory is held against it before an array is read.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays by name, in the order of the file.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing, no NPZ file, damaged, larger than ``max_bytes``, or holds Python objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            total = sum(entry.file_size for entry in entries)
+            if total > max_bytes:
+                raise LineupError(f"{path}: too large: expected at most {max_bytes:,} bytes unpacked, found {total:,}")
+            return {entry.filename.removesuffix(_SUFFIX): _read_entry(path, archive, entry) for entry in entries}
+    except LineupError:
+        raise
+    except FileNotFoundError:
+        raise LineupError(f"{path}: no such file") from None
+    except Exception as error:  # damage surfaces as any of a dozen types: zipfile, zlib, struct, tokenize, numpy, ...
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LineupError(
+            f"{path}: expected an NPZ file of arrays, found a damaged or different file: {reason}"
+        ) from error
+
+
+def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
+    """Read one array once its header promises exactly the bytes that the ZIP directory grants."""
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(stream)
+        if dtype.hasobject:
+            raise LineupError(f"{path}: array {entry.filename}: expected numbers, found Python objects")
+        promised = stream.tell() + math.prod(shape) * dtype.itemsize
+        if promised != entry.file_size or min(shape, default=1) < 0:
+            raise LineupError(
+                f"{path}: array {entry.filename}: its header promises {promised:,} bytes, found {entry.file_size:,}"
+            )
+    with archive.open(entry) as stream:
+        array: np.ndarray[Any, Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
