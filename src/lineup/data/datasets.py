@@ -1,0 +1,128 @@
+"""The datasets that the project knows: names, classes, files, hosts, checksums."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lineup.errors import LineupError
+
+TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
+TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
+TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
+TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
+FILE_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+IMAGE_SIZE = 28
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a dataset, as its publisher made it.
+
+    Parameters
+    ----------
+    name : str
+        File name, the same on every host.
+    size_bytes : int
+        Length of the file.
+    sha256 : str
+        Checksum, 64 lower-case hexadecimal digits.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One dataset.
+
+    Parameters
+    ----------
+    name : str
+        Key in `DATASETS` and value of ``data.name`` in ``params.yaml``.
+    title : str
+        Name for readers.
+    classes : tuple of str
+        Class names; the label of an image is an index into them.
+    files : tuple of RemoteFile
+        What to fetch; empty for a generated dataset.
+    hosts : tuple of str
+        Addresses, each ending in a slash, that hold all the files; tried in this order.
+    generated : bool
+        True if the images are drawn by `lineup.data.synthetic` instead of fetched.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    files: tuple[RemoteFile, ...]
+    hosts: tuple[str, ...]
+    generated: bool
+
+
+_GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+# The deduplicated release of 2017-08-31, which every library downloads today. The publisher gives MD5; the SHA-256 are
+# those of files with these MD5.
+_FASHION_MNIST = DatasetSpec(
+    name="fashion_mnist",
+    title="Fashion-MNIST",
+    classes=_GARMENTS,
+    files=(
+        RemoteFile(TRAIN_IMAGES, 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        RemoteFile(TRAIN_LABELS, 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        RemoteFile(TEST_IMAGES, 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        RemoteFile(TEST_LABELS, 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    ),
+    hosts=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # the publisher
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",  # the publisher
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # Keras
+    ),
+    generated=False,
+)
+
+_SYNTHETIC = DatasetSpec(
+    name="synthetic",
+    title="Synthetic garments",
+    classes=_GARMENTS,
+    files=(),
+    hosts=(),
+    generated=True,
+)
+
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (_FASHION_MNIST, _SYNTHETIC)}
+
+
+def find_dataset(name: str) -> DatasetSpec:
+    """Return a dataset by its name.
+
+    Raises
+    ------
+    LineupError
+        If there is no dataset of this name.
+    """
+    if name not in DATASETS:
+        raise LineupError(f"data.name: no dataset {name!r}; expected one of {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def class_slug(name: str) -> str:
+    """Return a class name as lower-case letters, digits and underscores: ``T-shirt/top`` gives ``t_shirt_top``.
+
+    MLflow's metric names and file names take it.
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -1,0 +1,122 @@
+"""The IDX format of the MNIST family: unsigned bytes, one to three dimensions, gzip or plain.
+
+Layout, big-endian: two zero bytes, one byte for the type (8: unsigned byte), one byte for the number of dimensions,
+four bytes a dimension, then the values, the last dimension fastest. Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST
+database of handwritten digits".
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from lineup.errors import LineupError
+from lineup.paths import replacing_file
+
+_UNSIGNED_BYTE = 0x08
+_GZIP_MAGIC = b"\x1f\x8b"
+# Five times the training images of Fashion-MNIST.
+_MAX_BYTES = 1 << 28
+
+
+def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Read an IDX file of unsigned bytes, compressed with gzip or plain.
+
+    The header is checked before memory is taken, and no more than one byte over what it promises is ever decompressed.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Its first two bytes, not its name, say whether it is compressed.
+    max_bytes : int, default 268435456
+        The most bytes that the array may take.
+
+    Returns
+    -------
+    ndarray of uint8
+        One to three dimensions, as the header says; writeable.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing, damaged, no IDX file of unsigned bytes, shorter or longer than its header says, or
+        larger than ``max_bytes``.
+    """
+    try:
+        with path.open("rb") as plain:
+            magic = plain.read(2)
+            plain.seek(0)
+            if magic != _GZIP_MAGIC:
+                return _read_stream(path, plain, max_bytes)
+            with gzip.GzipFile(fileobj=plain, mode="rb") as unpacked:
+                return _read_stream(path, unpacked, max_bytes)
+    except FileNotFoundError:
+        raise LineupError(f"{path}: no such file") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise LineupError(f"{path}: cannot be read: {error}") from error
+
+
+def _read_stream(path: Path, stream: IO[bytes] | gzip.GzipFile, max_bytes: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    shape = _read_header(path, stream)
+    promised = math.prod(shape)
+    what = f"{' x '.join(map(str, shape))} bytes of data"
+    if promised > max_bytes:
+        raise LineupError(f"{path}: its header promises {what}, expected at most {max_bytes:,} bytes")
+    data = stream.read(promised + 1)
+    if len(data) > promised:
+        raise LineupError(f"{path}: expected {what}, found more")
+    if len(data) < promised:
+        raise LineupError(f"{path}: expected {what}, found only {len(data):,}")
+    return np.frombuffer(data, np.uint8).reshape(shape).copy()
+
+
+def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ...]:
+    """Return the dimensions that the header promises."""
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0":
+        raise LineupError(f"{path}: expected an IDX file, which starts with two zero bytes, found {start[:4]!r}")
+    _, _, kind, dimensions = start
+    if kind != _UNSIGNED_BYTE:
+        raise LineupError(f"{path}: expected IDX type 0x08 (unsigned byte), found 0x{kind:02x}")
+    if not 1 <= dimensions <= 3:
+        raise LineupError(f"{path}: expected 1 to 3 dimensions, found {dimensions}")
+    sizes = stream.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
+        raise LineupError(f"{path}: the IDX header ends early: expected {4 + 4 * dimensions} bytes")
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    if 0 in shape:
+        raise LineupError(f"{path}: expected dimensions above 0, found {' x '.join(map(str, shape))}")
+    return shape
+
+
+def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    """Write an array as a gzip-compressed IDX file; equal arrays give equal bytes with the same zlib.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It is replaced as a whole; its folder is made.
+    array : ndarray of uint8
+        One to three dimensions, none of them 0.
+
+    Raises
+    ------
+    ValueError
+        If the array is of another type or shape.
+    """
+    if array.dtype != np.uint8 or not 1 <= array.ndim <= 3 or array.size == 0:
+        raise ValueError(f"IDX takes uint8 arrays of 1 to 3 dimensions above 0, found {array.dtype} {array.shape}")
+    header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
+    # No file name and no time in the gzip header: both would change the bytes.
+    with (
+        replacing_file(path) as partial,
+        partial.open("wb") as plain,
+        gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) as packed,
+    ):
+        packed.write(header + array.tobytes())
