@@ -1,0 +1,90 @@
+# Needs git, make and one of Python 3.11, 3.12, 3.13. `make` alone lists the targets.
+#
+# Every target first makes .venv from the lock file, once. `make setup CUDA=1` takes the lock file with CUDA,
+# `make setup CUDA=0` goes back, `make setup PYTHON=python3.13` chooses the interpreter; later calls keep the choice.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test repro ui lint format lock clean-demo force
+
+# What .venv was built with: variant, interpreter, folder. Another choice or a moved checkout builds it anew.
+BUILT := $(shell cat .venv/.locked 2>/dev/null)
+VARIANT := $(or $(word 1,$(BUILT)),cpu)
+ifeq ($(CUDA),1)
+VARIANT := cuda
+else ifeq ($(CUDA),0)
+VARIANT := cpu
+endif
+CHOICE := $(or $(PYTHON),$(word 2,$(BUILT)),any)
+WANTED := $(VARIANT) $(CHOICE) $(CURDIR)
+
+LOCK := $(if $(filter cuda,$(VARIANT)),requirements-cuda.lock,requirements.lock)
+PYTHONS := $(if $(filter any,$(CHOICE)),python3.11 python3.12 python3.13 python3 python,$(CHOICE))
+# Prints the interpreter itself: a pyenv shim may exist and not run, and an active virtual environment is no base.
+CHECK := import ensurepip, sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit(1); print(sys._base_executable)
+
+# Stage commands call python and lineup by name, so .venv comes first. The base interpreter is looked for without it.
+OUTER_PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
+export PATH := $(CURDIR)/.venv/bin:$(OUTER_PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := .venv/bin/python -m pip install --quiet --no-input
+
+help:  ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.ready  ## make .venv from the lock file (CUDA=1: for NVIDIA GPUs)
+	@echo ".venv is ready: $$(python --version), $(LOCK)"
+
+demo: .venv/.ready  ## run the whole pipeline, small, in .demo, and print the leaderboard
+	@lineup demo
+
+test: .venv/.ready  ## run the tests
+	@pytest
+
+repro: .venv/.ready  ## bring all results up to date (dvc repro)
+	@dvc repro
+
+ui: .venv/.ready  ## open the MLflow UI on this project's runs
+	@lineup ui
+
+lint: .venv/.ready  ## check style (ruff) and types (mypy)
+	@ruff check
+	@ruff format --check
+	@mypy
+
+format: .venv/.ready  ## put imports and layout in order (ruff)
+	@ruff check --fix
+	@ruff format
+
+UV ?= uv
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --no-emit-index-url --generate-hashes --extra dev pyproject.toml
+
+lock:  ## write both lock files anew after a change to pyproject.toml (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock: no uv on the PATH; install it or name it: make lock UV=..." >&2; exit 1; }
+	@$(COMPILE) --extra cpu --output-file requirements.lock
+	@$(COMPILE) --extra cuda --output-file requirements-cuda.lock
+
+clean-demo:  ## remove the demo's workspace
+	@rm -rf .demo
+
+# The stamps are written last: what an interrupted call left is removed by the next one. Compiling apart from pip
+# uses all cores, and works where PYTHONDONTWRITEBYTECODE is set; TensorFlow without byte code takes 18 s to import.
+.venv/.locked: $(LOCK) $(if $(filter-out $(BUILT),$(WANTED)),force)
+	@base=$$(PATH="$(OUTER_PATH)"; for python in $(PYTHONS); do "$$python" -c '$(CHECK)' 2>/dev/null && break; done); \
+	if [ -z "$$base" ]; then \
+		echo "make: no working Python 3.11, 3.12 or 3.13 with its venv module (tried: $(PYTHONS)); install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; \
+	echo "set-up 1/4: a virtual environment in .venv, with $$base"; \
+	rm -rf .venv && "$$base" -m venv .venv
+	@echo "set-up 2/4: packages from $(LOCK): 2 GB on disk, more with CUDA; some minutes"
+	@$(PIP_INSTALL) --no-compile --require-hashes -r $(LOCK) 2>.venv/pip.log || { tail -n 20 .venv/pip.log >&2; exit 1; }
+	@echo "set-up 3/4: compiling them, for quick starts"
+	@.venv/bin/python -m compileall -qq -j 0 .venv/lib || true
+	@echo "$(WANTED)" >$@
+
+.venv/.ready: .venv/.locked pyproject.toml
+	@echo "set-up 4/4: lineup itself, editable"
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable . 2>.venv/pip.log || { tail -n 20 .venv/pip.log >&2; exit 1; }
+	@touch $@
