@@ -1,0 +1,237 @@
+"""How good a set of predictions is: arrays in, numbers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineup.data.datasets import class_slug
+from lineup.errors import LineupError
+
+SUM_TOLERANCE = 1e-3
+"""How far the sum of a row of probabilities may be from one."""
+
+CLIP = 1e-7
+"""Probabilities are clipped to ``[CLIP, 1 - CLIP]`` before a logarithm: ``keras.backend.epsilon()``."""
+
+_ROUNDING = 1e-6
+"""How far a float32 mean of probabilities may stray outside [0, 1] by rounding alone."""
+
+
+def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+    """Refuse predictions from which no number should be computed.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        A row per image: finite, in [0, 1] (1e-6 beyond it passes as rounding), summing to one within 1e-3.
+    labels : ndarray of int, shape (n,)
+        The actual class of each image, 0 to k - 1.
+
+    Raises
+    ------
+    LineupError
+        If a shape or type is wrong, or a row is; the message names the first bad row, counted from 0.
+    """
+    if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
+        raise LineupError(
+            f"probabilities: expected floats of shape (n, k), found {probabilities.dtype} {probabilities.shape}"
+        )
+    n, k = probabilities.shape
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise LineupError(f"labels: expected integers of shape ({n},), found {labels.dtype} {labels.shape}")
+    # A comparison with NaN is false, so that NaN counts as outside.
+    inside: NDArray[np.bool_] = np.all((probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING), axis=1)
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    bad = ~inside | ~(np.abs(sums - 1) <= SUM_TOLERANCE)
+    if bad.any():
+        row = int(bad.argmax())
+        if inside[row]:
+            raise LineupError(f"probabilities: row {row} sums to {sums[row]:.6g}; a row must sum to 1")
+        raise LineupError(f"probabilities: row {row} has a value outside 0 to 1: {probabilities[row].tolist()}")
+    bad = (labels < 0) | (labels >= k)
+    if bad.any():
+        row = int(bad.argmax())
+        raise LineupError(f"labels: row {row} is {labels[row]}; the {k} classes are 0 to {k - 1}")
+
+
+def classification_metrics(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str], prefix: str
+) -> dict[str, float]:
+    """Return the metrics of a record, flat and always in the same order.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+    classes : sequence of str, length k
+        Class names, in the order of the columns; they enter the keys through
+        :func:`lineup.data.datasets.class_slug`.
+    prefix : str
+        What every key begins with, such as ``"test_"``.
+
+    Returns
+    -------
+    dict of str to float
+        ``accuracy``; ``loss``; ``macro_`` and ``weighted_`` each with ``precision``, ``recall`` and ``f1``; then for
+        each class ``precision/<slug>``, ``recall/<slug>`` and ``f1/<slug>``. All are shares from 0 to 1 but the loss,
+        in nats. A precision or recall that would divide by zero is 0.
+
+    Raises
+    ------
+    LineupError
+        See :func:`check_probabilities`; also if there are not k names with k distinct slugs.
+
+    Notes
+    -----
+    The loss is the mean of ``-log p[label]`` with p clipped to [1e-7, 1 - 1e-7], as in
+    ``keras.losses.SparseCategoricalCrossentropy``. Averages are scikit-learn's ``precision_recall_fscore_support``:
+    "macro" weighs every class alike, "weighted" by its number of images.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    slugs = _slugs(probabilities, labels, classes)
+    predicted = probabilities.argmax(axis=1)
+
+    def scores(average: str | None) -> Any:
+        return precision_recall_fscore_support(
+            labels, predicted, labels=range(len(slugs)), average=average, zero_division=0
+        )[:3]
+
+    values = {"accuracy": float(np.mean(predicted == labels)), "loss": _log_loss(probabilities, labels)}
+    for average in ("macro", "weighted"):
+        for name, value in zip(_SCORES, scores(average), strict=True):
+            values[f"{average}_{name}"] = value
+    for slug, *row in zip(slugs, *scores(None), strict=True):
+        for name, value in zip(_SCORES, row, strict=True):
+            values[f"{name}/{slug}"] = value
+    return {prefix + name: float(value) for name, value in values.items()}
+
+
+def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> NDArray[np.int64]:
+    """Count the images of each actual class by predicted class.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+    k : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of int64, shape (k, k)
+        Rows are actual classes, columns predicted ones; the sum is n.
+
+    Raises
+    ------
+    LineupError
+        See :func:`check_probabilities`; also if the probabilities are not of k classes.
+    """
+    check_probabilities(probabilities, labels)
+    if probabilities.shape[1] != k:
+        raise LineupError(f"probabilities: expected {k} classes, found {probabilities.shape[1]} columns")
+    cells = labels.astype(np.int64) * k + probabilities.argmax(axis=1)
+    return np.bincount(cells, minlength=k * k).reshape(k, k).astype(np.int64)
+
+
+def classification_report(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
+) -> str:
+    """Return scikit-learn's text table of precision, recall and F1 by class, with four decimals.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+    classes : sequence of str, length k
+        Class names, in the order of the columns.
+
+    Raises
+    ------
+    LineupError
+        See :func:`check_probabilities`; also if there are not k names with k distinct slugs.
+    """
+    from sklearn import metrics
+
+    k = len(_slugs(probabilities, labels, classes))
+    report: str = metrics.classification_report(
+        labels,
+        probabilities.argmax(axis=1),
+        labels=range(k),
+        target_names=list(classes),
+        digits=4,
+        zero_division=0,
+    )
+    return report
+
+
+def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of an accuracy.
+
+    Parameters
+    ----------
+    correct : int
+        Number of images classified correctly.
+    total : int
+        Number of images.
+    confidence : float, optional
+        Coverage of the interval, between 0 and 1. Default: 0.95.
+
+    Returns
+    -------
+    low, high : float
+        Bounds of the share, from 0 to 1.
+
+    Raises
+    ------
+    LineupError
+        If there are no images, ``correct`` is not among 0 to ``total``, or ``confidence`` is not between 0 and 1.
+
+    Notes
+    -----
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22 (1927), 209-212. It covers the chance of the draw of the images, not of the training.
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise LineupError(f"interval: expected 0 <= correct <= total and total > 0, found {correct} of {total}")
+    if not 0 < confidence < 1:
+        raise LineupError(f"interval: confidence is {confidence}; expected a number between 0 and 1, such as 0.95")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = correct / total
+    scale = 1 + z**2 / total
+    centre = (share + z**2 / (2 * total)) / scale
+    half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / scale
+    # At 0 and at all correct the bound is the share itself, but for rounding.
+    return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
+
+
+_SCORES = ("precision", "recall", "f1")
+
+
+def _log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Return the mean negative log-likelihood in nats."""
+    of_actual = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(of_actual, CLIP, 1 - CLIP)).mean())
+
+
+def _slugs(probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
+    """Check predictions against class names and return a distinct slug for each name."""
+    check_probabilities(probabilities, labels)
+    slugs = [class_slug(name) for name in classes]
+    if len(slugs) != probabilities.shape[1]:
+        raise LineupError(f"classes: expected {probabilities.shape[1]} names, found {len(slugs)}: {', '.join(classes)}")
+    if len(set(slugs)) != len(slugs):
+        raise LineupError(f"classes: two names give the same metric name: {', '.join(classes)}")
+    return slugs
