@@ -1,0 +1,102 @@
+"""How training went, epoch by epoch."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lineup.errors import LineupError
+from lineup.figures import style
+
+_COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+_FEW = 30
+"""Up to so many epochs each is drawn as a point as well."""
+
+
+def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") -> Figure:
+    """Draw loss and accuracy on training and validation images by epoch.
+
+    Parameters
+    ----------
+    history : DataFrame
+        ``history.csv`` of a record, a row per epoch: ``phase``, ``epoch`` (from 1 in each phase), ``loss``,
+        ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``. Other columns are ignored. What a phase does
+        not measure is NaN, as the accuracies of an autoencoder.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        For each phase, in order, a panel of the loss and one of the accuracy if it has any. The best validation epoch
+        is marked in each: the lowest loss, the highest accuracy, the first of equals. A thin panel below shows the
+        learning rate of a phase in which it changes.
+
+    Raises
+    ------
+    LineupError
+        If there are no rows or a column is missing.
+    """
+    missing = [column for column in _COLUMNS if column not in history.columns]
+    if missing:
+        raise LineupError(f"training curves: the history has no column {', '.join(missing)}")
+    if history.empty:
+        raise LineupError("training curves: the history has no rows")
+    phases = [(str(name), rows) for name, rows in history.groupby("phase", sort=False)]
+    panels = [(name, rows, what) for name, rows in phases for what in _measures(rows)]
+    rates = [name for name, rows in phases if rows["learning_rate"].nunique() > 1]
+    figure = style.new_figure(max(4.4 * len(panels), 6.0), 4.2 if rates else 3.1, title=title, subtitle=subtitle)
+    grid = figure.add_gridspec(2 if rates else 1, len(panels), height_ratios=[3.2, 1.0] if rates else None)
+    for column, (name, rows, what) in enumerate(panels):
+        _draw_measure(figure.add_subplot(grid[0, column]), rows, what, name if len(phases) > 1 else "")
+    for phase, rows in phases:
+        if phase in rates:
+            columns = [column for column, panel in enumerate(panels) if panel[0] == phase]
+            _draw_rate(figure.add_subplot(grid[1, columns[0] : columns[-1] + 1]), rows)
+    return figure
+
+
+def _measures(rows: pd.DataFrame) -> list[str]:
+    """Return the panels of a phase; one without an accuracy reconstructs its input."""
+    return ["loss", "accuracy"] if rows["accuracy"].notna().any() else ["reconstruction loss"]
+
+
+def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None:
+    """Draw a loss or an accuracy on training and on validation images."""
+    column = what.removeprefix("reconstruction ")
+    validation = rows[f"val_{column}"]
+    marker = "o" if len(rows) <= _FEW else ""
+    axes.plot(rows["epoch"], rows[column], color=style.BLUE, marker=marker, markersize=3, label="training")
+    if validation.notna().any():
+        axes.plot(rows["epoch"], validation, color=style.VERMILLION, marker=marker, markersize=3, label="validation")
+        best = int(validation.argmin() if column == "loss" else validation.argmax())
+        epoch, value = int(rows["epoch"].iloc[best]), float(validation.iloc[best])
+        axes.axvline(epoch, color=style.FAINT, linewidth=1, linestyle="--", zorder=0)
+        label = f"best: {value:.4f}, epoch {epoch}"
+        axes.plot([epoch], [value], "o", color=style.VERMILLION, markersize=8, mfc="none", label=label)
+    axes.set_title(f"{phase}: {what}" if phase else what)
+    _finish(axes, rows)
+    axes.legend(frameon=False, prop={"family": style.FONT, "size": style.TICK_SIZE})
+
+
+def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the learning rate, which keeps its value for a whole epoch."""
+    rates = rows["learning_rate"]
+    axes.step(rows["epoch"], rates, where="mid", color=style.MUTED)
+    axes.set_yscale("log" if rates.min() > 0 else "linear")
+    axes.minorticks_off()
+    axes.set_yticks([rates.min(), rates.max()], [f"{rates.min():.3g}", f"{rates.max():.3g}"])
+    axes.set_title("learning rate")
+    _finish(axes, rows)
+
+
+def _finish(axes: Axes, rows: pd.DataFrame) -> None:
+    """Set the axis of epochs and the common look."""
+    axes.set_xlabel("epoch")
+    axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    style.tidy(axes, grid="y")

@@ -1,0 +1,79 @@
+"""All models by test accuracy."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lineup.errors import LineupError
+from lineup.figures import style
+
+_LOOKS = {
+    "network": (style.BLUE, "o"),
+    "classical": (style.GREEN, "s"),
+    "committee": (style.VERMILLION, "D"),
+}
+_COLUMNS = ("name", "kind", "test_accuracy", "low", "high", "published")
+
+
+def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: str = "") -> Figure:
+    """Draw the test accuracy of each model with its 95 % interval, best first.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per model, in any order: ``name``, ``kind`` (network, classical or committee), ``test_accuracy`` with its
+        bounds ``low`` and ``high``, and ``published`` (NaN where nothing was), as shares from 0 to 1. Other columns
+        are ignored, so that :func:`lineup.report.leaderboard.leaderboard_frame` fits.
+    title : str, optional
+        First line. Default: "Test accuracy".
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Raises
+    ------
+    LineupError
+        If there are no rows, a column is missing or a kind is unknown.
+    """
+    _check(table)
+    ranked = table.sort_values(["test_accuracy", "name"], ascending=[False, True], ignore_index=True)
+    figure = style.new_figure(8.0, 1.1 + 0.27 * len(ranked), title=title, subtitle=subtitle)
+    axes = figure.add_subplot()
+    for kind, (colour, marker) in _LOOKS.items():
+        rows = ranked[ranked["kind"] == kind]
+        if rows.empty:
+            continue
+        accuracy = rows["test_accuracy"]
+        axes.hlines(rows.index, rows["low"], rows["high"], color=colour, linewidth=1.6, alpha=0.55)
+        axes.plot(accuracy, rows.index, marker, color=colour, markersize=5.5, label=kind)
+    known = ranked[ranked["published"].notna()]
+    if not known.empty:
+        axes.plot(known["published"], known.index, "o", label="published", markersize=7, mfc="none", mec=style.INK)
+    axes.set_yticks(range(len(ranked)), ranked["name"])
+    axes.set_ylim(len(ranked) - 0.4, -0.6)
+    axes.set_xlabel("test accuracy, with 95 % interval (Wilson)")
+    style.tidy(axes, grid="both")
+    _write_values(axes, ranked["test_accuracy"])
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, prop={"family": style.FONT, "size": 8.5})
+    return figure
+
+
+def _check(table: pd.DataFrame) -> None:
+    """Refuse a table that cannot be drawn."""
+    missing = [column for column in _COLUMNS if column not in table.columns]
+    if missing:
+        raise LineupError(f"leaderboard: the table has no column {', '.join(missing)}")
+    if table.empty:
+        raise LineupError("leaderboard: the table has no rows")
+    unknown = sorted(set(table["kind"]) - set(_LOOKS))
+    if unknown:
+        raise LineupError(f"leaderboard: unknown kind {', '.join(unknown)}; expected {', '.join(_LOOKS)}")
+
+
+def _write_values(axes: Axes, accuracies: pd.Series[float]) -> None:
+    """Write each accuracy with four decimals on the right."""
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(accuracies)), [f"{accuracy:.4f}" for accuracy in accuracies])
+    right.tick_params(length=0, labelsize=style.TICK_SIZE, labelcolor=style.INK, labelfontfamily=style.FONT)
+    right.spines[:].set_visible(False)

@@ -1,0 +1,74 @@
+"""What all figures share: colours, sizes and the header. No pyplot, no global state, no display."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+DPI = 110
+
+# The colour-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design" (2008).
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+
+INK = "#222222"
+MUTED = "#666666"
+FAINT = "#BBBBBB"
+GRID = "#E6E6E6"
+
+TITLE_SIZE = 12.0
+LABEL_SIZE = 9.5
+TICK_SIZE = 8.5
+
+FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine draws the same picture
+_MARGIN = 0.12
+_TITLE_HEIGHT = 0.36
+_SUBTITLE_HEIGHT = 0.22
+
+
+def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -> Figure:
+    """Return an empty figure with a header, whose layout keeps clear of it.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches of what is below the header; the header adds to the height.
+    title : str
+        First line, bold.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+    """
+    header = _TITLE_HEIGHT + (_SUBTITLE_HEIGHT if subtitle else 0.0)
+    total = height + header
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, height / total), w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(width, total), dpi=DPI, facecolor="white", layout=layout)
+    left, top = _MARGIN / width, 1 - _MARGIN / total
+    figure.text(left, top, title, va="top", size=TITLE_SIZE, weight="bold", color=INK, family=FONT)
+    if subtitle:
+        below = top - (_TITLE_HEIGHT - _MARGIN + 0.02) / total
+        figure.text(left, below, subtitle, va="top", size=LABEL_SIZE, color=MUTED, family=FONT)
+    return figure
+
+
+def tidy(axes: Axes, *, grid: str = "") -> None:
+    """Give axes the common look: light frame, small ticks, grid lines behind the data.
+
+    Parameters
+    ----------
+    axes : Axes
+        Changed in place, after its data and labels are in.
+    grid : {"", "x", "y", "both"}, optional
+        Direction of the grid lines. Default: none.
+    """
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(labelsize=TICK_SIZE, color=FAINT, labelcolor=INK, labelfontfamily=FONT)
+    axes.xaxis.label.set(size=LABEL_SIZE, color=INK, family=FONT)
+    axes.yaxis.label.set(size=LABEL_SIZE, color=INK, family=FONT)
+    axes.title.set(size=LABEL_SIZE, color=INK, family=FONT)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(visible=True, axis=grid, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
