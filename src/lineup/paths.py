@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ class Project:
 
     @property
     def params(self) -> Path:
+        """Everything that a result depends on."""
         return self.root / "params.yaml"
 
     @property
@@ -60,6 +60,7 @@ class Project:
 
     @property
     def reports(self) -> Path:
+        """The pages made from records."""
         return self.root / "reports"
 
 
@@ -80,7 +81,9 @@ def find_project(start: Path | None = None) -> Project:
     for folder in (start, *start.parents):
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return Project(folder)
-    raise LineupError(f"{start}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project")
+    raise LineupError(
+        f"{start}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
+    )
 
 
 @contextmanager
@@ -93,7 +96,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -112,6 +115,6 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield partial
         if path.exists():
             shutil.rmtree(path)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

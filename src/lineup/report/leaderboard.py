@@ -34,8 +34,8 @@ class LeaderboardRow:
         Source report, or an empty text.
     parameters : int or None
         Number of weights; None where the notion does not apply.
-    seed, threads : int
-        What the run was seeded with and how many threads it had.
+    seed, threads : int or None
+        What the run was seeded with and how many threads it had; None for a committee.
     device : str
         ``cpu``, ``gpu`` or a name of hardware.
     data : str
@@ -57,8 +57,8 @@ class LeaderboardRow:
     family: str
     report: str
     parameters: int | None
-    seed: int
-    threads: int
+    seed: int | None
+    threads: int | None
     device: str
     data: str
     val_accuracy: float
@@ -96,7 +96,15 @@ def leaderboard_frame(rows: Sequence[LeaderboardRow]) -> pd.DataFrame:
     if not rows:
         raise LineupError("leaderboard: there are no results to list; train a model first")
     frame = pd.DataFrame([asdict(row) for row in rows])
-    frame = frame.astype({"parameters": "Int64", "published": "float64", "training_seconds": "float64"})
+    frame = frame.astype(
+        {
+            "parameters": "Int64",
+            "seed": "Int64",
+            "threads": "Int64",
+            "published": "float64",
+            "training_seconds": "float64",
+        }
+    )
     bounds = [accuracy_interval(round(row.test_accuracy * row.test_count), row.test_count) for row in rows]
     frame["low"], frame["high"] = zip(*bounds, strict=True)
     frame["generated"] = [find_dataset(row.data).generated for row in rows]
@@ -203,7 +211,7 @@ def _sections(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _texts(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the cells of a table as texts, under the headings that readers see."""
     intervals = [f"{low:.4f}{_DASH}{high:.4f}" for low, high in zip(rows["low"], rows["high"], strict=True)]
-    devices = [f"{name}, {n} thread{'s' * (n != 1)}" for name, n in zip(rows["device"], rows["threads"], strict=True)]
+    devices = [_device(name, threads) for name, threads in zip(rows["device"], rows["threads"], strict=True)]
     return pd.DataFrame(
         {
             "#": [str(rank) for rank in range(1, len(rows) + 1)],
@@ -223,6 +231,10 @@ def _texts(rows: pd.DataFrame) -> pd.DataFrame:
             "training, s": _column(rows, "training_seconds", ",.1f"),
         }
     )
+
+
+def _device(name: str, threads: int | None) -> str:
+    return name if pd.isna(threads) else f"{name}, {threads} thread{'s' * (threads != 1)}"
 
 
 def _column(rows: pd.DataFrame, name: str, form: str) -> list[str]:

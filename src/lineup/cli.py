@@ -1,0 +1,286 @@
+"""The ``lineup`` command: parse, call, print.
+
+Nothing heavy is imported at module level, so that ``lineup --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineup import __version__
+from lineup.errors import LineupError
+from lineup.paths import Project, find_project
+
+if TYPE_CHECKING:
+    from lineup.config import Params
+    from lineup.tracking.record import Record
+
+app = typer.Typer(
+    name="lineup",
+    help="Line up image classifiers and committees of them on the same images, and see with evidence which to trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Record_ = Annotated[
+    Path | None,
+    typer.Option(
+        "--record", metavar="FOLDER", help="Where the record goes. Default: a new folder in experiments/, published."
+    ),
+]
+
+
+def main() -> None:
+    """Run the command; a `LineupError` is one line on standard error and exit status 1."""
+    if "DVC_STAGE" in os.environ:
+        # Under `mlflow run -e main` every stage inherits the outer run and would write into it.
+        os.environ.pop("MLFLOW_RUN_ID", None)
+    try:
+        app()
+    except LineupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    if version:
+        print(f"lineup {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def download() -> None:
+    """Fetch the dataset named in params.yaml, or draw it, into data/raw."""
+    from lineup.data.download import download as fetch
+    from lineup.data.download import local_folder
+
+    project, params = _project()
+    data = params.data
+    fetch(
+        data.name,
+        project.raw,
+        folder=local_folder(data.folder),
+        train_images=data.train_images,
+        test_images=data.test_images,
+        seed=data.seed,
+    )
+
+
+@app.command()
+def split() -> None:
+    """Write all images and the one nested, stratified split into data/splits."""
+    from lineup.data.split import write_split
+
+    project, params = _project()
+    dataset = write_split(project.raw, project.dataset, params.split.seed)
+    print(
+        f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images,"
+        f" fingerprint {dataset.fingerprint[:12]}"
+    )
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="Name of a model in params.yaml.")],
+    record: Record_ = None,
+    epochs: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
+    batch_size: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
+    learning_rate: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
+    seed: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
+) -> None:
+    """Train one model and leave its record, with live curves in MLflow.
+
+    Without --record it is a single experiment: its record goes to a new folder in experiments/ and its run to MLflow,
+    and the pipeline's own records stay as they are.
+    """
+    project, params = _project()
+    # Text, because `mlflow run` passes a parameter that was not given as an empty one.
+    given = {"epochs": (epochs, int), "batch_size": (batch_size, int), "learning_rate": (learning_rate, float)}
+    given["seed"] = (seed, int)
+    recipe = params.recipe(model, **{name: _number(name, *value) for name, value in given.items() if value[0]})
+
+    from lineup.data.split import load_dataset
+    from lineup.tracking.live import LiveRun
+    from lineup.training.progress import Progress
+    from lineup.training.train import train_model
+
+    folder, experiment = _place(project, model, record)
+    live = LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID"))
+    done = train_model(
+        model,
+        recipe,
+        load_dataset(project.dataset),
+        folder,
+        threads=params.training.threads,
+        experiment=experiment,
+        listeners=[Progress(), live],
+    )
+    live.close()
+    _finish(project, done)
+
+
+@app.command()
+def select() -> None:
+    """Write down the members of every committee, with a hash of their predictions."""
+    from lineup.committee.select import select_all
+
+    project, params = _project()
+    select_all(params.committees, project.models, project.selection)
+
+
+@app.command()
+def committee(
+    name: Annotated[str, typer.Argument(help="Name of a committee in params.yaml.")],
+    record: Record_ = None,
+) -> None:
+    """Combine the stored predictions of a committee's members and leave its record."""
+    from lineup.committee.build import build_committee
+    from lineup.committee.select import read_selection, select
+
+    project, params = _project()
+    settings = params.committee(name)
+    folder, experiment = _place(project, name, record)
+    members = read_selection(project.selection / f"{name}.json") if record else select(settings, project.models)
+    _finish(project, build_committee(name, settings, members, project.models, folder, experiment=experiment))
+
+
+@app.command()
+def evaluate(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the pages go. Default: experiments/evaluate.")
+    ] = None,
+) -> None:
+    """Compare all models and committees of params.yaml: table, page and figure."""
+    from lineup.report.evaluate import evaluate as write_pages
+
+    project, params = _project()
+    folder = output or project.experiments / "evaluate"
+    records, missing = _records(project, params)
+    if missing:
+        raise LineupError(f"no record yet of {', '.join(missing)}; run dvc repro, or lineup train and lineup committee")
+    write_pages(records, folder)
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        from lineup.tracking.publish import publish_folder
+
+        publish_folder(project.root, params.data.name, run_id, folder)
+    print(f"{folder}: leaderboard.csv, leaderboard.md and leaderboard.png")
+
+
+@app.command()
+def leaderboard(
+    readme: Annotated[bool, typer.Option("--readme", help="Write the table into README.md, too.")] = False,
+) -> None:
+    """Print the leaderboard of the last evaluation."""
+    from lineup.report.show import show_leaderboard, write_readme
+
+    project = find_project()
+    show_leaderboard(project)
+    if readme:
+        write_readme(project)
+
+
+@app.command()
+def publish() -> None:
+    """Bring MLflow into line with all records: make missing runs, complete half ones, leave the others."""
+    from lineup.tracking.publish import publish as publish_records
+    from lineup.tracking.record import HEADER, read_record
+
+    project, params = _project()
+    records, missing = _records(project, params)
+    for name in missing:
+        print(f"{name}: no record yet")
+    singles = sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
+    publish_records(project.root, [*records, *map(read_record, singles)], tell=print)
+
+
+@app.command()
+def models(family: Annotated[str | None, typer.Option(help="Only this family.")] = None) -> None:
+    """List the registered architectures: name, family, report, parameters."""
+    from lineup.report.show import show_architectures
+
+    show_architectures(family)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what of this machine and checkout is fine, what is not, and what to do."""
+    from lineup.doctor import examine
+
+    if not examine():
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole pipeline on a small generated dataset in .demo, beside the real results."""
+    from lineup.demo import run_demo
+
+    run_demo(find_project())
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:
+    """Open the MLflow UI of this project's store on 127.0.0.1."""
+    from lineup.tracking.ui import serve_ui
+
+    project, params = _project()
+    serve_ui(project.root, params.data.name, port)
+
+
+def _project() -> tuple[Project, Params]:
+    from lineup.config import load_params
+
+    project = find_project()
+    return project, load_params(project.params)
+
+
+def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise LineupError(f"--{name.replace('_', '-')} {text!r}: expected {wanted}") from None
+
+
+def _place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
+    """Return the folder of a record, and the name of a single experiment or None for a stage of the pipeline."""
+    import uuid
+
+    if record is not None:
+        return record, None
+    experiment = uuid.uuid4().hex[:8]
+    return project.experiments / f"{name}-{experiment}", experiment
+
+
+def _finish(project: Project, record: Record) -> None:
+    """Print a record's result; publish it at once if it is a single experiment."""
+    header, metrics = record.header, record.metrics
+    data = f"{header.data.name} (generated data)" if header.data.generated else header.data.name
+    print(
+        f"{header.name}: test accuracy {metrics['test_accuracy']:.4f}, validation {metrics['val_accuracy']:.4f}"
+        f" on {data}, record in {record.folder}"
+    )
+    if header.experiment is None:
+        return
+    from lineup.tracking.publish import publish as publish_records
+    from lineup.tracking.record import read_record
+
+    members = [read_record(project.models / member.name) for member in header.members]
+    publish_records(project.root, [*members, record], tell=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
+
+
+def _records(project: Project, params: Params) -> tuple[list[Record], list[str]]:
+    """Return the pipeline's records, models before committees, and the names of those that are missing."""
+    from lineup.tracking.record import HEADER, read_record
+
+    folders = [project.models / name for name in params.models]
+    folders += [project.committees / name for name in params.committees]
+    found = [folder for folder in folders if (folder / HEADER).is_file()]
+    return [read_record(folder) for folder in found], [folder.name for folder in folders if folder not in found]

@@ -1,0 +1,262 @@
+"""``params.yaml`` as frozen dataclasses: read once, checked whole.
+
+An unknown key, a wrong type or a value out of range is one line that names the key, the value and what is accepted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from lineup.committee.rules import RULES
+from lineup.data.datasets import DATASETS
+from lineup.errors import LineupError
+from lineup.models.registry import architecture
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(gt=0, le=0.5)]
+LearningRate = Annotated[float, Field(gt=0, le=10)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Option = int | float | str | bool
+
+
+@dataclass(frozen=True, config=STRICT)
+class Data:
+    """Which dataset, and where from.
+
+    Parameters
+    ----------
+    name : str
+        ``fashion_mnist`` or ``synthetic``.
+    folder : str, optional
+        A local folder with the four files, used before the network. Default: the variable ``FASHION_MNIST_DIR``.
+    train_images, test_images : int
+        How many images to draw, for generated data only. Defaults 3,000 and 1,000.
+    seed : int
+        Seed of the generated images. Default 1.
+    """
+
+    name: str
+    folder: str | None = None
+    train_images: Annotated[int, Field(ge=100, le=1_000_000)] = 3_000
+    test_images: Annotated[int, Field(ge=10, le=1_000_000)] = 1_000
+    seed: Seed = 1
+
+    @model_validator(mode="after")
+    def _check(self) -> Data:
+        if self.name not in DATASETS:
+            raise ValueError(f"name = {self.name!r}: expected one of {', '.join(DATASETS)}")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Split:
+    """The one split that every model shares; ``seed`` orders the training images."""
+
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT)
+class Training:
+    """What all trainings share.
+
+    Parameters
+    ----------
+    threads : int
+        Threads of one training. The sums of a matrix product depend on it in the last digits, so it belongs to the
+        parameters that a result depends on.
+    """
+
+    threads: Annotated[int, Field(ge=1, le=1024)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Fit:
+    """How one network is fitted: Adam, with these settings."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    batch_size: Annotated[int, Field(ge=1, le=65_536)]
+    learning_rate: LearningRate
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recipe(Fit):
+    """One model of the line-up: an architecture and everything that its training depends on.
+
+    Parameters
+    ----------
+    family, architecture : str
+        Module of ``lineup.models`` and the builder registered there.
+    validation : float
+        Share of the training images that is held out, in (0, 0.5]: 0.2 or 0.1 in the reports.
+    seed : int
+        Seed of the initial weights, of dropout and of the order of batches.
+    scaling : {"unit", "symmetric"}
+        Pixels to [0, 1] or to [-1, 1]. Default ``unit``.
+    options : dict
+        Keyword arguments of the builder. Default none.
+    pretrain : Fit, optional
+        The autoencoder's own fit; the family ``autoencoder`` needs it, the others refuse it.
+    """
+
+    family: str
+    architecture: str
+    validation: Share
+    seed: Seed
+    scaling: Literal["unit", "symmetric"] = "unit"
+    options: dict[str, Option] = dataclasses.field(default_factory=dict)
+    pretrain: Fit | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Recipe:
+        entry = architecture(self.family, self.architecture)
+        for option in self.options:
+            if option not in entry.options:
+                accepted = ", ".join(entry.options) or "none"
+                raise ValueError(f"options.{option}: {self.architecture} accepts {accepted}")
+        if (self.family == "autoencoder") != (self.pretrain is not None):
+            raise ValueError("pretrain: the family autoencoder needs it and no other family has it")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Committee:
+    """Several models that answer together.
+
+    Parameters
+    ----------
+    members : list of str
+        Names of models of the line-up, at least one, each once.
+    rule : str
+        How their probabilities become one; see ``lineup.committee.rules``.
+    report : str
+        Letter of the published report, or ``-``. Default ``-``.
+    published_accuracy : float, optional
+        The report's test accuracy.
+    """
+
+    members: Annotated[list[str], Field(min_length=1)]
+    rule: str
+    report: str = "-"
+    published_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Committee:
+        if self.rule not in RULES:
+            raise ValueError(f"rule = {self.rule!r}: expected one of {', '.join(RULES)}")
+        if len(set(self.members)) < len(self.members):
+            raise ValueError(f"members = {self.members!r}: each model may stand there once")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Params:
+    """The whole of ``params.yaml``."""
+
+    data: Data
+    split: Split
+    training: Training
+    models: Annotated[dict[Name, Recipe], Field(min_length=1)]
+    committees: dict[Name, Committee]
+
+    @model_validator(mode="after")
+    def _check(self) -> Params:
+        for name, committee in self.committees.items():
+            for member in committee.members:
+                if member not in self.models:
+                    raise ValueError(
+                        f"committees.{name}.members: unknown model {member!r}; known: {', '.join(self.models)}"
+                    )
+        both = sorted(set(self.models) & set(self.committees))
+        if both:
+            raise ValueError(f"{both[0]!r} names a model and a committee; each needs a name of its own")
+        return self
+
+    def recipe(self, name: str, **changes: Any) -> Recipe:
+        """Return a model's recipe, with some settings changed.
+
+        Raises
+        ------
+        LineupError
+            If there is no such model, or a changed setting is not valid.
+        """
+        if name not in self.models:
+            raise LineupError(f"unknown model {name!r}; params.yaml has {', '.join(self.models)}")
+        values = dataclasses.asdict(self.models[name]) | changes
+        recipe: Recipe = _validate(Recipe, values, f"models.{name}")
+        return recipe
+
+    def committee(self, name: str) -> Committee:
+        """Return a committee; a LineupError lists the known ones."""
+        if name not in self.committees:
+            known = ", ".join(self.committees) or "none"
+            raise LineupError(f"unknown committee {name!r}; params.yaml has {known}")
+        return self.committees[name]
+
+
+def load_params(path: Path) -> Params:
+    """Read and check ``params.yaml``.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing, is not YAML, or breaks a rule. The line names key, value and what is accepted.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LineupError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
+    params: Params = _validate(Params, values, path.name)
+    return params
+
+
+def _validate(kind: type[Any], values: Any, where: str) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise LineupError(f"{where}: {_first_problem(error, kind)}") from error
+
+
+def _first_problem(error: ValidationError, kind: type[Any]) -> str:
+    """Return the first problem as ``key = value: what is accepted``."""
+    problem = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in problem["loc"] if part not in ("[key]", "int", "float", "str", "bool"))
+    message = re.sub(r"^Value error, ", "", problem["msg"])
+    message = message.replace("Input should be", "expected").replace("Keyword argument", "key")
+    match problem["type"]:
+        case "unexpected_keyword_argument":
+            return f"unknown key {key!r}; accepted here: {', '.join(_accepted(kind, problem['loc'][:-1]))}"
+        case "missing":
+            return f"{key} is missing"
+        case "value_error":
+            return f"{key}.{message}" if key else message
+    return f"{key} = {problem['input']!r}: {message}" if key else f"{problem['input']!r}: {message}"
+
+
+def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are accepted at a location: those of the innermost section that it names."""
+    for part in location:
+        kind = _SECTIONS.get(str(part), kind)
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+_SECTIONS: Mapping[str, type[Any]] = {
+    "data": Data,
+    "split": Split,
+    "training": Training,
+    "models": Recipe,
+    "committees": Committee,
+    "pretrain": Fit,
+}

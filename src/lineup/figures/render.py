@@ -1,0 +1,52 @@
+"""The figures of one record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from lineup.npz import read_npz
+from lineup.tracking.record import MODEL, Header, Record, read_confusion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE_ARRAYS_LIMIT = 64 * 2**20
+
+
+def figures_of(record: Record) -> dict[str, Figure]:
+    """Return a record's figures by name: what it has data for, and no more."""
+    import pandas as pd
+
+    from lineup.figures.confusion import confusion_matrix
+    from lineup.figures.curves import training_curves
+    from lineup.figures.reconstructions import reconstructions
+
+    header = record.header
+    name, subtitle = header.name, caption(header)
+    figures = {
+        "confusion_matrix": confusion_matrix(
+            read_confusion(record), header.data.classes, title=f"{name}: confusion matrix", subtitle=subtitle
+        )
+    }
+    if record.history:
+        history = pd.DataFrame([dataclasses.asdict(row) for row in record.history])
+        figures["training_curves"] = training_curves(history, title=f"{name}: training", subtitle=subtitle)
+    arrays = record.folder / MODEL / "figures.npz"
+    if arrays.is_file():
+        images = read_npz(arrays, max_bytes=FIGURE_ARRAYS_LIMIT)
+        figures["reconstructions"] = reconstructions(
+            images["originals"],
+            images["reconstructions"],
+            title=f"{name}: validation images and their reconstructions",
+            subtitle=subtitle,
+        )
+    return figures
+
+
+def caption(header: Header) -> str:
+    """Return the line that says on what data and with which seed, under each figure's title."""
+    data = f"{header.data.title}, {header.data.test_images:,} test images"
+    if header.data.generated:
+        data = f"GENERATED DATA ({header.data.name}), {header.data.test_images:,} test images"
+    return data if header.seed is None else f"{data}, seed {header.seed}"

@@ -1,0 +1,162 @@
+"""The registry of architectures: a name, what it is, and the function that builds it.
+
+A family is a module of this package. Importing one registers its architectures and does not import TensorFlow: the
+builders import Keras when they are called. ``architecture("cnn", "basic_cnn")`` imports the module ``cnn`` alone, so
+that training one family runs no code of another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lineup.errors import LineupError
+
+if TYPE_CHECKING:
+    import keras
+
+# A builder returns the network from scaled images to class probabilities. For the family ``autoencoder`` it returns
+# the parts that are trained one after another; see ``lineup.models.autoencoder``.
+Builder = Callable[..., Any]
+
+FAMILIES = ("dense", "cnn", "autoencoder")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One registered architecture.
+
+    Parameters
+    ----------
+    name, family : str
+        The builder's name and the module that holds it.
+    report : str
+        Letter of the published report that describes it.
+    parameters : int
+        Number of parameters, batch-normalisation statistics included; a test builds the network and counts.
+    published_accuracy : float or None
+        The report's test accuracy.
+    build : Callable
+        The builder; its keyword arguments are the architecture's ``options`` in ``params.yaml``.
+    """
+
+    name: str
+    family: str
+    report: str
+    parameters: int
+    published_accuracy: float | None
+    build: Builder
+
+    @property
+    def summary(self) -> str:
+        """First line of the builder's docstring."""
+        return (inspect.getdoc(self.build) or "").split("\n", 1)[0]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that the builder accepts."""
+        return tuple(inspect.signature(self.build).parameters)
+
+
+_ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
+
+
+def register_model(
+    *, report: str, parameters: int, published_accuracy: float | None = None
+) -> Callable[[Builder], Builder]:
+    """Return a decorator that registers a builder under its own name, in the family of its module.
+
+    Raises
+    ------
+    ValueError
+        If the family has the name already: a second one would silently replace the first.
+    """
+
+    def register(build: Builder) -> Builder:
+        family = build.__module__.rpartition(".")[2]
+        name = build.__name__
+        if (family, name) in _ARCHITECTURES:
+            raise ValueError(f"architecture {name!r} is registered twice in family {family!r}")
+        _ARCHITECTURES[family, name] = Architecture(name, family, report, parameters, published_accuracy, build)
+        return build
+
+    return register
+
+
+def list_architectures(family: str | None = None) -> list[Architecture]:
+    """Return the registered architectures of one family, or of all, in the order of their definition.
+
+    Raises
+    ------
+    LineupError
+        If there is no such family.
+    """
+    for name in (family,) if family else FAMILIES:
+        if name not in FAMILIES:
+            raise LineupError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")
+        importlib.import_module(f"lineup.models.{name}")
+    return [entry for entry in _ARCHITECTURES.values() if family in (None, entry.family)]
+
+
+def architecture(family: str, name: str) -> Architecture:
+    """Return one architecture.
+
+    Raises
+    ------
+    LineupError
+        If there is no such family, or no such name in it; the message lists what there is.
+    """
+    found = {entry.name: entry for entry in list_architectures(family)}
+    if name not in found:
+        raise LineupError(f"unknown architecture {name!r} in family {family!r}; known: {', '.join(found)}")
+    return found[name]
+
+
+def fit_model(entry: Architecture) -> Callable[..., Any]:
+    """Return the function that trains the models of an architecture's family."""
+    return importlib.import_module(f"lineup.models.{entry.family}").fit_model  # type: ignore[no-any-return]
+
+
+def image_shape(family: str) -> tuple[int, ...]:
+    """Return the shape of one scaled image that the networks of a family take."""
+    return importlib.import_module(f"lineup.models.{family}").IMAGE_SHAPE  # type: ignore[no-any-return]
+
+
+def classifier(name: str, scaling: str, layers: list[keras.Layer], image_shape: tuple[int, ...]) -> keras.Model:
+    """Return a Keras model from raw images to class probabilities.
+
+    The scaling is part of the network, so that a saved model takes the images as they are stored.
+
+    Parameters
+    ----------
+    name : str
+        Name of the Keras model.
+    scaling : {"unit", "symmetric"}
+        Pixels to [0, 1] (reports A, B, C, E) or to [-1, 1] (report D).
+    layers : list of keras.Layer
+        From scaled images of ``image_shape`` to the softmax.
+    image_shape : tuple of int
+        (28, 28) for networks over rows, (28, 28, 1) for convolutions.
+
+    Returns
+    -------
+    keras.Model
+        Input uint8 (n, 28, 28), output float32 (n, 10).
+    """
+    import keras
+
+    return keras.Sequential(
+        [keras.Input((28, 28), dtype="uint8"), *scaling_layers(scaling, image_shape), *layers], name=name
+    )
+
+
+def scaling_layers(scaling: str, image_shape: tuple[int, ...]) -> list[keras.Layer]:
+    """Return the layers from raw uint8 images (n, 28, 28) to scaled float32 images (n, *image_shape)."""
+    from keras import layers
+
+    scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]
+    rescale = layers.Rescaling(scale, offset, name="scaling")
+    return [rescale] if image_shape == (28, 28) else [rescale, layers.Reshape(image_shape, name="channels")]

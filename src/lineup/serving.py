@@ -1,0 +1,108 @@
+"""Answer for images with the ``model/`` folder of a record: one network, or a committee with its members.
+
+This is the model that MLflow gets (models-from-code: MLflow runs this file, never a pickle), and what a record's
+probabilities can be checked against. It takes raw images and needs no preprocessing by the caller.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+from lineup.committee.rules import combine
+from lineup.errors import LineupError
+
+BATCH = 1000
+Predictor = Callable[[np.ndarray], np.ndarray]
+
+
+def as_images(values: Any) -> np.ndarray:
+    """Return images as uint8 (n, 28, 28).
+
+    Parameters
+    ----------
+    values : array_like
+        Grey pixels 0 to 255 of shape (n, 28, 28), (n, 28, 28, 1), (n, 784) or one image (28, 28). Whole numbers of
+        another type are accepted, as JSON has no uint8.
+
+    Raises
+    ------
+    LineupError
+        If the shape is another one, or a value is no whole number from 0 to 255.
+    """
+    images = np.asarray(values)
+    if images.shape == (28, 28):
+        images = images[None]
+    if images.ndim == 4 and images.shape[1:] == (28, 28, 1):
+        images = images[..., 0]
+    if images.ndim == 2 and images.shape[1] == 784:
+        images = images.reshape(-1, 28, 28)
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise LineupError(f"images of shape {np.shape(values)}: expected (n, 28, 28), (n, 28, 28, 1) or (n, 784)")
+    if images.dtype == np.uint8:
+        return images
+    whole = images.astype(np.uint8)
+    if not np.array_equal(whole, images):
+        raise LineupError("images: every pixel must be a whole number from 0 to 255")
+    return whole
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """Load what a ``model/`` folder answers with.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``network.keras``, or ``committee.json`` and the folders of its members.
+
+    Returns
+    -------
+    callable
+        uint8 images (n, 28, 28) to float32 probabilities (n, k).
+    """
+    if (folder / "committee.json").is_file():
+        return _load_committee(folder)
+    if (folder / "network.keras").is_file():
+        return _load_network(folder / "network.keras")
+    raise LineupError(f"{folder}: no network.keras and no committee.json here")
+
+
+def _load_network(path: Path) -> Predictor:
+    from lineup.training.devices import quiet_stderr
+
+    with quiet_stderr():
+        import keras
+    network = keras.saving.load_model(path, compile=False, safe_mode=True)
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        return np.concatenate([np.asarray(network(batch, training=False)) for batch in batches])
+
+    return predict
+
+
+def _load_committee(folder: Path) -> Predictor:
+    committee = json.loads((folder / "committee.json").read_text(encoding="utf-8"))
+    members = [load_predictor(folder / "members" / name) for name in committee["members"]]
+    return lambda images: combine(committee["rule"], np.stack([member(images) for member in members]))
+
+
+class ServedModel(PythonModel):
+    """A record's model as MLflow serves it: raw images in, class probabilities out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the network, or the committee's members."""
+        self._predict = load_predictor(Path(context.artifacts["model"]))
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> np.ndarray:
+        """Return float32 probabilities (n, k) for images of any shape that `as_images` takes."""
+        return self._predict(as_images(model_input))
+
+
+set_model(ServedModel())

@@ -1,0 +1,294 @@
+"""Bring MLflow into line with the records: every record has exactly one finished run, with everything in it.
+
+The store may be empty, half filled by live runs, or up to date; afterwards it is the same. A run is found by the key of
+its record. A live run of the same training is completed, one that is finished with the same digest is left alone,
+anything else under that key is replaced.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lineup.errors import LineupError
+from lineup.evaluation.metrics import classification_report
+from lineup.figures.render import caption, figures_of
+from lineup.figures.save import save_png
+from lineup.tracking import record as files
+from lineup.tracking.record import Record
+from lineup.tracking.runs import (
+    ATTEMPT,
+    DIGEST,
+    KEY,
+    describe,
+    end_dead_runs,
+    epoch_metrics,
+    find_runs,
+    log_metrics,
+    log_params,
+)
+from lineup.tracking.store import open_store, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PUBLISHING = "lineup.publishing"
+PACKAGE = Path(__file__).resolve().parents[1]
+SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "keras", "tensorflow", "tensorflow-cpu")
+
+
+def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None], run_id: str | None = None) -> None:
+    """Make or complete the runs of records.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder; decides on the store.
+    records : iterable of Record
+        Members before the committees that they sit in, so that a committee can link to its members' runs.
+    tell : callable
+        Told one line a record that was not up to date, and a summary.
+    run_id : str, optional
+        The run that is to hold the record, where ``mlflow run`` has made one already.
+
+    Raises
+    ------
+    LineupError
+        If the store cannot be reached, or refuses something.
+    """
+    from mlflow.exceptions import MlflowException
+
+    counts = {"new": 0, "completed": 0, "unchanged": 0}
+    run_ids: dict[str, str] = {}
+    folders: dict[str, Path] = {}
+    experiments: dict[str, str] = {}
+    try:
+        for record in records:
+            data = record.header.data.name
+            client, experiment = open_store(root, data)
+            if data not in experiments:
+                end_dead_runs(client, experiment)
+            experiments[data] = experiment
+            run, outcome = _publish_record(client, experiment, record, folders, run_id)
+            _link_members(client, run, record, run_ids)
+            run_ids[record.header.key] = run.info.run_id
+            folders[record.header.name] = record.folder / files.MODEL
+            counts[outcome] += 1
+            if outcome != "unchanged":
+                tell(f"{record.header.name}: {outcome} run {run.info.run_id}")
+    except (MlflowException, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise LineupError(
+            f"MLflow store {tracking_uri(root)}: {reason}; the records are whole, publish again later"
+        ) from error
+    tell(f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})")
+
+
+def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
+    """Put the pages of an evaluation into a run that exists already, as its artifacts."""
+    client, _ = open_store(root, data)
+    client.log_artifacts(run_id, str(folder), artifact_path="evaluation")
+
+
+def _publish_record(
+    client: MlflowClient, experiment: str, record: Record, folders: Mapping[str, Path], run_id: str | None
+) -> tuple[Run, str]:
+    """Return the run of a record and whether it was ``new``, ``completed`` or ``unchanged``."""
+    digest = record.digest()
+    runs = [client.get_run(run_id)] if run_id else find_runs(client, experiment, KEY, record.header.key)
+    finished = [run for run in runs if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
+    # A run that publishing itself began and did not finish may hold half its artifacts: it is made anew.
+    live = [
+        run for run in runs if run.data.tags.get(ATTEMPT) == record.runtime.attempt and PUBLISHING not in run.data.tags
+    ]
+    keep = next(iter(finished or live), None)
+    for run in runs:
+        if keep is None or run.info.run_id != keep.info.run_id:
+            client.delete_run(run.info.run_id)
+    if keep is not None and finished:
+        return keep, "unchanged"
+    if keep is None:
+        keep = client.create_run(experiment, start_time=record.runtime.started, run_name=record.header.name)
+    _complete(client, keep.info.run_id, record, folders)
+    client.set_tag(keep.info.run_id, DIGEST, digest)
+    client.delete_tag(keep.info.run_id, PUBLISHING)
+    client.set_terminated(keep.info.run_id, "FINISHED", record.runtime.ended)
+    return client.get_run(keep.info.run_id), "completed" if live else "new"
+
+
+def _complete(client: MlflowClient, run_id: str, record: Record, folders: Mapping[str, Path]) -> None:
+    """Write everything that a record holds into its run."""
+    from mlflow.entities import Metric
+
+    client.set_tag(run_id, PUBLISHING, "true")
+    for name, value in _tags(record).items():
+        client.set_tag(run_id, name, value)
+    log_params(client, run_id, _params(record))
+    log_metrics(client, run_id, (metric for row in record.history for metric in epoch_metrics(row)))
+    ended = record.runtime.ended
+    log_metrics(client, run_id, (Metric(name, value, ended, 0) for name, value in _final_metrics(record).items()))
+    _log_dataset(client, run_id, record)
+    with tempfile.TemporaryDirectory() as temporary:
+        _write_artifacts(record, Path(temporary))
+        client.log_artifacts(run_id, temporary)
+    with tempfile.TemporaryDirectory() as temporary:
+        _log_model(run_id, record, _model_folder(record, folders, Path(temporary)))
+
+
+def _tags(record: Record) -> dict[str, str]:
+    header, runtime = record.header, record.runtime
+    tags = describe(header, runtime.machine) | {
+        ATTEMPT: runtime.attempt,
+        "git_commit": runtime.git_commit,
+        "mlflow.source.git.commit": runtime.git_commit.removesuffix("-dirty"),
+        "mlflow.source.name": "lineup",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": _note(record),
+    }
+    if header.members:
+        tags["members"] = ", ".join(member.name for member in header.members)
+    return tags
+
+
+def _note(record: Record) -> str:
+    header = record.header
+    data = f"{header.data.title}, {header.data.test_images:,} test images"
+    if header.data.generated:
+        data = f"**Generated data** ({header.data.name}): says nothing about a real dataset. {data}"
+    published = f" The report gives {header.published_accuracy:.4f}." if header.published_accuracy else ""
+    return f"{header.kind} `{header.name}` of report {header.report}. {data}.{published}"
+
+
+def _params(record: Record) -> dict[str, object]:
+    header = record.header
+    values: dict[str, object] = {
+        **header.parameters,
+        "data": header.data.name,
+        "data_fingerprint": header.data.fingerprint,
+        "onednn": header.onednn,
+    }
+    if header.weights:
+        values |= {
+            "parameters": header.weights.parameters,
+            "parameters_trainable": header.weights.trainable,
+            "parameters_frozen": header.weights.frozen,
+            "weights_sha256": header.weights.sha256,
+        }
+    return values | {f"library.{name}": version for name, version in header.libraries.items()}
+
+
+def _final_metrics(record: Record) -> dict[str, float]:
+    runtime = record.runtime
+    values = dict(record.metrics) | {
+        "training_seconds": runtime.training_seconds,
+        "peak_memory_mib": runtime.peak_memory_bytes / 2**20,
+    }
+    if len(runtime.phase_seconds) > 1:
+        values |= {f"training_seconds/{phase}": seconds for phase, seconds in runtime.phase_seconds.items()}
+    if runtime.images_per_second is not None:
+        values["images_per_second"] = runtime.images_per_second
+    return values
+
+
+def _log_dataset(client: MlflowClient, run_id: str, record: Record) -> None:
+    import json
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = record.header.data
+    profile = {
+        "training_images": data.training_images,
+        "validation_images": data.validation_images,
+        "test_images": data.test_images,
+    }
+    dataset = Dataset(
+        name=data.name,
+        digest=data.fingerprint[:36],
+        source_type="generated" if data.generated else "download",
+        source=json.dumps({"name": data.name, "title": data.title}),
+        schema=json.dumps({"images": "uint8 (n, 28, 28)", "classes": data.classes}),
+        profile=json.dumps(profile),
+    )
+    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])])
+
+
+def _write_artifacts(record: Record, folder: Path) -> None:
+    (folder / "record").mkdir()
+    for name in (files.HEADER, files.HISTORY, files.METRICS, files.PREDICTIONS, files.CONFUSION, files.RUNTIME):
+        (folder / "record" / name).write_bytes((record.folder / name).read_bytes())
+    (folder / "classification_report.txt").write_text(_classification_report(record), encoding="utf-8")
+    for name, figure in figures_of(record).items():
+        save_png(figure, folder / "figures" / f"{name}.png")
+
+
+def _classification_report(record: Record) -> str:
+    """Return scikit-learn's report on the test images, below a line that names model and data."""
+    predictions = record.predictions()
+    report = classification_report(predictions.test_probabilities, predictions.test_labels, record.header.data.classes)
+    return f"{record.header.name}: {caption(record.header)}\n\n{report}"
+
+
+def _model_folder(record: Record, folders: Mapping[str, Path], temporary: Path) -> Path:
+    """Return the folder that answers for a record: its own, or for a committee one with its members inside."""
+    if not record.header.members:
+        return record.folder / files.MODEL
+    (temporary / "members").mkdir()
+    for member in record.header.members:
+        (temporary / "members" / member.name).symlink_to(folders[member.name].resolve(), target_is_directory=True)
+    committee = record.folder / files.MODEL / "committee.json"
+    (temporary / "committee.json").write_bytes(committee.read_bytes())
+    return temporary
+
+
+def _log_model(run_id: str, record: Record, folder: Path) -> None:
+    """Log the model as code (`lineup.serving`) beside its files, so that nothing is pickled."""
+    import os
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    classes = len(record.header.data.classes)
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28), "images")]),
+        Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
+    )
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        # MLflow wants type hints of its own kind and an input example; the signature says what both would.
+        warnings.simplefilter("ignore", UserWarning)
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(PACKAGE / "serving.py"),
+            artifacts={"model": str(folder)},
+            code_paths=[str(PACKAGE)],
+            signature=signature,
+            pip_requirements=_serving_requirements(),
+        )
+
+
+def _serving_requirements() -> list[str]:
+    """Return what serving a model needs, pinned to what is installed."""
+    installed = {name: _installed_version(name) for name in SERVING_NEEDS}
+    return [f"{name}=={version}" for name, version in installed.items() if version]
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:
+    """Tag a committee's run with its members' runs; they may have new ids even if the committee is unchanged."""
+    for member in record.header.members:
+        tag, member_run = f"member.{member.name}", run_ids.get(member.key)
+        if member_run and run.data.tags.get(tag) != member_run:
+            client.set_tag(run.info.run_id, tag, member_run)

@@ -1,0 +1,451 @@
+"""The record: the small folder that every trained model and every committee leaves, and the truth about it.
+
+===================== ==================================================================================
+``record.json``       `Header`: what it is and everything it was made from
+``history.csv``       one `Epoch` a row; empty below its header where nothing was trained in epochs
+``metrics.json``      flat numbers, the same names everywhere
+``predictions.npz``   `Predictions`: class probabilities on the validation and the test images
+``confusion_matrix.csv`` test images by actual and predicted class
+``runtime.json``      `Runtime`: what differs from run to run and from machine to machine
+``model/``            what the answer is made with: ``network.keras``, or ``committee.json``
+===================== ==================================================================================
+
+A record may come from another machine, so reading one trusts nothing: sizes are limited, keys and types checked, no
+pickle is opened.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from lineup.errors import LineupError
+from lineup.npz import read_npz, write_npz
+from lineup.tracking.machine import Machine, git_commit, peak_memory_bytes, this_machine
+
+SCHEMA = 1
+HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (
+    "record.json",
+    "history.csv",
+    "metrics.json",
+    "predictions.npz",
+    "confusion_matrix.csv",
+    "runtime.json",
+    "model",
+)
+TEXT_LIMIT = 8 * 2**20
+PREDICTIONS_LIMIT = 2 * 2**30
+STRICT = ConfigDict(extra="forbid")
+
+Value = int | float | str | bool | None
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Epoch:
+    """One row of ``history.csv``.
+
+    Parameters
+    ----------
+    phase : str
+        ``classifier``, or ``autoencoder`` for reconstruction.
+    epoch : int
+        From 1, in each phase.
+    loss, val_loss : float
+        Mean loss of the phase on training (while the weights change) and validation images.
+    accuracy, val_accuracy : float
+        NaN in a phase that does not classify.
+    learning_rate : float
+        At the end of the epoch.
+    seconds : float
+        Wall time of the epoch, validation included.
+    timestamp : int
+        End of the epoch, milliseconds since 1970.
+    """
+
+    phase: str
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+    timestamp: int
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class DataIdentity:
+    """Which images a record was made from.
+
+    Parameters
+    ----------
+    name, title : str
+        Of the dataset.
+    generated : bool
+        True if the images were drawn by a program; its results say nothing about the real dataset.
+    fingerprint : str
+        SHA-256 over images, labels and the split's order.
+    classes : list of str
+        In the order of the columns of the probabilities.
+    training_images, validation_images, test_images : int
+        How many were used for what.
+    """
+
+    name: str
+    title: str
+    generated: bool
+    fingerprint: str
+    classes: list[str]
+    training_images: int
+    validation_images: int
+    test_images: int
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Weights:
+    """Number of parameters, how many of them were trained last and how many frozen, and a hash of their values."""
+
+    parameters: int
+    trainable: int
+    frozen: int
+    sha256: str
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Member:
+    """A member of a committee: its record's name and key, and a hash of the predictions that were combined."""
+
+    name: str
+    key: str
+    predictions_sha256: str
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Device:
+    """What was computed on: ``kind`` is ``cpu`` or ``gpu``, ``name`` the GPU's name or the CPU's model."""
+
+    kind: str
+    name: str
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Header:
+    """``record.json``.
+
+    Parameters
+    ----------
+    name : str
+        Of the model or committee in ``params.yaml``.
+    kind : str
+        ``network``, ``classical`` or ``committee``.
+    family, architecture : str
+        Module and builder of a model; ``committee`` and the rule of a committee.
+    report : str
+        Letter of the published report.
+    published_accuracy : float or None
+        The report's test accuracy.
+    parameters : dict
+        Everything it was made with, flat: ``epochs``, ``learning_rate``, ``pretrain.epochs``, …
+    seed, threads : int or None
+        None for a committee.
+    device : Device
+    onednn : bool
+        Whether TensorFlow could use oneDNN, which changes the last digits.
+    libraries : dict
+        Versions of what computed.
+    data : DataIdentity
+    weights : Weights or None
+        None for a committee, and before training has ended.
+    members : list of Member
+        Empty but for a committee.
+    experiment : str or None
+        A name of its own for a single experiment outside the pipeline, so that it never takes the place of the
+        pipeline's run with the same parameters. None in the pipeline.
+    schema : int
+        Version of this format.
+    """
+
+    name: str
+    kind: str
+    family: str
+    architecture: str
+    report: str
+    published_accuracy: float | None
+    parameters: dict[str, Value]
+    seed: int | None
+    threads: int | None
+    device: Device
+    onednn: bool
+    libraries: dict[str, str]
+    data: DataIdentity
+    weights: Weights | None = None
+    members: list[Member] = dataclasses.field(default_factory=list)
+    experiment: str | None = None
+    schema: Annotated[int, Field(ge=SCHEMA, le=SCHEMA)] = SCHEMA
+
+    @property
+    def key(self) -> str:
+        """The run's identity: a hash of everything here that was known before training.
+
+        The same model with the same parameters on the same data, device, threads and libraries has the same key, so a
+        repeated training takes the place of the former one in MLflow; anything else stands beside it.
+        """
+        known = dataclasses.asdict(self)
+        del known["weights"]
+        for member in known["members"]:
+            del member["predictions_sha256"]
+        return hashlib.sha256(_json(known).encode()).hexdigest()[:16]
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Class probabilities, with what is needed to score them.
+
+    Parameters
+    ----------
+    val_indices, test_indices : ndarray of shape (n,), int32
+        Positions among the training images, and among the test images.
+    val_labels, test_labels : ndarray of shape (n,), uint8
+        True classes.
+    val_probabilities, test_probabilities : ndarray of shape (n, k), float32
+        Rows sum to one.
+    """
+
+    val_indices: np.ndarray
+    val_labels: np.ndarray
+    val_probabilities: np.ndarray
+    test_indices: np.ndarray
+    test_labels: np.ndarray
+    test_probabilities: np.ndarray
+
+
+@checked_dataclass(frozen=True, config=STRICT)
+class Runtime:
+    """``runtime.json``.
+
+    Parameters
+    ----------
+    attempt : str
+        A random name of this very training, by which its live run in MLflow is found.
+    started, ended : int
+        Milliseconds since 1970: of the training, or of the combining.
+    training_seconds : float
+        Wall time of fitting, validation after each epoch included; of combining, for a committee.
+    phase_seconds : dict
+        The same, phase by phase.
+    images_per_second : float or None
+        Training images seen in the last phase over its seconds.
+    peak_memory_bytes : int
+        Largest resident size of the process.
+    machine : Machine
+        What it ran on.
+    git_commit : str
+        Of the checkout, ``-dirty`` if its source was changed.
+    """
+
+    attempt: str
+    started: int
+    ended: int
+    training_seconds: float
+    phase_seconds: dict[str, float]
+    images_per_second: float | None
+    peak_memory_bytes: int
+    machine: Machine
+    git_commit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A record on disk. The small files are read and checked; predictions and model are read when asked for."""
+
+    folder: Path
+    header: Header
+    history: list[Epoch]
+    metrics: dict[str, float]
+    runtime: Runtime
+
+    def predictions(self) -> Predictions:
+        """Read and check the probabilities.
+
+        Raises
+        ------
+        LineupError
+            If the file is missing, too large, or not what the header promises.
+        """
+        return read_predictions(self.folder / PREDICTIONS, self.header.data)
+
+    def digest(self) -> str:
+        """Return a hash of the whole record but for the model, whose weights' hash is in the header."""
+        digest = hashlib.sha256()
+        for name in (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME):
+            digest.update(file_sha256(self.folder / name).encode())
+        return digest.hexdigest()[:16]
+
+
+def runtime_of(
+    attempt: str,
+    started: int,
+    phase_seconds: Mapping[str, float],
+    *,
+    images_per_second: float | None,
+) -> Runtime:
+    """Return the `Runtime` of what has just ended in this process."""
+    return Runtime(
+        attempt=attempt,
+        started=started,
+        ended=now(),
+        training_seconds=sum(phase_seconds.values()),
+        phase_seconds=dict(phase_seconds),
+        images_per_second=images_per_second,
+        peak_memory_bytes=peak_memory_bytes(),
+        machine=this_machine(),
+        git_commit=git_commit(Path(__file__).parent),
+    )
+
+
+def now() -> int:
+    """Return the time in milliseconds since 1970, as MLflow counts it."""
+    return time.time_ns() // 1_000_000
+
+
+def write_record(
+    folder: Path,
+    header: Header,
+    history: Sequence[Epoch],
+    metrics: Mapping[str, float],
+    predictions: Predictions,
+    confusion: np.ndarray,
+    runtime: Runtime,
+) -> None:
+    """Write every file of a record but the model into an existing folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Usually what `lineup.paths.replacing_folder` yields, so that a record is whole or absent.
+    confusion : ndarray of shape (k, k)
+        Test images by actual (row) and predicted (column) class.
+    """
+    (folder / HEADER).write_text(_json(dataclasses.asdict(header)), encoding="utf-8")
+    (folder / METRICS).write_text(_json(dict(metrics)), encoding="utf-8")
+    (folder / RUNTIME).write_text(_json(dataclasses.asdict(runtime)), encoding="utf-8")
+    names = [field.name for field in dataclasses.fields(Epoch)]
+    _write_csv(folder / HISTORY, names, ([_cell(getattr(row, name)) for name in names] for row in history))
+    classes = header.data.classes
+    cells = ((classes[i], classes[j], int(n)) for (i, j), n in np.ndenumerate(confusion))
+    _write_csv(folder / CONFUSION, ["actual", "predicted", "count"], cells)
+    write_npz(folder / PREDICTIONS, vars(predictions))
+
+
+def read_record(folder: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    LineupError
+        If a file is missing, too large, or not of this format; the line names the file.
+    """
+    if not (folder / HEADER).is_file():
+        raise LineupError(f"{folder}: no record here; train the model or build the committee first (dvc repro)")
+    header = _read_checked(folder / HEADER, Header)
+    metrics = _read_checked(folder / METRICS, dict[str, float])
+    runtime = _read_checked(folder / RUNTIME, Runtime)
+    rows = list(csv.DictReader(_read_text(folder / HISTORY).splitlines()))
+    # An empty cell is a number that the phase does not have.
+    cells = [{name: cell if cell != "" else math.nan for name, cell in row.items()} for row in rows]
+    history = _check(cells, list[Epoch], folder / HISTORY)
+    return Record(folder, header, history, metrics, runtime)
+
+
+def read_confusion(record: Record) -> np.ndarray:
+    """Return a record's confusion matrix, (k, k), rows actual, columns predicted."""
+    classes = record.header.data.classes
+    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    path = record.folder / CONFUSION
+    try:
+        for row in csv.DictReader(_read_text(path).splitlines()):
+            counts[classes.index(row["actual"]), classes.index(row["predicted"])] = int(row["count"])
+    except (KeyError, ValueError) as error:
+        raise LineupError(f"{path}: not a confusion matrix of these classes: {error}") from error
+    return counts
+
+
+def read_predictions(path: Path, data: DataIdentity) -> Predictions:
+    """Read and check ``predictions.npz`` against the identity of its data."""
+    arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
+    expected = {field.name for field in dataclasses.fields(Predictions)}
+    if set(arrays) != expected:
+        raise LineupError(f"{path}: holds {sorted(arrays)}, expected {sorted(expected)}")
+    for part, images in (("val", data.validation_images), ("test", data.test_images)):
+        shapes = {"indices": (images,), "labels": (images,), "probabilities": (images, len(data.classes))}
+        for name, shape in shapes.items():
+            if arrays[f"{part}_{name}"].shape != shape:
+                found = arrays[f"{part}_{name}"].shape
+                raise LineupError(f"{path}: {part}_{name} has shape {found}, record.json says {shape}")
+    return Predictions(**arrays)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
+    """Return nested parameters as flat ones: ``{"pretrain": {"epochs": 3}}`` becomes ``{"pretrain.epochs": 3}``."""
+    flat: dict[str, Value] = {}
+    for name, value in values.items():
+        flat.update(flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
+    return flat
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=False, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _cell(value: Any) -> Any:
+    return "" if isinstance(value, float) and math.isnan(value) else value
+
+
+def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > TEXT_LIMIT:
+            raise LineupError(f"{path}: {path.stat().st_size} bytes; a file of a record has at most {TEXT_LIMIT}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LineupError(f"{path}: cannot be read: {error}") from error
+
+
+def _read_checked(path: Path, kind: Any) -> Any:
+    try:
+        values = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise LineupError(f"{path}: not JSON: {error}") from error
+    return _check(values, kind, path)
+
+
+def _check(values: Any, kind: Any, path: Path) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise LineupError(f"{path}: {where}: {problem['msg']}") from error

@@ -1,0 +1,78 @@
+"""Where the runs are: the one place that decides on the MLflow store, and makes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Of a tracking server that does not answer, training asks once and goes on. MLflow's defaults would wait for minutes.
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def tracking_uri(root: Path) -> str:
+    """Return the URI of the MLflow store: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the project folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+
+
+def experiment_name(data: str) -> str:
+    """Return the experiment of a dataset's runs, so that generated data never stands among real results."""
+    return f"lineup-{data}"
+
+
+def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
+    """Make the store and the dataset's experiment if they are missing, and connect.
+
+    Several processes may call it at once on a store that does not exist yet: a file lock lets one of them make it
+    (MLflow itself fails with «table already exists»).
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    data : str
+        Name of the dataset.
+
+    Returns
+    -------
+    client : MlflowClient
+    experiment_id : str
+
+    Raises
+    ------
+    mlflow.exceptions.MlflowException
+        If the store cannot be reached.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+    from filelock import FileLock
+
+    uri = tracking_uri(root)
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    name = experiment_name(data)
+    with FileLock(root / ".mlflow.lock"):
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            return client, client.create_experiment(name, artifact_location=_artifact_location(uri, name))
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
+        return client, experiment.experiment_id
+
+
+def _artifact_location(uri: str, experiment: str) -> str | None:
+    """Return where the artifacts of a local database go: beside it. A server knows its own place."""
+    parts = urlsplit(uri)
+    if parts.scheme != "sqlite":
+        return None
+    return (Path(parts.path.removeprefix("/")).resolve().parent / "mlartifacts" / experiment).as_uri()

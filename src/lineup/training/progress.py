@@ -1,0 +1,39 @@
+"""Tell the terminal how a training goes: one line an epoch, which reads well in a log too."""
+
+from __future__ import annotations
+
+import math
+
+from lineup.tracking.record import Epoch, Header
+
+
+class Progress:
+    """A listener of a training that prints."""
+
+    def start(self, header: Header, attempt: str, started: int) -> None:
+        """Print what is trained on what; see `lineup.training.train.Listener`."""
+        self._header = header
+        data = header.data
+        print(
+            f"{header.name}: {header.architecture} on {data.title}, {data.training_images:,} training and"
+            f" {data.validation_images:,} validation images, {header.device.name}, {header.threads} threads",
+            flush=True,
+        )
+
+    def epoch(self, row: Epoch) -> None:
+        """Print one epoch."""
+        header = self._header
+        phase = "" if row.phase == "classifier" else f" {row.phase}"
+        prefix = "" if row.phase == "classifier" else "pretrain."
+        epochs = header.parameters[f"{prefix}epochs"]
+        speed = header.data.training_images / row.seconds
+        print(
+            f"{header.name}{phase} epoch {row.epoch}/{epochs}  {_measures('', row.loss, row.accuracy)}"
+            f"  {_measures('val_', row.val_loss, row.val_accuracy)}  {row.seconds:.1f} s  {speed:,.0f} images/s",
+            flush=True,
+        )
+
+
+def _measures(prefix: str, loss: float, accuracy: float) -> str:
+    text = f"{prefix}loss {loss:.4f}"
+    return text if math.isnan(accuracy) else f"{text} {prefix}accuracy {accuracy:.4f}"
