@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from lineup.errors import LineupError
 
@@ -13,6 +15,8 @@ TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
 TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
 FILE_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 IMAGE_SIZE = 28
+# What `lineup.data.download` writes beside the four files.
+DESCRIPTION = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -126,3 +130,9 @@ def class_slug(name: str) -> str:
     MLflow's metric names and file names take it.
     """
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, 64 lower-case hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
