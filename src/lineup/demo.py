@@ -1,0 +1,126 @@
+"""The demo: the whole pipeline, small, in a DVC workspace of its own beside the real results."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lineup.errors import LineupError
+from lineup.paths import Project, replacing_file
+
+FOLDER = ".demo"
+PARAMS = "params.demo.yaml"
+
+# The workspace belongs to no git repository: that of the checkout, if there is one, ignores it.
+_CONFIG = """\
+[core]
+    no_scm = true
+    analytics = false
+    check_update = false
+"""
+
+
+def prepare_demo(project: Project) -> Path:
+    """Bring the demo's workspace up to date with the checkout: pipeline, parameters, the code that stages depend on.
+
+    What an earlier demo made (``dvc.lock``, ``data``, ``runs``, DVC's cache) stays, and so do files that are as they
+    should be, times included: DVC then finds nothing to do. Nothing outside the workspace is written.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout.
+
+    Returns
+    -------
+    Path
+        The workspace, ``.demo`` in the project folder.
+
+    Raises
+    ------
+    LineupError
+        If ``params.demo.yaml`` is missing.
+    """
+    if not (project.root / PARAMS).is_file():
+        raise LineupError(f"{project.root / PARAMS}: no such file; run the demo in a complete checkout of the project")
+    demo = project.root / FOLDER
+    sources = _sources(project.root)
+    _remove_stale(demo, sources)
+    for name, source in sources.items():
+        _update(demo / name, source.read_bytes())
+    _update(demo / ".dvc" / "config", _CONFIG.encode())
+    return demo
+
+
+def run_demo(project: Project) -> None:
+    """Run the pipeline in the demo's workspace, then print its leaderboard.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout. The demo's runs go to its MLflow store.
+
+    Raises
+    ------
+    LineupError
+        If a stage fails.
+    """
+    from lineup.report.show import show_leaderboard
+
+    demo = prepare_demo(project)
+    command = [sys.executable, "-m", "dvc", "repro"]
+    status = subprocess.run(command, cwd=demo, env=_environment(project), check=False).returncode
+    if status:
+        raise LineupError(
+            f"{demo}: dvc repro failed with exit status {status}; the lines above name the stage and say why,"
+            " and the next `make demo` goes on from there"
+        )
+    show_leaderboard(Project(demo))
+    print("Every run with its curves, in the MLflow UI: make ui")
+
+
+def _sources(root: Path) -> dict[Path, Path]:
+    """Return what the workspace consists of: the name of each file there, and the file of the checkout."""
+    sources = {Path("dvc.yaml"): root / "dvc.yaml", Path("params.yaml"): root / PARAMS}
+    if (root / ".dvcignore").is_file():
+        sources[Path(".dvcignore")] = root / ".dvcignore"
+    for folder in (root / "src" / "lineup", root / ".dvc" / "plots"):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".partial":
+                sources[path.relative_to(root)] = path
+    return sources
+
+
+def _remove_stale(demo: Path, sources: dict[Path, Path]) -> None:
+    """Remove files that are no longer in the checkout, and folders that this empties."""
+    wanted = {demo / name for name in sources}
+    found = [demo / ".dvcignore", *(demo / "src").rglob("*"), *(demo / ".dvc" / "plots").rglob("*")]
+    for path in sorted(found, reverse=True):  # What is in a folder comes before it.
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _update(path: Path, content: bytes) -> None:
+    """Write a file unless it is already so: a new time would make DVC hash it again."""
+    if not path.is_file() or path.read_bytes() != content:
+        with replacing_file(path) as partial:
+            partial.write_bytes(content)
+
+
+def _environment(project: Project) -> dict[str, str]:
+    """Return the environment of the demo's stages."""
+    from lineup.tracking.store import tracking_uri
+
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_RUN_ID"}
+    # Stage commands call python by name: it has to be this one, even where the virtual environment is not active.
+    folders = [str(Path(sys.executable).parent), *filter(None, [environment.get("PATH")])]
+    return environment | {
+        "PATH": os.pathsep.join(folders),
+        "MLFLOW_TRACKING_URI": tracking_uri(project.root),
+        "PYTHONUNBUFFERED": "1",
+    }
