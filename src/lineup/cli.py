@@ -106,7 +106,7 @@ def train(
     given["seed"] = (seed, int)
     recipe = params.recipe(model, **{name: _number(name, *value) for name, value in given.items() if value[0]})
 
-    from lineup.data.split import load_dataset
+    from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
     from lineup.training.progress import Progress
     from lineup.training.train import train_model

@@ -6,6 +6,7 @@ An unknown key, a wrong type or a value out of range is one line that names the 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -224,7 +225,8 @@ def load_params(path: Path) -> Params:
 
 def _validate(kind: type[Any], values: Any, where: str) -> Any:
     try:
-        return TypeAdapter(kind).validate_python(values)
+        # As JSON, in which pydantic's strict mode takes a mapping for a dataclass; "3" stays text and is refused.
+        return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise LineupError(f"{where}: {_first_problem(error, kind)}") from error
 

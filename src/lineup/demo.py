@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from lineup.errors import LineupError
-from lineup.paths import Project, replacing_file
+from lineup.files import replacing_file
+from lineup.paths import Project
 
 FOLDER = ".demo"
 PARAMS = "params.demo.yaml"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lineup.errors import LineupError
-from lineup.paths import replacing_file
+from lineup.files import replacing_file
 
 # The earliest date that a ZIP entry can hold: np.savez writes the time of day, so that no two files of it are equal.
 _DATE = (1980, 1, 1, 0, 0, 0)

@@ -100,7 +100,7 @@ class ServedModel(PythonModel):
         """Load the network, or the committee's members."""
         self._predict = load_predictor(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> np.ndarray:
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
         """Return float32 probabilities (n, k) for images of any shape that `as_images` takes."""
         return self._predict(as_images(model_input))
 

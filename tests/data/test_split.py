@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineup.data.datasets import DESCRIPTION, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, file_sha256
+from lineup.data.dataset import Dataset, load_dataset
+from lineup.data.datasets import DESCRIPTION, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from lineup.data.download import download
 from lineup.data.idx import write_idx
-from lineup.data.split import Dataset, load_dataset, stratified_order, write_split
+from lineup.data.split import stratified_order, write_split
 from lineup.errors import LineupError
+from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
 
 
@@ -167,7 +169,7 @@ def test_files_that_do_not_belong_together_are_named(raw: Path, name: str, array
 
 
 def test_a_negative_seed_is_named(raw: Path) -> None:
-    with pytest.raises(LineupError, match=r"data\.seed: expected 0 or above, found -1"):
+    with pytest.raises(LineupError, match=r"split\.seed: expected 0 or above, found -1"):
         write_split(raw, raw / "out.npz", seed=-1)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from lineup.committee.rules import combine
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
-from lineup.paths import replacing_folder
+from lineup.files import file_sha256, replacing_folder
 from lineup.tracking.machine import this_machine
 from lineup.tracking.record import (
     MODEL,
@@ -26,7 +26,6 @@ from lineup.tracking.record import (
     Member,
     Predictions,
     Record,
-    file_sha256,
     now,
     read_record,
     runtime_of,

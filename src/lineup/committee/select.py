@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineup.errors import LineupError
-from lineup.paths import replacing_file, replacing_folder
-from lineup.tracking.record import PREDICTIONS, Member, file_sha256, read_record
+from lineup.files import file_sha256, replacing_file, replacing_folder
+from lineup.tracking.record import PREDICTIONS, Member, read_record
 
 if TYPE_CHECKING:
     from lineup.config import Committee

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from lineup.errors import LineupError
 
@@ -130,9 +128,3 @@ def class_slug(name: str) -> str:
     MLflow's metric names and file names take it.
     """
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, 64 lower-case hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -24,13 +24,12 @@ from lineup.data.datasets import (
     TRAIN_LABELS,
     DatasetSpec,
     RemoteFile,
-    file_sha256,
     find_dataset,
 )
 from lineup.data.idx import write_idx
 from lineup.data.synthetic import generate
 from lineup.errors import LineupError
-from lineup.paths import replacing_file
+from lineup.files import file_sha256, replacing_file
 
 if TYPE_CHECKING:
     import requests

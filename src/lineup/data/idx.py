@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from lineup.errors import LineupError
-from lineup.paths import replacing_file
+from lineup.files import replacing_file
 
 _UNSIGNED_BYTE = 0x08
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lineup.paths import replacing_file
+from lineup.files import replacing_file
 
 
 def save_png(figure: Figure, path: Path) -> None:

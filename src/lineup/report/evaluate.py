@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lineup.figures.leaderboard import leaderboard
 from lineup.figures.save import save_png
-from lineup.paths import replacing_file
+from lineup.files import replacing_file
 from lineup.report.leaderboard import LeaderboardRow, leaderboard_frame, leaderboard_markdown
 from lineup.tracking.record import Record
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lineup.errors import LineupError
-from lineup.paths import Project, replacing_file
+from lineup.files import replacing_file
+from lineup.paths import Project
 
 
 def show_leaderboard(project: Project) -> None:

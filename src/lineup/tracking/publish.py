@@ -257,11 +257,11 @@ def _log_model(run_id: str, record: Record, folder: Path) -> None:
 
     classes = len(record.header.data.classes)
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28), "images")]),
+        Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
         Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
     )
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        # MLflow wants type hints of its own kind and an input example; the signature says what both would.
+        # MLflow wants an input example; the signature says what it would.
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.log_model(
             name="model",

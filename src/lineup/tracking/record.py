@@ -31,6 +31,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from lineup.errors import LineupError
+from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
 from lineup.tracking.machine import Machine, git_commit, peak_memory_bytes, this_machine
 
@@ -394,12 +395,6 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
                 found = arrays[f"{part}_{name}"].shape
                 raise LineupError(f"{path}: {part}_{name} has shape {found}, record.json says {shape}")
     return Predictions(**arrays)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from lineup.errors import LineupError
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+EXPERIMENT_PREFIX = "lineup-"
 
 # Of a tracking server that does not answer, training asks once and goes on. MLflow's defaults would wait for minutes.
 PATIENCE = {
@@ -25,7 +29,7 @@ def tracking_uri(root: Path) -> str:
 
 def experiment_name(data: str) -> str:
     """Return the experiment of a dataset's runs, so that generated data never stands among real results."""
-    return f"lineup-{data}"
+    return f"{EXPERIMENT_PREFIX}{data}"
 
 
 def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
@@ -51,9 +55,7 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
     mlflow.exceptions.MlflowException
         If the store cannot be reached.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
+    _be_patient()
     import mlflow
     from filelock import FileLock
 
@@ -76,3 +78,31 @@ def _artifact_location(uri: str, experiment: str) -> str | None:
     if parts.scheme != "sqlite":
         return None
     return (Path(parts.path.removeprefix("/")).resolve().parent / "mlartifacts" / experiment).as_uri()
+
+
+def count_runs(root: Path) -> str:
+    """Return how many runs each experiment of this project has, as a phrase.
+
+    Raises
+    ------
+    LineupError
+        If the store cannot be reached.
+    """
+    _be_patient()
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri(root)
+    try:
+        client = mlflow.MlflowClient(uri)
+        found = [item for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
+        counts = [f"{len(client.search_runs([item.experiment_id]))} runs in {item.name}" for item in found]
+    except MlflowException as error:
+        raise LineupError(f"{uri}: {' '.join(str(error).split())[:200]}") from error
+    return ", ".join(counts) or "no runs yet"
+
+
+def _be_patient() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
+from lineup.files import replacing_folder
 from lineup.models.registry import architecture, fit_model
 from lineup.npz import write_npz
-from lineup.paths import replacing_folder
 from lineup.tracking.machine import this_machine
 from lineup.tracking.record import (
     MODEL,
@@ -37,7 +37,7 @@ from lineup.training.fit import Fitted, TrainingData, predict_network, weights_s
 
 if TYPE_CHECKING:
     from lineup.config import Recipe
-    from lineup.data.split import Dataset
+    from lineup.data.dataset import Dataset
 
 
 class Listener(Protocol):

@@ -1,0 +1,137 @@
+"""Examine machine and checkout: what is fine, what is not, what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from lineup.errors import LineupError
+from lineup.paths import Project, find_project
+from lineup.tracking.machine import this_machine
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One examined thing: its name, whether it is fine, what was found, and what to do if it is not."""
+
+    name: str
+    fine: bool
+    found: str
+    remedy: str = ""
+
+
+def examine() -> bool:
+    """Examine everything, print a table, and return whether all is fine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    project = find_project()
+    checks: list[Callable[[Project], Finding]] = [_python, _packages, _devices, _dvc, _parameters, _data, _store]
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    findings = []
+    for check in checks:
+        finding = check(project)
+        findings.append(finding)
+        mark = "[green]ok[/green]" if finding.fine else "[red]not ok[/red]"
+        table.add_row(mark, finding.name, finding.found)
+        if not finding.fine:
+            table.add_row("", "", f"→ {finding.remedy}")
+    Console().print(table)
+    return all(finding.fine for finding in findings)
+
+
+def _python(_: Project) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fine = (3, 11) <= sys.version_info < (3, 14)
+    return Finding("Python", fine, f"{version} ({sys.executable})", "make setup PYTHON=python3.11 (or 3.12, 3.13)")
+
+
+def _packages(_: Project) -> Finding:
+    """Compare the installed versions of the direct dependencies with their pins."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for text in metadata.requires("lineup") or []:
+        need = Requirement(text)
+        if need.marker is not None:
+            continue  # an extra: TensorFlow is examined by importing it
+        version = _version(need.name)
+        if version is None or version not in need.specifier:
+            wrong.append(f"{need.name} {version or 'missing'} (pinned {need.specifier})")
+    return Finding("packages", not wrong, ", ".join(wrong) or "as pinned", "make setup")
+
+
+def _devices(_: Project) -> Finding:
+    from lineup.training.devices import onednn_enabled, quiet_stderr
+
+    try:
+        with quiet_stderr():
+            import tensorflow as tf
+    except ImportError as error:
+        return Finding("TensorFlow", False, str(error), "make setup")
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in gpus]
+    onednn = "on" if onednn_enabled() else "off"
+    device = ", ".join(names) or f"{this_machine().cpu_model}, {this_machine().cores} cores"
+    found = f"{tf.__version__} on {device}, oneDNN {onednn}"
+    return Finding("TensorFlow", True, found)
+
+
+def _dvc(project: Project) -> Finding:
+    command = [sys.executable, "-m", "dvc", "status", "--quiet"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    version = _version("dvc")
+    if done.returncode == 0:
+        return Finding("DVC", True, f"{version}, everything is up to date")
+    if done.returncode == 1 and not done.stderr.strip():
+        return Finding("DVC", True, f"{version}; some stages are out of date: dvc repro runs them")
+    last = (done.stderr.strip().splitlines() or ["unknown error"])[0]
+    return Finding("DVC", False, f"{version}: {last}", "see dvc status")
+
+
+def _parameters(project: Project) -> Finding:
+    from lineup.config import load_params
+
+    try:
+        params = load_params(project.params)
+    except LineupError as error:
+        return Finding("params.yaml", False, str(error), "correct that line")
+    found = f"{len(params.models)} models, {len(params.committees)} committees, data {params.data.name}"
+    return Finding("params.yaml", True, found)
+
+
+def _data(project: Project) -> Finding:
+    from lineup.data.dataset import load_dataset
+
+    if not project.dataset.is_file():
+        remedy = "dvc repro split; without a network name a folder in FASHION_MNIST_DIR, or try make demo"
+        return Finding("data", False, "not split yet", remedy)
+    try:
+        dataset = load_dataset(project.dataset)
+    except LineupError as error:
+        return Finding("data", False, str(error), "dvc repro -f split")
+    counts = f"{len(dataset.train_labels):,} + {len(dataset.test_labels):,} images"
+    return Finding("data", True, f"{dataset.title}, {counts}, fingerprint {dataset.fingerprint[:12]}")
+
+
+def _store(project: Project) -> Finding:
+    from lineup.tracking.store import count_runs, tracking_uri
+
+    uri = tracking_uri(project.root)
+    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        return Finding("MLflow store", True, f"{uri}, not made yet: the first training makes it")
+    try:
+        return Finding("MLflow store", True, f"{uri}, {count_runs(project.root)}")
+    except LineupError as error:
+        return Finding("MLflow store", False, str(error), "start the server, or unset MLFLOW_TRACKING_URI")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
