@@ -125,6 +125,10 @@ class Recipe(Fit):
             if option not in entry.options:
                 accepted = ", ".join(entry.options) or "none"
                 raise ValueError(f"options.{option}: {self.architecture} accepts {accepted}")
+        if self.family == "autoencoder" and self.scaling != "unit":
+            raise ValueError(
+                f"scaling = {self.scaling!r}: the autoencoder reconstructs pixels in [0, 1]; expected 'unit'"
+            )
         if (self.family == "autoencoder") != (self.pretrain is not None):
             raise ValueError("pretrain: the family autoencoder needs it and no other family has it")
         return self

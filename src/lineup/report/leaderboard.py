@@ -234,7 +234,9 @@ def _texts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _device(name: str, threads: int | None) -> str:
-    return name if pd.isna(threads) else f"{name}, {threads} thread{'s' * (threads != 1)}"
+    if pd.isna(threads):
+        return name
+    return f"{name}, 1 thread" if threads == 1 else f"{name}, {threads} threads"
 
 
 def _column(rows: pd.DataFrame, name: str, form: str) -> list[str]:

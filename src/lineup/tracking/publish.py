@@ -7,6 +7,8 @@ anything else under that key is replaced.
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -24,12 +26,14 @@ from lineup.tracking.runs import (
     ATTEMPT,
     DIGEST,
     KEY,
+    PROCESS,
     describe,
     end_dead_runs,
     epoch_metrics,
     find_runs,
     log_metrics,
     log_params,
+    process_tag,
 )
 from lineup.tracking.store import open_store, tracking_uri
 
@@ -113,7 +117,9 @@ def _publish_record(
     if keep is not None and finished:
         return keep, "unchanged"
     if keep is None:
-        keep = client.create_run(experiment, start_time=record.runtime.started, run_name=record.header.name)
+        tags = {KEY: record.header.key, PROCESS: process_tag(os.getpid())}
+        started = record.runtime.started
+        keep = client.create_run(experiment, start_time=started, run_name=record.header.name, tags=tags)
     _complete(client, keep.info.run_id, record, folders)
     client.set_tag(keep.info.run_id, DIGEST, digest)
     client.delete_tag(keep.info.run_id, PUBLISHING)
@@ -237,9 +243,8 @@ def _model_folder(record: Record, folders: Mapping[str, Path], temporary: Path) 
     """Return the folder that answers for a record: its own, or for a committee one with its members inside."""
     if not record.header.members:
         return record.folder / files.MODEL
-    (temporary / "members").mkdir()
     for member in record.header.members:
-        (temporary / "members" / member.name).symlink_to(folders[member.name].resolve(), target_is_directory=True)
+        shutil.copytree(folders[member.name], temporary / "members" / member.name)
     committee = record.folder / files.MODEL / "committee.json"
     (temporary / "committee.json").write_bytes(committee.read_bytes())
     return temporary
@@ -247,8 +252,6 @@ def _model_folder(record: Record, folders: Mapping[str, Path], temporary: Path) 
 
 def _log_model(run_id: str, record: Record, folder: Path) -> None:
     """Log the model as code (`lineup.serving`) beside its files, so that nothing is pickled."""
-    import os
-
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
     import numpy as np
