@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _DASH = "\N{EN DASH}"
+# Columns that are whole numbers or missing.
+_WHOLE_NUMBERS = {"parameters": "Int64", "seed": "Int64", "threads": "Int64"}
 
 
 @dataclass(frozen=True)
@@ -96,20 +99,17 @@ def leaderboard_frame(rows: Sequence[LeaderboardRow]) -> pd.DataFrame:
     if not rows:
         raise LineupError("leaderboard: there are no results to list; train a model first")
     frame = pd.DataFrame([asdict(row) for row in rows])
-    frame = frame.astype(
-        {
-            "parameters": "Int64",
-            "seed": "Int64",
-            "threads": "Int64",
-            "published": "float64",
-            "training_seconds": "float64",
-        }
-    )
+    frame = frame.astype(_WHOLE_NUMBERS | {"published": "float64", "training_seconds": "float64"})
     bounds = [accuracy_interval(round(row.test_accuracy * row.test_count), row.test_count) for row in rows]
     frame["low"], frame["high"] = zip(*bounds, strict=True)
     frame["generated"] = [find_dataset(row.data).generated for row in rows]
     frame["difference"] = (frame["test_accuracy"] - frame["published"]).where(~frame["generated"])
     return frame.sort_values(["test_accuracy", "name"], ascending=[False, True], ignore_index=True)
+
+
+def read_leaderboard(path: Path) -> pd.DataFrame:
+    """Read a table of `leaderboard_frame` back from a CSV file."""
+    return pd.read_csv(path, dtype=_WHOLE_NUMBERS)
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:

@@ -15,16 +15,15 @@ def show_leaderboard(project: Project) -> None:
     LineupError
         If there is none yet.
     """
-    import pandas as pd
     from rich.console import Console
 
     from lineup.report.evaluate import CSV
-    from lineup.report.leaderboard import print_leaderboard
+    from lineup.report.leaderboard import print_leaderboard, read_leaderboard
 
     path = project.reports / CSV
     if not path.is_file():
         raise LineupError(f"{path}: no leaderboard yet; run dvc repro, or make demo for generated data")
-    print_leaderboard(pd.read_csv(path), Console())
+    print_leaderboard(read_leaderboard(path), Console())
 
 
 def write_readme(project: Project) -> None:
