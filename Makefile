@@ -18,6 +18,7 @@ CHOICE := $(or $(PYTHON),$(word 2,$(BUILT)),any)
 WANTED := $(VARIANT) $(CHOICE) $(CURDIR)
 
 LOCK := $(if $(filter cuda,$(VARIANT)),requirements-cuda.lock,requirements.lock)
+SIZE := $(if $(filter cuda,$(VARIANT)),7.2 GB,2.5 GB)
 PYTHONS := $(if $(filter any,$(CHOICE)),python3.11 python3.12 python3.13 python3 python,$(CHOICE))
 # Prints the interpreter itself: a pyenv shim may exist and not run, and an active virtual environment is no base.
 CHECK := import ensurepip, sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit(1); print(sys._base_executable)
@@ -78,7 +79,7 @@ clean-demo:  ## remove the demo's workspace
 	fi; \
 	echo "set-up 1/4: a virtual environment in .venv, with $$base"; \
 	rm -rf .venv && "$$base" -m venv .venv
-	@echo "set-up 2/4: packages from $(LOCK): 2 GB on disk, more with CUDA; some minutes"
+	@echo "set-up 2/4: packages from $(LOCK), $(SIZE) on disk: some minutes"
 	@$(PIP_INSTALL) --no-compile --require-hashes -r $(LOCK) 2>.venv/pip.log || { tail -n 20 .venv/pip.log >&2; exit 1; }
 	@echo "set-up 3/4: compiling them, for quick starts"
 	@.venv/bin/python -m compileall -qq -j 0 .venv/lib || true
