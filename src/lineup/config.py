@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from lineup.committee.rules import RULES
 from lineup.data.datasets import DATASETS
 from lineup.errors import LineupError
-from lineup.models.registry import architecture
+from lineup.models.registry import FAMILIES, list_architectures
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -27,8 +26,11 @@ Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, le=0.5)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Option = int | float | str | bool
+
+SHOWN = 120
+"""Of a wrong value an error shows so many characters."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -120,7 +122,12 @@ class Recipe(Fit):
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
-        entry = architecture(self.family, self.architecture)
+        if self.family not in FAMILIES:
+            raise ValueError(f"family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
+        known = {entry.name: entry for entry in list_architectures(self.family)}
+        if self.architecture not in known:
+            raise ValueError(f"architecture = {self.architecture!r}: expected one of {', '.join(known)}")
+        entry = known[self.architecture]
         for option in self.options:
             if option not in entry.options:
                 accepted = ", ".join(entry.options) or "none"
@@ -221,7 +228,7 @@ def load_params(path: Path) -> Params:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # bytes that are no text, a number of 5,000 digits
         raise LineupError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
     params: Params = _validate(Params, values, path.name)
     return params
@@ -232,30 +239,45 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
         # As JSON, in which pydantic's strict mode takes a mapping for a dataclass; "3" stays text and is refused.
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise LineupError(f"{where}: {_first_problem(error, kind)}") from error
+        problem = _first_problem(error, kind)
+    except (TypeError, ValueError, RecursionError) as error:  # a date for a key, or an alias inside of what it names
+        problem = str(error)
+    raise LineupError(" ".join(f"{where}: {problem}".split()))
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
     """Return the first problem as ``key = value: what is accepted``."""
     problem = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"] if part not in ("[key]", "int", "float", "str", "bool"))
-    message = re.sub(r"^Value error, ", "", problem["msg"])
-    message = message.replace("Input should be", "expected").replace("Keyword argument", "key")
+    location = problem["loc"]
+    wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))
+    if location[-1:] == ("[key]",):
+        location = location[:-1]
+    elif location[-3:-2] == ("options",) and location[-1] in ("int", "float", "str", "bool"):
+        location, wanted = location[:-1], "a number, a text, true or false"
+    key = ".".join(map(str, location))
     match problem["type"]:
         case "unexpected_keyword_argument":
-            return f"unknown key {key!r}; accepted here: {', '.join(_accepted(kind, problem['loc'][:-1]))}"
+            return f"unknown key {key!r}; accepted here: {_accepted(kind, location[:-1])}"
         case "missing":
-            return f"{key} is missing"
+            return f"{key} is missing; this section has {_accepted(kind, location[:-1])}"
         case "value_error":
+            message = problem["msg"].removeprefix("Value error, ")
             return f"{key}.{message}" if key else message
-    return f"{key} = {problem['input']!r}: {message}" if key else f"{problem['input']!r}: {message}"
+        case "dataclass_type":
+            wanted = f"a section with {_accepted(kind, location)}"
+        case "float_type" if isinstance(problem["input"], str):
+            wanted = "a number; YAML takes it for one without quotes and with a point, as in 1.0e-3"
+    value = repr(problem["input"])
+    shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+    return f"{key} = {shown}: expected {wanted}" if key else f"{shown}: expected {wanted}"
 
 
-def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> list[str]:
+def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> str:
     """Return the keys that are accepted at a location: those of the innermost section that it names."""
-    for part in location:
-        kind = _SECTIONS.get(str(part), kind)
-    return [field.name for field in dataclasses.fields(kind)]
+    named = location[:1] in (("models",), ("committees",))
+    for part in location[:1] + location[2:] if named else location:  # the second part is a name, maybe `data`
+        kind = _SECTIONS[str(part)]
+    return ", ".join(field.name for field in dataclasses.fields(kind))
 
 
 _SECTIONS: Mapping[str, type[Any]] = {
@@ -265,4 +287,22 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "models": Recipe,
     "committees": Committee,
     "pretrain": Fit,
+}
+
+# What is accepted, in place of pydantic's own words; the numbers are of the key that has the problem.
+_WANTED: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "a section with a name on each entry",
+    "too_short": "at least {min_length} entry",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "a name of at most 64 lower-case letters, digits and _, the first a letter",
+    "json_invalid": "something else ({error})",
 }
