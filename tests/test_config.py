@@ -1,0 +1,271 @@
+"""``params.yaml``: what ships loads; everything wrong is one line with the key, the value and what is accepted."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lineup.config import Params, load_params
+from lineup.errors import LineupError
+
+ROOT = Path(__file__).parents[1]
+MISSING = object()
+
+RECIPE: dict[str, Any] = {
+    "family": "cnn",
+    "architecture": "basic_cnn",
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": 0.001,
+    "validation": 0.2,
+    "seed": 1,
+}
+PARAMS: dict[str, Any] = {
+    "data": {"name": "synthetic"},
+    "split": {"seed": 1},
+    "training": {"threads": 1},
+    "models": {
+        "small": RECIPE,
+        "dropped": {**RECIPE, "architecture": "deeper_cnn", "options": {"dropout": 0.25}},
+        "coded": {
+            **RECIPE,
+            "family": "autoencoder",
+            "architecture": "frozen_encoder",
+            "pretrain": {"epochs": 2, "batch_size": 32, "learning_rate": 0.01},
+        },
+    },
+    "committees": {"both": {"members": ["small", "coded"], "rule": "average"}},
+}
+# Words of pydantic's own messages, which mean nothing to somebody who edits a YAML file.
+PYDANTIC = ("Input should", "after validation", "pattern", "Dictionary", "Value error")
+RECIPE_KEYS = "accepted here: epochs, batch_size, learning_rate, family, architecture, validation, seed"
+
+# Key, its value, and texts that the error holds: the key as a reader finds it, the value, what is accepted.
+BAD: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("nope", 1, ("unknown key 'nope'", "accepted here: data, split, training, models, committees")),
+    ("data.nope", 1, ("'data.nope'", "accepted here: name, folder, train_images, test_images, seed")),
+    ("split.nope", 1, ("'split.nope'", "accepted here: seed")),
+    ("training.nope", 1, ("'training.nope'", "accepted here: threads")),
+    ("models.small.nope", 1, ("'models.small.nope'", RECIPE_KEYS)),
+    ("models.coded.pretrain.nope", 1, ("'models.coded.pretrain.nope'", "here: epochs, batch_size, learning_rate")),
+    ("committees.both.nope", 1, ("'committees.both.nope'", "accepted here: members, rule, report")),
+    ("models.dropped.options", {"depth": 3}, ("models.dropped.options.depth", "accepts dropout")),
+    ("models.small.options", {"depth": 3}, ("models.small.options.depth", "accepts none")),
+    ("models.dropped.options.dropout", [1], ("models.dropped.options.dropout = [1]: expected a number",)),
+    ("models.dropped.options", 3, ("models.dropped.options = 3: expected a section",)),
+    ("models.small.epochs", "3", ("models.small.epochs = '3': expected a whole number",)),
+    ("models.small.epochs", True, ("models.small.epochs = True: expected a whole number",)),
+    ("models.small.epochs", 1.5, ("models.small.epochs = 1.5: expected a whole number",)),
+    ("models.small.epochs", None, ("models.small.epochs = None: expected a whole number",)),
+    ("models.small.epochs", [3], ("models.small.epochs = [3]: expected a whole number",)),
+    ("models.small.epochs", -1, ("models.small.epochs = -1: expected at least 1",)),
+    ("models.small.epochs", 10**30, (f"models.small.epochs = {10**30}: expected at most 10000",)),
+    ("models.small.batch_size", 0, ("models.small.batch_size = 0: expected at least 1",)),
+    ("models.small.seed", 2**31, (f"models.small.seed = {2**31}: expected less than {2**31}",)),
+    ("models.small.seed", -1, ("models.small.seed = -1: expected at least 0",)),
+    ("models.small.validation", 0, ("models.small.validation = 0: expected more than 0",)),
+    ("models.small.validation", 0.51, ("models.small.validation = 0.51: expected at most 0.5",)),
+    ("models.small.validation", math.nan, ("models.small.validation = nan: expected at most 0.5",)),
+    ("models.small.learning_rate", 0, ("models.small.learning_rate = 0: expected more than 0",)),
+    ("models.small.learning_rate", math.inf, ("models.small.learning_rate = inf: expected at most 10",)),
+    ("models.small.learning_rate", math.nan, ("models.small.learning_rate = nan: expected at most 10",)),
+    ("models.small.learning_rate", True, ("models.small.learning_rate = True: expected a number",)),
+    ("models.small.learning_rate", "1e-3", ("models.small.learning_rate = '1e-3': expected a number", "1.0e-3")),
+    ("models.small.learning_rate", 10**400, ("models.small.learning_rate = 1000", "...: expected at most 10")),
+    ("models.small.family", "mlp", ("models.small.family = 'mlp': expected one of dense, cnn, autoencoder",)),
+    ("models.small.family", "", ("models.small.family = '': expected one of dense",)),
+    ("models.small.architecture", "vgg", ("models.small.architecture = 'vgg': expected one of basic_cnn, deeper_cnn",)),
+    ("models.small.scaling", "none", ("models.small.scaling = 'none': expected 'unit' or 'symmetric'",)),
+    ("models.coded.scaling", "symmetric", ("models.coded.scaling = 'symmetric'", "expected 'unit'")),
+    ("models.coded.pretrain", MISSING, ("models.coded.pretrain", "the family autoencoder needs it")),
+    ("models.coded.pretrain.epochs", 0, ("models.coded.pretrain.epochs = 0: expected at least 1",)),
+    ("models.coded.pretrain.epochs", MISSING, ("models.coded.pretrain.epochs is missing", "epochs, batch_size")),
+    ("models.small.pretrain", PARAMS["models"]["coded"]["pretrain"], ("models.small.pretrain", "no other family")),
+    ("models.small", None, ("models.small = None: expected a section with epochs",)),
+    ("models", {}, ("models = {}: expected at least 1 entry",)),
+    ("models", [], ("models = []: expected a section",)),
+    ("models.Small-1", RECIPE, ("models.Small-1 = 'Small-1': expected a name of", "lower-case letters")),
+    ("models.4", RECIPE, ("models.4 = '4': expected a name of", "the first a letter")),
+    ("models.../x", RECIPE, ("models.../x = '../x': expected a name of", "lower-case letters")),
+    ("models.x\ny", RECIPE, (r"'x\ny': expected a name of",)),
+    ("models." + "x" * 65, RECIPE, ("expected a name of at most 64",)),
+    ("committees.both.members", [], ("committees.both.members = []: expected at least 1 entry",)),
+    ("committees.both.members", "small", ("committees.both.members = 'small': expected a list",)),
+    ("committees.both.members", ["small", "small"], ("committees.both.members = ['small', 'small']", "once")),
+    ("committees.both.members", ["vgg"], ("committees.both.members", "'vgg'", "known: coded, dropped, small")),
+    ("committees.both.rule", "vote", ("committees.both.rule = 'vote': expected one of average",)),
+    ("committees.both.published_accuracy", 92.0, ("committees.both.published_accuracy = 92.0: expected at most 1",)),
+    ("committees.small", PARAMS["committees"]["both"], ("'small' names a model and a committee", "a name of its own")),
+    ("committees", None, ("committees = None: expected a section",)),
+    ("data.name", "cifar", ("data.name = 'cifar': expected one of fashion_mnist, synthetic",)),
+    ("data.folder", 3, ("data.folder = 3: expected a text",)),
+    ("data.train_images", 10**12, (f"data.train_images = {10**12}: expected at most 1000000",)),
+    ("data.name", MISSING, ("data.name is missing", "name, folder, train_images")),
+    ("data", "synthetic", ("data = 'synthetic': expected a section with name, folder",)),
+    ("split.seed", -1, ("split.seed = -1: expected at least 0",)),
+    ("training.threads", 0, ("training.threads = 0: expected at least 1",)),
+    ("split", MISSING, ("split is missing", "data, split, training, models, committees")),
+    ("committees", MISSING, ("committees is missing", "data, split, training, models, committees")),
+]
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """Return good parameters with one key changed, added or left out."""
+    params = copy.deepcopy(PARAMS)
+    section, parts = params, key.split(".", 2 if key.startswith("models..") else -1)
+    if key.startswith("models.."):
+        parts = ["models", key.removeprefix("models.")]
+    for part in parts[:-1]:
+        section = section[part]
+    if value is MISSING:
+        del section[parts[-1]]
+    else:
+        section[parts[-1]] = value
+    return params
+
+
+def load(folder: Path, content: str | bytes | dict[str, Any]) -> Params:
+    """Write ``params.yaml`` and load it."""
+    if isinstance(content, dict):
+        content = yaml.safe_dump(content)
+    path = folder / "params.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load_params(path)
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Params:
+    return load(tmp_path, PARAMS)
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "params.demo.yaml"])
+def test_shipped_parameters_load(name: str) -> None:
+    values = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    params = load_params(ROOT / name)
+    assert set(params.models) == set(values["models"])
+    assert params.committee("report_a").members == values["committees"]["report_a"]["members"]
+    for model, written in values["models"].items():
+        recipe = dataclasses.asdict(params.models[model])
+        assert {key: recipe[key] for key in written} == written
+
+
+@pytest.mark.parametrize(("key", "value", "held"), BAD, ids=[f"{key[:30]}={str(value)[:20]}" for key, value, _ in BAD])
+def test_bad_value_is_one_line_that_says_what_is_accepted(
+    tmp_path: Path, key: str, value: Any, held: tuple[str, ...]
+) -> None:
+    with pytest.raises(LineupError) as caught:
+        load(tmp_path, changed(key, value))
+    message = str(caught.value)
+    assert message.startswith("params.yaml: ")
+    assert "\n" not in message
+    for text in held:
+        assert text in message
+    assert not any(word in message for word in PYDANTIC)
+
+
+def test_names_of_sections_and_types_are_good_names_of_models(tmp_path: Path) -> None:
+    """A message finds the key by its place, so that a model may be called as a section is, or as a type."""
+    for name in ("data", "int", "options", "models", "pretrain"):
+        assert load(tmp_path, changed(f"models.{name}", RECIPE)).models[name].epochs == 3
+        with pytest.raises(LineupError, match=rf"'models.{name}.nope'; {RECIPE_KEYS}"):
+            load(tmp_path, changed(f"models.{name}", {**RECIPE, "nope": 1}))
+        with pytest.raises(LineupError, match=rf"models.{name}.epochs = 0: expected at least 1$"):
+            load(tmp_path, changed(f"models.{name}", {**RECIPE, "epochs": 0}))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"models: [", "not valid YAML: .* line 1, column 10"),
+        (b"a: b: c", "not valid YAML: mapping values are not allowed"),
+        (b"\xff\xfe", "not valid YAML: 'utf-8' codec"),
+        (b"\x00", "not valid YAML"),
+        (b"[" * 5000, "not valid YAML: maximum recursion"),
+        (b"[" * 400 + b"]" * 400, "recursion limit exceeded"),
+        (b"x: " + b"9" * 5000, "not valid YAML: Exceeds the limit"),
+        (b"a: !!python/object/apply:os.getcwd []", "not valid YAML: could not determine a constructor"),
+        (b"a: &a [*a]", "Circular reference"),
+        (b"? 2025-01-01\n: 3", "keys must be str"),
+        (b"", "None: expected a section with data, split, training, models, committees"),
+        (b"[]", r"\[\]: expected a section with data, split"),
+        (b"3", "3: expected a section with data, split"),
+    ],
+    ids=lambda value: str(value[:20]),
+)
+def test_file_that_is_no_mapping_is_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(LineupError, match=f"^params.yaml: .*{said}") as caught:
+        load(tmp_path, content)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LineupError, match=r"absent\.yaml: cannot be read: No such file"):
+        load_params(tmp_path / "absent.yaml")
+    with pytest.raises(LineupError, match="cannot be read: Is a directory"):
+        load_params(tmp_path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from([key for key, _, _ in BAD if "\n" not in key]), JSON)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_loads_or_is_one_line(tmp_path: Path, key: str, value: Any) -> None:
+    message = ""
+    try:
+        load(tmp_path, changed(key, value))
+    except LineupError as error:
+        message = str(error)
+    assert "\n" not in message
+    assert len(message) < 600
+
+
+def test_everything_is_frozen(params: Params) -> None:
+    named = (params.models["coded"], params.committees["both"])
+    for section in (params, params.data, params.split, params.training, *named):
+        name = dataclasses.fields(section)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(section, name, getattr(section, name))
+
+
+def test_recipe_takes_changes(params: Params) -> None:
+    assert params.recipe("small") == params.models["small"]
+    recipe = params.recipe("coded", epochs=7, learning_rate=0.5)
+    assert recipe == dataclasses.replace(params.models["coded"], epochs=7, learning_rate=0.5)
+    assert params.models["coded"].epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epochs": 0}, "models.small: epochs = 0: expected at least 1"),
+        ({"learning_rate": math.nan}, "models.small: learning_rate = nan: expected at most 10"),
+        ({"seed": 2**40}, f"models.small: seed = {2**40}: expected less than {2**31}"),
+        ({"nope": 1}, "models.small: unknown key 'nope'; accepted here: epochs"),
+        ({"architecture": "vgg"}, "models.small: architecture = 'vgg': expected one of basic_cnn"),
+    ],
+    ids=str,
+)
+def test_recipe_checks_changes(params: Params, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(LineupError) as caught:
+        params.recipe("small", **changes)
+    assert str(caught.value).startswith(said)
+
+
+def test_unknown_names_list_the_known_ones(params: Params) -> None:
+    with pytest.raises(LineupError, match=r"unknown model 'vgg'; params.yaml has coded, dropped, small$"):
+        params.recipe("vgg")
+    with pytest.raises(LineupError, match=r"unknown committee 'none'; params.yaml has both$"):
+        params.committee("none")
