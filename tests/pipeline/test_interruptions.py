@@ -1,0 +1,154 @@
+"""What is killed, or cannot reach its server, loses nothing and leaves nothing half done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from .conftest import NAMES, Checkout, ran
+
+pytestmark = pytest.mark.slow
+
+# Enough epochs that a training is certainly under way when it is killed.
+LONG = 150
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Wait until something holds, or fail by its name."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.2)
+
+
+def epochs_logged(checkout: Checkout) -> int:
+    """Return how many epochs of the live run of shallow_nn are in MLflow."""
+    running = [run for run in checkout.runs() if run.info.status == "RUNNING"]
+    client = checkout.client()
+    return max((len(client.get_metric_history(run.info.run_id, "epoch/loss")) for run in running), default=0)
+
+
+def kill_while_training(checkout: Checkout) -> None:
+    """Start ``dvc repro``, and kill it and its stage with SIGKILL in the middle of a training."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=checkout.demo,
+        env=checkout.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for(lambda: epochs_logged(checkout) >= 2, "two epochs in MLflow")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_in_the_middle(copy: Checkout) -> None:
+    assert copy.run("lineup", "publish").returncode == 0
+    copy.change(shallow_nn={"epochs": LONG})
+    kill_while_training(copy)
+    assert not (copy.demo / "runs" / "models" / "shallow_nn" / "record.json").exists()
+    assert [run.info.status for run in copy.runs()].count("RUNNING") == 1
+
+    done = copy.run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ran(done.stdout)[0] == "train@shallow_nn"
+    runs = copy.runs()
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    keys = [run.data.tags["lineup.key"] for run in runs]
+    assert len(set(keys)) == len(keys)
+    trained = next(run for run in runs if run.data.params.get("epochs") == str(LONG))
+    points = copy.client().get_metric_history(trained.info.run_id, "epoch/loss")
+    assert sorted(point.step for point in points) == list(range(1, LONG + 1))
+    assert not list(copy.demo.rglob("*.partial"))
+
+
+def test_killed_and_never_trained_again(copy: Checkout) -> None:
+    """A killed training whose parameters are changed afterwards does not stay RUNNING for ever."""
+    copy.change(shallow_nn={"epochs": LONG})
+    kill_while_training(copy)
+    copy.change(shallow_nn={"epochs": 1})
+    done = copy.run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    statuses = {
+        run.data.params.get("epochs", "-"): run.info.status for run in copy.runs() if run.info.run_name == "shallow_nn"
+    }
+    assert statuses == {"1": "FINISHED", str(LONG): "KILLED"}
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path, copy: Checkout) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of a real MLflow server, and the call that starts it."""
+    port = free_port()
+    folder = tmp_path / "server"
+    folder.mkdir()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder / 'mlflow.db'}",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
+    environment = copy.environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    del environment["MLFLOW_TRACKING_URI"]
+    started: list[subprocess.Popen[bytes]] = []
+
+    def answers() -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as reply:
+                return bool(reply.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def start() -> None:
+        quiet = subprocess.DEVNULL
+        started.append(
+            subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
+        )
+        wait_for(answers, "the MLflow server")
+
+    yield f"http://127.0.0.1:{port}", start
+    for process in started:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def test_an_unreachable_server_loses_nothing(copy: Checkout, server: tuple[str, Callable[[], None]]) -> None:
+    address, start = server
+    copy.change(shallow_nn={"seed": 5})
+    done = copy.run("dvc", "repro", MLFLOW_TRACKING_URI=address)
+    # Every stage but publish is done; publish says in one line that the store cannot be reached.
+    assert done.returncode != 0
+    assert ran(done.stdout) == ["train@shallow_nn", "select", "committee@pair", "evaluate", "publish"]
+    assert done.stderr.count("warning: no live tracking") == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert address in errors[0]
+    assert "Traceback" not in done.stderr
+
+    start()
+    done = copy.run("dvc", "repro", MLFLOW_TRACKING_URI=address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ran(done.stdout) == ["publish"]
+    runs = copy.runs(address)
+    assert sorted(run.info.run_name for run in runs) == sorted(NAMES)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    files = copy.client(address).list_artifacts(runs[0].info.run_id, "figures")
+    assert "figures/confusion_matrix.png" in [item.path for item in files]

@@ -1,0 +1,71 @@
+"""``mlflow run``: a single experiment has a run of its own and leaves the pipeline alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import NAMES, Checkout, ran
+
+pytestmark = pytest.mark.slow
+
+
+def tree(checkout: Checkout) -> dict[str, bytes]:
+    """Return the outputs of the pipeline, byte by byte."""
+    paths = [checkout.demo / "dvc.lock", *(checkout.demo / "runs").rglob("*"), *(checkout.demo / "reports").rglob("*")]
+    return {str(path): path.read_bytes() for path in paths if path.is_file()}
+
+
+def mlflow_run(checkout: Checkout, entry: str, *parameters: str) -> str:
+    """Run an entry point in the workspace and return what it printed."""
+    given = [text for parameter in parameters for text in ("-P", parameter)]
+    command = ("mlflow", "run", ".", "-e", entry, *given, "--env-manager", "local")
+    done = checkout.run(*command, "--experiment-name", "single")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_training_with_its_own_parameters(copy: Checkout) -> None:
+    before = tree(copy)
+    mlflow_run(copy, "train", "model=shallow_nn", "epochs=2")
+    client = copy.client()
+    experiment = client.get_experiment_by_name("single")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["epochs"] == "2"
+    assert run.data.params["batch_size"] == "32"
+    assert run.data.params["seed"] == "1"
+    points = client.get_metric_history(run.info.run_id, "epoch/val_accuracy")
+    assert [point.step for point in points] == [1, 2]
+    assert run.data.metrics["test_accuracy"] > 0
+    assert len(run.outputs.model_outputs) == 1
+    assert tree(copy) == before
+    assert len(list((copy.demo / "experiments").glob("shallow_nn-*/record.json"))) == 1
+
+
+def test_the_other_entry_points(copy: Checkout) -> None:
+    before = tree(copy)
+    mlflow_run(copy, "committee", "name=pair")
+    mlflow_run(copy, "evaluate")
+    assert tree(copy) == before
+    client = copy.client()
+    experiment = client.get_experiment_by_name("single")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.status for run in runs) == ["FINISHED", "FINISHED"]
+    scored = [run for run in runs if "test_accuracy" in run.data.metrics]
+    assert len(scored) == 1
+    pages = [run for run in runs if client.list_artifacts(run.info.run_id, "evaluation")]
+    assert len(pages) == 1
+
+
+def test_the_pipeline_under_mlflow_run_keeps_its_runs_apart(copy: Checkout) -> None:
+    copy.change(shallow_nn={"seed": 3})
+    output = mlflow_run(copy, "main")
+    assert "train@shallow_nn" in ran(output)
+    client = copy.client()
+    experiment = client.get_experiment_by_name("single")
+    assert experiment is not None
+    (outer,) = client.search_runs([experiment.experiment_id])
+    assert not outer.data.metrics
+    assert sorted(run.info.run_name for run in copy.runs()) == sorted(NAMES)
