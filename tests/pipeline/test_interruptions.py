@@ -80,10 +80,8 @@ def test_killed_and_never_trained_again(copy: Checkout) -> None:
     copy.change(shallow_nn={"epochs": 1})
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
-    statuses = {
-        run.data.params.get("epochs", "-"): run.info.status for run in copy.runs() if run.info.run_name == "shallow_nn"
-    }
-    assert statuses == {"1": "FINISHED", str(LONG): "KILLED"}
+    runs = [run for run in copy.runs() if run.info.run_name == "shallow_nn"]
+    assert {run.data.params["epochs"]: run.info.status for run in runs} == {"1": "FINISHED", str(LONG): "KILLED"}
 
 
 def free_port() -> int:

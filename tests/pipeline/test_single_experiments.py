@@ -38,6 +38,7 @@ def test_a_training_with_its_own_parameters(copy: Checkout) -> None:
     points = client.get_metric_history(run.info.run_id, "epoch/val_accuracy")
     assert [point.step for point in points] == [1, 2]
     assert run.data.metrics["test_accuracy"] > 0
+    assert run.outputs is not None
     assert len(run.outputs.model_outputs) == 1
     assert tree(copy) == before
     assert len(list((copy.demo / "experiments").glob("shallow_nn-*/record.json"))) == 1

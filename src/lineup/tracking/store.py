@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
     mlflow.exceptions.MlflowException
         If the store cannot be reached.
     """
-    _be_patient()
+    _settle()
     import mlflow
     from filelock import FileLock
 
@@ -63,21 +64,21 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
     name = experiment_name(data)
-    with FileLock(root / ".mlflow.lock"):
+    folder = _local_folder(uri)
+    with FileLock((folder or root) / ".mlflow.lock"):
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            return client, client.create_experiment(name, artifact_location=_artifact_location(uri, name))
+            artifacts = (folder / "mlartifacts" / name).as_uri() if folder else None
+            return client, client.create_experiment(name, artifact_location=artifacts)
         if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
         return client, experiment.experiment_id
 
 
-def _artifact_location(uri: str, experiment: str) -> str | None:
-    """Return where the artifacts of a local database go: beside it. A server knows its own place."""
+def _local_folder(uri: str) -> Path | None:
+    """Return the folder of a sqlite store; None for a server, which knows its own places."""
     parts = urlsplit(uri)
-    if parts.scheme != "sqlite":
-        return None
-    return (Path(parts.path.removeprefix("/")).resolve().parent / "mlartifacts" / experiment).as_uri()
+    return Path(parts.path.removeprefix("/")).resolve().parent if parts.scheme == "sqlite" else None
 
 
 def count_runs(root: Path) -> str:
@@ -88,7 +89,7 @@ def count_runs(root: Path) -> str:
     LineupError
         If the store cannot be reached.
     """
-    _be_patient()
+    _settle()
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -102,7 +103,10 @@ def count_runs(root: Path) -> str:
     return ", ".join(counts) or "no runs yet"
 
 
-def _be_patient() -> None:
+def _settle() -> None:
+    """Set what MLflow reads from the environment, and keep its news about database tables off the terminal."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

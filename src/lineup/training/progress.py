@@ -16,7 +16,7 @@ class Progress:
         data = header.data
         print(
             f"{header.name}: {header.architecture} on {data.title}, {data.training_images:,} training and"
-            f" {data.validation_images:,} validation images, {header.device.name}, {header.threads} threads",
+            f" {data.validation_images:,} validation images, {header.device.name}, threads: {header.threads}",
             flush=True,
         )
 
