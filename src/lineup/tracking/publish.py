@@ -252,7 +252,6 @@ def _model_folder(record: Record, folders: Mapping[str, Path], temporary: Path) 
 
 def _log_model(run_id: str, record: Record, folder: Path) -> None:
     """Log the model as code (`lineup.serving`) beside its files, so that nothing is pickled."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
     import numpy as np
     from mlflow.models import ModelSignature

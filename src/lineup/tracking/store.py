@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,12 @@ if TYPE_CHECKING:
 
 EXPERIMENT_PREFIX = "lineup-"
 
-# Of a tracking server that does not answer, training asks once and goes on. MLflow's defaults would wait for minutes.
-PATIENCE = {
+# Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, and of
+# a server that does not answer one more question within seconds, where its defaults would go on for minutes.
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -104,9 +107,6 @@ def count_runs(root: Path) -> str:
 
 
 def _settle() -> None:
-    """Set what MLflow reads from the environment, and keep its news about database tables off the terminal."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for name, value in PATIENCE.items():
+    """Set what MLflow reads from the environment when it is imported, its news on the terminal among it."""
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
