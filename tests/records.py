@@ -1,0 +1,142 @@
+"""Small records with invented numbers, for the tests of everything that reads records."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineup.evaluation.metrics import confusion_counts
+from lineup.tracking.machine import Machine
+from lineup.tracking.record import (
+    MODEL,
+    PREDICTIONS,
+    DataIdentity,
+    Device,
+    Epoch,
+    Header,
+    Member,
+    Predictions,
+    Record,
+    Runtime,
+    Weights,
+    read_record,
+    write_record,
+)
+from lineup.tracking.score import score
+
+CLASSES = ["T-shirt/top", "Trouser", "Ankle boot"]
+TRAINING, VALIDATION, TEST = 24, 6, 9
+STARTED = 1_760_000_000_000
+MACHINE = Machine(host="elsewhere", cpu_model="A processor", cores=4, memory_bytes=2**34, system="Linux x86_64")
+DATA = DataIdentity(
+    name="synthetic",
+    title="Synthetic garments",
+    generated=True,
+    fingerprint=hashlib.sha256(b"data").hexdigest(),
+    classes=CLASSES,
+    training_images=TRAINING,
+    validation_images=VALIDATION,
+    test_images=TEST,
+)
+HEADER = Header(
+    name="small",
+    kind="network",
+    family="dense",
+    architecture="shallow_nn",
+    report="A",
+    published_accuracy=0.876,
+    parameters={"epochs": 2, "learning_rate": 0.001, "scaling": "unit", "pretrain.epochs": 1},
+    seed=1,
+    threads=2,
+    device=Device("cpu", "A processor"),
+    onednn=True,
+    libraries={"python": "3.11.9", "keras": "3.12.0"},
+    data=DATA,
+    weights=Weights(parameters=10, trainable=7, frozen=3, sha256="0" * 64),
+)
+RUNTIME = Runtime(
+    attempt="attempt-1",
+    started=STARTED,
+    ended=STARTED + 5_000,
+    training_seconds=3.5,
+    phase_seconds={"autoencoder": 1.0, "classifier": 2.5},
+    images_per_second=19.2,
+    peak_memory_bytes=300 * 2**20,
+    machine=MACHINE,
+    git_commit="0123456789abcdef0123456789abcdef01234567-dirty",
+)
+HISTORY = [
+    Epoch("autoencoder", 1, 0.25, math.nan, 0.24, math.nan, 0.01, 1.0, STARTED + 1_000),
+    Epoch("classifier", 1, 1.1, 0.3, 1.0, 0.5, 0.001, 1.25, STARTED + 2_250),
+    Epoch("classifier", 2, 0.9, 0.6, 0.8, 0.65, 0.0005, 1.25, STARTED + 3_500),
+]
+
+
+def probabilities(random: np.random.Generator, images: int) -> np.ndarray:
+    """Return random rows that sum to one, float32 as a network's."""
+    return random.dirichlet(np.ones(len(CLASSES)), images).astype(np.float32)
+
+
+def random_predictions(seed: int, validation: Sequence[int] = range(VALIDATION)) -> Predictions:
+    """Return random answers on these validation images and on all test images; the labels are always the same."""
+    random = np.random.default_rng(seed)
+    indices = np.array(validation, dtype=np.int32)
+    return Predictions(
+        val_indices=indices,
+        val_labels=(indices % len(CLASSES)).astype(np.uint8),
+        val_probabilities=probabilities(random, len(indices)),
+        test_indices=np.arange(TEST, dtype=np.int32),
+        test_labels=(np.arange(TEST) % len(CLASSES)).astype(np.uint8),
+        test_probabilities=probabilities(random, TEST),
+    )
+
+
+def make_record(
+    folder: Path,
+    predictions: Predictions,
+    *,
+    history: Sequence[Epoch] = HISTORY,
+    runtime: Runtime = RUNTIME,
+    **header: Any,
+) -> Record:
+    """Write a record into a folder, which may hold a model already, and read it.
+
+    Metrics and confusion matrix are those of the predictions; ``header`` changes fields of `HEADER`.
+    """
+    images = len(predictions.val_indices)
+    fields: dict[str, Any] = {"name": folder.name, "data": dataclasses.replace(DATA, validation_images=images)}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(
+        folder,
+        dataclasses.replace(HEADER, **(fields | header)),
+        history,
+        score(predictions, CLASSES),
+        predictions,
+        confusion_counts(predictions.test_probabilities, predictions.test_labels, len(CLASSES)),
+        runtime,
+    )
+    return read_record(folder)
+
+
+def member_of(record: Record) -> Member:
+    """Return a record as a member of a committee."""
+    digest = hashlib.sha256((record.folder / PREDICTIONS).read_bytes()).hexdigest()
+    return Member(record.header.name, record.header.key, digest)
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    """Change values of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def model_folder(folder: Path) -> Path:
+    """Return the empty folder of a record's model."""
+    (folder / MODEL).mkdir(parents=True)
+    return folder / MODEL

@@ -1,0 +1,278 @@
+"""The record: written and read without loss, its key, and one clear error for every record that is not one."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lineup.errors import LineupError
+from lineup.npz import write_npz
+from lineup.tracking.record import (
+    CONFUSION,
+    HEADER,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    RUNTIME,
+    TEXT_LIMIT,
+    Epoch,
+    Header,
+    Member,
+    Predictions,
+    Record,
+    Weights,
+    flatten,
+    read_confusion,
+    read_record,
+)
+from tests import records
+from tests.records import CLASSES, TEST, change_json, make_record, random_predictions
+
+FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    return make_record(tmp_path / "small", random_predictions(1))
+
+
+def test_round_trip(record: Record) -> None:
+    predictions = random_predictions(1)
+    assert record.header == records.HEADER
+    assert record.runtime == records.RUNTIME
+    assert [repr(row) for row in record.history] == [repr(row) for row in records.HISTORY]  # NaN equals no NaN
+    for name, array in vars(record.predictions()).items():
+        np.testing.assert_array_equal(array, getattr(predictions, name), strict=True)
+    right = predictions.test_probabilities.argmax(axis=1) == predictions.test_labels
+    assert record.metrics["test_accuracy"] == right.mean()
+    confusion = read_confusion(record)
+    assert confusion.sum() == TEST
+    assert np.trace(confusion) == right.sum()
+    assert [(confusion[i].sum()) for i in range(len(CLASSES))] == np.bincount(predictions.test_labels).tolist()
+
+
+def test_history_has_an_empty_cell_for_what_a_phase_does_not_have(record: Record) -> None:
+    rows = list(csv.reader((record.folder / HISTORY).read_text().splitlines()))
+    assert rows[0] == [field.name for field in dataclasses.fields(Epoch)]
+    assert rows[1] == ["autoencoder", "1", "0.25", "", "0.24", "", "0.01", "1.0", str(records.STARTED + 1000)]
+
+
+def test_record_without_epochs_has_none(tmp_path: Path) -> None:
+    assert make_record(tmp_path / "pair", random_predictions(1), history=[]).history == []
+
+
+def test_same_content_is_the_same_bytes(record: Record, tmp_path: Path) -> None:
+    other = make_record(tmp_path / "again" / "small", random_predictions(1))
+    for name in FILES:
+        assert (record.folder / name).read_bytes() == (other.folder / name).read_bytes()
+    assert record.digest() == other.digest()
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    parameters=st.dictionaries(TEXT, st.integers() | NUMBERS | TEXT | st.booleans() | st.none(), max_size=4),
+    epochs=st.lists(st.tuples(NUMBERS, NUMBERS | st.just(math.nan)), max_size=4),
+    text=TEXT,
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_round_trip_of_any_values(
+    tmp_path: Path, parameters: dict[str, Any], epochs: list[tuple[float, float]], text: str
+) -> None:
+    history = [
+        Epoch("classifier", i, loss, value, loss, value, loss, loss, i) for i, (loss, value) in enumerate(epochs)
+    ]
+    found = make_record(
+        tmp_path / "small", random_predictions(1), history=history, parameters=parameters, architecture=text
+    )
+    assert found.header.parameters == parameters
+    assert {name: type(value) for name, value in found.header.parameters.items()} == {
+        name: type(value) for name, value in parameters.items()
+    }
+    assert found.header.architecture == text
+    assert [repr(row) for row in found.history] == [repr(row) for row in history]
+    assert found.header.key == dataclasses.replace(records.HEADER, parameters=parameters, architecture=text).key
+
+
+def test_key_is_known_before_training(record: Record) -> None:
+    trained = dataclasses.replace(records.HEADER, weights=Weights(1, 2, 3, "f" * 64))
+    assert trained.key == dataclasses.replace(records.HEADER, weights=None).key == record.header.key
+    assert len(record.header.key) == 16
+    change_json(record.folder / METRICS, test_accuracy=0.5)
+    assert read_record(record.folder).header.key == record.header.key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other"},
+        {"parameters": {**records.HEADER.parameters, "learning_rate": 0.002}},
+        {"parameters": {**records.HEADER.parameters, "extra": None}},
+        {"seed": 2},
+        {"threads": 1},
+        {"device": dataclasses.replace(records.HEADER.device, kind="gpu")},
+        {"device": dataclasses.replace(records.HEADER.device, name="Another processor")},
+        {"onednn": False},
+        {"libraries": {**records.HEADER.libraries, "keras": "3.12.1"}},
+        {"data": dataclasses.replace(records.DATA, fingerprint="f" * 64)},
+        {"data": dataclasses.replace(records.DATA, validation_images=3)},
+        {"experiment": "0a1b2c3d"},
+        {"members": [Member("one", "0" * 16, "0" * 64)]},
+    ],
+    ids=lambda changes: ",".join(f"{name}={value}" for name, value in changes.items())[:60],
+)
+def test_key_changes_with_everything_known_before_training(changes: dict[str, Any]) -> None:
+    assert dataclasses.replace(records.HEADER, **changes).key != records.HEADER.key
+
+
+def test_key_of_a_committee_is_that_of_its_members_not_of_their_answers() -> None:
+    def committee(key: str, digest: str) -> Header:
+        return dataclasses.replace(records.HEADER, kind="committee", members=[Member("one", key, digest)])
+
+    assert committee("a" * 16, "0" * 64).key == committee("a" * 16, "1" * 64).key
+    assert committee("a" * 16, "0" * 64).key != committee("b" * 16, "0" * 64).key
+
+
+def test_digest_changes_with_every_file(record: Record) -> None:
+    digests = {record.digest()}
+    make_record(record.folder, random_predictions(2))
+    digests.add(record.digest())
+    for name in (HEADER, HISTORY, METRICS, CONFUSION, RUNTIME):
+        with (record.folder / name).open("a") as file:
+            file.write("\n")
+        digests.add(record.digest())
+    assert len(digests) == 7
+
+
+def deep(path: Path) -> None:
+    path.write_text("[" * 100_000 + "]" * 100_000)
+
+
+def oversized(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(TEXT_LIMIT + 1)
+
+
+def replaced(text: str, by: str) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        content = path.read_text()
+        assert text in content
+        path.write_text(content.replace(text, by))
+
+    return spoil
+
+
+# File, what is done to it, and what the error says beside the file's name.
+HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
+    (HEADER, Path.unlink, "no record here; train the model or build the committee first"),
+    *((name, Path.unlink, "cannot be read") for name in (HISTORY, METRICS, RUNTIME)),
+    *((name, oversized, f"at most {TEXT_LIMIT}") for name in (HEADER, HISTORY, METRICS, RUNTIME)),
+    *((name, lambda path: path.write_bytes(b"\xff\xfe"), "cannot be read") for name in (HEADER, HISTORY, METRICS)),
+    *((name, lambda path: path.write_text("{"), "not JSON") for name in (HEADER, METRICS, RUNTIME)),
+    *((name, deep, "not JSON|dictionary") for name in (HEADER, METRICS, RUNTIME)),
+    (HEADER, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),
+    (RUNTIME, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),
+    (HEADER, lambda path: change_json(path, schema=2), "schema: .*less than or equal to 1"),
+    (HEADER, lambda path: change_json(path, schema=0), "schema: .*greater than or equal to 1"),
+    (HEADER, lambda path: change_json(path, seed="one"), "seed: .*integer"),
+    (HEADER, lambda path: change_json(path, data={}), "data.name: .*required"),
+    (HEADER, lambda path: path.write_text("[]"), "dictionary"),
+    (METRICS, lambda path: change_json(path, test_loss="low"), "test_loss: .*number"),
+    (METRICS, lambda path: change_json(path, test_loss=[1]), "test_loss: .*number"),
+    (HISTORY, replaced("timestamp", "moment"), "timestamp"),
+    (HISTORY, replaced("0.25", "low"), "loss: .*number"),
+    (HISTORY, replaced("0.25", "0.25,0.25,0.25,0.25,0.25"), "history"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "said"), HOSTILE, ids=[f"{name}-{said[:20]}-{i}" for i, (name, _, said) in enumerate(HOSTILE)]
+)
+def test_hostile_record_is_one_error_that_names_the_file(
+    record: Record, name: str, spoil: Callable[[Path], Any], said: str
+) -> None:
+    spoil(record.folder / name)
+    with pytest.raises(LineupError, match=f"(?s)small.*({said})") as caught:
+        read_record(record.folder)
+    assert str(record.folder if name == HEADER and "no record" in said else record.folder / name) in str(caught.value)
+
+
+def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    return vars(random_predictions(1)) | changes
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (arrays(test_labels=np.zeros(TEST + 1, np.uint8)), r"test_labels has shape \(10,\), record.json says \(9,\)"),
+        (arrays(val_indices=np.zeros((6, 1), np.int32)), r"val_indices has shape \(6, 1\)"),
+        (arrays(test_probabilities=np.zeros((TEST, 2), np.float32)), r"test_probabilities has shape \(9, 2\)"),
+        (arrays(extra=np.zeros(1)), "holds .*'extra'"),
+        ({"val_labels": np.zeros(6, np.uint8)}, r"holds \['val_labels'\], expected"),
+    ],
+    ids=["labels", "indices", "classes", "extra", "missing"],
+)
+def test_predictions_of_another_shape(record: Record, content: dict[str, np.ndarray], said: str) -> None:
+    write_npz(record.folder / PREDICTIONS, content)
+    with pytest.raises(LineupError, match=f"{PREDICTIONS}: {said}"):
+        record.predictions()
+
+
+def test_pickle_in_the_predictions_is_never_opened(record: Record) -> None:
+    class Payload:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (record.folder / "opened",))
+
+    pickled: dict[str, Any] = arrays(test_labels=np.array([Payload()] * TEST, dtype=object))
+    np.savez(record.folder / PREDICTIONS, **pickled)
+    with pytest.raises(LineupError, match=f"{PREDICTIONS}: array test_labels.npy: .*Python objects"):
+        record.predictions()
+    assert not (record.folder / "opened").exists()
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"PK\x03\x04 no archive")])
+def test_predictions_missing_or_damaged(record: Record, spoil: Callable[[Path], Any]) -> None:
+    spoil(record.folder / PREDICTIONS)
+    with pytest.raises(LineupError, match=PREDICTIONS):
+        record.predictions()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Trouser", "Skirt"), ("actual", "truth"), (",1\n", ",many\n"), (",0\n", ",1e3\n")],
+    ids=["class", "column", "text", "float"],
+)
+def test_confusion_matrix_of_something_else(record: Record, old: str, new: str) -> None:
+    replaced(old, new)(record.folder / CONFUSION)
+    with pytest.raises(LineupError, match=f"{CONFUSION}: not a confusion matrix of these classes"):
+        read_confusion(record)
+
+
+def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        make_record(tmp_path / "small", random_predictions(1), parameters={"learning_rate": math.inf})
+
+
+def test_flat_parameters() -> None:
+    values = {"epochs": 3, "options": {}, "pretrain": {"epochs": 2, "deep": {"x": None}}}
+    assert flatten(values) == {"epochs": 3, "pretrain.epochs": 2, "pretrain.deep.x": None}
+
+
+def test_record_is_json_that_anyone_reads(record: Record) -> None:
+    header = json.loads((record.folder / HEADER).read_text())
+    assert header["schema"] == 1
+    assert header["data"]["classes"] == CLASSES
+    assert set(header) == {field.name for field in dataclasses.fields(Header)}
+    assert {field.name for field in dataclasses.fields(Predictions)} == set(vars(record.predictions()))
