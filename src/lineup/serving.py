@@ -34,9 +34,14 @@ def as_images(values: Any) -> np.ndarray:
     Raises
     ------
     LineupError
-        If the shape is another one, or a value is no whole number from 0 to 255.
+        If it is no array of numbers, its shape is another one, or a value is no whole number from 0 to 255.
     """
-    images = np.asarray(values)
+    try:
+        images = np.asarray(values)
+    except ValueError as error:
+        raise LineupError("images: expected an array of numbers, found lists of unequal lengths") from error
+    if images.dtype.kind not in "biuf":
+        raise LineupError(f"images: expected an array of numbers, found {images.dtype}")
     if images.shape == (28, 28):
         images = images[None]
     if images.ndim == 4 and images.shape[1:] == (28, 28, 1):
@@ -47,7 +52,8 @@ def as_images(values: Any) -> np.ndarray:
         raise LineupError(f"images of shape {np.shape(values)}: expected (n, 28, 28), (n, 28, 28, 1) or (n, 784)")
     if images.dtype == np.uint8:
         return images
-    whole = images.astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # NaN and what is too large are refused in the next line
+        whole = images.astype(np.uint8)
     if not np.array_equal(whole, images):
         raise LineupError("images: every pixel must be a whole number from 0 to 255")
     return whole
@@ -81,7 +87,8 @@ def _load_network(path: Path) -> Predictor:
     network = keras.saving.load_model(path, compile=False, safe_mode=True)
 
     def predict(images: np.ndarray) -> np.ndarray:
-        batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        # At least one batch: no images have no rows, but as many columns.
+        batches = [images[start : start + BATCH] for start in range(0, max(len(images), 1), BATCH)]
         return np.concatenate([np.asarray(network(batch, training=False)) for batch in batches])
 
     return predict
