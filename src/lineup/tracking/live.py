@@ -86,7 +86,7 @@ def _make_run(
 
     end_dead_runs(client, experiment)
     tags = describe(header, this_machine()) | {ATTEMPT: attempt, PROCESS: process_tag(os.getpid())}
-    for former in find_runs(client, experiment, KEY, header.key):
+    for former in find_runs(client, KEY, header.key):
         if former.info.run_id != run_id:
             client.delete_run(former.info.run_id)
     if run_id is None:

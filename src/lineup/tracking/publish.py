@@ -20,6 +20,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
 from lineup.figures.save import save_png
+from lineup.files import file_sha256
 from lineup.tracking import record as files
 from lineup.tracking.record import Record
 from lineup.tracking.runs import (
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+# Folders of models by key and by hash of the predictions: a name may be that of a single experiment, too.
+Models = dict[tuple[str, str], Path]
+
 PUBLISHING = "lineup.publishing"
 PACKAGE = Path(__file__).resolve().parents[1]
 SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "keras", "tensorflow", "tensorflow-cpu")
@@ -58,19 +62,21 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
     tell : callable
         Told one line a record that was not up to date, and a summary.
     run_id : str, optional
-        The run that is to hold the record, where ``mlflow run`` has made one already.
+        The run that is to hold the last record, where ``mlflow run`` has made one already.
 
     Raises
     ------
     LineupError
-        If the store cannot be reached, or refuses something.
+        If a record lacks its predictions or its model, or the store cannot be reached or refuses something.
     """
     from mlflow.exceptions import MlflowException
 
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     run_ids: dict[str, str] = {}
-    folders: dict[str, Path] = {}
+    models: Models = {}
     experiments: dict[str, str] = {}
+    records = list(records)
+    _check_whole(records)
     try:
         for record in records:
             data = record.header.data.name
@@ -78,13 +84,14 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
             if data not in experiments:
                 end_dead_runs(client, experiment)
             experiments[data] = experiment
-            run, outcome = _publish_record(client, experiment, record, folders, run_id)
+            given = run_id if record is records[-1] else None
+            run, outcome = _publish_record(client, experiment, record, models, given)
             _link_members(client, run, record, run_ids)
             run_ids[record.header.key] = run.info.run_id
-            folders[record.header.name] = record.folder / files.MODEL
+            models[_identity(record)] = record.folder / files.MODEL
             counts[outcome] += 1
             if outcome != "unchanged":
-                tell(f"{record.header.name}: {outcome} run {run.info.run_id}")
+                tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
     except (MlflowException, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise LineupError(
@@ -99,17 +106,38 @@ def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
     client.log_artifacts(run_id, str(folder), artifact_path="evaluation")
 
 
+def _check_whole(records: Iterable[Record]) -> None:
+    """Refuse records whose large files are not here, as in a fresh clone: git holds the small ones alone."""
+    for record in records:
+        absent = [name for name in (files.PREDICTIONS, files.MODEL) if not (record.folder / name).exists()]
+        if absent:
+            raise LineupError(f"{record.folder}: no {' and no '.join(absent)} here; make the record anew (dvc repro)")
+
+
+def _identity(record: Record) -> tuple[str, str]:
+    """Return what tells a record from every other one, a later one of the same name and key included."""
+    return record.header.key, file_sha256(record.folder / files.PREDICTIONS)
+
+
+def _without(record: Record, models: Models) -> str:
+    """Return the words that say which members a committee was published without, or none."""
+    gone = [member.name for member in record.header.members if (member.key, member.predictions_sha256) not in models]
+    return f", without its model: {', '.join(gone)} trained anew or removed since it was combined" if gone else ""
+
+
 def _publish_record(
-    client: MlflowClient, experiment: str, record: Record, folders: Mapping[str, Path], run_id: str | None
+    client: MlflowClient, experiment: str, record: Record, models: Models, run_id: str | None
 ) -> tuple[Run, str]:
     """Return the run of a record and whether it was ``new``, ``completed`` or ``unchanged``."""
     digest = record.digest()
-    runs = [client.get_run(run_id)] if run_id else find_runs(client, experiment, KEY, record.header.key)
-    finished = [run for run in runs if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
+    runs = find_runs(client, KEY, record.header.key)
+    given = [client.get_run(run_id)] if run_id else []
     # A run that publishing itself began and did not finish may hold half its artifacts: it is made anew.
-    live = [
-        run for run in runs if run.data.tags.get(ATTEMPT) == record.runtime.attempt and PUBLISHING not in run.data.tags
-    ]
+    whole = [run for run in runs if PUBLISHING not in run.data.tags]
+    finished = [run for run in whole if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
+    live = given or [run for run in whole if run.data.tags.get(ATTEMPT) == record.runtime.attempt]
+    if given:
+        finished = [run for run in finished if run.info.run_id == run_id]
     keep = next(iter(finished or live), None)
     for run in runs:
         if keep is None or run.info.run_id != keep.info.run_id:
@@ -120,14 +148,14 @@ def _publish_record(
         tags = {KEY: record.header.key, PROCESS: process_tag(os.getpid())}
         started = record.runtime.started
         keep = client.create_run(experiment, start_time=started, run_name=record.header.name, tags=tags)
-    _complete(client, keep.info.run_id, record, folders)
+    _complete(client, keep.info.run_id, record, models)
+    client.set_terminated(keep.info.run_id, "FINISHED", record.runtime.ended)
     client.set_tag(keep.info.run_id, DIGEST, digest)
     client.delete_tag(keep.info.run_id, PUBLISHING)
-    client.set_terminated(keep.info.run_id, "FINISHED", record.runtime.ended)
     return client.get_run(keep.info.run_id), "completed" if live else "new"
 
 
-def _complete(client: MlflowClient, run_id: str, record: Record, folders: Mapping[str, Path]) -> None:
+def _complete(client: MlflowClient, run_id: str, record: Record, models: Models) -> None:
     """Write everything that a record holds into its run."""
     from mlflow.entities import Metric
 
@@ -143,7 +171,9 @@ def _complete(client: MlflowClient, run_id: str, record: Record, folders: Mappin
         _write_artifacts(record, Path(temporary))
         client.log_artifacts(run_id, temporary)
     with tempfile.TemporaryDirectory() as temporary:
-        _log_model(run_id, record, _model_folder(record, folders, Path(temporary)))
+        folder = _model_folder(record, models, Path(temporary))
+        if folder:
+            _log_model(run_id, record, folder)
 
 
 def _tags(record: Record) -> dict[str, str]:
@@ -239,12 +269,18 @@ def _classification_report(record: Record) -> str:
     return f"{record.header.name}: {caption(record.header)}\n\n{report}"
 
 
-def _model_folder(record: Record, folders: Mapping[str, Path], temporary: Path) -> Path:
-    """Return the folder that answers for a record: its own, or for a committee one with its members inside."""
+def _model_folder(record: Record, models: Models, temporary: Path) -> Path | None:
+    """Return the folder that answers for a record: its own, or for a committee one with its members inside.
+
+    None if a member is no longer what was combined: another model must not answer in its place.
+    """
     if not record.header.members:
         return record.folder / files.MODEL
     for member in record.header.members:
-        shutil.copytree(folders[member.name], temporary / "members" / member.name)
+        source = models.get((member.key, member.predictions_sha256))
+        if source is None:
+            return None
+        shutil.copytree(source, temporary / "members" / member.name)
     committee = record.folder / files.MODEL / "committee.json"
     (temporary / "committee.json").write_bytes(committee.read_bytes())
     return temporary

@@ -23,9 +23,13 @@ BATCH_METRICS = 1000
 BATCH_PARAMS = 100
 
 
-def find_runs(client: MlflowClient, experiment: str, tag: str, value: str) -> list[Run]:
-    """Return the active runs of an experiment that carry a tag, newest first."""
-    return list(client.search_runs([experiment], filter_string=f"tags.`{tag}` = '{value}'"))
+def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
+    """Return the active runs that carry a tag, newest first.
+
+    In all experiments: what ``mlflow run`` starts is in the one that it was told.
+    """
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, filter_string=f"tags.`{tag}` = '{value}'"))
 
 
 def describe(header: Header, machine: Machine) -> dict[str, str]:
@@ -106,5 +110,10 @@ def end_dead_runs(client: MlflowClient, experiment: str) -> None:
 def _alive(process: str) -> bool:
     import psutil
 
-    pid = int(process.partition(":")[0])
-    return psutil.pid_exists(pid) and process_tag(pid).partition(":")[2] == process
+    try:
+        pid = int(process.partition(":")[0])
+        # A killed process is a zombie until its parent asks for its status, in a container perhaps for ever.
+        zombie = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return not zombie and process_tag(pid).partition(":")[2] == process
+    except (psutil.NoSuchProcess, ValueError):
+        return False

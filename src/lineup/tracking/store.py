@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT_PREFIX = "lineup-"
 
-# Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, and of
-# a server that does not answer one more question within seconds, where its defaults would go on for minutes.
+# Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, and
+# a server that does not answer is asked once more within seconds, where the defaults would go on for minutes.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -65,10 +65,10 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
 
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
     name = experiment_name(data)
     folder = _local_folder(uri)
     with FileLock((folder or root) / ".mlflow.lock"):
+        client = mlflow.MlflowClient(uri)  # makes the tables of a store that has none
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
             artifacts = (folder / "mlartifacts" / name).as_uri() if folder else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PREDICT_BATCH = 1000
 STEPS_PER_EXECUTION = 50
-"""Batches that run without returning to Python; measured at 1.1 to 1.5 times the speed of one for small networks."""
+"""Batches that run without returning to Python, which takes longer than the arithmetic of a small batch."""
 
 
 OnEpoch = Callable[[Epoch], None]
