@@ -36,7 +36,7 @@ from lineup.tracking.runs import (
     log_params,
     process_tag,
 )
-from lineup.tracking.store import open_store, tracking_uri
+from lineup.tracking.store import open_store, store_errors_as_one_line, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,15 +69,13 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
     LineupError
         If a record lacks its predictions or its model, or the store cannot be reached or refuses something.
     """
-    from mlflow.exceptions import MlflowException
-
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     run_ids: dict[str, str] = {}
     models: Models = {}
     experiments: dict[str, str] = {}
     records = list(records)
     _check_whole(records)
-    try:
+    with store_errors_as_one_line(tracking_uri(root), "; the records are whole, publish again later"):
         for record in records:
             data = record.header.data.name
             client, experiment = open_store(root, data)
@@ -92,18 +90,14 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
             counts[outcome] += 1
             if outcome != "unchanged":
                 tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
-    except (MlflowException, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise LineupError(
-            f"MLflow store {tracking_uri(root)}: {reason}; the records are whole, publish again later"
-        ) from error
     tell(f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})")
 
 
 def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
     """Put the pages of an evaluation into a run that exists already, as its artifacts."""
-    client, _ = open_store(root, data)
-    client.log_artifacts(run_id, str(folder), artifact_path="evaluation")
+    with store_errors_as_one_line(tracking_uri(root)):
+        client, _ = open_store(root, data)
+        client.log_artifacts(run_id, str(folder), artifact_path="evaluation")
 
 
 def _check_whole(records: Iterable[Record]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -56,8 +58,8 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
 
     Raises
     ------
-    mlflow.exceptions.MlflowException
-        If the store cannot be reached.
+    mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError
+        If the store cannot be reached or is none; see `store_errors_as_one_line`.
     """
     _settle()
     import mlflow
@@ -92,18 +94,28 @@ def count_runs(root: Path) -> str:
     LineupError
         If the store cannot be reached.
     """
-    _settle()
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
     uri = tracking_uri(root)
-    try:
+    with store_errors_as_one_line(uri):
+        import mlflow
+
         client = mlflow.MlflowClient(uri)
         found = [item for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
         counts = [f"{len(client.search_runs([item.experiment_id]))} runs in {item.name}" for item in found]
-    except MlflowException as error:
-        raise LineupError(f"{uri}: {' '.join(str(error).split())[:200]}") from error
     return ", ".join(counts) or "no runs yet"
+
+
+@contextmanager
+def store_errors_as_one_line(uri: str, advice: str = "") -> Iterator[None]:
+    """Turn what MLflow raises of a store that is out of reach, damaged or refuses something into a `LineupError`."""
+    _settle()
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError  # what MLflow lets through when it opens a damaged file
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise LineupError(f"MLflow store {uri}: {reason}{advice}") from error
 
 
 def _settle() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from lineup.errors import LineupError
-from lineup.tracking.store import open_store, tracking_uri
+from lineup.tracking.store import open_store, store_errors_as_one_line, tracking_uri
 
 
 def serve_ui(root: Path, data: str, port: int) -> None:
@@ -31,7 +31,8 @@ def serve_ui(root: Path, data: str, port: int) -> None:
     uri = tracking_uri(root)
     if uri.startswith(("http:", "https:")):
         raise LineupError(f"MLFLOW_TRACKING_URI is {uri}: that server has the UI; open it in a browser")
-    open_store(root, data)
+    with store_errors_as_one_line(uri):
+        open_store(root, data)
     print(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
