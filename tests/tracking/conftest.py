@@ -1,0 +1,40 @@
+"""Real MLflow stores: SQLite files, made once and copied."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def store_in(folder: Path, template: Path | None = None) -> Iterator[Path]:
+    """Let the store in a folder be the one that lineup uses; with a template it is first copied there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if template is not None:
+        shutil.copy(template, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_RUN_ID", raising=False)
+        # MLflow itself sets this variable once a store is open, so that it would stay for the next test.
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with MLflow's tables, which take seconds to make."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, empty_store: Path) -> Iterator[Path]:
+    """A project folder with an empty store."""
+    with store_in(tmp_path / "project", empty_store) as folder:
+        yield folder

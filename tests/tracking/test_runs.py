@@ -1,0 +1,222 @@
+"""Runs in a real MLflow store: what is written into them, how they are found, and whose are dead."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from lineup.errors import LineupError
+from lineup.tracking.machine import this_machine
+from lineup.tracking.runs import (
+    BATCH_METRICS,
+    BATCH_PARAMS,
+    KEY,
+    PROCESS,
+    describe,
+    end_dead_runs,
+    epoch_metrics,
+    find_runs,
+    log_metrics,
+    log_params,
+    process_tag,
+)
+from lineup.tracking.store import count_runs, open_store, tracking_uri
+from tests.records import HEADER, HISTORY, MACHINE
+
+
+@pytest.fixture
+def store(root: Path) -> tuple[MlflowClient, str]:
+    return open_store(root, "synthetic")
+
+
+def test_tags_are_what_one_groups_runs_by() -> None:
+    assert describe(HEADER, MACHINE) == {
+        "lineup.key": HEADER.key,
+        "report": "A",
+        "family": "dense",
+        "architecture": "shallow_nn",
+        "kind": "network",
+        "data": "synthetic",
+        "data_generated": "true",
+        "device_kind": "cpu",
+        "device_name": "A processor",
+        "cpu_model": "A processor",
+        "cores": "4",
+        "host": "elsewhere",
+        "system": "Linux x86_64",
+    }
+    real = dataclasses.replace(HEADER, data=dataclasses.replace(HEADER.data, generated=False))
+    assert describe(real, MACHINE)["data_generated"] == "false"
+
+
+def test_metrics_of_an_epoch_are_at_its_time_and_step() -> None:
+    encoder, _, last = [epoch_metrics(row) for row in HISTORY]
+    assert {metric.key: metric.value for metric in encoder} == {
+        "autoencoder/loss": 0.25,
+        "autoencoder/val_loss": 0.24,
+        "autoencoder/learning_rate": 0.01,
+        "autoencoder/seconds": 1.0,
+    }
+    assert {metric.key: metric.value for metric in last} == {
+        "epoch/loss": 0.9,
+        "epoch/accuracy": 0.6,
+        "epoch/val_loss": 0.8,
+        "epoch/val_accuracy": 0.65,
+        "epoch/learning_rate": 0.0005,
+        "epoch/seconds": 1.25,
+    }
+    assert {(metric.step, metric.timestamp) for metric in last} == {(2, HISTORY[2].timestamp)}
+
+
+def test_metrics_and_params_of_any_number_arrive_once(store: tuple[MlflowClient, str]) -> None:
+    client, experiment = store
+    run_id = client.create_run(experiment).info.run_id
+    rows = [dataclasses.replace(HISTORY[2], epoch=i, timestamp=i) for i in range(1, BATCH_METRICS // 6 + 3)]
+    params = {f"p{i}": i for i in range(BATCH_PARAMS + 2)}
+    for _ in range(2):
+        log_metrics(client, run_id, (metric for row in rows for metric in epoch_metrics(row)))
+        log_params(client, run_id, params)
+    assert [point.step for point in client.get_metric_history(run_id, "epoch/loss")] == [row.epoch for row in rows]
+    assert client.get_run(run_id).data.params == {name: str(value) for name, value in params.items()}
+
+
+def test_a_parameter_that_the_run_has_stays_as_it_is_spelled(store: tuple[MlflowClient, str]) -> None:
+    client, experiment = store
+    run_id = client.create_run(experiment).info.run_id
+    client.log_param(run_id, "learning_rate", "1e-3")
+    log_params(client, run_id, {"learning_rate": 0.001, "epochs": 3})
+    assert client.get_run(run_id).data.params == {"learning_rate": "1e-3", "epochs": "3"}
+
+
+def test_runs_are_found_by_tag_in_every_experiment_unless_deleted(store: tuple[MlflowClient, str]) -> None:
+    client, experiment = store
+    other = client.create_experiment("single")
+    made = [client.create_run(place, tags={KEY: "one"}).info.run_id for place in (experiment, experiment, other)]
+    client.create_run(experiment, tags={KEY: "two"})
+    client.delete_run(made[0])
+    assert {run.info.run_id for run in find_runs(client, KEY, "one")} == set(made[1:])
+    assert find_runs(client, KEY, "three") == []
+
+
+def ended_pid() -> int:
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_only_dead_runs_of_this_host_are_ended(store: tuple[MlflowClient, str]) -> None:
+    client, experiment = store
+    host = this_machine().host
+    mine = process_tag(os.getpid())
+    zombie = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    tags = {
+        "alive": mine,
+        "zombie": process_tag(zombie.pid),
+        "dead": f"{host}:{ended_pid()}:1760000000",
+        "number used again": f"{host}:{os.getpid()}:1",
+        "damaged": f"{host}:nobody",
+        "of another host": f"not-{host}:{ended_pid()}:1760000000",
+        "of nobody": None,
+    }
+    runs = {
+        name: client.create_run(experiment, tags={PROCESS: tag} if tag else {}).info.run_id
+        for name, tag in tags.items()
+    }
+    ended = client.create_run(experiment, tags={PROCESS: f"{host}:{ended_pid()}:1"}).info.run_id
+    client.set_terminated(ended, "FINISHED", 1234)
+    zombie.kill()
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    end_dead_runs(client, experiment)
+    zombie.wait()
+    assert {name: client.get_run(run_id).info.status for name, run_id in runs.items()} == {
+        "alive": "RUNNING",
+        "zombie": "KILLED",
+        "dead": "KILLED",
+        "number used again": "KILLED",
+        "damaged": "KILLED",
+        "of another host": "RUNNING",
+        "of nobody": "RUNNING",
+    }
+    info = client.get_run(ended).info
+    assert (info.status, info.end_time) == ("FINISHED", 1234)
+
+
+# Forks, so that MLflow is imported once.
+OPEN_AT_ONCE = """
+import os, sys, traceback
+from pathlib import Path
+
+import mlflow.store.tracking.sqlalchemy_store
+
+from lineup.tracking.store import open_store
+
+children = []
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        try:
+            print(open_store(Path(sys.argv[1]), "synthetic")[1], flush=True)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    children.append(child)
+sys.exit(max(os.waitpid(child, 0)[1] for child in children) > 0)
+"""
+
+
+def test_processes_at_once_make_one_store(tmp_path: Path) -> None:
+    """Four trainings that start together find no store yet; MLflow alone would fail with `table already exists`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    command = [sys.executable, "-c", OPEN_AT_ONCE, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    experiments = done.stdout.split()
+    assert len(experiments) == 4
+    assert len(set(experiments)) == 1
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert [item.name for item in client.search_experiments()] == ["lineup-synthetic", "Default"]
+
+
+def test_a_deleted_experiment_comes_back(root: Path, store: tuple[MlflowClient, str]) -> None:
+    client, experiment = store
+    client.create_run(experiment)
+    client.delete_experiment(experiment)
+    assert open_store(root, "synthetic")[1] == experiment
+    assert client.get_experiment(experiment).lifecycle_stage == "active"
+
+
+def test_each_dataset_has_its_experiment_beside_the_store(root: Path) -> None:
+    client, real = open_store(root, "fashion_mnist")
+    _, drawn = open_store(root, "synthetic")
+    assert real != drawn
+    assert client.get_experiment(real).name == "lineup-fashion_mnist"
+    assert client.get_experiment(drawn).artifact_location == (root / "mlartifacts" / "lineup-synthetic").as_uri()
+    client.create_run(drawn)
+    assert count_runs(root) == "1 runs in lineup-synthetic, 0 runs in lineup-fashion_mnist"
+
+
+def test_the_variable_decides_on_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for empty in (None, ""):
+        if empty is None:
+            monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        else:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", empty)
+        assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert tracking_uri(tmp_path) == "http://127.0.0.1:1"
+
+
+def test_a_store_that_cannot_be_read_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(LineupError, match=r"mlflow\.db: ") as caught:
+        count_runs(tmp_path)
+    assert "\n" not in str(caught.value)
