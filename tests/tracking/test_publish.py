@@ -398,11 +398,16 @@ def test_live_run_of_another_training_is_replaced(published: Published, root: Pa
     assert [step for step, _, _ in points(client_of(root), run)["epoch/loss"]] == [1, 2]
 
 
+def chosen_experiment(root: Path) -> str:
+    """Make an experiment as ``mlflow run --experiment-name`` does, but with its artifacts in the project folder."""
+    return client_of(root).create_experiment("chosen", artifact_location=(root / "chosen").as_uri())
+
+
 def test_given_run_is_completed_and_keeps_its_spelling(published: Published, root: Path) -> None:
     """What ``mlflow run -P learning_rate=1e-3`` has made, in an experiment of its own choice."""
     record = published.records["single"]
     client, _ = open_store(root, "synthetic")
-    given = client.create_run(client.create_experiment("chosen"), run_name="by mlflow run").info.run_id
+    given = client.create_run(chosen_experiment(root), run_name="by mlflow run").info.run_id
     client.log_param(given, "learning_rate", "1e-3")
     told: list[str] = []
     publish(root, [record], tell=told.append, run_id=given)
@@ -423,7 +428,7 @@ def test_given_run_holds_the_committee_and_not_its_members(published: Published,
     records = {name: published.records[name] for name in ("one", "two", "pair")}
     old = {name: run_of(copied, record).info.run_id for name, record in records.items()}
     client = client_of(copied)
-    given = client.create_run(client.create_experiment("chosen")).info.run_id
+    given = client.create_run(chosen_experiment(copied)).info.run_id
     told: list[str] = []
     publish(copied, records.values(), tell=told.append, run_id=given)
     assert told == [f"pair: completed run {given}", told[-1]]

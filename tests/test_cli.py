@@ -1,0 +1,213 @@
+"""The ``lineup`` command as people call it: quick, with help, and one line for every mistake."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from lineup import __version__
+from lineup.cli import _number, app
+from lineup.errors import LineupError
+from lineup.models.registry import list_architectures
+from lineup.paths import find_project
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = sorted(getattr(get_command(app), "commands", {}))
+HEAVY = ("numpy", "pandas", "tensorflow", "keras", "mlflow", "pydantic", "sklearn", "matplotlib", "dvc", "yaml")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout with nothing but its parameters and its pipeline."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def lineup(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m lineup`` in a folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
+    command = [sys.executable, "-m", "lineup", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=kept | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    """Call the command in this process, on a wide terminal; return status and output without colours."""
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    return done.exit_code, re.sub(r"\x1b\[[0-9;]*m", "", done.output)
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the message of a command that failed as it should: status 1, one line, no traceback."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+def test_version_and_help() -> None:
+    assert invoke("--version") == (0, f"lineup {__version__}\n")
+    for option in ("--help", "-h"):
+        status, output = invoke(option)
+        assert status == 0
+        assert all(re.search(rf"\b{command}\b", output) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    status, output = invoke(command, "--help")
+    assert status == 0
+    assert f"Usage: lineup {command}" in output
+    summary = get_command(app).commands[command].help  # type: ignore[attr-defined]
+    assert summary
+    assert summary.splitlines()[0] in output
+
+
+def test_importing_the_command_imports_nothing_heavy() -> None:
+    code = f"import sys, lineup.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_outside_a_project_is_one_line(tmp_path: Path) -> None:
+    message = error_of(lineup(tmp_path, "train", "basic_cnn"))
+    assert (
+        message == f"{tmp_path}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
+    )
+
+
+def test_project_is_found_from_every_folder_in_it(project: Path) -> None:
+    (project / "a" / "b").mkdir(parents=True)
+    assert find_project(project / "a" / "b").root == find_project(project).root == project.resolve()
+    (project / "a" / "params.yaml").write_text("")
+    assert find_project(project / "a" / "b").root == project.resolve()
+    with pytest.raises(LineupError, match=r"no params\.yaml and dvc\.yaml"):
+        find_project(project.parent)
+
+
+def no_seed(project: Path) -> None:
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    del params["split"]["seed"]
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+MISTAKES: list[tuple[list[str], str]] = [
+    (["train", "vgg"], "unknown model 'vgg'; params.yaml has shallow_nn, basic_cnn, deeper_cnn"),
+    (["train", "basic_cnn", "--epochs", "abc"], "--epochs 'abc': expected a whole number"),
+    (["train", "basic_cnn", "--epochs", "1.5"], "--epochs '1.5': expected a whole number"),
+    (["train", "basic_cnn", "--epochs", "0"], "epochs = 0: expected at least 1"),
+    (["train", "basic_cnn", "--batch-size", "many"], "--batch-size 'many': expected a whole number"),
+    (["train", "basic_cnn", "--learning-rate", "low"], "--learning-rate 'low': expected a number"),
+    (["train", "basic_cnn", "--learning-rate", "nan"], "learning_rate = nan: expected at most 10"),
+    (["train", "basic_cnn", "--seed", "-1"], "seed = -1: expected at least 0"),
+    # Empty texts are options that were not given: the recipe is good, and what lacks is the data.
+    (
+        ["train", "basic_cnn", "--epochs", "", "--batch-size", "", "--learning-rate", "", "--seed", ""],
+        "dataset.npz: no such file; run lineup split first",
+    ),
+    (["committee", "vgg"], "unknown committee 'vgg'; params.yaml has report_a"),
+    (["committee", "report_a"], "shallow_nn: no record here; train the model"),
+    (["committee", "report_a", "--record", "x"], "report_a.json: cannot be read (No such file or directory)"),
+    (["select"], "shallow_nn: no record here"),
+    (["split"], "dataset.json: no such file; run lineup download first"),
+    (["evaluate"], "no record yet of shallow_nn, basic_cnn"),
+    (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
+    (["models", "--family", "vgg"], "unknown family 'vgg'; known: dense, cnn, autoencoder"),
+]
+
+
+@pytest.fixture
+def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Call the command in this process as its script does, and return the one line of its error."""
+    from lineup.cli import main
+
+    def call(*arguments: str) -> str:
+        monkeypatch.chdir(project)
+        monkeypatch.setattr(sys, "argv", ["lineup", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        (line,) = printed.err.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return call
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistake_is_one_line(run: Callable[..., str], project: Path, arguments: list[str], said: str) -> None:
+    before = files_in(project)
+    assert said in run(*arguments)
+    assert files_in(project) == before
+
+
+def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> None:
+    no_seed(project)
+    assert error_of(lineup(project, "split")) == "params.yaml: split.seed is missing; this section has seed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--nope"], "--nope"),
+        (["train"], "Missing argument"),
+        (["ui", "--port", "70000"], "65535"),
+        (["fly"], "fly"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments: list[str], said: str) -> None:
+    status, output = invoke(*arguments)
+    assert status == 2
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_models_lists_everything_registered() -> None:
+    _, output = invoke("models")
+    for entry in list_architectures():
+        (line,) = [line for line in output.splitlines() if re.search(rf"\b{entry.name}\b", line)]
+        assert f"{entry.parameters:,}" in line
+        assert entry.family in line
+        assert entry.summary in line
+    _, output = invoke("models", "--family", "cnn")
+    assert "basic_cnn" in output
+    assert "shallow_nn" not in output
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"), [("3", int, 3), (" 3 ", int, 3), ("1e-3", float, 0.001), ("3", float, 3.0)]
+)
+def test_numbers_as_text(text: str, kind: type[int] | type[float], value: float) -> None:
+    found = _number("epochs", text, kind)
+    assert found == value
+    assert type(found) is kind
+
+
+def test_a_stage_of_dvc_does_not_write_into_an_outer_run(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    run("select")
+    assert os.environ["MLFLOW_RUN_ID"] == "0" * 32
+    monkeypatch.setenv("DVC_STAGE", "train@basic_cnn")
+    run("select")
+    assert "MLFLOW_RUN_ID" not in os.environ

@@ -1,0 +1,159 @@
+"""Live curves: in a real store while a training runs, and no hindrance where there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from lineup.tracking.live import LiveRun
+from lineup.tracking.machine import this_machine
+from lineup.tracking.runs import ATTEMPT, KEY, PROCESS, find_runs, process_tag
+from lineup.tracking.store import open_store
+from tests.records import HEADER, HISTORY, STARTED
+
+UNTRAINED = dataclasses.replace(HEADER, weights=None)
+
+
+def client_of(root: Path) -> MlflowClient:
+    return open_store(root, "synthetic")[0]
+
+
+def wait_for_epochs(root: Path, name: str, count: int) -> Run:
+    """Wait until a run has so many points of a metric, and return it."""
+    client = client_of(root)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for run in find_runs(client, KEY, UNTRAINED.key):
+            if len(client.get_metric_history(run.info.run_id, name)) >= count:
+                return run
+        time.sleep(0.05)
+    raise AssertionError(f"no {count} points of {name} within 20 s")
+
+
+def test_each_epoch_arrives_while_training_goes_on(root: Path) -> None:
+    live = LiveRun(root)
+    live.start(UNTRAINED, "attempt-1", STARTED)
+    live.epoch(HISTORY[0])
+    wait_for_epochs(root, "autoencoder/loss", 1)
+    live.epoch(HISTORY[1])
+    run = wait_for_epochs(root, "epoch/loss", 1)
+    assert run.info.status == "RUNNING"
+    assert (run.info.run_name, run.info.start_time) == ("small", STARTED)
+    tags = run.data.tags
+    assert (tags[KEY], tags[ATTEMPT]) == (UNTRAINED.key, "attempt-1")
+    assert tags[PROCESS] == process_tag(os.getpid())
+    assert tags["host"] == this_machine().host
+    assert run.data.params == {"epochs": "2", "learning_rate": "0.001", "scaling": "unit", "pretrain.epochs": "1"}
+    live.epoch(HISTORY[2])
+    live.close()
+    client = client_of(root)
+    points = client.get_metric_history(run.info.run_id, "epoch/val_accuracy")
+    assert [(point.step, point.timestamp, point.value) for point in points] == [
+        (row.epoch, row.timestamp, row.val_accuracy) for row in HISTORY[1:]
+    ]
+    # Only `lineup publish` ends it: what it lacks yet is in the record.
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_second_start_takes_the_place_of_the_first(root: Path) -> None:
+    for attempt in ("attempt-1", "attempt-2"):
+        live = LiveRun(root)
+        live.start(UNTRAINED, attempt, STARTED)
+        live.epoch(HISTORY[1])
+        live.close()
+    other = LiveRun(root)
+    other.start(dataclasses.replace(UNTRAINED, seed=2), "attempt-3", STARTED)
+    other.close()
+    client, experiment = open_store(root, "synthetic")
+    runs = client.search_runs([experiment])
+    assert sorted(run.data.tags[ATTEMPT] for run in runs) == ["attempt-2", "attempt-3"]
+    (second,) = find_runs(client, KEY, UNTRAINED.key)
+    assert len(client.get_metric_history(second.info.run_id, "epoch/loss")) == 1
+
+
+def test_a_given_run_is_written_into(root: Path) -> None:
+    """What ``mlflow run`` has made already, with its own spelling of a parameter."""
+    client, experiment = open_store(root, "synthetic")
+    given = client.create_run(experiment, run_name="by mlflow run").info.run_id
+    client.log_param(given, "learning_rate", "1e-3")
+    live = LiveRun(root, run_id=given)
+    live.start(UNTRAINED, "attempt-1", STARTED)
+    live.epoch(HISTORY[1])
+    live.close()
+    (run,) = client.search_runs([experiment])
+    assert run.info.run_id == given
+    assert run.data.tags[ATTEMPT] == "attempt-1"
+    assert run.data.params["learning_rate"] == "1e-3"
+    assert run.data.params["epochs"] == "2"
+    assert run.data.metrics["epoch/loss"] == HISTORY[1].loss
+
+
+def test_a_run_deleted_meanwhile_is_one_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    live = LiveRun(root)
+    live.start(UNTRAINED, "attempt-1", STARTED)
+    live.epoch(HISTORY[1])
+    run = wait_for_epochs(root, "epoch/loss", 1)
+    client_of(root).delete_run(run.info.run_id)
+    for _ in range(3):
+        live.epoch(HISTORY[2])
+    live.close()
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: no live tracking (")
+    assert run.info.run_id in warning
+
+
+def test_close_without_a_start_does_nothing(tmp_path: Path) -> None:
+    LiveRun(tmp_path).close()
+
+
+TRAIN = """
+import sys, time
+from pathlib import Path
+from lineup.tracking.live import LiveRun
+from tests.records import HEADER, HISTORY, STARTED
+
+live = LiveRun(Path(sys.argv[1]))
+started = time.monotonic()
+live.start(HEADER, "attempt", STARTED)
+for row in HISTORY:
+    live.epoch(row)
+told = time.monotonic()
+live.close()
+closed = time.monotonic()
+live.epoch(HISTORY[-1])
+print(told - started, closed - told)
+"""
+
+
+def test_unreachable_server_is_one_warning_and_holds_nothing_up(tmp_path: Path) -> None:
+    """In a process of its own: all that MLflow and what it uses print goes to the same standard error."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        env=environment | {"MLFLOW_TRACKING_URI": address},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("warning: no live tracking (")
+    assert address.removeprefix("http://").split(":")[1] in warning
+    assert warning.endswith("training goes on, and lineup publish will send the whole run")
+    telling, closing = map(float, done.stdout.split())
+    assert telling < 0.5
+    assert closing < 15
