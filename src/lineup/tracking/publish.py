@@ -151,11 +151,10 @@ def _publish_record(
 
 def _complete(client: MlflowClient, run_id: str, record: Record, models: Models) -> None:
     """Write everything that a record holds into its run."""
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, RunTag
 
     client.set_tag(run_id, PUBLISHING, "true")
-    for name, value in _tags(record).items():
-        client.set_tag(run_id, name, value)
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in _tags(record).items()])
     log_params(client, run_id, _params(record))
     log_metrics(client, run_id, (metric for row in record.history for metric in epoch_metrics(row)))
     ended = record.runtime.ended
