@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,10 @@ Record_ = Annotated[
         "--record", metavar="FOLDER", help="Where the record goes. Default: a new folder in experiments/, published."
     ),
 ]
+
+
+# With an underscore, too: `mlflow run -P learning_rate=0.002` becomes --learning_rate 0.002.
+Setting = partial(typer.Option, help="Instead of the recipe's own.")
 
 
 def main() -> None:
@@ -90,10 +95,11 @@ def split() -> None:
 def train(
     model: Annotated[str, typer.Argument(help="Name of a model in params.yaml.")],
     record: Record_ = None,
-    epochs: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
-    batch_size: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
-    learning_rate: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
-    seed: Annotated[str, typer.Option(help="Instead of the recipe's own.")] = "",
+    epochs: Annotated[int | None, Setting("--epochs")] = None,
+    batch_size: Annotated[int | None, Setting("--batch-size", "--batch_size")] = None,
+    learning_rate: Annotated[float | None, Setting("--learning-rate", "--learning_rate")] = None,
+    validation: Annotated[float | None, Setting("--validation")] = None,
+    seed: Annotated[int | None, Setting("--seed")] = None,
 ) -> None:
     """Train one model and leave its record, with live curves in MLflow.
 
@@ -101,10 +107,14 @@ def train(
     and the pipeline's own records stay as they are.
     """
     project, params = _project()
-    # Text, because `mlflow run` passes a parameter that was not given as an empty one.
-    given = {"epochs": (epochs, int), "batch_size": (batch_size, int), "learning_rate": (learning_rate, float)}
-    given["seed"] = (seed, int)
-    recipe = params.recipe(model, **{name: _number(name, *value) for name, value in given.items() if value[0]})
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "validation": validation,
+        "seed": seed,
+    }
+    recipe = params.recipe(model, **{name: value for name, value in given.items() if value is not None})
 
     from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
@@ -218,6 +228,16 @@ def doctor() -> None:
 
 
 @app.command()
+def repro(
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="How many stages may run at once.")] = 1,
+) -> None:
+    """Bring the whole pipeline up to date, as dvc repro does, several stages side by side."""
+    from lineup.repro import repro as run_stages
+
+    run_stages(find_project().root, jobs)
+
+
+@app.command()
 def demo() -> None:
     """Run the whole pipeline on a small generated dataset in .demo, beside the real results."""
     from lineup.demo import run_demo
@@ -239,14 +259,6 @@ def _project() -> tuple[Project, Params]:
 
     project = find_project()
     return project, load_params(project.params)
-
-
-def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise LineupError(f"--{name.replace('_', '-')} {text!r}: expected {wanted}") from None
 
 
 def _place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:

@@ -1,0 +1,164 @@
+"""Run the pipeline with several stages side by side: ``dvc repro`` runs one at a time.
+
+Each stage is brought up to date by a DVC process of its own, as soon as the stages that it depends on are. DVC itself
+decides whether a stage has anything to do, runs it, and writes ``dvc.lock``, so that a plain ``dvc repro`` afterwards
+finds nothing left.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lineup.errors import LineupError
+
+# What DVC prints around a stage's own lines.
+NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
+
+
+@dataclass
+class Plan:
+    """What is left to do.
+
+    Parameters
+    ----------
+    needs : dict of str to set of str
+        Every stage that may have to run, and those of them that must be done before it.
+    running, done, failed : set of str
+        Stages by state.
+    """
+
+    needs: dict[str, set[str]]
+    running: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    def ready(self) -> list[str]:
+        """Return the stages that can start now, in the pipeline's order."""
+        started = self.running | self.done | self.failed
+        return [name for name, needs in self.needs.items() if name not in started and needs <= self.done]
+
+    def blocked(self) -> list[str]:
+        """Return the stages that can never start because one before them failed."""
+        lost = set(self.failed)
+        for name, needs in self.needs.items():
+            if needs & lost:
+                lost.add(name)
+        return [name for name in self.needs if name in lost - self.failed]
+
+
+def repro(root: Path, jobs: int, *, tell: Callable[[str], None] = print) -> None:
+    """Bring the pipeline up to date, up to ``jobs`` stages at a time.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    jobs : int
+        How many stages may run at once, at least 1. Each training has ``training.threads`` threads.
+    tell : callable
+        Told every line of progress.
+
+    Raises
+    ------
+    LineupError
+        If a stage fails. What does not depend on it is finished first.
+    """
+    started = time.perf_counter()
+    plan = Plan(stages_to_run(root))
+    events: queue.Queue[tuple[str, int]] = queue.Queue()
+    gpus: queue.Queue[str] = queue.Queue()
+    for slot in _gpu_slots(jobs):
+        gpus.put(slot)
+    while True:
+        for name in plan.ready()[: jobs - len(plan.running)]:
+            plan.running.add(name)
+            threading.Thread(target=_run_stage, args=(root, name, gpus, events, tell), daemon=True).start()
+        if not plan.running:
+            break
+        name, status = events.get()
+        plan.running.remove(name)
+        (plan.failed if status else plan.done).add(name)
+        if status:
+            tell(f"{name}: failed; what does not depend on it goes on")
+    if plan.failed:
+        names, lost = ", ".join(sorted(plan.failed)), ", ".join(plan.blocked()) or "nothing else"
+        raise LineupError(f"failed: {names}; not run: {lost}; the lines of that stage above say why")
+    tell(f"{len(plan.done)} stages brought up to date in {time.perf_counter() - started:.0f} s, {jobs} at a time")
+
+
+def stages_to_run(root: Path) -> dict[str, set[str]]:
+    """Return the stages that are out of date or come after one that is, each with those of them it depends on.
+
+    In the order in which a sequential run would take them.
+    """
+    import networkx
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        graph = repo.index.graph
+        changed = set(repo.status())
+        order = list(networkx.dfs_postorder_nodes(graph))
+        wanted = {stage for stage in order if stage.addressing in changed}
+        for stage in order:  # an edge leads from a stage to one it depends on, which stands before it
+            if any(needed in wanted for needed in graph.successors(stage)):
+                wanted.add(stage)
+        return {
+            stage.addressing: {needed.addressing for needed in graph.successors(stage) if needed in wanted}
+            for stage in order
+            if stage in wanted
+        }
+
+
+def _run_stage(
+    root: Path, name: str, gpus: queue.Queue[str], events: queue.Queue[tuple[str, int]], tell: Callable[[str], None]
+) -> None:
+    """Bring one stage up to date in a process of its own, and pass on what it prints."""
+    gpu = gpus.get() if name.startswith("train") and _has_gpus() else None
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+    environment = _environment(gpu)
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    ) as process:
+        assert process.stdout is not None  # it is a pipe
+        for line in process.stdout:
+            if line.strip() and not line.startswith(NOISE):
+                tell(f"[{name}] {line.rstrip()}")
+    if gpu is not None:
+        gpus.put(gpu)
+    events.put((name, process.returncode))
+
+
+def _environment(gpu: str | None) -> Mapping[str, str]:
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    environment = os.environ | {"PATH": os.pathsep.join(folders), "PYTHONUNBUFFERED": "1"}
+    return environment if gpu is None else environment | {"CUDA_VISIBLE_DEVICES": gpu}
+
+
+def _gpu_slots(jobs: int) -> Sequence[str]:
+    """Return one GPU number for each job, shared out evenly; empty without GPUs."""
+    numbers = _gpus()
+    return [numbers[job % len(numbers)] for job in range(jobs)] if numbers else []
+
+
+def _has_gpus() -> bool:
+    return bool(_gpus())
+
+
+def _gpus() -> list[str]:
+    """Return the numbers of the GPUs that this process may use."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return [number for number in allowed.split(",") if number.strip()]
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, line in enumerate(listing.splitlines()) if line.startswith("GPU ")]
