@@ -72,5 +72,5 @@ def read_selection(path: Path) -> list[Member]:
         return [Member(**member) for member in values["members"]]
     except OSError as error:
         raise LineupError(f"{path}: cannot be read ({error.strerror}); run lineup select first") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise LineupError(f"{path}: not a list of members: {' '.join(str(error).split())}") from error

@@ -103,19 +103,21 @@ def fit_model(entry: Architecture, recipe: Recipe, data: TrainingData, on_epoch:
 
     if recipe.pretrain is None:
         raise ValueError("the family autoencoder needs recipe.pretrain; config.py checks that it is there")
-    parts = entry.build(**recipe.options)
+    parts = entry.make(recipe.options)
     encoder = keras.Sequential([keras.Input(IMAGE_SHAPE), *parts.encoder], name="encoder")
     decoder = keras.Sequential([keras.Input(encoder.output_shape[1:]), *parts.decoder], name="decoder")
     # The autoencoder scales its own input; its target is the same image in [0, 1].
     autoencoder = keras.Sequential(
         [keras.Input((28, 28), dtype="uint8"), *scaling_layers("unit", IMAGE_SHAPE), encoder, decoder]
     )
+    random = np.random.default_rng(recipe.seed)
     seconds = {}
     started = time.perf_counter()
     history = fit_network(
         autoencoder,
         TrainingData(data.images, _targets(data.images), data.val_images, _targets(data.val_images)),
         recipe.pretrain,
+        random,
         phase="autoencoder",
         on_epoch=on_epoch,
         loss="mean_squared_error",
@@ -132,7 +134,7 @@ def fit_model(entry: Architecture, recipe: Recipe, data: TrainingData, on_epoch:
         predict_network(to_code, data.images), data.labels, predict_network(to_code, data.val_images), data.val_labels
     )
     head = keras.Sequential([keras.Input((codes.images.shape[1],)), *parts.head], name="head")
-    history += fit_network(head, codes, recipe, phase="classifier", on_epoch=on_epoch)
+    history += fit_network(head, codes, recipe, random, phase="classifier", on_epoch=on_epoch)
     seconds["classifier"] = time.perf_counter() - started
 
     examples = data.val_images[:EXAMPLES]

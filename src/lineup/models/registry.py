@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,20 @@ class Architecture:
     parameters: int
     published_accuracy: float | None
     build: Builder
+
+    def make(self, options: Mapping[str, Any]) -> Any:
+        """Call the builder.
+
+        Raises
+        ------
+        LineupError
+            If it does not take these options, or not these values.
+        """
+        try:
+            return self.build(**options)
+        except (TypeError, ValueError) as error:
+            given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+            raise LineupError(f"options of {self.name} ({given}): {' '.join(str(error).split())}") from error
 
     @property
     def summary(self) -> str:

@@ -31,6 +31,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from lineup.errors import LineupError
+from lineup.evaluation.metrics import check_probabilities
 from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
 from lineup.tracking.machine import Machine, git_commit, peak_memory_bytes, this_machine
@@ -49,6 +50,8 @@ TEXT_LIMIT = 8 * 2**20
 PREDICTIONS_LIMIT = 2 * 2**30
 STRICT = ConfigDict(extra="forbid")
 
+# Names and keys become names of folders: no separators, no dots.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Value = int | float | str | bool | None
 
 
@@ -127,9 +130,9 @@ class Weights:
 class Member:
     """A member of a committee: its record's name and key, and a hash of the predictions that were combined."""
 
-    name: str
-    key: str
-    predictions_sha256: str
+    name: Name
+    key: Name
+    predictions_sha256: Name
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -177,7 +180,7 @@ class Header:
         Version of this format.
     """
 
-    name: str
+    name: Name
     kind: str
     family: str
     architecture: str
@@ -362,7 +365,10 @@ def read_record(folder: Path) -> Record:
     header = _read_checked(folder / HEADER, Header)
     metrics = _read_checked(folder / METRICS, dict[str, float])
     runtime = _read_checked(folder / RUNTIME, Runtime)
-    rows = list(csv.DictReader(_read_text(folder / HISTORY).splitlines()))
+    missing = sorted({"test_accuracy", "test_loss", "test_macro_f1", "val_accuracy"} - set(metrics))
+    if missing:
+        raise LineupError(f"{folder / METRICS}: {', '.join(missing)} missing")
+    rows = _read_rows(folder / HISTORY)
     # An empty cell is a number that the phase does not have.
     cells = [{name: cell if cell != "" else math.nan for name, cell in row.items()} for row in rows]
     history = _check(cells, list[Epoch], folder / HISTORY)
@@ -375,10 +381,12 @@ def read_confusion(record: Record) -> np.ndarray:
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     path = record.folder / CONFUSION
     try:
-        for row in csv.DictReader(_read_text(path).splitlines()):
+        for row in _read_rows(path):
             counts[classes.index(row["actual"]), classes.index(row["predicted"])] = int(row["count"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise LineupError(f"{path}: not a confusion matrix of these classes: {error}") from error
+    if counts.min() < 0 or counts.sum() != record.header.data.test_images:
+        raise LineupError(f"{path}: counts {counts.sum()} images, record.json says {record.header.data.test_images}")
     return counts
 
 
@@ -394,6 +402,12 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
             if arrays[f"{part}_{name}"].shape != shape:
                 found = arrays[f"{part}_{name}"].shape
                 raise LineupError(f"{path}: {part}_{name} has shape {found}, record.json says {shape}")
+        if arrays[f"{part}_indices"].dtype.kind not in "iu":
+            raise LineupError(f"{path}: {part}_indices are {arrays[f'{part}_indices'].dtype}, expected integers")
+        try:
+            check_probabilities(arrays[f"{part}_probabilities"], arrays[f"{part}_labels"])
+        except LineupError as error:
+            raise LineupError(f"{path}: {part}_{error}") from error
     return Predictions(**arrays)
 
 
@@ -418,6 +432,13 @@ def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         writer.writerows(rows)
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(_read_text(path).splitlines()))
+    except csv.Error as error:
+        raise LineupError(f"{path}: not a table: {error}") from error
 
 
 def _read_text(path: Path) -> str:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from lineup.models.registry import Architecture
 
 PREDICT_BATCH = 1000
-STEPS_PER_EXECUTION = 50
-"""Batches that run without returning to Python, which takes longer than the arithmetic of a small batch."""
-
 
 OnEpoch = Callable[[Epoch], None]
 
@@ -71,9 +68,10 @@ def fit_classifier(entry: Architecture, recipe: Recipe, data: TrainingData, on_e
     """Build an architecture of one stack of layers and fit it: the ``fit_model`` of the families without phases."""
     from lineup.models.registry import classifier, image_shape
 
-    network = classifier(entry.name, recipe.scaling, entry.build(**recipe.options), image_shape(entry.family))
+    network = classifier(entry.name, recipe.scaling, entry.make(recipe.options), image_shape(entry.family))
     started = time.perf_counter()
-    history = fit_network(network, data, recipe, phase="classifier", on_epoch=on_epoch)
+    random = np.random.default_rng(recipe.seed)
+    history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch)
     return Fitted(network, history, {"classifier": time.perf_counter() - started})
 
 
@@ -81,6 +79,7 @@ def fit_network(
     network: keras.Model,
     data: TrainingData,
     fit: Fit,
+    random: np.random.Generator,
     *,
     phase: str,
     on_epoch: OnEpoch,
@@ -88,6 +87,12 @@ def fit_network(
     metrics: Sequence[str] = ("accuracy",),
 ) -> list[Epoch]:
     """Fit a network with Adam and tell of every epoch.
+
+    The steps are Keras's own (`keras.Model.train_step`); the loop around them is not ``Model.fit``, for two reasons.
+    After ``keras.utils.set_random_seed`` its shuffling gives the *same* order in every epoch, because the generator
+    starts anew with each pass over the data: a network then sees the same batches again and again, overfits, and scores
+    lower (``benchmarks/shuffling.py`` measures by how much). And a whole epoch here is one TensorFlow call on data that
+    lies on the device, where ``fit`` returns to Python for each batch.
 
     Parameters
     ----------
@@ -97,6 +102,8 @@ def fit_network(
         The validation part is evaluated after each epoch and changes nothing.
     fit : Fit
         Epochs, batch size, learning rate.
+    random : numpy.random.Generator
+        Orders the images anew in each epoch.
     phase : str
         Written into each row.
     on_epoch : callable
@@ -110,45 +117,71 @@ def fit_network(
     """
     import keras
 
-    steps = math.ceil(len(data.images) / fit.batch_size)
-    network.compile(
-        optimizer=keras.optimizers.Adam(fit.learning_rate),
-        loss=loss,
-        metrics=list(metrics),
-        steps_per_execution=min(STEPS_PER_EXECUTION, steps),
-    )
+    network.compile(optimizer=keras.optimizers.Adam(fit.learning_rate), loss=loss, metrics=list(metrics))
+    run_epoch = _epoch_runner(network, data)
     history: list[Epoch] = []
-    started = time.perf_counter()
-
-    def end_of_epoch(epoch: int, logs: dict[str, float]) -> None:
-        nonlocal started
-        clock = time.perf_counter()
+    for epoch in range(1, fit.epochs + 1):
+        started = time.perf_counter()
+        training = run_epoch(epoch_batches(random, len(data.images), fit.batch_size))
+        validation = network.evaluate(
+            data.val_images, data.val_labels, batch_size=PREDICT_BATCH, verbose=0, return_dict=True
+        )
         row = Epoch(
             phase=phase,
-            epoch=epoch + 1,
-            loss=float(logs["loss"]),
-            accuracy=float(logs.get("accuracy", math.nan)),
-            val_loss=float(logs["val_loss"]),
-            val_accuracy=float(logs.get("val_accuracy", math.nan)),
+            epoch=epoch,
+            loss=training["loss"],
+            accuracy=training.get("accuracy", math.nan),
+            val_loss=float(validation["loss"]),
+            val_accuracy=float(validation.get("accuracy", math.nan)),
             learning_rate=float(network.optimizer.learning_rate),
-            seconds=clock - started,
+            seconds=time.perf_counter() - started,
             timestamp=now(),
         )
-        started = clock
         history.append(row)
         on_epoch(row)
-
-    network.fit(
-        data.images,
-        data.labels,
-        batch_size=fit.batch_size,
-        epochs=fit.epochs,
-        validation_data=(data.val_images, data.val_labels),
-        validation_batch_size=PREDICT_BATCH,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=end_of_epoch)],
-        verbose=0,
-    )
     return history
+
+
+def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> list[np.ndarray]:
+    """Return the order of one epoch: every image once, in batches.
+
+    Parameters
+    ----------
+    random : numpy.random.Generator
+        Each call gives another order.
+    images, batch_size : int
+        How many images there are, and how many a batch has.
+
+    Returns
+    -------
+    list of ndarray of shape (batches, size), int32
+        All whole batches in one array; if images are left over, a second array with one smaller batch.
+    """
+    order = random.permutation(images).astype(np.int32)
+    whole = images // batch_size * batch_size
+    parts = [order[:whole].reshape(-1, batch_size), order[whole:].reshape(1, -1)]
+    return [part for part in parts if part.size]
+
+
+def _epoch_runner(network: keras.Model, data: TrainingData) -> Callable[[list[np.ndarray]], dict[str, float]]:
+    """Return a function that trains on the batches of one epoch and returns the mean loss and metrics over them."""
+    import tensorflow as tf
+
+    images, labels = tf.constant(data.images), tf.constant(data.labels)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def train(batches: tf.Tensor) -> None:
+        for number in tf.range(tf.shape(batches)[0]):
+            batch = batches[number]
+            network.train_step((tf.gather(images, batch), tf.gather(labels, batch)))
+
+    def run_epoch(parts: list[np.ndarray]) -> dict[str, float]:
+        network.reset_metrics()
+        for part in parts:
+            train(tf.constant(part))
+        return {name: float(value) for name, value in network.get_metrics_result().items()}
+
+    return run_epoch
 
 
 def predict_network(network: keras.Model, images: np.ndarray) -> np.ndarray:
