@@ -13,7 +13,7 @@ from lineup.data.dataset import Dataset, load_dataset
 from lineup.files import replacing_file
 from lineup.models.registry import Architecture, architecture
 from lineup.paths import find_project
-from lineup.tracking.machine import this_machine
+from lineup.records.machine import this_machine
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = {"shallow_nn": "dense", "basic_cnn": "cnn", "deeper_cnn": "cnn"}

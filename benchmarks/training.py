@@ -20,9 +20,9 @@ import numpy as np
 from common import NETWORKS, dataset, network_entry, plain_network, scaled, write_results
 
 from lineup.config import Fit
+from lineup.models.fit import TrainingData, fit_network
 from lineup.models.registry import classifier, image_shape
 from lineup.training.devices import prepare
-from lineup.training.fit import TrainingData, fit_network
 
 IMAGES, BATCH_SIZE = 19_200, 32
 VARIANTS = ("plain", "lineup")

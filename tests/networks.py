@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lineup.training.devices import quiet_stderr
-from tests.records import CLASSES
+from tests.make_records import CLASSES
 
 if TYPE_CHECKING:
     import keras

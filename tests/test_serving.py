@@ -12,8 +12,8 @@ import pytest
 
 from lineup.errors import LineupError
 from lineup.serving import BATCH, as_images, load_predictor
+from tests.make_records import CLASSES
 from tests.networks import random_images, save_network
-from tests.records import CLASSES
 
 IMAGES = random_images(3)
 

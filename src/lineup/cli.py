@@ -19,7 +19,7 @@ from lineup.paths import Project, find_project
 
 if TYPE_CHECKING:
     from lineup.config import Params
-    from lineup.tracking.record import Record
+    from lineup.records.record import Record
 
 app = typer.Typer(
     name="lineup",
@@ -199,8 +199,8 @@ def leaderboard(
 @app.command()
 def publish() -> None:
     """Bring MLflow into line with all records: make missing runs, complete half ones, leave the others."""
+    from lineup.records.record import HEADER, read_record
     from lineup.tracking.publish import publish as publish_records
-    from lineup.tracking.record import HEADER, read_record
 
     project, params = _project()
     records, missing = _records(project, params)
@@ -281,8 +281,8 @@ def _finish(project: Project, record: Record) -> None:
     )
     if header.experiment is None:
         return
+    from lineup.records.record import read_record
     from lineup.tracking.publish import publish as publish_records
-    from lineup.tracking.record import read_record
 
     members = [read_record(project.models / member.name) for member in header.members]
     publish_records(project.root, [*members, record], tell=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
@@ -290,7 +290,7 @@ def _finish(project: Project, record: Record) -> None:
 
 def _records(project: Project, params: Params) -> tuple[list[Record], list[str]]:
     """Return the pipeline's records, models before committees, and the names of those that are missing."""
-    from lineup.tracking.record import HEADER, read_record
+    from lineup.records.record import HEADER, read_record
 
     folders = [project.models / name for name in params.models]
     folders += [project.committees / name for name in params.committees]

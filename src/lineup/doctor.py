@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lineup.errors import LineupError
 from lineup.paths import Project, find_project
-from lineup.tracking.machine import this_machine
+from lineup.records.machine import this_machine
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from lineup.committee.build import build_committee, combine_predictions
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.errors import LineupError
-from lineup.tracking.record import MODEL, Member, Predictions, Record, read_confusion
-from tests.records import CLASSES, DATA, TEST, make_record, member_of, random_predictions
+from lineup.records.record import MODEL, Member, Predictions, Record, read_confusion
+from tests.make_records import CLASSES, DATA, TEST, make_record, member_of, random_predictions
 
 # The split is nested: a smaller hold-out is the beginning of a larger one.
 ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]

@@ -11,8 +11,8 @@ from lineup.committee.select import read_selection, select, select_all, write_se
 from lineup.config import Committee
 from lineup.errors import LineupError
 from lineup.files import file_sha256
-from lineup.tracking.record import PREDICTIONS, Member
-from tests.records import make_record, random_predictions
+from lineup.records.record import PREDICTIONS, Member
+from tests.make_records import make_record, random_predictions
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from lineup.config import Fit, Recipe
 from lineup.errors import LineupError
+from lineup.models.fit import Fitted, TrainingData, predict_network
 from lineup.models.registry import Architecture, architecture, fit_model, list_architectures, register_model
-from lineup.tracking.record import Epoch
-from lineup.training.fit import Fitted, TrainingData, predict_network
+from lineup.records.record import Epoch
 
 ARCHITECTURES = list_architectures()
 

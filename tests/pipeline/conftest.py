@@ -14,7 +14,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from lineup.tracking.record import Record, read_record
+from lineup.records.record import Record, read_record
 
 ROOT = Path(__file__).parents[2]
 FILES = ("dvc.yaml", ".dvcignore", "MLproject", "conda.yaml", "params.yaml")

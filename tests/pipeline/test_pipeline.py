@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from lineup.tracking.record import read_record
+from lineup.records.record import read_record
 
 from .conftest import FILES, MODELS, NAMES, PARAMS, ROOT, Checkout, ran
 

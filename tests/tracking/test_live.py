@@ -14,11 +14,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from lineup.records.machine import this_machine
 from lineup.tracking.live import LiveRun
-from lineup.tracking.machine import this_machine
 from lineup.tracking.runs import ATTEMPT, KEY, PROCESS, find_runs, process_tag
 from lineup.tracking.store import open_store
-from tests.records import HEADER, HISTORY, STARTED
+from tests.make_records import HEADER, HISTORY, STARTED
 
 UNTRAINED = dataclasses.replace(HEADER, weights=None)
 
@@ -119,7 +119,7 @@ TRAIN = """
 import sys, time
 from pathlib import Path
 from lineup.tracking.live import LiveRun
-from tests.records import HEADER, HISTORY, STARTED
+from tests.make_records import HEADER, HISTORY, STARTED
 
 live = LiveRun(Path(sys.argv[1]))
 started = time.monotonic()

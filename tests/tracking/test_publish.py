@@ -20,14 +20,13 @@ from lineup.committee.build import build_committee
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.errors import LineupError
+from lineup.records.machine import this_machine
+from lineup.records.record import MODEL, PREDICTIONS, Record
 from lineup.tracking.live import LiveRun
-from lineup.tracking.machine import this_machine
 from lineup.tracking.publish import PUBLISHING, publish, publish_folder
-from lineup.tracking.record import MODEL, PREDICTIONS, Record
 from lineup.tracking.runs import ATTEMPT, DIGEST, KEY, PROCESS, epoch_metrics, log_metrics
 from lineup.tracking.store import open_store
-from tests.networks import random_images, save_network
-from tests.records import (
+from tests.make_records import (
     CLASSES,
     DATA,
     HISTORY,
@@ -38,6 +37,7 @@ from tests.records import (
     make_record,
     random_predictions,
 )
+from tests.networks import random_images, save_network
 
 from .conftest import store_in
 

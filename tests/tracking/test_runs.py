@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from lineup.errors import LineupError
-from lineup.tracking.machine import this_machine
+from lineup.records.machine import this_machine
 from lineup.tracking.runs import (
     BATCH_METRICS,
     BATCH_PARAMS,
@@ -27,7 +27,7 @@ from lineup.tracking.runs import (
     process_tag,
 )
 from lineup.tracking.store import count_runs, open_store, tracking_uri
-from tests.records import HEADER, HISTORY, MACHINE
+from tests.make_records import HEADER, HISTORY, MACHINE
 
 
 @pytest.fixture

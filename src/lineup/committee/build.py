@@ -16,8 +16,8 @@ from lineup.committee.rules import combine
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import file_sha256, replacing_folder
-from lineup.tracking.machine import this_machine
-from lineup.tracking.record import (
+from lineup.records.machine import this_machine
+from lineup.records.record import (
     MODEL,
     PREDICTIONS,
     DataIdentity,
@@ -31,7 +31,7 @@ from lineup.tracking.record import (
     runtime_of,
     write_record,
 )
-from lineup.tracking.score import score
+from lineup.records.score import score
 
 if TYPE_CHECKING:
     from lineup.config import Committee

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file, replacing_folder
-from lineup.tracking.record import PREDICTIONS, Member, read_record
+from lineup.records.record import PREDICTIONS, Member, read_record
 
 if TYPE_CHECKING:
     from lineup.config import Committee

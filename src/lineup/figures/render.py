@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from lineup.npz import read_npz
-from lineup.tracking.record import MODEL, Header, Record, read_confusion
+from lineup.records.record import MODEL, Header, Record, read_confusion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lineup.models.fit import Fitted, TrainingData, fit_network, predict_network
 from lineup.models.registry import classifier, register_model, scaling_layers
-from lineup.training.fit import Fitted, TrainingData, fit_network, predict_network
 
 if TYPE_CHECKING:
     import keras
 
     from lineup.config import Recipe
+    from lineup.models.fit import OnEpoch
     from lineup.models.registry import Architecture
-    from lineup.training.fit import OnEpoch
 
 IMAGE_SHAPE = (28, 28, 1)
 EXAMPLES = 10

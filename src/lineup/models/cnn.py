@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lineup.models.fit import fit_classifier as fit_model
 from lineup.models.registry import register_model
-from lineup.training.fit import fit_classifier as fit_model
 
 if TYPE_CHECKING:
     import keras

@@ -8,8 +8,8 @@ from pathlib import Path
 from lineup.figures.leaderboard import leaderboard
 from lineup.figures.save import save_png
 from lineup.files import replacing_file
+from lineup.records.record import Record
 from lineup.report.leaderboard import LeaderboardRow, leaderboard_frame, leaderboard_markdown
-from lineup.tracking.record import Record
 
 CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
 

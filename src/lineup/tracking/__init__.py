@@ -1,1 +1,1 @@
-"""Records on disk, and MLflow as a view of them."""
+"""MLflow as a view of the records: where the runs are, live curves, publishing."""

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineup.tracking.machine import this_machine
-from lineup.tracking.record import Epoch, Header
+from lineup.records.machine import this_machine
+from lineup.records.record import Epoch, Header
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -21,8 +21,8 @@ from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
 from lineup.figures.save import save_png
 from lineup.files import file_sha256
-from lineup.tracking import record as files
-from lineup.tracking.record import Record
+from lineup.records import record as files
+from lineup.records.record import Record
 from lineup.tracking.runs import (
     ATTEMPT,
     DIGEST,

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lineup.tracking.machine import Machine, this_machine
-from lineup.tracking.record import Epoch, Header
+from lineup.records.machine import Machine, this_machine
+from lineup.records.record import Epoch, Header
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

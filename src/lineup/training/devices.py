@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lineup.tracking.record import Device
+from lineup.records.record import Device
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lineup.tracking.record import Epoch, Header
+from lineup.records.record import Epoch, Header
 
 
 class Progress:

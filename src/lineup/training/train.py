@@ -13,10 +13,11 @@ import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import replacing_folder
+from lineup.models.fit import Fitted, TrainingData, predict_network, weights_sha256
 from lineup.models.registry import architecture, fit_model
 from lineup.npz import write_npz
-from lineup.tracking.machine import this_machine
-from lineup.tracking.record import (
+from lineup.records.machine import this_machine
+from lineup.records.record import (
     MODEL,
     DataIdentity,
     Device,
@@ -31,9 +32,8 @@ from lineup.tracking.record import (
     runtime_of,
     write_record,
 )
-from lineup.tracking.score import score
+from lineup.records.score import score
 from lineup.training.devices import onednn_enabled, prepare
-from lineup.training.fit import Fitted, TrainingData, predict_network, weights_sha256
 
 if TYPE_CHECKING:
     from lineup.config import Recipe

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from lineup.config import Fit
 from lineup.errors import LineupError
+from lineup.models.fit import TrainingData, epoch_batches, fit_network
 from lineup.models.registry import architecture
-from lineup.tracking.record import Epoch
-from lineup.training.fit import TrainingData, epoch_batches, fit_network
+from lineup.records.record import Epoch
 
 
 @given(images=st.integers(1, 300), batch_size=st.integers(1, 64), seed=st.integers(0, 9))

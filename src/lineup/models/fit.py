@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lineup.tracking.record import Epoch, now
+from lineup.records.record import Epoch, now
 
 if TYPE_CHECKING:
     import keras

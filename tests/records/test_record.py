@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from lineup.errors import LineupError
 from lineup.npz import write_npz
-from lineup.tracking.record import (
+from lineup.records.record import (
     CONFUSION,
     HEADER,
     HISTORY,
@@ -35,8 +35,8 @@ from lineup.tracking.record import (
     read_confusion,
     read_record,
 )
-from tests import records
-from tests.records import CLASSES, TEST, change_json, make_record, random_predictions
+from tests import make_records
+from tests.make_records import CLASSES, TEST, change_json, make_record, random_predictions
 
 FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
 
@@ -48,9 +48,9 @@ def record(tmp_path: Path) -> Record:
 
 def test_round_trip(record: Record) -> None:
     predictions = random_predictions(1)
-    assert record.header == records.HEADER
-    assert record.runtime == records.RUNTIME
-    assert [repr(row) for row in record.history] == [repr(row) for row in records.HISTORY]  # NaN equals no NaN
+    assert record.header == make_records.HEADER
+    assert record.runtime == make_records.RUNTIME
+    assert [repr(row) for row in record.history] == [repr(row) for row in make_records.HISTORY]  # NaN equals no NaN
     for name, array in vars(record.predictions()).items():
         np.testing.assert_array_equal(array, getattr(predictions, name), strict=True)
     right = predictions.test_probabilities.argmax(axis=1) == predictions.test_labels
@@ -64,7 +64,7 @@ def test_round_trip(record: Record) -> None:
 def test_history_has_an_empty_cell_for_what_a_phase_does_not_have(record: Record) -> None:
     rows = list(csv.reader((record.folder / HISTORY).read_text().splitlines()))
     assert rows[0] == [field.name for field in dataclasses.fields(Epoch)]
-    assert rows[1] == ["autoencoder", "1", "0.25", "", "0.24", "", "0.01", "1.0", str(records.STARTED + 1000)]
+    assert rows[1] == ["autoencoder", "1", "0.25", "", "0.24", "", "0.01", "1.0", str(make_records.STARTED + 1000)]
 
 
 def test_record_without_epochs_has_none(tmp_path: Path) -> None:
@@ -103,12 +103,12 @@ def test_round_trip_of_any_values(
     }
     assert found.header.architecture == text
     assert [repr(row) for row in found.history] == [repr(row) for row in history]
-    assert found.header.key == dataclasses.replace(records.HEADER, parameters=parameters, architecture=text).key
+    assert found.header.key == dataclasses.replace(make_records.HEADER, parameters=parameters, architecture=text).key
 
 
 def test_key_is_known_before_training(record: Record) -> None:
-    trained = dataclasses.replace(records.HEADER, weights=Weights(1, 2, 3, "f" * 64))
-    assert trained.key == dataclasses.replace(records.HEADER, weights=None).key == record.header.key
+    trained = dataclasses.replace(make_records.HEADER, weights=Weights(1, 2, 3, "f" * 64))
+    assert trained.key == dataclasses.replace(make_records.HEADER, weights=None).key == record.header.key
     assert len(record.header.key) == 16
     change_json(record.folder / METRICS, test_accuracy=0.5)
     assert read_record(record.folder).header.key == record.header.key
@@ -118,28 +118,28 @@ def test_key_is_known_before_training(record: Record) -> None:
     "changes",
     [
         {"name": "other"},
-        {"parameters": {**records.HEADER.parameters, "learning_rate": 0.002}},
-        {"parameters": {**records.HEADER.parameters, "extra": None}},
+        {"parameters": {**make_records.HEADER.parameters, "learning_rate": 0.002}},
+        {"parameters": {**make_records.HEADER.parameters, "extra": None}},
         {"seed": 2},
         {"threads": 1},
-        {"device": dataclasses.replace(records.HEADER.device, kind="gpu")},
-        {"device": dataclasses.replace(records.HEADER.device, name="Another processor")},
+        {"device": dataclasses.replace(make_records.HEADER.device, kind="gpu")},
+        {"device": dataclasses.replace(make_records.HEADER.device, name="Another processor")},
         {"onednn": False},
-        {"libraries": {**records.HEADER.libraries, "keras": "3.12.1"}},
-        {"data": dataclasses.replace(records.DATA, fingerprint="f" * 64)},
-        {"data": dataclasses.replace(records.DATA, validation_images=3)},
+        {"libraries": {**make_records.HEADER.libraries, "keras": "3.12.1"}},
+        {"data": dataclasses.replace(make_records.DATA, fingerprint="f" * 64)},
+        {"data": dataclasses.replace(make_records.DATA, validation_images=3)},
         {"experiment": "0a1b2c3d"},
         {"members": [Member("one", "0" * 16, "0" * 64)]},
     ],
     ids=lambda changes: ",".join(f"{name}={value}" for name, value in changes.items())[:60],
 )
 def test_key_changes_with_everything_known_before_training(changes: dict[str, Any]) -> None:
-    assert dataclasses.replace(records.HEADER, **changes).key != records.HEADER.key
+    assert dataclasses.replace(make_records.HEADER, **changes).key != make_records.HEADER.key
 
 
 def test_key_of_a_committee_is_that_of_its_members_not_of_their_answers() -> None:
     def committee(key: str, digest: str) -> Header:
-        return dataclasses.replace(records.HEADER, kind="committee", members=[Member("one", key, digest)])
+        return dataclasses.replace(make_records.HEADER, kind="committee", members=[Member("one", key, digest)])
 
     assert committee("a" * 16, "0" * 64).key == committee("a" * 16, "1" * 64).key
     assert committee("a" * 16, "0" * 64).key != committee("b" * 16, "0" * 64).key

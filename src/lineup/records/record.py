@@ -34,7 +34,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import check_probabilities
 from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
-from lineup.tracking.machine import Machine, git_commit, peak_memory_bytes, this_machine
+from lineup.records.machine import Machine, git_commit, peak_memory_bytes, this_machine
 
 SCHEMA = 1
 HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (

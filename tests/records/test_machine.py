@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lineup.tracking.machine import git_commit, this_machine
+from lineup.records.machine import git_commit, this_machine
 
 
 def test_this_machine_is_plausible() -> None:
@@ -25,7 +25,7 @@ def test_this_machine_is_plausible() -> None:
 
 def test_peak_memory_is_in_bytes_and_never_falls() -> None:
     """In a process of its own, started by a small one: Linux counts what its starter had when it was started."""
-    code = "from lineup.tracking.machine import peak_memory_bytes as peak; a = peak();"
+    code = "from lineup.records.machine import peak_memory_bytes as peak; a = peak();"
     code += "block = b'x' * 2**26; b = peak(); del block; print(a, b, peak())"
     command = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
-from lineup.tracking.machine import Machine
-from lineup.tracking.record import (
+from lineup.records.machine import Machine
+from lineup.records.record import (
     MODEL,
     PREDICTIONS,
     DataIdentity,
@@ -29,7 +29,7 @@ from lineup.tracking.record import (
     read_record,
     write_record,
 )
-from lineup.tracking.score import score
+from lineup.records.score import score
 
 CLASSES = ["T-shirt/top", "Trouser", "Ankle boot"]
 TRAINING, VALIDATION, TEST = 24, 6, 9

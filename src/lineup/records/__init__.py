@@ -1,0 +1,1 @@
+"""Records: the small folder that every model and every committee leaves, and what machine made it."""
