@@ -40,17 +40,18 @@ def write_readme(project: Project) -> None:
 
 def show_architectures(family: str | None) -> None:
     """Print the registry as a table."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     from lineup.models.registry import list_architectures
 
-    table = Table(title="Registered architectures", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("name", "family", "report"):
         table.add_column(column, no_wrap=True)
     table.add_column("parameters", justify="right")
     table.add_column("published", justify="right")
-    table.add_column("what")
+    table.add_column("what", no_wrap=True, overflow="ellipsis")
     for entry in list_architectures(family):
         published = f"{entry.published_accuracy:.4f}" if entry.published_accuracy else "-"
         table.add_row(entry.name, entry.family, entry.report, f"{entry.parameters:,}", published, entry.summary)
