@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lineup.errors import LineupError
 from lineup.files import replacing_file
 from lineup.paths import Project
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
 
 
 def show_leaderboard(project: Project) -> None:
@@ -46,13 +51,23 @@ def show_architectures(family: str | None) -> None:
 
     from lineup.models.registry import list_architectures
 
+    rows = [
+        (
+            entry.name,
+            entry.family,
+            entry.report,
+            f"{entry.parameters:,}",
+            f"{entry.published_accuracy:.4f}" if entry.published_accuracy else "-",
+            entry.summary,
+        )
+        for entry in list_architectures(family)
+    ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("name", "family", "report"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("parameters", justify="right")
-    table.add_column("published", justify="right")
-    table.add_column("what", no_wrap=True, overflow="ellipsis")
-    for entry in list_architectures(family):
-        published = f"{entry.published_accuracy:.4f}" if entry.published_accuracy else "-"
-        table.add_row(entry.name, entry.family, entry.report, f"{entry.parameters:,}", published, entry.summary)
+    for name, *cells in zip(("name", "family", "report", "parameters", "published", "what"), *rows, strict=True):
+        # The last column alone gives way in a narrow terminal.
+        width = None if name == "what" else max(map(len, [name, *cells]))
+        justify: JustifyMethod = "right" if name in ("parameters", "published") else "left"
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=width, justify=justify)
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)
