@@ -67,7 +67,7 @@ def show_architectures(family: str | None) -> None:
         # The last column alone gives way in a narrow terminal.
         width = None if name == "what" else max(map(len, [name, *cells]))
         justify: JustifyMethod = "right" if name in ("parameters", "published") else "left"
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=width, justify=justify)
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width, justify=justify)
     for row in rows:
         table.add_row(*row)
     Console().print(table)
