@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lineup.errors import LineupError
 from lineup.files import replacing_file
 from lineup.paths import Project
 
-if TYPE_CHECKING:
-    from rich.console import JustifyMethod
+WIDE = 160
+"""Columns of a terminal that has room for a sentence beside a table."""
 
 
 def show_leaderboard(project: Project) -> None:
@@ -44,30 +42,20 @@ def write_readme(project: Project) -> None:
 
 
 def show_architectures(family: str | None) -> None:
-    """Print the registry as a table."""
+    """Print the registry as a table; what each architecture is, in a terminal wide enough for it."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     from lineup.models.registry import list_architectures
 
-    rows = [
-        (
-            entry.name,
-            entry.family,
-            entry.report,
-            f"{entry.parameters:,}",
-            f"{entry.published_accuracy:.4f}" if entry.published_accuracy else "-",
-            entry.summary,
-        )
-        for entry in list_architectures(family)
-    ]
+    console = Console()
+    wide = console.width >= WIDE
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, *cells in zip(("name", "family", "report", "parameters", "published", "what"), *rows, strict=True):
-        # The last column alone gives way in a narrow terminal.
-        width = None if name == "what" else max(map(len, [name, *cells]))
-        justify: JustifyMethod = "right" if name in ("parameters", "published") else "left"
-        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width, justify=justify)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    for name in ("name", "family", "report", "parameters", "published", *(["what"] if wide else [])):
+        table.add_column(name, justify="right" if name in ("parameters", "published") else "left", no_wrap=True)
+    for entry in list_architectures(family):
+        published = f"{entry.published_accuracy:.4f}" if entry.published_accuracy else "-"
+        cells = [entry.name, entry.family, entry.report, f"{entry.parameters:,}", published]
+        table.add_row(*cells, *([entry.summary] if wide else []))
+    console.print(table)
