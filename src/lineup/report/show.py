@@ -6,7 +6,7 @@ from lineup.errors import LineupError
 from lineup.files import replacing_file
 from lineup.paths import Project
 
-WIDE = 160
+WIDE = 180
 """Columns of a terminal that has room for a sentence beside a table."""
 
 
