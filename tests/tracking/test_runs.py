@@ -35,6 +35,13 @@ def store(root: Path) -> tuple[MlflowClient, str]:
     return open_store(root, "synthetic")
 
 
+def test_an_experiment_says_on_what_data(store: tuple[MlflowClient, str]) -> None:
+    client, experiment = store
+    tags = client.get_experiment(experiment).tags
+    assert tags["mlflow.note.content"].startswith("**Generated data.** Models and committees on Synthetic garments.")
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+
+
 def test_tags_are_what_one_groups_runs_by() -> None:
     assert describe(HEADER, MACHINE) == {
         "lineup.key": HEADER.key,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from lineup.data.datasets import find_dataset
 from lineup.errors import LineupError
 
 if TYPE_CHECKING:
@@ -74,10 +75,19 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
             artifacts = (folder / "mlartifacts" / name).as_uri() if folder else None
-            return client, client.create_experiment(name, artifact_location=artifacts)
+            return client, client.create_experiment(name, artifact_location=artifacts, tags=_experiment_tags(data))
         if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
         return client, experiment.experiment_id
+
+
+def _experiment_tags(data: str) -> dict[str, str]:
+    """Return what the MLflow UI shows of an experiment: as one of model training, with a sentence on its data."""
+    dataset = find_dataset(data)
+    note = f"Models and committees on {dataset.title}."
+    if dataset.generated:
+        note = f"**Generated data.** {note} Its figures say nothing about a real dataset."
+    return {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": note}
 
 
 def _local_folder(uri: str) -> Path | None:
