@@ -20,7 +20,7 @@ from .conftest import NAMES, Checkout, ran
 pytestmark = pytest.mark.slow
 
 # Enough epochs that a training is certainly under way when it is killed.
-LONG = 150
+LONG = 300
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
