@@ -22,7 +22,6 @@ from lineup.models.registry import FAMILIES, list_architectures
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, le=0.5)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]

@@ -17,7 +17,6 @@ KEY = "lineup.key"
 ATTEMPT = "lineup.attempt"
 DIGEST = "lineup.digest"
 PROCESS = "lineup.process"
-PARENT = "mlflow.parentRunId"
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 BATCH_METRICS = 1000
 BATCH_PARAMS = 100
