@@ -103,12 +103,10 @@ def test_a_gzip_bomb_is_never_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(bomb)
     tracemalloc.start()
-    start = time.perf_counter()
     with pytest.raises(LineupError, match="found more"):
         read_idx(path)
-    seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert seconds < 0.5
     assert peak < 2_000_000
 
 

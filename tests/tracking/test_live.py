@@ -111,8 +111,9 @@ def test_a_run_deleted_meanwhile_is_one_warning(root: Path, capsys: pytest.Captu
     assert run.info.run_id in warning
 
 
-def test_close_without_a_start_does_nothing(tmp_path: Path) -> None:
+def test_close_without_a_start_makes_no_store(tmp_path: Path) -> None:
     LiveRun(tmp_path).close()
+    assert not list(tmp_path.iterdir())
 
 
 TRAIN = """
@@ -155,5 +156,6 @@ def test_unreachable_server_is_one_warning_and_holds_nothing_up(tmp_path: Path) 
     assert address.removeprefix("http://").split(":")[1] in warning
     assert warning.endswith("training goes on, and lineup publish will send the whole run")
     telling, closing = map(float, done.stdout.split())
-    assert telling < 0.5
-    assert closing < 15
+    # Far below the minutes that MLflow's own patience would take, far above what a busy machine adds.
+    assert telling < 5
+    assert closing < 30
