@@ -9,12 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest  # type: ignore[import-untyped]
-from sklearn.metrics import confusion_matrix, f1_score, log_loss, precision_score, recall_score
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_score,
+    recall_score,
+    top_k_accuracy_score,
+)
 
 from lineup.errors import LineupError
+from lineup.evaluation.calibration import brier_score, expected_calibration_error
 from lineup.evaluation.metrics import (
     accuracy_interval,
-    check_probabilities,
     classification_metrics,
     classification_report,
     confusion_counts,
@@ -41,6 +48,9 @@ def test_metrics_equal_those_of_scikit_learn() -> None:
     scores = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
     assert metrics["test_accuracy"] == pytest.approx(np.mean(predicted == labels))
     assert metrics["test_loss"] == pytest.approx(log_loss(labels, exact), rel=1e-5)
+    assert metrics["test_top2_accuracy"] == pytest.approx(top_k_accuracy_score(labels, probabilities, k=2))
+    assert metrics["test_brier"] == brier_score(probabilities, labels)
+    assert metrics["test_ece"] == expected_calibration_error(probabilities, labels)
     for name, score in scores.items():
         for average in ("macro", "weighted"):
             assert metrics[f"test_{average}_{name}"] == pytest.approx(score(labels, predicted, average=average))
@@ -56,6 +66,9 @@ def test_metrics_are_plain_floats_in_a_fixed_order() -> None:
     assert list(metrics) == [
         "val_accuracy",
         "val_loss",
+        "val_top2_accuracy",
+        "val_brier",
+        "val_ece",
         "val_macro_precision",
         "val_macro_recall",
         "val_macro_f1",
@@ -82,6 +95,12 @@ def test_loss_of_a_certain_mistake_is_clipped_as_by_keras() -> None:
 def test_of_equal_probabilities_the_lowest_class_is_predicted() -> None:
     probabilities = np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])
     assert confusion_counts(probabilities, np.array([2, 2]), 3).tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
+
+
+def test_of_equal_probabilities_the_lower_classes_are_the_first_two() -> None:
+    probabilities = np.full((3, 3), 1 / 3)
+    metrics = classification_metrics(probabilities, np.array([0, 1, 2]), ("a", "b", "c"), "")
+    assert metrics["top2_accuracy"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.filterwarnings("error")
@@ -129,38 +148,6 @@ def test_report_names_the_classes_with_four_decimals() -> None:
     recall = recall_score(labels, probabilities.argmax(axis=1), average=None)[1]
     line = next(line for line in report.splitlines() if "Trouser" in line)
     assert f"{recall:.4f}" in line.split()
-
-
-GOOD = np.array([[0.5, 0.5], [0.25, 0.75]])
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "labels", "message"),
-    [
-        (np.array([0.5, 0.5]), np.array([0]), r"expected floats of shape \(n, k\), found float64 \(2,\)"),
-        (np.array([[1, 0]]), np.array([0]), "found int64"),
-        (np.empty((0, 3)), np.array([], dtype=int), r"found float64 \(0, 3\)"),
-        (GOOD, np.array([0]), r"labels: expected integers of shape \(2,\), found int64 \(1,\)"),
-        (GOOD, np.array([0.0, 1.0]), "labels: expected integers"),
-        (GOOD, np.array([0, 2]), "labels: row 1 is 2; the 2 classes are 0 to 1"),
-        (GOOD, np.array([-1, 2]), "labels: row 0 is -1"),
-        (np.array([[0.5, 0.5], [0.5, 0.6]]), np.array([0, 1]), "row 1 sums to 1.1"),
-        (np.array([[0.5, 0.5], [np.nan, 1.0], [2.0, -1.0]]), np.array([0, 1, 1]), "row 1 has a value outside"),
-        (np.array([[-0.1, 1.1]]), np.array([0]), "row 0 has a value outside 0 to 1"),
-        (np.array([[np.inf, 0.0]]), np.array([0]), "row 0 has a value outside 0 to 1"),
-    ],
-)
-def test_bad_predictions_are_refused_by_row(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], message: str
-) -> None:
-    with pytest.raises(LineupError, match=message) as error:
-        check_probabilities(probabilities, labels)
-    assert "\n" not in str(error.value)
-
-
-def test_rounding_passes() -> None:
-    check_probabilities(np.array([[1.0005, -1e-7]]) / 1.0005, np.array([0]))
-    check_probabilities(np.array([[0.5, 0.5009]]), np.array([0]))
 
 
 @pytest.mark.parametrize(

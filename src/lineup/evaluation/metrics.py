@@ -12,52 +12,11 @@ from numpy.typing import NDArray
 
 from lineup.data.datasets import class_slug
 from lineup.errors import LineupError
-
-SUM_TOLERANCE = 1e-3
-"""How far the sum of a row of probabilities may be from one."""
+from lineup.evaluation.calibration import brier_score, expected_calibration_error
+from lineup.evaluation.calibration import check_probabilities as check_probabilities  # also offered here
 
 CLIP = 1e-7
 """Probabilities are clipped to ``[CLIP, 1 - CLIP]`` before a logarithm: ``keras.backend.epsilon()``."""
-
-_ROUNDING = 1e-6
-"""How far a float32 mean of probabilities may stray outside [0, 1] by rounding alone."""
-
-
-def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-    """Refuse predictions from which no number should be computed.
-
-    Parameters
-    ----------
-    probabilities : ndarray of float, shape (n, k)
-        A row per image: finite, in [0, 1] (1e-6 beyond it passes as rounding), summing to one within 1e-3.
-    labels : ndarray of int, shape (n,)
-        The actual class of each image, 0 to k - 1.
-
-    Raises
-    ------
-    LineupError
-        If a shape or type is wrong, or a row is; the message names the first bad row, counted from 0.
-    """
-    if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
-        raise LineupError(
-            f"probabilities: expected floats of shape (n, k), found {probabilities.dtype} {probabilities.shape}"
-        )
-    n, k = probabilities.shape
-    if labels.shape != (n,) or labels.dtype.kind not in "iu":
-        raise LineupError(f"labels: expected integers of shape ({n},), found {labels.dtype} {labels.shape}")
-    # A comparison with NaN is false, so that NaN counts as outside.
-    inside: NDArray[np.bool_] = np.all((probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING), axis=1)
-    sums = probabilities.sum(axis=1, dtype=np.float64)
-    bad = ~inside | ~(np.abs(sums - 1) <= SUM_TOLERANCE)
-    if bad.any():
-        row = int(bad.argmax())
-        if inside[row]:
-            raise LineupError(f"probabilities: row {row} sums to {sums[row]:.6g}; a row must sum to 1")
-        raise LineupError(f"probabilities: row {row} has a value outside 0 to 1: {probabilities[row].tolist()}")
-    bad = (labels < 0) | (labels >= k)
-    if bad.any():
-        row = int(bad.argmax())
-        raise LineupError(f"labels: row {row} is {labels[row]}; the {k} classes are 0 to {k - 1}")
 
 
 def classification_metrics(
@@ -80,9 +39,10 @@ def classification_metrics(
     Returns
     -------
     dict of str to float
-        ``accuracy``; ``loss``; ``macro_`` and ``weighted_`` each with ``precision``, ``recall`` and ``f1``; then for
-        each class ``precision/<slug>``, ``recall/<slug>`` and ``f1/<slug>``. All are shares from 0 to 1 but the loss,
-        in nats. A precision or recall that would divide by zero is 0.
+        ``accuracy``; ``loss``; ``top2_accuracy``; ``brier``; ``ece``; ``macro_`` and ``weighted_`` each with
+        ``precision``, ``recall`` and ``f1``; then for each class ``precision/<slug>``, ``recall/<slug>`` and
+        ``f1/<slug>``. All are shares from 0 to 1 but the loss, in nats, and the Brier score, from 0 to 2. A precision
+        or recall that would divide by zero is 0.
 
     Raises
     ------
@@ -93,7 +53,10 @@ def classification_metrics(
     -----
     The loss is the mean of ``-log p[label]`` with p clipped to [1e-7, 1 - 1e-7], as in
     ``keras.losses.SparseCategoricalCrossentropy``. Averages are scikit-learn's ``precision_recall_fscore_support``:
-    "macro" weighs every class alike, "weighted" by its number of images.
+    "macro" weighs every class alike, "weighted" by its number of images. The top-2 accuracy is the share of images
+    whose class is one of the two most probable ones; ``brier`` is
+    :func:`lineup.evaluation.calibration.brier_score`, ``ece``
+    :func:`lineup.evaluation.calibration.expected_calibration_error` with its 15 bins of equally many images.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -105,7 +68,13 @@ def classification_metrics(
             labels, predicted, labels=range(len(slugs)), average=average, zero_division=0
         )[:3]
 
-    values = {"accuracy": float(np.mean(predicted == labels)), "loss": _log_loss(probabilities, labels)}
+    values = {
+        "accuracy": float(np.mean(predicted == labels)),
+        "loss": _log_loss(probabilities, labels),
+        "top2_accuracy": _top2_accuracy(probabilities, labels),
+        "brier": brier_score(probabilities, labels),
+        "ece": expected_calibration_error(probabilities, labels),
+    }
     for average in ("macro", "weighted"):
         for name, value in zip(_SCORES, scores(average), strict=True):
             values[f"{average}_{name}"] = value
@@ -224,6 +193,14 @@ def _log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) 
     """Return the mean negative log-likelihood in nats."""
     of_actual = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.clip(of_actual, CLIP, 1 - CLIP)).mean())
+
+
+def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Return the share of images with at most one class before the actual one; of equals the lower is before."""
+    of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    lower = np.arange(probabilities.shape[1]) < labels[:, None]
+    before = (probabilities > of_actual) | ((probabilities == of_actual) & lower)
+    return float(np.mean(before.sum(axis=1) < 2))
 
 
 def _slugs(probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:

@@ -1,0 +1,187 @@
+"""Whether predictions are probabilities, and how far these can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineup.errors import LineupError
+
+SUM_TOLERANCE = 1e-3
+"""How far the sum of a row of probabilities may be from one."""
+
+BINS = 15
+"""Number of bins of the calibration error: the customary one, of C. Guo et al. (2017)."""
+
+_ROUNDING = 1e-6
+"""How far a float32 mean of probabilities may stray outside [0, 1] by rounding alone."""
+
+
+def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+    """Refuse predictions from which no number should be computed.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        A row per image: finite, in [0, 1] (1e-6 beyond it passes as rounding), summing to one within 1e-3.
+    labels : ndarray of int, shape (n,)
+        The actual class of each image, 0 to k - 1.
+
+    Raises
+    ------
+    LineupError
+        If a shape or type is wrong, or a row is; the message names the first bad row, counted from 0.
+    """
+    if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
+        raise LineupError(
+            f"probabilities: expected floats of shape (n, k), found {probabilities.dtype} {probabilities.shape}"
+        )
+    n, k = probabilities.shape
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise LineupError(f"labels: expected integers of shape ({n},), found {labels.dtype} {labels.shape}")
+    # A comparison with NaN is false, so that NaN counts as outside.
+    inside: NDArray[np.bool_] = np.all((probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING), axis=1)
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    bad = ~inside | ~(np.abs(sums - 1) <= SUM_TOLERANCE)
+    if bad.any():
+        row = int(bad.argmax())
+        if inside[row]:
+            raise LineupError(f"probabilities: row {row} sums to {sums[row]:.6g}; a row must sum to 1")
+        raise LineupError(f"probabilities: row {row} has a value outside 0 to 1: {probabilities[row].tolist()}")
+    bad = (labels < 0) | (labels >= k)
+    if bad.any():
+        row = int(bad.argmax())
+        raise LineupError(f"labels: row {row} is {labels[row]}; the {k} classes are 0 to {k - 1}")
+
+
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """Bins of images by confidence, the probability of the predicted class, from low to high.
+
+    Attributes
+    ----------
+    confidence : ndarray of float64, shape (b,)
+        Mean confidence of each bin's images.
+    accuracy : ndarray of float64, shape (b,)
+        Share of each bin's images that are classified correctly.
+    images : ndarray of int64, shape (b,)
+        Number of images of each bin, at least 1.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    images: NDArray[np.int64]
+
+
+def reliability_bins(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
+) -> ReliabilityBins:
+    """Compare confidence with accuracy in bins of equally many images.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+    bins : int, optional
+        Number of bins. Default: 15.
+
+    Returns
+    -------
+    ReliabilityBins
+        The bins that have images: at most ``bins``.
+
+    Raises
+    ------
+    LineupError
+        See :func:`check_probabilities`; also if ``bins`` is below 1.
+
+    Notes
+    -----
+    Adaptive bins: K. Nguyen and B. O'Connor, "Posterior calibration and exploratory analysis for natural language
+    processing models", EMNLP 2015; J. Nixon et al., "Measuring calibration in deep learning", CVPR Workshops 2019.
+    The image of rank r by confidence, from 0, falls into bin floor(r * bins / n). Images of equal confidence, of which
+    a network that is often certain has many, all go where the first of them does: which of them are right would
+    otherwise depend on the order of the images. Such a bin is larger, and those that it leaves empty are dropped.
+    """
+    check_probabilities(probabilities, labels)
+    if bins < 1:
+        raise LineupError(f"calibration: {bins} bins; expected at least 1")
+    correct = probabilities.argmax(axis=1) == labels
+    confidences, group, size = np.unique(probabilities.max(axis=1), return_inverse=True, return_counts=True)
+    of_group = (np.cumsum(size) - size) * bins // len(labels)
+    filled, of_group = np.unique(of_group, return_inverse=True)
+    images = np.bincount(of_group, weights=size, minlength=len(filled))
+    right = np.bincount(of_group[group], weights=correct, minlength=len(filled))
+    confidence = np.bincount(of_group, weights=size * confidences.astype(np.float64), minlength=len(filled))
+    return ReliabilityBins(confidence / images, right / images, images.astype(np.int64))
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
+) -> float:
+    """Return how far confidence and accuracy are apart, on average over the images.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+    bins : int, optional
+        Number of bins, of equally many images: see :func:`reliability_bins`. Default: 15.
+
+    Returns
+    -------
+    float
+        From 0 to 1; lower is better. A perfectly calibrated classifier has a little more than 0 on finitely many
+        images, by chance.
+
+    Raises
+    ------
+    LineupError
+        See :func:`reliability_bins`.
+
+    Notes
+    -----
+    The mean of |accuracy - confidence| over the bins, weighted by their images: M. P. Naeini, G. F. Cooper and M.
+    Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015; of the predicted class
+    alone, as in C. Guo et al., "On calibration of modern neural networks", ICML 2017.
+    """
+    table = reliability_bins(probabilities, labels, bins)
+    return float(np.average(np.abs(table.accuracy - table.confidence), weights=table.images))
+
+
+def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Return the mean squared distance between the probabilities and the actual class.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+
+    Returns
+    -------
+    float
+        Mean over the images of the sum over the classes of (p - 1[actual])^2: 0 if certain and right, 2 if certain
+        and wrong, 1 - 1 / k if all classes are equally probable. Lower is better.
+
+    Raises
+    ------
+    LineupError
+        See :func:`check_probabilities`.
+
+    Notes
+    -----
+    G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950), 1-3:
+    the original, over all classes. It is twice the score that is common for two classes.
+    """
+    check_probabilities(probabilities, labels)
+    errors = probabilities.astype(np.float64)
+    errors[np.arange(len(labels)), labels] -= 1
+    return float(np.square(errors).sum(axis=1).mean())
