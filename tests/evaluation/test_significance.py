@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import math
+import random
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import bootstrap  # type: ignore[import-untyped]
+from statsmodels.stats.contingency_tables import mcnemar  # type: ignore[import-untyped]
+from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
+from lineup.errors import LineupError
+from lineup.evaluation.significance import (
+    Pair,
+    holm,
+    mcnemar_exact,
+    paired_bootstrap,
+    pairwise,
+    seed_spread,
+    shared_ranks,
+)
+
+Answers = NDArray[np.bool_]
+
+
+def answers(both: int, a_only: int, b_only: int, neither: int) -> tuple[Answers, Answers]:
+    """Answers of two models that are right together and alone so many times."""
+    a = [True] * both + [True] * a_only + [False] * b_only + [False] * neither
+    b = [True] * both + [False] * a_only + [True] * b_only + [False] * neither
+    return np.array(a), np.array(b)
+
+
+def models(seed: int, m: int, n: int) -> dict[str, Answers]:
+    """Answers of m models of 80 to 95 % accuracy."""
+    rng = np.random.default_rng(seed)
+    return {f"m{index}": rng.uniform(size=n) < rng.uniform(0.8, 0.95) for index in range(m)}
+
+
+count = st.integers(0, 600)
+
+
+@settings(max_examples=60, deadline=None)
+@given(count, count, count, count)
+def test_mcnemar_equals_that_of_statsmodels(both: int, a_only: int, b_only: int, neither: int) -> None:
+    a, b = answers(both + 1, a_only, b_only, neither)
+    expected = mcnemar([[both + 1, a_only], [b_only, neither]], exact=True).pvalue
+    *counts, p = mcnemar_exact(a, b)
+    assert counts == [a_only, b_only]
+    assert p == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_exact(b, a) == (b_only, a_only, p)
+
+
+@pytest.mark.parametrize(
+    ("a_only", "b_only", "p"), [(0, 0, 1.0), (1, 0, 1.0), (0, 6, 2 / 2**6), (1, 7, 2 * 9 / 2**8), (5, 5, 1.0)]
+)
+def test_mcnemar_by_hand(a_only: int, b_only: int, p: float) -> None:
+    assert mcnemar_exact(*answers(3, a_only, b_only, 1))[2] == pytest.approx(p)
+
+
+def test_mcnemar_of_the_most_images_that_can_differ() -> None:
+    a, b = answers(1, 5_050, 4_950, 1)
+    expected = mcnemar([[1, 5_050], [4_950, 1]], exact=True).pvalue
+    assert mcnemar_exact(a, b)[2] == pytest.approx(expected, rel=1e-8)
+    assert mcnemar_exact(*answers(1, 10_000, 0, 1))[2] == 0.0
+
+
+# A tenth of a second each: statsmodels is thorough.
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.05, 1.0]), min_size=1, max_size=30))
+def test_holm_equals_that_of_statsmodels(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    assert adjusted == pytest.approx(multipletests(p_values, method="holm")[1])
+    order = np.argsort(p_values, kind="stable")
+    assert (np.diff(adjusted[order]) >= 0).all()
+    assert (adjusted >= p_values).all()
+    assert adjusted.max() <= 1
+
+
+def test_holm_of_the_published_procedure() -> None:
+    assert holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([]).tolist() == []
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_holm_refuses_what_is_no_p_value(value: float) -> None:
+    with pytest.raises(LineupError, match="is not between 0 and 1"):
+        holm([0.5, value])
+
+
+def test_bootstrap_is_that_over_the_images() -> None:
+    a, b = answers(700, 120, 80, 100)
+    low, high = paired_bootstrap(a, b, seed=1)
+    difference = a.astype(float) - b
+    expected = bootstrap(
+        (difference,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(2)
+    ).confidence_interval
+    # Differences are multiples of 0.001: one or two of them apart, by chance.
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.0021)
+    # And both are close to the normal interval: 1.96 standard errors of the mean difference.
+    half = 1.96 * difference.std() / math.sqrt(difference.size)
+    assert (low, high) == pytest.approx((0.04 - half, 0.04 + half), abs=0.0021)
+
+
+def test_bootstrap_covers_the_true_difference_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    covered = 0
+    for seed in range(300):
+        kinds = rng.choice(4, size=2_000, p=[0.85, 0.06, 0.04, 0.05])
+        low, high = paired_bootstrap(np.isin(kinds, [0, 1]), np.isin(kinds, [0, 2]), seed, resamples=1_000)
+        covered += low <= 0.02 <= high
+    # Of 300 at 95 %: 285, with a standard deviation of 3.8.
+    assert 272 <= covered <= 297
+
+
+@settings(max_examples=40, deadline=None)
+@given(count, count, count, count, st.integers(0, 100), st.sampled_from([0.5, 0.8, 0.95]))
+def test_bootstrap_is_repeatable_and_widens_with_confidence(
+    both: int, a_only: int, b_only: int, neither: int, seed: int, confidence: float
+) -> None:
+    a, b = answers(both + 1, a_only, b_only, neither)
+    low, high = paired_bootstrap(a, b, seed, 500, confidence)
+    assert (low, high) == paired_bootstrap(a, b, seed, 500, confidence)
+    wider = paired_bootstrap(a, b, seed, 500, 0.99)
+    assert -1 <= wider[0] <= low <= high <= wider[1] <= 1
+    if a_only == b_only == 0:
+        assert (low, high) == (0, 0)
+
+
+def test_pairwise_says_what_the_functions_of_two_models_say() -> None:
+    correct = models(seed=4, m=5, n=800)
+    rows = pairwise(correct, seed=7)
+    assert [(row.a, row.b) for row in rows] == list(combinations(correct, 2))
+    adjusted = holm([row.p for row in rows])
+    for row, p_holm in zip(rows, adjusted, strict=True):
+        a, b = correct[row.a], correct[row.b]
+        assert (row.a_only, row.b_only, row.p) == mcnemar_exact(a, b)
+        assert (row.low, row.high) == paired_bootstrap(a, b, seed=7)
+        assert row.difference == pytest.approx(a.mean() - b.mean())
+        assert row.low <= row.difference <= row.high
+        assert row.p_holm == p_holm
+        assert row.distinguishable == (p_holm <= 0.05)
+        assert {type(value) for value in vars(row).values()} == {str, int, float}
+
+
+def test_an_interval_does_not_depend_on_the_other_models() -> None:
+    correct = models(seed=5, m=4, n=300)
+    alone = pairwise({name: correct[name] for name in ("m1", "m3")})[0]
+    among = next(row for row in pairwise(correct) if (row.a, row.b) == ("m1", "m3"))
+    assert (alone.low, alone.high, alone.p) == (among.low, among.high, among.p)
+    assert among.p_holm >= alone.p_holm == alone.p
+
+
+@pytest.mark.parametrize("m", [0, 1])
+def test_one_model_makes_no_pair(m: int) -> None:
+    assert pairwise(models(0, m, 10)) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (np.ones(3, dtype=bool), "forest: answers to 3 images, but cnn to 4; compare on the same"),
+        (np.ones(4), r"forest: expected booleans of shape \(n,\), found float64 \(4,\)"),
+        (np.ones((4, 1), dtype=bool), r"found bool \(4, 1\)"),
+        (np.ones(0, dtype=bool), r"found bool \(0,\)"),
+    ],
+)
+def test_answers_must_be_to_the_same_images(other: Answers, message: str) -> None:
+    cnn = np.ones(4, dtype=bool)
+    with pytest.raises(LineupError, match=message):
+        pairwise({"cnn": cnn, "forest": other})
+    with pytest.raises(LineupError, match=message.replace("forest", "b").replace("cnn", "a")):
+        mcnemar_exact(cnn, other)
+    with pytest.raises(LineupError, match=message.replace("forest", "b").replace("cnn", "a")):
+        paired_bootstrap(cnn, other, seed=0)
+
+
+def test_bootstrap_refuses_the_impossible() -> None:
+    one = np.ones(4, dtype=bool)
+    with pytest.raises(LineupError, match="bootstrap: 0 resamples"):
+        paired_bootstrap(one, one, 0, resamples=0)
+    with pytest.raises(LineupError, match=r"bootstrap: confidence is 95"):
+        paired_bootstrap(one, one, 0, confidence=95)
+
+
+def test_models_that_cannot_be_told_apart_share_a_rank() -> None:
+    accuracies = {"c": 0.90, "a": 0.93, "b": 0.925, "d": 0.80}
+    apart = [("a", "c"), ("d", "a"), ("b", "d"), ("d", "c")]
+    ranks = shared_ranks(accuracies, apart)
+    assert list(ranks.items()) == [("a", 1), ("b", 1), ("c", 2), ("d", 4)]
+    assert set(shared_ranks(accuracies, []).values()) == {1}
+    assert list(shared_ranks(accuracies, combinations(accuracies, 2)).values()) == [1, 2, 3, 4]
+
+
+def test_ranks_need_an_accuracy_of_each_model() -> None:
+    with pytest.raises(LineupError, match="ranks: no accuracy of d; there are a, b"):
+        shared_ranks({"a": 0.9, "b": 0.8}, [("a", "d")])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 5), st.randoms(use_true_random=False))
+def test_ranks_do_not_depend_on_the_order_of_models_or_images(seed: int, m: int, shuffler: random.Random) -> None:
+    def ranks(correct: dict[str, Answers]) -> dict[str, int]:
+        apart = [(row.a, row.b) for row in pairwise(correct) if row.distinguishable]
+        return shared_ranks({name: float(right.mean()) for name, right in correct.items()}, apart)
+
+    correct = models(seed, m, n=150)
+    names, order = list(correct), list(range(150))
+    shuffler.shuffle(names)
+    shuffler.shuffle(order)
+    found = ranks(correct)
+    assert found == ranks({name: correct[name][order] for name in names})
+    best = max(correct, key=lambda name: correct[name].mean())
+    assert found[best] == 1
+    assert all(1 <= rank <= m for rank in found.values())
+
+
+def test_seed_spread_beside_the_sampling_error() -> None:
+    spread = seed_spread([0.91, 0.92, 0.90], images=10_000)
+    assert spread.seeds == 3
+    assert spread.mean == pytest.approx(0.91)
+    assert spread.deviation == pytest.approx(0.01)
+    assert spread.sampling_error == pytest.approx(math.sqrt(0.91 * 0.09 / 10_000))
+
+
+def test_one_seed_has_no_spread() -> None:
+    spread = seed_spread([0.5], images=100)
+    assert math.isnan(spread.deviation)
+    assert spread.sampling_error == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("accuracies", "images"), [([], 10), ([0.9], 0), ([91.0], 10), ([math.nan], 10)])
+def test_seed_spread_refuses_the_impossible(accuracies: list[float], images: int) -> None:
+    with pytest.raises(LineupError, match="seeds: expected accuracies"):
+        seed_spread(accuracies, images)
+
+
+def test_pairs_are_frozen() -> None:
+    row = Pair("a", "b", 0.1, 0.0, 0.2, 10, 0, 0.002, 0.01)
+    with pytest.raises(AttributeError):
+        row.p = 1.0  # type: ignore[misc]
