@@ -6,15 +6,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from lineup.errors import LineupError
+from lineup.evaluation.calibration import ReliabilityBins, reliability_bins
+from lineup.evaluation.curves import cutoff_curves, precision_recall, roc, selective_accuracy
+from lineup.evaluation.metrics import accuracy_interval
+from lineup.figures import style
 from lineup.figures.confusion import confusion_matrix
 from lineup.figures.curves import training_curves
+from lineup.figures.cutoff import cutoff_panels
 from lineup.figures.leaderboard import leaderboard
 from lineup.figures.reconstructions import reconstructions
+from lineup.figures.reliability import reliability_diagram
+from lineup.figures.roc import roc_panels
 from lineup.figures.save import save_png
+from lineup.figures.selective import selective_curves
 
 CLASSES = ("T-shirt/top", "Trouser", "Bag")
 COUNTS = np.array([[9, 1, 0], [2, 7, 1], [0, 0, 0]])
@@ -55,11 +65,33 @@ def images(n: int = 3) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
     return np.random.default_rng(0).integers(0, 256, (n, 28, 28), dtype=np.uint8)
 
 
+# Bins of 6, 10 and 4 images; the middle one is overconfident by 0.2.
+BINS = ReliabilityBins(np.array([0.5, 0.8, 0.95]), np.array([0.5, 0.6, 1.0]), np.array([6, 10, 4]))
+
+# The last class has no images, so that it has no ROC, no precision-recall curve and no recall.
+PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
+LABELS = np.array([0, 0, 1, 1, 1])
+
+
 DRAWINGS: dict[str, Callable[[], Figure]] = {
     "confusion": lambda: confusion_matrix(COUNTS, CLASSES, title="cnn", subtitle="synthetic data"),
     "curves": lambda: training_curves(history(rate_changes=True), title="cnn", subtitle="synthetic data"),
     "reconstructions": lambda: reconstructions(images(), images() / 255, title="cnn", subtitle="synthetic data"),
     "leaderboard": lambda: leaderboard(table(), title="cnn", subtitle="synthetic data"),
+    "reliability": lambda: reliability_diagram(BINS, error=0.11, title="cnn", subtitle="synthetic data"),
+    "selective": lambda: selective_curves(
+        {"forest": selective_accuracy(PROBABILITIES, LABELS)}, title="cnn", subtitle="synthetic data"
+    ),
+    "cutoff": lambda: cutoff_panels(
+        cutoff_curves(PROBABILITIES, LABELS, np.linspace(0, 1, 21)), CLASSES, title="cnn", subtitle="synthetic data"
+    ),
+    "roc": lambda: roc_panels(
+        roc(PROBABILITIES, LABELS),
+        precision_recall(PROBABILITIES, LABELS),
+        CLASSES,
+        title="cnn",
+        subtitle="synthetic data",
+    ),
 }
 
 
@@ -204,3 +236,103 @@ def test_leaderboard_refuses_what_it_cannot_draw() -> None:
         leaderboard(table().head(0))
     with pytest.raises(LineupError, match="unknown kind jury; expected network, classical, committee"):
         leaderboard(table().assign(kind="jury"))
+
+
+def lines_by_label(axes: Axes) -> dict[str, Line2D]:
+    """The lines of axes that a legend would name."""
+    return {str(line.get_label()): line for line in axes.lines if not str(line.get_label()).startswith("_")}
+
+
+def test_reliability_shows_bins_intervals_and_images() -> None:
+    figure = reliability_diagram(BINS, error=0.11, title="cnn")
+    above, below = figure.axes
+    assert "distance: 0.1100 on average (ECE, 3 bins)" in texts(figure)
+    points = lines_by_label(above)["accuracy, with 95 % interval"]
+    assert np.asarray(points.get_xydata()).tolist() == [[0.5, 0.5], [0.8, 0.6], [0.95, 1.0]]
+    distances, intervals = (collection.get_segments() for collection in above.collections)  # type: ignore[attr-defined]
+    assert distances[1].tolist() == [[0.8, 0.6], [0.8, 0.8]]
+    assert [tuple(segment[:, 1]) for segment in intervals] == [
+        pytest.approx(accuracy_interval(*counts)) for counts in ((3, 6), (6, 10), (4, 4))
+    ]
+    (stems,) = below.collections
+    assert [segment[1, 1] for segment in stems.get_segments()] == [6, 10, 4]  # type: ignore[attr-defined]
+    low, high = above.get_ylim()
+    assert low < min(accuracy_interval(3, 6)[0], accuracy_interval(6, 10)[0])
+    assert high > 1
+
+
+def test_reliability_of_one_certain_bin_and_of_none() -> None:
+    bins = reliability_bins(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 0]))
+    assert "calibrated" in texts(reliability_diagram(bins, error=0.0, title="cnn"))
+    empty = ReliabilityBins(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
+    with pytest.raises(LineupError, match="reliability diagram: there are no bins"):
+        reliability_diagram(empty, error=0.0, title="cnn")
+
+
+def test_selective_curves_leave_out_what_is_mostly_chance() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 400)
+    right = (rng.uniform(size=400) > sure).astype(int)
+    curve = selective_accuracy(np.stack([sure, 1 - sure], axis=1), right)
+    figure = selective_curves({"cnn": curve, "forest": curve}, title="cnn")
+    (axes,) = figure.axes
+    lines = lines_by_label(axes)
+    assert list(lines) == [f"{name}: {curve.accuracy[-1]:.4f} on all" for name in ("cnn", "forest")]
+    line = next(iter(lines.values()))
+    shares = np.asarray(line.get_xdata())
+    assert shares[0] == pytest.approx(0.05)
+    assert shares[-1] == 1
+    low, high = axes.get_ylim()
+    values = np.asarray(line.get_ydata())
+    assert low < values.min() <= values.max() < high
+    with pytest.raises(LineupError, match="selective accuracy: there are no curves"):
+        selective_curves({}, title="cnn")
+
+
+def test_selective_curve_without_a_mistake() -> None:
+    curve = selective_accuracy(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))
+    (axes,) = selective_curves({"cnn": curve}, title="cnn").axes
+    low, high = axes.get_ylim()
+    assert low < 1 < high
+
+
+def test_cutoff_panels_show_each_class_and_their_mean() -> None:
+    curves = cutoff_curves(PROBABILITIES, LABELS, np.linspace(0, 1, 21))
+    figure = cutoff_panels(curves, CLASSES, title="cnn")
+    assert [axes.get_title() for axes in figure.axes] == ["accuracy", "precision", "recall"]
+    for axes, mean in zip(
+        figure.axes, (curves.macro_accuracy, curves.macro_precision, curves.macro_recall), strict=True
+    ):
+        lines = lines_by_label(axes)
+        assert list(lines) == [*CLASSES, "mean of the classes"]
+        np.testing.assert_array_equal(lines["mean of the classes"].get_ydata(), mean)
+    assert len({text for text in texts(figure) if text in CLASSES}) == 3
+    with pytest.raises(LineupError, match="cutoff curves: expected 2 classes, found 3 curves"):
+        cutoff_panels(curves, CLASSES[:2], title="cnn")
+
+
+def test_cutoff_panels_begin_at_what_is_lowest_away_from_the_ends() -> None:
+    # Certain of every image: accuracy is 1 but at threshold 0, where every answer is yes.
+    figure = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), np.linspace(0, 1, 21)), CLASSES, title="cnn")
+    assert all(0.9 < axes.get_ylim()[0] < 1 for axes in figure.axes)
+    bare = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), [0.0, 1.0]), CLASSES, title="cnn")
+    assert all(axes.get_ylim()[0] == 0 for axes in bare.axes)
+
+
+def test_roc_panels_name_areas_and_leave_out_a_class_without_images() -> None:
+    left, right = roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS)
+    figure = roc_panels(left, right, CLASSES, title="cnn")
+    for axes, curves in zip(figure.axes, (left, right), strict=True):
+        expected = [f"{name}: {curve.area:.4f}" for name, curve in zip(CLASSES[:2], curves.curves, strict=False)]
+        assert list(lines_by_label(axes)) == expected
+    assert {f"AUC, mean {left.macro:.4f}", f"average precision, mean {right.macro:.4f}"} <= set(texts(figure))
+    with pytest.raises(LineupError, match="ROC: expected 2 classes, found 3 curves"):
+        roc_panels(left, right, CLASSES[:2], title="cnn")
+
+
+def test_lines_look_different() -> None:
+    looks = style.line_looks(24)
+    assert len(set(looks)) == 24
+    assert style.line_looks(30)[24:] == looks[:6]
+    # What stands out, such as a mean, is black.
+    assert style.INK not in {colour for colour, _ in looks}

@@ -12,6 +12,9 @@ DPI = 110
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 GREEN = "#009E73"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+PURPLE = "#CC79A7"
 
 INK = "#222222"
 MUTED = "#666666"
@@ -21,6 +24,10 @@ GRID = "#E6E6E6"
 TITLE_SIZE = 12.0
 LABEL_SIZE = 9.5
 TICK_SIZE = 8.5
+
+# Without its yellow, too faint on white; black is left for what stands out.
+_LINES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
+_DASHES = ("-", "--", ":", "-.")
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine draws the same picture
 _MARGIN = 0.12
@@ -50,6 +57,11 @@ def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -
         below = top - (_TITLE_HEIGHT - _MARGIN + 0.02) / total
         figure.text(left, below, subtitle, va="top", size=LABEL_SIZE, color=MUTED, family=FONT)
     return figure
+
+
+def line_looks(count: int) -> list[tuple[str, str]]:
+    """Return a colour and a line style for each of several lines, no two the same among the first 24."""
+    return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
 
 
 def tidy(axes: Axes, *, grid: str = "") -> None:

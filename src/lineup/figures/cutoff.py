@@ -1,0 +1,72 @@
+"""Each class against the rest, by threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lineup.errors import LineupError
+from lineup.evaluation.curves import CutoffCurves
+from lineup.figures import style
+
+
+def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
+    """Draw accuracy, precision and recall of each class against the rest by threshold.
+
+    Parameters
+    ----------
+    curves : CutoffCurves
+        See :func:`lineup.evaluation.curves.cutoff_curves`; the thresholds must rise.
+    classes : sequence of str, length k
+        Class names, in the order of the curves.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        Three panels with a line for each class, and a thick one for their mean. A precision is not drawn where no
+        image reaches the threshold. A panel begins at what is lowest between the thresholds 0.05 and 0.95: at 0 and 1
+        lines may leave it, since there every classifier falls to the share of the class or to nothing.
+
+    Raises
+    ------
+    LineupError
+        If there are not as many curves as class names.
+    """
+    if len(curves.accuracy) != len(classes):
+        raise LineupError(f"cutoff curves: expected {len(classes)} classes, found {len(curves.accuracy)} curves")
+    figure = style.new_figure(10.5, 4.0, title=title, subtitle=subtitle)
+    panels = {
+        "accuracy": (curves.accuracy, curves.macro_accuracy),
+        "precision": (curves.precision, curves.macro_precision),
+        "recall": (curves.recall, curves.macro_recall),
+    }
+    all_axes = figure.subplots(1, len(panels))
+    for axes, (what, (of_classes, mean)) in zip(all_axes, panels.items(), strict=True):
+        for name, values, (colour, dashes) in zip(classes, of_classes, style.line_looks(len(classes)), strict=True):
+            axes.plot(curves.thresholds, values, color=colour, linestyle=dashes, linewidth=1.1, label=name)
+        axes.plot(curves.thresholds, mean, color=style.INK, linewidth=2.6, label="mean of the classes")
+        axes.set(xlabel="threshold", title=what)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(_bottom(curves.thresholds, of_classes), 1.01)
+        style.tidy(axes, grid="both")
+    # The panels share their lines, so that one legend names them all.
+    lines, names = all_axes[0].get_legend_handles_labels()
+    font = {"family": style.FONT, "size": style.TICK_SIZE}
+    figure.legend(lines, names, loc="outside lower center", ncols=6, frameon=False, prop=font)
+    return figure
+
+
+def _bottom(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Return a little less than the lowest value away from the ends, 0 if there is none."""
+    inner = values[:, (thresholds >= 0.05) & (thresholds <= 0.95)]
+    if np.isnan(inner).all():
+        return 0.0
+    lowest = float(np.nanmin(inner))
+    return lowest - 0.05 * (1 - lowest) - 0.01

@@ -1,0 +1,70 @@
+"""Confidence against accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lineup.errors import LineupError
+from lineup.evaluation.calibration import ReliabilityBins
+from lineup.evaluation.metrics import accuracy_interval
+from lineup.figures import style
+
+
+def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subtitle: str = "") -> Figure:
+    """Draw how often a classifier is right against how sure it is.
+
+    Parameters
+    ----------
+    bins : ReliabilityBins
+        See :func:`lineup.evaluation.calibration.reliability_bins`.
+    error : float
+        The expected calibration error, from 0 to 1.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        Above, a point for each bin with its 95 % interval, and its distance from the diagonal, on which a calibrated
+        classifier lies: below it is overconfident. Beneath, the number of images of each bin.
+
+    Raises
+    ------
+    LineupError
+        If there are no bins.
+
+    Notes
+    -----
+    A. Niculescu-Mizil and R. Caruana, "Predicting good probabilities with supervised learning", ICML 2005.
+    """
+    if bins.images.size == 0:
+        raise LineupError("reliability diagram: there are no bins")
+    figure = style.new_figure(5.4, 5.2, title=title, subtitle=subtitle)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    _draw_accuracy(above, bins, error)
+    below.vlines(bins.confidence, 0, bins.images, color=style.BLUE, linewidth=2.5)
+    below.set_ylim(bottom=0)
+    below.set(xlabel="confidence: mean probability of the predicted class", ylabel="images")
+    below.set_xlim(min(0.5, float(bins.confidence.min()) - 0.03), 1.02)
+    for axes in (above, below):
+        style.tidy(axes, grid="y")
+    return figure
+
+
+def _draw_accuracy(axes: Axes, bins: ReliabilityBins, error: float) -> None:
+    """Draw each bin's accuracy and its distance from the diagonal."""
+    right = np.rint(bins.accuracy * bins.images).astype(int)
+    bounds = [accuracy_interval(int(r), int(n)) for r, n in zip(right, bins.images, strict=True)]
+    low, high = zip(*bounds, strict=True)
+    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle="--", label="calibrated")
+    label = f"distance: {error:.4f} on average (ECE, {bins.images.size} bins)"
+    axes.vlines(bins.confidence, bins.accuracy, bins.confidence, color=style.VERMILLION, linewidth=1.2, label=label)
+    axes.vlines(bins.confidence, low, high, color=style.BLUE, linewidth=4, alpha=0.3)
+    axes.plot(bins.confidence, bins.accuracy, "o", color=style.BLUE, markersize=4, label="accuracy, with 95 % interval")
+    axes.set_ylim(max(0.0, min(*low, float(bins.confidence.min())) - 0.03), 1.02)
+    axes.set_ylabel("accuracy")
+    axes.legend(frameon=False, loc="upper left", prop={"family": style.FONT, "size": style.TICK_SIZE})

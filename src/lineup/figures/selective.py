@@ -1,0 +1,58 @@
+"""Accuracy on the images that are kept by confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from lineup.errors import LineupError
+from lineup.evaluation.curves import SelectiveAccuracy
+from lineup.figures import style
+
+_FROM = 0.05
+"""The smallest share of the images that is drawn: the accuracy on a handful of them is mostly chance."""
+
+
+def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
+    """Draw the accuracy against the share of the images that are kept, the surest first.
+
+    Parameters
+    ----------
+    curves : mapping of str to SelectiveAccuracy
+        By name of the model, in the order of the legend; see :func:`lineup.evaluation.curves.selective_accuracy`.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        A line for each model, from 5 % of the images to all, whose accuracy stands in the legend.
+
+    Raises
+    ------
+    LineupError
+        If there are no curves.
+    """
+    if not curves:
+        raise LineupError("selective accuracy: there are no curves")
+    figure = style.new_figure(6.4, 3.6, title=title, subtitle=subtitle)
+    axes = figure.add_subplot()
+    lowest = 1.0
+    for (name, curve), (colour, dashes) in zip(curves.items(), style.line_looks(len(curves)), strict=True):
+        drawn = curve.coverage >= _FROM
+        coverage, accuracy = curve.coverage[drawn], curve.accuracy[drawn]
+        lowest = min(lowest, float(accuracy.min()))
+        axes.plot(coverage, accuracy, color=colour, linestyle=dashes, label=f"{name}: {accuracy[-1]:.4f} on all")
+        axes.plot(coverage[-1:], accuracy[-1:], "o", color=colour, markersize=4.5, clip_on=False)
+    axes.set(xlabel="images kept, by confidence", ylabel="accuracy on them")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.set_xlim(0, 1)
+    margin = 0.05 * (1 - lowest) or 0.01
+    axes.set_ylim(lowest - margin, 1 + margin)
+    style.tidy(axes, grid="both")
+    axes.legend(frameon=False, loc="lower left", prop={"family": style.FONT, "size": style.TICK_SIZE})
+    return figure
