@@ -1,0 +1,160 @@
+"""Weights of members, fitted on a hold-out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+from lineup.committee import weights
+from lineup.committee.pooling import average, weighted_average
+from tests.committee.strategies import log_loss, skilled_members
+
+
+def of_actual(*likelihoods: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return two-class answers with these probabilities of the actual class, and the labels."""
+    right = np.array(likelihoods)
+    return np.stack([right, 1 - right], axis=2), np.zeros(right.shape[1], dtype=np.uint8)
+
+
+def loss_of(found: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> float:
+    return log_loss(weighted_average(probabilities, found), labels)
+
+
+def lowest_by_scipy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the lowest log loss of a weighted average, by sequential quadratic programming."""
+    start = np.full(len(probabilities), 1 / len(probabilities))
+    result = minimize(
+        lambda at: loss_of(np.clip(at, 0, 1), probabilities, labels),
+        start,
+        method="SLSQP",
+        bounds=[(0, 1)] * len(start),
+        constraints={"type": "eq", "fun": lambda at: at.sum() - 1},
+        options={"ftol": 1e-12, "maxiter": 500},
+    )
+    return float(result.fun)
+
+
+def test_weights_are_as_the_accuracies() -> None:
+    probabilities, labels = of_actual([0.9, 0.6, 0.6, 0.1], [0.9, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1])
+    np.testing.assert_allclose(weights.weights_from_accuracy(probabilities, labels), [0.75, 0.25, 0])
+
+
+def test_members_that_are_never_right_weigh_alike() -> None:
+    probabilities, labels = of_actual([0.1, 0.1], [0.2, 0.2])
+    np.testing.assert_array_equal(weights.weights_from_accuracy(probabilities, labels), [0.5, 0.5])
+
+
+def test_log_loss_optimum_of_two_by_hand() -> None:
+    """Of members that are sure and right on a and on b images, the best weights are a and b shares."""
+    probabilities, labels = of_actual([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0])
+    found, gap = weights.weights_from_log_loss(probabilities, labels)
+    np.testing.assert_allclose(found, [0.75, 0.25], atol=1e-5)
+    assert gap <= weights.GAP
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_log_loss_optimum_is_that_of_scipy(seed: int) -> None:
+    skills = tuple(np.random.default_rng(seed).uniform(-1, 4, seed + 2))
+    probabilities, labels = skilled_members(seed, skills)
+    found, gap = weights.weights_from_log_loss(probabilities, labels)
+    assert gap <= weights.GAP
+    assert loss_of(found, probabilities, labels) == pytest.approx(lowest_by_scipy(probabilities, labels), abs=1e-7)
+
+
+@given(st.integers(0, 10_000), st.lists(st.floats(-2, 12), min_size=1, max_size=7), st.integers(1, 60))
+@settings(deadline=None, max_examples=60)
+def test_no_weights_are_better(seed: int, skills: list[float], images: int) -> None:
+    probabilities, labels = skilled_members(seed, tuple(skills), images)
+    found, gap = weights.weights_from_log_loss(probabilities, labels)
+    assert found.min() >= 0
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+    assert gap <= weights.GAP
+    lowest = min(log_loss(average(probabilities), labels), *(log_loss(member, labels) for member in probabilities))
+    assert loss_of(found, probabilities, labels) <= lowest + 1e-6
+
+
+def test_members_that_all_are_wrong_for_certain() -> None:
+    probabilities, labels = of_actual([0.0, 0.0], [0.0, 0.0], [0.0, 1.0])
+    found, gap = weights.weights_from_log_loss(probabilities, labels)
+    assert gap <= weights.GAP
+    assert found[2] == pytest.approx(1, abs=1e-6)
+
+
+def test_copies_of_a_member_share_its_weight() -> None:
+    probabilities, labels = skilled_members(1)
+    found, _ = weights.weights_from_log_loss(probabilities[[0, 1, 2, 2]], labels)
+    once, _ = weights.weights_from_log_loss(probabilities, labels)
+    assert found[2] == pytest.approx(found[3])
+    assert found[2] + found[3] == pytest.approx(once[2], abs=1e-4)
+
+
+def test_greedy_takes_the_best_alone_if_nobody_helps() -> None:
+    probabilities, labels = of_actual([0.5, 0.6], [0.9, 0.8], [0.4, 0.8])
+    np.testing.assert_array_equal(weights.weights_from_greedy_selection(probabilities, labels, 0), [0, 1, 0])
+
+
+def test_greedy_step_by_step() -> None:
+    """Of equals the first; then the other helps most, and no later round is better than one of each."""
+    probabilities, labels = of_actual([0.9, 0.2], [0.2, 0.9])
+    np.testing.assert_array_equal(weights.weights_from_greedy_selection(probabilities, labels, 0), [0.5, 0.5])
+
+
+def test_greedy_finds_a_small_share() -> None:
+    """One in five is best here; one of two is worse than none, so that the first round without gain is not the end."""
+    sure = [0.95] * 38 + [0.01, 0.01]
+    helper = [0.05] * 38 + [0.95, 0.95]
+    probabilities, labels = of_actual(sure, helper)
+    found = weights.weights_from_greedy_selection(probabilities, labels, 0)
+    assert loss_of(np.array([0.5, 0.5]), probabilities, labels) > log_loss(probabilities[0], labels)
+    assert 0.02 < found[1] < 0.2
+
+
+def test_greedy_ties_go_to_a_member_already_chosen_then_to_the_first() -> None:
+    probabilities, labels = skilled_members(3)
+    twins = probabilities[[1, 2, 2, 0]]
+    found = weights.weights_from_greedy_selection(twins, labels, 0)
+    assert found[1] > 0
+    assert found[2] == 0
+
+
+@given(st.integers(0, 10_000), st.lists(st.floats(-2, 6), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=40)
+def test_greedy_is_between_the_best_member_and_the_best_weights(seed: int, skills: list[float]) -> None:
+    probabilities, labels = skilled_members(seed, tuple(skills), images=40)
+    found = weights.weights_from_greedy_selection(probabilities, labels, 0)
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+    optimum, _ = weights.weights_from_log_loss(probabilities, labels)
+    loss = loss_of(found, probabilities, labels)
+    assert loss <= min(log_loss(member, labels) for member in probabilities) + 1e-6
+    assert loss >= loss_of(optimum, probabilities, labels) - 1e-6
+
+
+def test_greedy_comes_near_the_best_weights() -> None:
+    probabilities, labels = skilled_members(0, (1.0, 1.2, 1.4, 1.6))
+    found = weights.weights_from_greedy_selection(probabilities, labels, 0)
+    assert loss_of(found, probabilities, labels) == pytest.approx(lowest_by_scipy(probabilities, labels), abs=1e-3)
+
+
+def test_greedy_stops_and_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More rounds change nothing where it stopped by itself; fewer leave no more members than there were rounds."""
+    probabilities, labels = skilled_members(0, (1.0, 1.2, 1.4, 1.6, 4.0), images=60)
+    found = weights.weights_from_greedy_selection(probabilities, labels, 0)
+    monkeypatch.setattr(weights, "ROUNDS", 1000)
+    np.testing.assert_array_equal(weights.weights_from_greedy_selection(probabilities, labels, 0), found)
+    monkeypatch.setattr(weights, "ROUNDS", 1)
+    np.testing.assert_array_equal(weights.weights_from_greedy_selection(probabilities, labels, 0), [0, 0, 0, 0, 1])
+
+
+def test_greedy_bags_halves_of_many_members() -> None:
+    probabilities, labels = skilled_members(0, (1.0,) * 11 + (3.0,))
+    once = weights.weights_from_greedy_selection(probabilities, labels, 0, bags=1)
+    assert np.count_nonzero(once) <= 6
+    bagged = weights.weights_from_greedy_selection(probabilities, labels, 0)
+    assert np.count_nonzero(bagged) > np.count_nonzero(once)
+    assert bagged.sum() == pytest.approx(1, abs=1e-12)
+    assert bagged.argmax() == 11
+    np.testing.assert_array_equal(weights.weights_from_greedy_selection(probabilities, labels, 0), bagged)
+    assert (weights.weights_from_greedy_selection(probabilities, labels, 1) != bagged).any()
