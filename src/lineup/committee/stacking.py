@@ -1,0 +1,129 @@
+"""Stacking: a multinomial logistic regression on the logarithms of the members' probabilities.
+
+D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992), 241-259. It may trust each member on each class
+differently. Only fitting needs scikit-learn; to answer, numpy does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from lineup.committee.folds import FOLDS, stratified_folds
+from lineup.committee.pooling import clipped_logarithms, softmax, sum_over_members
+from lineup.errors import LineupError
+from lineup.evaluation.metrics import CLIP
+
+STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+"""Values of scikit-learn's ``C``, from the strongest penalty to the weakest."""
+
+_SEARCH_TOLERANCE, _TOLERANCE = 1e-3, 1e-4
+_ITERATIONS = 2000
+_LEAST_DEVIATION = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Stacking:
+    """What `fit_stacking` found.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (members, classes, classes)
+        What the logarithm of a member's probability of the second axis adds to the score of the third.
+    intercepts : ndarray of shape (classes,)
+        What each score begins with.
+    strength : float
+        The ``C`` that was chosen.
+    log_loss : float
+        Its cross-validated log loss in nats. It was chosen by this number, which is a little too low therefore.
+    """
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+    strength: float
+    log_loss: float
+
+
+def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
+    """Return the softmax of the scores.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (members, images, classes)
+        Rows sum to one. A probability below 1e-7 counts as 1e-7.
+    coefficients, intercepts : ndarray
+        Those of `Stacking`.
+
+    Returns
+    -------
+    ndarray of shape (images, classes), float64
+        Rows sum to one.
+    """
+    return softmax(sum_over_members(clipped_logarithms(probabilities) @ coefficients) + intercepts)
+
+
+def fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> Stacking:
+    """Choose the penalty by cross-validation on these images, then fit on all of them.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (members, images, classes)
+        Rows sum to one. A probability below 1e-7 counts as 1e-7.
+    labels : ndarray of int, shape (images,)
+        Actual classes; each at least twice.
+    seed : int
+        Of the folds.
+
+    Raises
+    ------
+    LineupError
+        If a class has fewer than two images, or there are fewer images than folds.
+
+    Notes
+    -----
+    The penalty is on the coefficients of features of mean 0 and deviation 1; the standardisation is folded into what
+    is returned. `STRENGTHS` is tried from the strongest penalty on until the cross-validated log loss rises.
+    """
+    members, _, classes = probabilities.shape
+    counts = np.bincount(labels, minlength=classes)
+    if counts.min() < 2:
+        raise LineupError(
+            f"stacking: class {counts.argmin()} has {counts.min()} held-out images; it needs at least 2 of each class"
+        )
+    features = clipped_logarithms(probabilities).transpose(1, 0, 2).reshape(len(labels), -1)
+    strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
+    coefficients, intercepts = _fit(features, labels, strength, _TOLERANCE)
+    return Stacking(coefficients.reshape(members, classes, classes), intercepts, strength, log_loss)
+
+
+def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[float, float]:
+    """Return the best strength and its cross-validated log loss."""
+    best_strength, best_loss = STRENGTHS[0], np.inf
+    for strength in STRENGTHS:
+        losses = np.empty(len(labels))
+        for fold in range(FOLDS):
+            out = folds == fold
+            coefficients, intercepts = _fit(features[~out], labels[~out], strength, _SEARCH_TOLERANCE)
+            answers = softmax(features[out] @ coefficients + intercepts)
+            losses[out] = -np.log(np.maximum(answers[np.arange(len(answers)), labels[out]], CLIP))
+        if losses.mean() >= best_loss:
+            break
+        best_strength, best_loss = strength, float(losses.mean())
+    return best_strength, best_loss
+
+
+def _fit(features: np.ndarray, labels: np.ndarray, strength: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients (features, classes) and intercepts (classes,) of the features as they are."""
+    from sklearn.linear_model import LogisticRegression
+
+    # A feature that hardly changes here must not be blown up: it may change on other images.
+    mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_DEVIATION)
+    model: Any = LogisticRegression(C=strength, tol=tolerance, max_iter=_ITERATIONS)
+    model.fit((features - mean) / deviation, labels)
+    coefficients, intercepts = model.coef_.T, model.intercept_
+    if coefficients.shape[1] == 1:  # of two classes scikit-learn fits the score of the second alone
+        coefficients, intercepts = np.hstack([0 * coefficients, coefficients]), np.array([0.0, intercepts[0]])
+    coefficients = coefficients / deviation[:, None]
+    return coefficients, intercepts - mean @ coefficients

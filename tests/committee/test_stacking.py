@@ -1,0 +1,89 @@
+"""Stacking."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from lineup.committee.folds import FOLDS, stratified_folds
+from lineup.committee.pooling import average, geometric_mean
+from lineup.committee.stacking import STRENGTHS, apply_stacking, fit_stacking
+from lineup.errors import LineupError
+from tests.committee.strategies import log_loss, skilled_members
+
+
+def features_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logarithms, an image a row, standardised."""
+    logarithms = np.log(probabilities.astype(np.float64))
+    flat: np.ndarray = np.concatenate(list(logarithms), axis=1)
+    flat -= flat.mean(axis=0)
+    flat /= flat.std(axis=0)
+    return flat
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_answers_are_those_of_scikit_learn(classes: int) -> None:
+    probabilities, labels = skilled_members(0, classes=classes)
+    found = fit_stacking(probabilities, labels, seed=0)
+    features = features_of(probabilities)
+    model = LogisticRegression(C=found.strength, tol=1e-4, max_iter=2000).fit(features, labels)
+    answers = apply_stacking(probabilities, found.coefficients, found.intercepts)
+    np.testing.assert_allclose(answers, model.predict_proba(features), atol=1e-9)
+
+
+def test_strength_is_the_best_of_cross_validation() -> None:
+    probabilities, labels = skilled_members(0, (0.5, 0.5, 2.0))
+    found = fit_stacking(probabilities, labels, seed=3)
+    fold = stratified_folds(labels, FOLDS, 3)
+    losses = {}
+    for strength in STRENGTHS:
+        answers = np.empty(probabilities.shape[1:])
+        for part in range(FOLDS):
+            out = fold == part
+            inside = np.log(np.concatenate(list(probabilities[:, ~out]), axis=1).astype(np.float64))
+            outside = np.log(np.concatenate(list(probabilities[:, out]), axis=1).astype(np.float64))
+            mean, deviation = inside.mean(axis=0), inside.std(axis=0)
+            model = LogisticRegression(C=strength, tol=1e-3, max_iter=2000)
+            model.fit((inside - mean) / deviation, labels[~out])
+            answers[out] = model.predict_proba((outside - mean) / deviation)
+        losses[strength] = log_loss(answers, labels)
+    assert found.strength == min(losses, key=lambda strength: losses[strength])
+    assert found.log_loss == pytest.approx(losses[found.strength])
+    assert STRENGTHS[0] < found.strength < STRENGTHS[-1]
+
+
+def test_beats_every_pool_where_members_mix_up_classes() -> None:
+    """A member that takes each class for the next one is worthless to an average, and all that stacking needs."""
+    probabilities, labels = skilled_members(0, (3.0, 0.5, 0.5), images=1200)
+    probabilities = np.stack([np.roll(probabilities[0], 1, axis=1), *probabilities[1:]])
+    found = fit_stacking(probabilities[:, :600], labels[:600], seed=0)
+    answers = apply_stacking(probabilities[:, 600:], found.coefficients, found.intercepts)
+    stacked = np.mean(answers.argmax(axis=1) == labels[600:])
+    for pool in (average, geometric_mean):
+        assert stacked > np.mean(pool(probabilities[:, 600:]).argmax(axis=1) == labels[600:]) + 0.3
+
+
+def test_a_feature_that_hardly_changes_is_not_blown_up() -> None:
+    probabilities, labels = skilled_members(0)
+    constant = np.full_like(probabilities[0], 0.25)
+    found = fit_stacking(np.stack([*probabilities, constant]), labels, seed=0)
+    np.testing.assert_allclose(found.coefficients[-1], 0, atol=1e-6)
+    assert np.abs(found.coefficients).max() < 10
+
+
+def test_zeros_and_ones_are_clipped() -> None:
+    probabilities, labels = skilled_members(0)
+    hard = np.eye(4, dtype=np.float32)[probabilities.argmax(axis=2)]
+    found = fit_stacking(hard, labels, seed=0)
+    assert np.isfinite(apply_stacking(hard, found.coefficients, found.intercepts)).all()
+
+
+def test_each_class_is_needed_twice() -> None:
+    probabilities, labels = skilled_members(0, images=40)
+    labels[labels == 3] = 2
+    labels[0] = 3
+    with pytest.raises(LineupError, match="class 3 has 1 held-out images; it needs at least 2 of each class"):
+        fit_stacking(probabilities, labels, seed=0)
+    labels[1] = 3
+    fit_stacking(probabilities, labels, seed=0)
