@@ -8,72 +8,93 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from lineup.committee.rules import RULES, average, combine
+from lineup.committee.pooling import average, winners
+from lineup.committee.rules import RULES, combine
+from lineup.errors import LineupError
+from tests.committee.strategies import members
 
-SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 8), st.integers(2, 10))
-
-
-@st.composite
-def members(draw: st.DrawFn) -> np.ndarray:
-    """Probabilities as networks give them: float32 (members, images, classes), some of them exactly 0 or 1."""
-    weights = draw(
-        hnp.arrays(np.float64, draw(SHAPES), elements=st.sampled_from([0.0, 1e-9, 1.0]) | st.floats(0, 1, width=32))
-    )
-    weights[..., 0] += weights.sum(axis=-1) == 0
-    rows: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
-    return rows.astype(np.float32)
+UNFITTED = [name for name, rule in RULES.items() if rule.fit is None]
+POOLS = [name for name in UNFITTED if name != "voting_proportion"]
+"""Rules under which one member answers with its own probabilities; votes do not know them."""
 
 
-@given(members())
+def test_names() -> None:
+    assert UNFITTED == ["average", "geometric_mean", "maximum", "voting_average", "voting_proportion"]
+    assert set(RULES) - set(UNFITTED) == {"majority", "weighted_accuracy", "weighted_log_loss", "greedy", "stacking"}
+
+
+@pytest.mark.parametrize("rule", UNFITTED)
+@given(probabilities=members())
 @settings(deadline=None)
-def test_average_is_the_mean(probabilities: np.ndarray) -> None:
-    np.testing.assert_allclose(
-        average(probabilities), np.mean(probabilities, axis=0, dtype=np.float64), rtol=0, atol=1e-12
-    )
-
-
-@given(members())
-@settings(deadline=None)
-def test_rows_of_the_average_sum_to_one(probabilities: np.ndarray) -> None:
-    combined = combine("average", probabilities)
+def test_rows_sum_to_one(rule: str, probabilities: np.ndarray) -> None:
+    combined = combine(rule, probabilities)
     assert combined.dtype == np.float32
     assert combined.shape == probabilities.shape[1:]
     assert combined.min() >= 0
     np.testing.assert_allclose(combined.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
 
 
-@given(members())
+@pytest.mark.parametrize("rule", POOLS)
+@given(probabilities=members(), count=st.integers(1, 5))
 @settings(deadline=None)
-def test_committee_of_one_is_its_member(probabilities: np.ndarray) -> None:
+def test_committee_of_equals_is_its_member(rule: str, probabilities: np.ndarray, count: int) -> None:
     for member in probabilities:
-        np.testing.assert_array_equal(combine("average", member[None]), member, strict=True)
+        combined = combine(rule, np.stack([member] * count))
+        np.testing.assert_allclose(combined, member, rtol=0, atol=2e-6, strict=True)
+        np.testing.assert_array_equal(combined.argmax(axis=1), member.argmax(axis=1))
 
 
 @given(members(), st.integers(1, 5))
 @settings(deadline=None)
-def test_committee_of_equals_is_its_member(probabilities: np.ndarray, count: int) -> None:
-    np.testing.assert_array_equal(
-        combine("average", np.stack([probabilities[0]] * count)), probabilities[0], strict=True
-    )
-
-
-@given(members(), st.randoms(use_true_random=False))
-@settings(deadline=None)
-def test_order_of_members_changes_no_bit(probabilities: np.ndarray, random: Any) -> None:
-    order = list(range(len(probabilities)))
-    random.shuffle(order)
-    assert average(probabilities[order]).tobytes() == average(probabilities).tobytes()
+def test_average_of_equals_is_their_member_bit_for_bit(probabilities: np.ndarray, count: int) -> None:
+    for rule in ("average", "voting_average"):
+        combined = combine(rule, np.stack([probabilities[0]] * count))
+        np.testing.assert_array_equal(combined, probabilities[0], strict=True)
 
 
 @given(members())
 @settings(deadline=None)
-def test_arrays_of_members_are_left_alone(probabilities: np.ndarray) -> None:
+def test_one_member_has_all_votes(probabilities: np.ndarray) -> None:
+    expected = np.eye(probabilities.shape[2], dtype=np.float32)[probabilities[0].argmax(axis=1)]
+    np.testing.assert_array_equal(combine("voting_proportion", probabilities[:1]), expected, strict=True)
+
+
+@pytest.mark.parametrize("rule", UNFITTED)
+@given(probabilities=members(), random=st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_order_of_members_changes_no_bit(rule: str, probabilities: np.ndarray, random: Any) -> None:
+    order = list(range(len(probabilities)))
+    random.shuffle(order)
+    assert combine(rule, probabilities[order]).tobytes() == combine(rule, probabilities).tobytes()
+
+
+@pytest.mark.parametrize("rule", ["voting_average", "voting_proportion"])
+@given(probabilities=members())
+@settings(deadline=None)
+def test_winner_of_the_votes_is_the_most_probable_class(rule: str, probabilities: np.ndarray) -> None:
+    np.testing.assert_array_equal(combine(rule, probabilities).argmax(axis=1), winners(probabilities))
+
+
+@pytest.mark.parametrize("rule", UNFITTED)
+@given(probabilities=members())
+@settings(deadline=None)
+def test_arrays_of_members_are_left_alone(rule: str, probabilities: np.ndarray) -> None:
     before = probabilities.copy()
-    for rule in RULES:
-        combine(rule, probabilities)
+    combine(rule, probabilities)
     np.testing.assert_array_equal(probabilities, before)
+
+
+@pytest.mark.parametrize("rule", UNFITTED)
+def test_no_images_have_no_answers(rule: str) -> None:
+    assert combine(rule, np.empty((2, 0, 3), dtype=np.float32)).shape == (0, 3)
+
+
+def test_rounding_to_single_precision_hides_no_winner() -> None:
+    """Class 1 leads by less than float32 can tell."""
+    close = np.array([[[0.5, 0.5]], [[0.5 - 1e-12, 0.5 + 1e-12]]])
+    assert average(close).astype(np.float32).argmax() == 0
+    assert combine("average", close).argmax() == 1
 
 
 def test_wrong_calls_say_what_is_right() -> None:
@@ -81,3 +102,5 @@ def test_wrong_calls_say_what_is_right() -> None:
         combine("vote", np.ones((1, 2, 2)))
     with pytest.raises(ValueError, match=r"shape \(2, 2\): expected \(members, images, classes\)"):
         combine("average", np.ones((2, 2)))
+    with pytest.raises(LineupError, match="the rule stacking must be fitted on held-out images first"):
+        combine("stacking", np.ones((1, 2, 2)))

@@ -1,41 +1,112 @@
-"""Rules that turn the probabilities of several models into one: arrays in, arrays out.
+"""The rules of committees: what each fits on held-out images, and how it turns its members' answers into one.
 
-Every rule takes ``probabilities`` of shape (members, images, classes) whose rows sum to one, and returns an array of
-shape (images, classes) whose rows do.
+===================== ======================================================= =================================
+rule                  answer                                                  fitted on held-out images
+===================== ======================================================= =================================
+``average``           mean of the members                                     nothing
+``geometric_mean``    geometric mean, scaled                                  nothing
+``maximum``           maximum, scaled                                         nothing
+``voting_average``    mean of the members that voted for the winner           nothing
+``voting_proportion`` shares of the votes                                     nothing
+``majority``          the winner of the votes, and no more                    how often the winner is right
+``weighted_accuracy`` weighted mean                                           weights, as the accuracies
+``weighted_log_loss`` weighted mean                                           weights of the lowest log loss
+``greedy``            weighted mean                                           weights by greedy selection
+``stacking``          multinomial logistic regression on log-probabilities    its coefficients
+===================== ======================================================= =================================
+
+`lineup.committee.fitting` fits them, and temperatures before and behind them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-Rule = Callable[[np.ndarray], np.ndarray]
+from lineup.committee import pooling, stacking, weights
+from lineup.errors import LineupError
+
+Arrays = dict[str, np.ndarray]
+Details = dict[str, float]
+
+SHAPES: dict[str, tuple[Literal["members", "classes"], ...]] = {
+    "weights": ("members",),
+    "confidence": (),
+    "coefficients": ("members", "classes", "classes"),
+    "intercepts": ("classes",),
+}
+"""Shape of each parameter that a rule can have."""
 
 
-def average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean over the members: the committee of report A, the rule "average" of report C.
+@dataclass(frozen=True)
+class Rule:
+    """How a committee answers.
 
     Parameters
     ----------
-    probabilities : ndarray of shape (members, images, classes)
-        Rows sum to one.
-
-    Returns
-    -------
-    ndarray of shape (images, classes), float64
-        Rows sum to one.
+    apply : callable
+        Takes probabilities (members, images, classes) and the parameters by name; returns (images, classes), float64.
+    fit : callable, optional
+        Takes held-out probabilities, labels and a seed; returns the parameters by name, and numbers that tell how the
+        fit went. Default: nothing is fitted.
+    parameters : tuple of str, optional
+        Names of the parameters, keys of `SHAPES`. Default: none.
     """
-    # In double precision and in sorted order, so that the order of the members cannot change the last digit.
-    mean: np.ndarray = np.sort(probabilities.astype(np.float64), axis=0).mean(axis=0)
-    return mean
+
+    apply: Callable[..., np.ndarray]
+    fit: Callable[[np.ndarray, np.ndarray, int], tuple[Arrays, Details]] | None = None
+    parameters: tuple[str, ...] = ()
 
 
-RULES: dict[str, Rule] = {"average": average}
+def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+    """Fit how often the winner is right: of all answers that name no more than a winner, those of the lowest log loss.
+
+    By Laplace's rule of succession, as if one more image of each class had been seen, so that it is never certain; and
+    never below an even chance, so that the winner stays the most probable class.
+    """
+    images, classes = probabilities.shape[1:]
+    right = int((pooling.winners(probabilities) == labels).sum())
+    return {"confidence": np.array(max((right + 1) / (images + classes), 1 / classes + 1e-6))}, {}
+
+
+def _fit_accuracy(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+    return {"weights": weights.weights_from_accuracy(probabilities, labels)}, {}
+
+
+def _fit_log_loss(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+    found, gap = weights.weights_from_log_loss(probabilities, labels)
+    return {"weights": found}, {"gap": gap}
+
+
+def _fit_greedy(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+    return {"weights": weights.weights_from_greedy_selection(probabilities, labels, seed)}, {}
+
+
+def _fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+    found = stacking.fit_stacking(probabilities, labels, seed)
+    parameters = {"coefficients": found.coefficients, "intercepts": found.intercepts}
+    return parameters, {"strength": found.strength, "cross_validated_log_loss": found.log_loss}
+
+
+RULES: dict[str, Rule] = {
+    "average": Rule(pooling.average),
+    "geometric_mean": Rule(pooling.geometric_mean),
+    "maximum": Rule(pooling.maximum),
+    "voting_average": Rule(pooling.voting_average),
+    "voting_proportion": Rule(pooling.voting_proportion),
+    "majority": Rule(pooling.majority, _fit_majority, ("confidence",)),
+    "weighted_accuracy": Rule(pooling.weighted_average, _fit_accuracy, ("weights",)),
+    "weighted_log_loss": Rule(pooling.weighted_average, _fit_log_loss, ("weights",)),
+    "greedy": Rule(pooling.weighted_average, _fit_greedy, ("weights",)),
+    "stacking": Rule(stacking.apply_stacking, _fit_stacking, ("coefficients", "intercepts")),
+}
 
 
 def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
-    """Apply a rule by name.
+    """Apply a rule by name for which nothing is fitted.
 
     Parameters
     ----------
@@ -47,14 +118,33 @@ def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (images, classes), float32
+        Rows sum to one.
 
     Raises
     ------
     ValueError
         If the array has not three axes, or the rule is unknown.
+    LineupError
+        If the rule must be fitted first.
     """
     if probabilities.ndim != 3:
         raise ValueError(f"probabilities of shape {probabilities.shape}: expected (members, images, classes)")
-    if rule not in RULES:
-        raise ValueError(f"unknown rule {rule!r}: expected one of {', '.join(RULES)}")
-    return RULES[rule](probabilities).astype(np.float32)
+    if find_rule(rule).fit:
+        raise LineupError(f"committee: the rule {rule} must be fitted on held-out images first")
+    return single_precision(RULES[rule].apply(probabilities))
+
+
+def find_rule(name: str) -> Rule:
+    """Return a rule by name; an unknown one is a ValueError that lists them."""
+    if name not in RULES:
+        raise ValueError(f"unknown rule {name!r}: expected one of {', '.join(RULES)}")
+    return RULES[name]
+
+
+def single_precision(pooled: np.ndarray) -> np.ndarray:
+    """Return float32 rows whose most probable class is still that of the double precision, should rounding hide it."""
+    single = pooled.astype(np.float32)
+    winner = pooled.argmax(axis=1)
+    hidden = np.flatnonzero(single.argmax(axis=1) != winner)
+    single[hidden, winner[hidden]] = np.nextafter(single[hidden].max(axis=1), np.float32(2))
+    return single

@@ -1,0 +1,276 @@
+"""What is fitted for a committee, on what, and what it answers."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lineup.committee.fitting import FittedRule, Temperature, cross_fitted, fit_rule
+from lineup.committee.folds import stratified_folds
+from lineup.committee.rules import RULES, combine
+from lineup.committee.temperature import apply_temperature, fit_temperature
+from lineup.errors import LineupError
+from tests.committee.strategies import log_loss, skilled_members
+
+FITTED = [name for name, rule in RULES.items() if rule.fit]
+WEIGHTED = ["weighted_accuracy", "weighted_log_loss", "greedy"]
+QUICK = [name for name in RULES if name != "stacking"]
+TEMPERATURES: tuple[Temperature, ...] = get_args(Temperature)
+SKILLS = (1.5, 1.8, 2.1)
+HOLDOUT, LABELS = skilled_members(0, SKILLS, images=120)
+TEST, _ = skilled_members(1, SKILLS, images=200)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_rows_sum_to_one_and_json_keeps_every_bit(rule: str, temperature: Temperature) -> None:
+    fitted = fit_rule(rule, HOLDOUT, LABELS, temperature=temperature)
+    answers = fitted.apply(TEST)
+    assert answers.dtype == np.float32
+    assert answers.shape == TEST.shape[1:]
+    np.testing.assert_allclose(answers.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
+    assert (fitted.before is not None, fitted.after is not None) == (
+        temperature in ("before", "both"),
+        temperature in ("after", "both"),
+    )
+    again = FittedRule.from_json(json.loads(json.dumps(fitted.to_json(), allow_nan=False)))
+    assert again == fitted
+    np.testing.assert_array_equal(again.apply(TEST), answers)
+
+
+@pytest.mark.parametrize("rule", [name for name in RULES if name not in FITTED])
+def test_where_nothing_is_fitted_it_is_the_plain_rule(rule: str) -> None:
+    fitted = fit_rule(rule, HOLDOUT, LABELS)
+    assert fitted.parameters == {}
+    np.testing.assert_array_equal(fitted.apply(TEST), combine(rule, TEST), strict=True)
+    np.testing.assert_array_equal(cross_fitted(rule, HOLDOUT, LABELS), combine(rule, HOLDOUT), strict=True)
+
+
+@given(st.integers(0, 10_000), st.sampled_from(QUICK), st.sampled_from(TEMPERATURES), st.permutations(range(7)))
+@settings(deadline=None, max_examples=40)
+def test_order_of_members_changes_no_bit(seed: int, rule: str, temperature: Temperature, order: list[int]) -> None:
+    """Seven members are enough for the bags of greedy selection to differ."""
+    holdout, labels = skilled_members(seed, tuple(range(7)), images=30)
+    fitted = fit_rule(rule, holdout, labels, temperature=temperature)
+    other = fit_rule(rule, holdout[order], labels, temperature=temperature)
+    assert other.apply(holdout[order]).tobytes() == fitted.apply(holdout).tobytes()
+    assert other.weights == [fitted.weights[member] for member in order]
+    assert (other.after, other.details) == (fitted.after, fitted.details)
+
+
+def test_order_of_members_changes_no_bit_of_stacking() -> None:
+    order = [2, 0, 1]
+    fitted, other = (fit_rule("stacking", holdout, LABELS) for holdout in (HOLDOUT, HOLDOUT[order]))
+    assert other.apply(TEST[order]).tobytes() == fitted.apply(TEST).tobytes()
+
+
+@pytest.mark.parametrize("rule", WEIGHTED)
+def test_committee_of_one_is_its_member(rule: str) -> None:
+    fitted = fit_rule(rule, HOLDOUT[:1], LABELS)
+    assert fitted.weights == [1.0]
+    np.testing.assert_array_equal(fitted.apply(TEST[:1]), TEST[0], strict=True)
+
+
+def test_majority_answers_as_its_member_as_often_right_as_it_was() -> None:
+    fitted = fit_rule("majority", HOLDOUT[:1], LABELS)
+    right = int((HOLDOUT[0].argmax(axis=1) == LABELS).sum())
+    assert fitted.parameters["confidence"] == pytest.approx((right + 1) / (120 + 4))
+    answers = fitted.apply(TEST[:1])
+    np.testing.assert_array_equal(answers.argmax(axis=1), TEST[0].argmax(axis=1))
+    # Of all confidences that one may have, this one has nearly the lowest log loss where it was fitted.
+    one_hot = np.eye(4)[HOLDOUT[0].argmax(axis=1)]
+    losses = [log_loss(one_hot * c + (1 - one_hot) * (1 - c) / 3, LABELS) for c in np.linspace(0.26, 0.999, 200)]
+    assert log_loss(fitted.apply(HOLDOUT[:1]), LABELS) <= min(losses) + 1e-3
+
+
+def test_majority_of_members_that_are_always_wrong_still_names_its_winner() -> None:
+    wrong = np.eye(4, dtype=np.float32)[(LABELS + 1) % 4][None]
+    fitted = fit_rule("majority", wrong, LABELS)
+    np.testing.assert_array_equal(fitted.apply(wrong).argmax(axis=1), (LABELS + 1) % 4)
+
+
+def test_weighted_log_loss_is_best_where_it_was_fitted() -> None:
+    best = log_loss(fit_rule("weighted_log_loss", HOLDOUT, LABELS).apply(HOLDOUT), LABELS)
+    others = [fit_rule(rule, HOLDOUT, LABELS).apply(HOLDOUT) for rule in ("average", *WEIGHTED)]
+    for other in (*others, *HOLDOUT):
+        assert best <= log_loss(other, LABELS) + 1e-7
+
+
+@pytest.mark.parametrize("rule", QUICK)
+def test_a_temperature_behind_the_rule_lowers_the_loss_and_keeps_the_answers(rule: str) -> None:
+    sure = np.exp(8 * np.log(HOLDOUT.astype(np.float64)))
+    sure = (sure / sure.sum(axis=2, keepdims=True)).astype(np.float32)
+    plain, tempered = fit_rule(rule, sure, LABELS), fit_rule(rule, sure, LABELS, temperature="after")
+    np.testing.assert_array_equal(plain.apply(sure).argmax(axis=1), tempered.apply(sure).argmax(axis=1))
+    assert log_loss(tempered.apply(sure), LABELS) <= log_loss(plain.apply(sure), LABELS) + 1e-3
+    if rule == "geometric_mean":
+        assert tempered.after is not None
+        assert tempered.after > 2
+
+
+def test_temperatures_before_undo_those_of_the_members() -> None:
+    """Whatever temperature its members were made with, the committee is the same."""
+    hot = np.exp(np.log(HOLDOUT.astype(np.float64)) / np.array([0.5, 1.0, 2.0])[:, None, None])
+    hot /= hot.sum(axis=2, keepdims=True)
+    fitted, other = (fit_rule("average", holdout, LABELS, temperature="before") for holdout in (HOLDOUT, hot))
+    assert fitted.before is not None
+    assert other.before == pytest.approx([fitted.before[0] * 2, fitted.before[1], fitted.before[2] / 2], rel=1e-4)
+    np.testing.assert_allclose(other.apply(hot), fitted.apply(HOLDOUT), atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", FITTED)
+def test_cross_fitted_answers_are_those_of_rules_fitted_on_other_images(rule: str) -> None:
+    found = cross_fitted(rule, HOLDOUT, LABELS, folds=3, seed=4, temperature="before")
+    fold = stratified_folds(LABELS, 3, 4)
+    for part in range(3):
+        inside, out = fold != part, fold == part
+        fitted = fit_rule(rule, HOLDOUT[:, inside], LABELS[inside], seed=4, temperature="before")
+        np.testing.assert_array_equal(found[out], fitted.apply(HOLDOUT[:, out]), strict=True)
+    everything = fit_rule(rule, HOLDOUT, LABELS, seed=4, temperature="before")
+    assert (found != everything.apply(HOLDOUT)).any()
+
+
+def test_cross_fitted_temperature_is_that_of_other_images() -> None:
+    plain = cross_fitted("greedy", HOLDOUT, LABELS)
+    found = cross_fitted("greedy", HOLDOUT, LABELS, temperature="after")
+    fold = stratified_folds(LABELS, 5, 0)
+    for part in range(5):
+        out = fold == part
+        expected = apply_temperature(plain[out], fit_temperature(plain[~out], LABELS[~out]))
+        np.testing.assert_allclose(found[out], expected, atol=1e-6)
+
+
+def test_cross_fitting_shows_what_fitting_hides() -> None:
+    """Members that guess: stacking seems to have learnt something where it was fitted, and has not."""
+    random = np.random.default_rng(0)
+    guesses = random.dirichlet(np.ones(4), (12, 120)).astype(np.float32)
+    inside = fit_rule("stacking", guesses, LABELS).apply(guesses)
+    outside = cross_fitted("stacking", guesses, LABELS)
+    assert log_loss(inside, LABELS) < math.log(4) < log_loss(outside, LABELS) + 0.02
+
+
+@pytest.mark.parametrize("function", [fit_rule, cross_fitted])
+def test_nothing_of_the_test_set_can_enter_a_fit(function: Callable[..., Any]) -> None:
+    assert list(inspect.signature(function).parameters)[:3] == ["rule", "probabilities", "labels"]
+    assert set(inspect.signature(function).parameters) <= {
+        "rule",
+        "probabilities",
+        "labels",
+        "folds",
+        "seed",
+        "temperature",
+    }
+    assert "labels" not in inspect.signature(FittedRule.apply).parameters
+
+
+def test_weights_of_stacking_are_those_of_the_nearest_logarithmic_pool() -> None:
+    shares = np.array([0.7, 0.3])
+    centred = np.eye(3) - 1 / 3
+    coefficients = (shares[:, None, None] * centred).tolist()
+    fitted = FittedRule("stacking", 2, 3, {"coefficients": coefficients, "intercepts": [0.0, 0.0, 0.0]})
+    assert fitted.weights == pytest.approx([0.7, 0.3])
+
+
+def test_equal_shares_where_members_are_treated_alike() -> None:
+    assert fit_rule("voting_average", HOLDOUT, LABELS).weights == [1 / 3] * 3
+
+
+def test_a_fitted_rule_answers_without_scikit_learn() -> None:
+    values = json.dumps(fit_rule("stacking", HOLDOUT, LABELS, temperature="both").to_json())
+    program = (
+        "import json, sys, numpy as np\n"
+        "from lineup.committee.fitting import FittedRule\n"
+        "answers = FittedRule.from_json(json.loads(sys.stdin.read())).apply(np.full((3, 5, 4), 0.25, np.float32))\n"
+        "assert answers.shape == (5, 4)\n"
+        "assert not {'sklearn', 'scipy', 'tensorflow', 'mlflow', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], input=values, text=True, check=True)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_images_have_no_answers(rule: str) -> None:
+    assert fit_rule(rule, HOLDOUT, LABELS, temperature="both").apply(TEST[:, :0]).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("holdout", "labels", "message"),
+    [
+        (HOLDOUT[0], LABELS, r"shape \(120, 4\): expected \(members, images, classes\)"),
+        (HOLDOUT[:0], LABELS, r"shape \(0, 120, 4\)"),
+        (HOLDOUT, LABELS[:-1], r"member 0: labels: expected integers of shape \(120,\)"),
+        (HOLDOUT, LABELS + 1, "member 0: labels: row 3 is 4; the 4 classes are 0 to 3"),
+        (np.stack([HOLDOUT[0], HOLDOUT[1] * 2]), LABELS, "member 1: probabilities: row 0"),
+        (np.stack([HOLDOUT[0], HOLDOUT[1] * np.nan]), LABELS, "member 1: probabilities: row 0"),
+        (HOLDOUT[:, :0], LABELS[:0], "member 0: probabilities: expected floats"),
+    ],
+)
+def test_bad_holdouts_are_refused(holdout: np.ndarray, labels: np.ndarray, message: str) -> None:
+    for function in (fit_rule, cross_fitted):
+        with pytest.raises(LineupError, match=message) as error:
+            function("average", holdout, labels)
+        assert "\n" not in str(error.value)
+
+
+def test_other_members_or_classes_than_fitted_are_refused() -> None:
+    fitted = fit_rule("average", HOLDOUT, LABELS)
+    for wrong in (TEST[:2], TEST[:, :, :3], TEST[0]):
+        with pytest.raises(LineupError, match=r"expected \(3, images, 4\)"):
+            fitted.apply(wrong)
+
+
+GREEDY = fit_rule("greedy", HOLDOUT, LABELS, temperature="both").to_json()
+STACKING = fit_rule("stacking", HOLDOUT, LABELS).to_json()
+
+
+@pytest.mark.parametrize(
+    ("values", "changes", "message"),
+    [
+        (GREEDY, {"rule": "magic"}, "unknown rule 'magic': expected one of average"),
+        (GREEDY, {"rule": ["greedy"]}, "unknown rule"),
+        (GREEDY, {"rule": "average"}, r"average has parameters \[\]; found \['weights'\]"),
+        (GREEDY, {"rule": "stacking"}, r"stacking has parameters \['coefficients', 'intercepts'\]"),
+        (GREEDY, {"members": 0}, "members = 0: expected a whole number from 1"),
+        (GREEDY, {"members": 3.0}, "members = 3.0"),
+        (GREEDY, {"members": 10**9}, "members = 1000000000"),
+        (GREEDY, {"classes": True}, "classes = True"),
+        (GREEDY, {"members": 4}, r"weights: expected numbers of shape \(4,\), found float64 \(3,\)"),
+        (GREEDY, {"parameters": None}, "found None"),
+        (GREEDY, {"parameters": {"weights": [0.5, 0.5, 0.5]}}, "the weights sum to 1.5; expected 1"),
+        (GREEDY, {"parameters": {"weights": [-0.5, 0.5, 1.0]}}, "weights: expected finite numbers from 0 to 1"),
+        (GREEDY, {"parameters": {"weights": [math.nan, 0.5, 0.5]}}, "weights: expected finite"),
+        (GREEDY, {"parameters": {"weights": ["1", "0", "0"]}}, "weights: expected numbers"),
+        (GREEDY, {"parameters": {"weights": [None, 0.5, 0.5]}}, "weights: expected numbers"),
+        (GREEDY, {"parameters": {"weights": [[0.5], 0.5]}}, "weights: lists of unequal lengths"),
+        (GREEDY, {"parameters": {"weights": {}}}, "weights: expected numbers"),
+        (GREEDY, {"before": [1.0]}, r"before: expected numbers of shape \(3,\)"),
+        (GREEDY, {"before": [1.0, 1.0, 0.0]}, "before: expected finite numbers from 0.01 to 100"),
+        (GREEDY, {"after": math.inf}, "after: expected finite"),
+        (GREEDY, {"after": "1"}, "after: expected numbers"),
+        (GREEDY, {"details": {"gap": math.nan}}, "gap: expected finite"),
+        (GREEDY, {"details": [1]}, "details: expected numbers by name"),
+        (GREEDY, {"more": 1}, "fitted rule: expected rule, members, classes"),
+        (STACKING, {"parameters": {**STACKING["parameters"], "intercepts": [0.0] * 3}}, r"intercepts: .* \(4,\)"),
+        (STACKING, {"parameters": {**STACKING["parameters"], "intercepts": [1e300] * 4}}, "intercepts: .* to 1e"),
+    ],
+)
+def test_nonsense_in_a_file_is_refused(values: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(LineupError, match=message) as error:
+        FittedRule.from_json(copy.deepcopy(values) | changes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("values", [None, [], "greedy", {}, {"rule": "average"}])
+def test_what_is_no_fitted_rule_is_refused(values: Any) -> None:
+    with pytest.raises(LineupError, match="fitted rule: expected rule, members, classes"):
+        FittedRule.from_json(values)
