@@ -1,0 +1,122 @@
+"""Why a committee works: how its members differ, and what it makes of their mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lineup.errors import LineupError
+from lineup.figures import style
+
+if TYPE_CHECKING:
+    from lineup.committee.analysis import Analysis, MemberRole
+
+_LEGIBLE = 12
+"""Up to so many members each cell of the heat map bears its number."""
+
+_DARK = 0.6
+"""From this share of the colour scale on, numbers are white."""
+
+
+def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> Figure:
+    """Draw how the members of a committee differ, and what each one gains and loses by it.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        See :func:`lineup.committee.analysis.analyse`.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        A row for each member. Left, on how many images in a hundred it puts another class first than each other
+        member. Right, how many of its mistakes the committee does not make, and how many of its right answers the
+        committee has wrong; beside them its weight, and how the accuracy changes without it.
+
+    Raises
+    ------
+    LineupError
+        If there are no members.
+    """
+    members = analysis.members
+    if not members:
+        raise LineupError("committee: there are no members")
+    cell = 0.55 if len(members) <= _LEGIBLE else 0.28
+    wide, high = max(cell * len(members), 2.6), 1.7 + cell * len(members)
+    figure = style.new_figure(6.6 + wide, high, title=title, subtitle=subtitle)
+    left, right = figure.subplots(1, 2, width_ratios=[wide, 3.4])
+    _draw_disagreement(left, analysis)
+    _draw_outcomes(right, members)
+    figure.legend(loc="outside lower right", ncols=2, frameon=False, prop={"family": style.FONT, "size": 8.5})
+    return figure
+
+
+def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
+    """Draw the heat map, its diagonal blank."""
+    shares, same = 100 * np.array(analysis.disagreement), np.eye(len(analysis.members), dtype=bool)
+    # From the lowest to the highest: members differ by about as much as each is wrong, and what is of interest is the
+    # rest. Neither end of the colour map is used, so that a cell is never as blank as the diagonal.
+    pairs = shares[~same] if len(shares) > 1 else np.zeros(1)
+    margin = max(0.3 * float(np.ptp(pairs)), 0.5)
+    low, high = max(float(pairs.min()) - margin, 0.0), float(pairs.max()) + margin
+    image = axes.imshow(np.ma.masked_array(shares, same), cmap=colormaps["Blues"], vmin=low, vmax=high, aspect="auto")
+    many = len(shares) > _LEGIBLE
+    if many:
+        bar = axes.figure.colorbar(image, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.01)
+        bar.outline.set_visible(False)
+        style.tidy(bar.ax)
+    for row, column in () if many else np.argwhere(~same):
+        share = shares[row, column]
+        colour = "white" if share > low + _DARK * (high - low) else style.INK
+        axes.text(column, row, f"{share:.1f}", ha="center", va="center", size=8, color=colour)
+    names = [member.name for member in analysis.members]
+    axes.set_xticks(range(len(names)), names, rotation=90 if many else 40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_title("images on which two members differ, %")
+    style.tidy(axes)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
+    """Draw the spoiled images to the left and the saved ones to the right, with the numbers of each member beside."""
+    rows = range(len(members))
+    for values, sign, colour, label in (
+        ([member.spoiled for member in members], -1, style.VERMILLION, "spoiled: it is right, the committee wrong"),
+        ([member.saved for member in members], 1, style.BLUE, "saved: it is wrong, the committee right"),
+    ):
+        bars = axes.barh(rows, [sign * value for value in values], height=0.62, color=colour, label=label)
+        axes.bar_label(bars, [f"{value:,}" for value in values], padding=3, size=8, color=style.INK, family=style.FONT)
+    axes.axvline(0, color=style.MUTED, linewidth=1)
+    left, right = axes.get_xlim()
+    axes.set_xlim(min(1.3 * left, -1.0), max(1.15 * right, 1.0))
+    axes.set_ylim(len(members) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+    axes.set_xlabel("images")
+    style.tidy(axes, grid="x")
+    axes.spines["left"].set_visible(False)
+    _write_beside(axes, "weight", 1.04, [f"{member.weight:.3f}".replace("-", "\N{MINUS SIGN}") for member in members])
+    changes = [member.change_without for member in members]
+    if None not in changes:
+        _write_beside(
+            axes, "accuracy\nwithout", 1.2, [f"{change:+.4f}".replace("-", "\N{MINUS SIGN}") for change in changes]
+        )
+
+
+def _write_beside(axes: Axes, header: str, left: float, values: list[str]) -> None:
+    """Write a column of numbers on the right of the bars."""
+    column: dict[str, Any] = {"size": style.TICK_SIZE, "color": style.INK, "family": style.FONT, "clip_on": False}
+    axes.text(left, 1.02, header, transform=axes.transAxes, va="bottom", **column)
+    for row, value in enumerate(values):
+        axes.text(left, row, value, transform=axes.get_yaxis_transform(), va="center", **column)
