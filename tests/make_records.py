@@ -51,7 +51,6 @@ HEADER = Header(
     family="dense",
     architecture="shallow_nn",
     report="A",
-    published_accuracy=0.876,
     parameters={"epochs": 2, "learning_rate": 0.001, "scaling": "unit", "pretrain.epochs": 1},
     seed=1,
     threads=2,

@@ -130,6 +130,7 @@ def train(
         folder,
         threads=params.training.threads,
         experiment=experiment,
+        backups=project.backups,
         listeners=[Progress(), live],
     )
     live.close()

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.rules import RULES
 from lineup.data.datasets import DATASETS
 from lineup.errors import LineupError
 from lineup.models.registry import FAMILIES, list_architectures
+from lineup.seeds import base_name, seed_of
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -84,16 +85,48 @@ class Training:
 
 @dataclass(frozen=True, config=STRICT)
 class Fit:
-    """How one network is fitted: Adam, with these settings."""
+    """How one network is fitted: Adam, with these settings.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        At least 1.
+    learning_rate : float
+        Of the first step.
+    schedule : {"constant", "cosine"}
+        Whether the learning rate stays, or falls to 0 at the last step along half a cosine. Default constant.
+    l2 : float
+        This times the sum of the squares of all weights but biases is added to the loss. Default 0.
+    augment : bool
+        Whether images are moved by up to 2 pixels and mirrored at random, anew in each epoch. Default no.
+    patience : int, optional
+        Stop when the validation loss has not improved for so many epochs, and take the weights of the best one.
+        Default: go on to the last epoch.
+    average_epochs : int
+        Take the mean of the weights at the end of the last so many epochs. Default 0: the last weights.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: Annotated[int, Field(ge=1, le=65_536)]
     learning_rate: LearningRate
+    schedule: Literal["constant", "cosine"] = "constant"
+    l2: Annotated[float, Field(ge=0, le=1)] = 0.0
+    augment: bool = False
+    patience: Annotated[int, Field(ge=1)] | None = None
+    average_epochs: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check_fit(self) -> Fit:
+        if self.patience is not None and self.average_epochs:
+            raise ValueError("average_epochs: not together with patience; each names the weights to take in the end")
+        if self.average_epochs > self.epochs:
+            raise ValueError(f"average_epochs = {self.average_epochs}: expected at most epochs, {self.epochs}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
-class Recipe(Fit):
-    """One model of the line-up: an architecture and everything that its training depends on.
+class Recipe:
+    """One model of the line-up: an architecture and what the training of any model depends on.
 
     Parameters
     ----------
@@ -102,25 +135,19 @@ class Recipe(Fit):
     validation : float
         Share of the training images that is held out, in (0, 0.5]: 0.2 or 0.1 in the reports.
     seed : int
-        Seed of the initial weights, of dropout and of the order of batches.
-    scaling : {"unit", "symmetric"}
-        Pixels to [0, 1] or to [-1, 1]. Default ``unit``.
+        Seed of whatever is random in a training: initial weights, dropout, the order of batches, the trees of a forest.
     options : dict
         Keyword arguments of the builder. Default none.
-    pretrain : Fit, optional
-        The autoencoder's own fit; the family ``autoencoder`` needs it, the others refuse it.
     """
 
     family: str
     architecture: str
     validation: Share
     seed: Seed
-    scaling: Literal["unit", "symmetric"] = "unit"
-    options: dict[str, Option] = dataclasses.field(default_factory=dict)
-    pretrain: Fit | None = None
+    options: dict[str, Option] = dataclasses.field(default_factory=dict, kw_only=True)
 
     @model_validator(mode="after")
-    def _check(self) -> Recipe:
+    def _check_recipe(self) -> Recipe:
         if self.family not in FAMILIES:
             raise ValueError(f"family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
         known = {entry.name: entry for entry in list_architectures(self.family)}
@@ -131,13 +158,71 @@ class Recipe(Fit):
             if option not in entry.options:
                 accepted = ", ".join(entry.options) or "none"
                 raise ValueError(f"options.{option}: {self.architecture} accepts {accepted}")
-        if self.family == "autoencoder" and self.scaling != "unit":
-            raise ValueError(
-                f"scaling = {self.scaling!r}: the autoencoder reconstructs pixels in [0, 1]; expected 'unit'"
-            )
-        if (self.family == "autoencoder") != (self.pretrain is not None):
-            raise ValueError("pretrain: the family autoencoder needs it and no other family has it")
         return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class ClassicalRecipe(Recipe):
+    """A model of the family ``classical``: all that can be set about its fit are the builder's ``options``."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class NetworkRecipe(Fit, Recipe):
+    """A Keras network: the settings of a model and those of its fit.
+
+    Parameters
+    ----------
+    scaling : {"unit", "symmetric"}
+        Pixels to [0, 1] or to [-1, 1]. Default ``unit``.
+    pretrain : Fit, optional
+        The autoencoder's own fit; the family ``autoencoder`` needs it, the others refuse it.
+    finetune : Fit, optional
+        A last phase in which encoder and head are trained together; for the family ``autoencoder``.
+    """
+
+    scaling: Literal["unit", "symmetric"] = "unit"
+    pretrain: Fit | None = None
+    finetune: Fit | None = None
+
+    @model_validator(mode="after")
+    def _check_network(self) -> NetworkRecipe:
+        if self.family == "autoencoder":
+            if self.scaling != "unit":
+                raise ValueError(
+                    f"scaling = {self.scaling!r}: the autoencoder reconstructs pixels in [0, 1]; expected 'unit'"
+                )
+            if self.pretrain is None:
+                raise ValueError("pretrain: missing; the family autoencoder needs it")
+            for phase, fit in (("pretrain", self.pretrain), ("classifier", self)):
+                if fit.augment:
+                    raise ValueError(f"augment = True: not for the phase {phase} of the family autoencoder")
+        elif self.pretrain is not None or self.finetune is not None:
+            raise ValueError("pretrain and finetune: only the family autoencoder has them")
+        return self
+
+
+def _check_repeat(name: str, recipe: Recipe, models: Mapping[str, Recipe]) -> None:
+    """Refuse ``<model>_seed<n>`` if it is not that model with that seed: the two are taken for one, see `seeds`."""
+    seed = seed_of(name)
+    if seed is None:
+        return
+    base = base_name(name)
+    if base not in models:
+        raise ValueError(f"models.{name}: repeats {base} by its name, and there is no such model")
+    if recipe.seed != seed:
+        raise ValueError(f"models.{name}.seed = {recipe.seed}: expected {seed}, as the name says")
+    if dataclasses.replace(recipe, seed=models[base].seed) != models[base]:
+        raise ValueError(f"models.{name}: repeats {base} by its name; expected the same settings but for the seed")
+
+
+def _kind(values: Any) -> str:
+    family = values.get("family") if isinstance(values, Mapping) else getattr(values, "family", None)
+    return FAMILIES.get(str(family), "network")
+
+
+AnyRecipe = Annotated[
+    Annotated[NetworkRecipe, Tag("network")] | Annotated[ClassicalRecipe, Tag("classical")], Discriminator(_kind)
+]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -152,14 +237,11 @@ class Committee:
         How their probabilities become one; see ``lineup.committee.rules``.
     report : str
         Letter of the published report, or ``-``. Default ``-``.
-    published_accuracy : float, optional
-        The report's test accuracy.
     """
 
     members: Annotated[list[str], Field(min_length=1)]
     rule: str
     report: str = "-"
-    published_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Committee:
@@ -177,11 +259,13 @@ class Params:
     data: Data
     split: Split
     training: Training
-    models: Annotated[dict[Name, Recipe], Field(min_length=1)]
+    models: Annotated[dict[Name, AnyRecipe], Field(min_length=1)]
     committees: dict[Name, Committee]
 
     @model_validator(mode="after")
     def _check(self) -> Params:
+        for name, entry in self.models.items():
+            _check_repeat(name, entry, self.models)
         for name, committee in self.committees.items():
             for member in committee.members:
                 if member not in self.models:
@@ -193,7 +277,7 @@ class Params:
             raise ValueError(f"{both[0]!r} names a model and a committee; each needs a name of its own")
         return self
 
-    def recipe(self, name: str, **changes: Any) -> Recipe:
+    def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
         """Return a model's recipe, with some settings changed.
 
         Raises
@@ -204,7 +288,7 @@ class Params:
         if name not in self.models:
             raise LineupError(f"unknown model {name!r}; params.yaml has {', '.join(self.models)}")
         values = dataclasses.asdict(self.models[name]) | changes
-        recipe: Recipe = _validate(Recipe, values, f"models.{name}")
+        recipe: NetworkRecipe | ClassicalRecipe = _validate(type(self.models[name]), values, f"models.{name}")
         return recipe
 
     def committee(self, name: str) -> Committee:
@@ -253,7 +337,8 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
         location = location[:-1]
     elif location[-3:-2] == ("options",) and location[-1] in ("int", "float", "str", "bool"):
         location, wanted = location[:-1], "a number, a text, true or false"
-    key = ".".join(map(str, location))
+    tagged = location[:1] == ("models",) and location[2:3] in (("network",), ("classical",))  # by `AnyRecipe`
+    key = ".".join(map(str, location[:2] + location[3:] if tagged else location))
     match problem["type"]:
         case "unexpected_keyword_argument":
             return f"unknown key {key!r}; accepted here: {_accepted(kind, location[:-1])}"
@@ -283,9 +368,12 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "data": Data,
     "split": Split,
     "training": Training,
-    "models": Recipe,
+    "models": NetworkRecipe,
+    "network": NetworkRecipe,
+    "classical": ClassicalRecipe,
     "committees": Committee,
     "pretrain": Fit,
+    "finetune": Fit,
 }
 
 # What is accepted, in place of pydantic's own words; the numbers are of the key that has the problem.

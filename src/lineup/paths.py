@@ -46,6 +46,11 @@ class Project:
         return self.root / "runs" / "committees"
 
     @property
+    def backups(self) -> Path:
+        """What long trainings leave on their way, a folder each, removed when the training is done."""
+        return self.root / "runs" / "backups"
+
+    @property
     def selection(self) -> Path:
         """Who sits in each committee, a JSON file each."""
         return self.root / "runs" / "selection"

@@ -21,7 +21,7 @@ from tests.make_records import CLASSES, DATA, TEST, make_record, member_of, rand
 # The split is nested: a smaller hold-out is the beginning of a larger one.
 ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]
 SHARES = {"wide": 12, "narrow": 5, "middle": 8}
-PAIR = Committee(members=list(SHARES), rule="average", report="A", published_accuracy=0.92)
+PAIR = Committee(members=list(SHARES), rule="average", report="A")
 
 
 def mean_of(members: Sequence[np.ndarray]) -> np.ndarray:
@@ -107,7 +107,7 @@ def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) ->
 def test_header_says_what_it_was_made_from(members: list[Record], tmp_path: Path) -> None:
     header = build(tmp_path).header
     assert (header.name, header.kind, header.architecture) == ("trio", "committee", "average")
-    assert (header.report, header.published_accuracy) == ("A", 0.92)
+    assert header.report == "A"
     assert header.members == [member_of(record) for record in members]
     assert header.parameters == {"rule": "average", "members": "wide, narrow, middle"}
     assert header.weights is None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +13,24 @@ from hypothesis import strategies as st
 
 from lineup.config import Fit
 from lineup.errors import LineupError
-from lineup.models.fit import TrainingData, epoch_batches, fit_network
+from lineup.models.backup import Backup
+from lineup.models.fit import TrainingData, fit_network, weights_sha256
+from lineup.models.loop import (
+    RECONSTRUCTION,
+    Loop,
+    Objective,
+    augmented,
+    draw_augmentations,
+    epoch_batches,
+    predict,
+)
 from lineup.models.registry import architecture
 from lineup.records.record import Epoch
+
+if TYPE_CHECKING:
+    import keras
+
+SHORT = Fit(epochs=3, batch_size=16, learning_rate=0.01)
 
 
 @given(images=st.integers(1, 300), batch_size=st.integers(1, 64), seed=st.integers(0, 9))
@@ -23,6 +42,30 @@ def test_an_epoch_has_every_image_once(images: int, batch_size: int, seed: int) 
     assert sizes[-1] <= batch_size
 
 
+def two_classes(images: int = 200) -> TrainingData:
+    """Return points of two classes that a line can tell apart, three quarters of them to train on."""
+    random = np.random.default_rng(1)
+    labels = (np.arange(images) % 2).astype(np.uint8)
+    inputs = (random.normal(size=(images, 5)) + 3 * labels[:, None]).astype(np.float32)
+    part = images * 3 // 4
+    return TrainingData(inputs[:part], labels[:part], inputs[part:], labels[part:])
+
+
+def network(*, dropout: float = 0.0, seed: int = 5) -> keras.Model:
+    """Return a small classifier, the same for the same seed."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((5,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(dropout)]
+    return keras.Sequential([*layers, keras.layers.Dense(2, activation="softmax")])
+
+
+def fitted(model: keras.Model, fit: Fit, *, data: TrainingData | None = None, **others: Any) -> list[Epoch]:
+    """Fit a network on two classes."""
+    settings: dict[str, Any] = {"phase": "classifier", "on_epoch": lambda row: None, "backup": Backup(None)} | others
+    return fit_network(model, data or two_classes(), fit, np.random.default_rng(3), **settings)
+
+
 def order_seen(seed: int, epochs: int) -> list[list[int]]:
     """Return, epoch by epoch, the images in the order in which a network was trained on them."""
     import keras
@@ -30,27 +73,18 @@ def order_seen(seed: int, epochs: int) -> list[list[int]]:
 
     seen: list[int] = []
 
-    class Spy(keras.Sequential):  # type: ignore[misc]
-        """Notes the targets of each step, which are the numbers of the images."""
-
-        def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-            tf.py_function(lambda numbers: seen.extend(numbers.numpy().tolist()), [batch[1]], [])
-            result: dict[str, tf.Tensor] = super().train_step(batch)
-            return result
+    def note(numbers: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        tf.py_function(lambda values: seen.extend(values.numpy().tolist()), [numbers], [])
+        return tf.reduce_sum(outputs, axis=-1)
 
     # Keras's own seed must not take the order of the batches with it.
     keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     images, numbers = np.zeros((50, 4), dtype=np.float32), np.arange(50, dtype=np.float32)
-    fit_network(
-        Spy([keras.Input((4,)), keras.layers.Dense(1)]),
-        TrainingData(images, numbers, images[:5], numbers[:5]),
-        Fit(epochs=epochs, batch_size=16, learning_rate=0.001),
-        np.random.default_rng(seed),
-        phase="classifier",
-        on_epoch=lambda row: None,
-        loss="mean_squared_error",
-        metrics=(),
-    )
+    random = np.random.default_rng(seed)
+    loop = Loop(model, images, numbers, Fit(epochs, 16, 0.001), Objective(note, classifies=False))
+    for _ in range(epochs):
+        loop.run_epoch(random)
     return [[int(number) for number in seen[start : start + 50]] for start in range(0, len(seen), 50)]
 
 
@@ -64,30 +98,154 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 
 
 def test_a_network_learns() -> None:
-    import keras
-
-    random = np.random.default_rng(1)
-    labels = (np.arange(200) % 2).astype(np.uint8)
-    inputs = (random.normal(size=(200, 5)) + 3 * labels[:, None]).astype(np.float32)
-    network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, activation="softmax")])
+    data, model = two_classes(), network()
     told: list[Epoch] = []
-    history = fit_network(
-        network,
-        TrainingData(inputs[:150], labels[:150], inputs[150:], labels[150:]),
-        Fit(epochs=8, batch_size=16, learning_rate=0.05),
-        random,
-        phase="classifier",
-        on_epoch=told.append,
-    )
+    history = fitted(model, Fit(epochs=8, batch_size=16, learning_rate=0.05), data=data, on_epoch=told.append)
     assert told == history
     assert [row.epoch for row in history] == list(range(1, 9))
     assert history[-1].val_accuracy > 0.95
     assert history[-1].val_loss < history[0].val_loss
     # The last row's validation is that of the network as it is left.
-    loss, accuracy = network.evaluate(inputs[150:], labels[150:], verbose=0)
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = model.evaluate(data.val_images, data.val_labels, verbose=0)
     assert history[-1].val_loss == pytest.approx(loss, rel=1e-5)
     assert history[-1].val_accuracy == pytest.approx(accuracy)
     assert history[-1].learning_rate == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_steps_are_those_of_keras(schedule: Literal["constant", "cosine"]) -> None:
+    """The same batches in the same order through Keras's own `train_on_batch` and its own Adam."""
+    import keras
+
+    data, fit = two_classes(), Fit(epochs=3, batch_size=16, learning_rate=0.01, schedule=schedule)
+    ours, theirs = network(), network()
+    history = fitted(ours, fit, data=data)
+    rate = keras.optimizers.schedules.CosineDecay(0.01, 30) if schedule == "cosine" else 0.01
+    theirs.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    random = np.random.default_rng(3)
+    for row in history:
+        batches = [batch for part in epoch_batches(random, 150, 16) for batch in part]
+        measures = [theirs.train_on_batch(data.images[batch], data.labels[batch]) for batch in batches]
+        loss, accuracy = np.average(measures, axis=0, weights=[len(batch) for batch in batches])
+        assert row.loss == pytest.approx(loss, rel=1e-4)
+        assert row.accuracy == pytest.approx(accuracy)
+        assert row.learning_rate == pytest.approx(float(theirs.optimizer.learning_rate))
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_l2_is_the_penalty_of_a_regulariser() -> None:
+    import keras
+
+    ours, theirs = network(), network()
+    for layer in theirs.layers:
+        if hasattr(layer, "kernel_regularizer"):
+            layer.kernel_regularizer = keras.regularizers.L2(0.1)
+            layer.kernel.regularizer = layer.kernel_regularizer
+    data = two_classes()
+    fitted(ours, Fit(epochs=1, batch_size=150, learning_rate=0.01, l2=0.1), data=data)
+    theirs.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    theirs.train_on_batch(data.images, data.labels)
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_patience_stops_and_takes_the_best_weights() -> None:
+    data, model = two_classes(80), network()
+    worse = TrainingData(data.images, data.labels, data.val_images, 1 - data.val_labels)  # learning makes it worse
+    told: list[np.ndarray] = []
+    fit = Fit(epochs=20, batch_size=16, learning_rate=0.05, patience=2)
+    history = fitted(model, fit, data=worse, on_epoch=lambda row: told.append(predict(model, data.val_images)))
+    best = min(range(len(history)), key=lambda number: history[number].val_loss)
+    assert len(history) == best + 1 + 2
+    np.testing.assert_array_equal(predict(model, data.val_images), told[best])
+
+
+def test_averaged_weights_are_the_mean_of_the_last_epochs() -> None:
+    model = network()
+    seen: list[list[np.ndarray]] = []
+    fit = Fit(epochs=4, batch_size=16, learning_rate=0.05, average_epochs=2)
+    fitted(model, fit, on_epoch=lambda row: seen.append(model.get_weights()))
+    for mean, *lasts in zip(model.get_weights(), *seen[-2:], strict=True):
+        np.testing.assert_allclose(mean, (lasts[0] + lasts[1]) / 2, rtol=1e-5)
+
+
+class PulledPlugError(Exception):
+    """Somebody pulled the plug."""
+
+
+@pytest.mark.parametrize("change", [{}, {"patience": 9}, {"average_epochs": 4}, {"schedule": "cosine"}])
+def test_an_interrupted_fit_goes_on_to_the_same_weights(tmp_path: Path, change: dict[str, Any]) -> None:
+    fit = Fit(epochs=6, batch_size=16, learning_rate=0.01, **change)
+    whole = network(dropout=0.3)
+    expected = fitted(whole, fit)
+
+    def interrupt(row: Epoch) -> None:
+        if row.epoch == 3:
+            raise PulledPlugError
+
+    backup = Backup(tmp_path / "backup", every_seconds=0)
+    with pytest.raises(PulledPlugError):
+        fitted(network(dropout=0.3), fit, backup=backup, on_epoch=interrupt)
+    resumed = network(dropout=0.3, seed=99)
+    told: list[Epoch] = []
+    history = fitted(resumed, fit, backup=Backup(tmp_path / "backup"), on_epoch=told.append)
+    assert weights_sha256(resumed) == weights_sha256(whole)
+    assert [row.loss for row in history] == [row.loss for row in expected]
+    assert told == history
+    backup.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quick_fit_leaves_no_backup(tmp_path: Path) -> None:
+    fitted(network(), SHORT, backup=Backup(tmp_path / "backup"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_augmentation_moves_and_mirrors_each_image_by_itself() -> None:
+    images = np.zeros((3, 28, 28), dtype=np.uint8)
+    images[:, 10, 5] = 255
+    moves = np.array([[0, 0, 0], [2, -1, 0], [-2, 1, 1]], dtype=np.int32)
+    bright = [tuple(map(int, np.argwhere(image == 255)[0])) for image in augmented(images, moves).numpy()]
+    assert bright == [(10, 5), (12, 4), (8, 27 - 5 + 1)]
+
+
+def test_augmentation_draws_every_move_alike() -> None:
+    drawn = draw_augmentations(np.random.default_rng(1), 10_000)
+    for column, values in ((0, range(-2, 3)), (1, range(-2, 3)), (2, range(2))):
+        numbers, counts = np.unique(drawn[:, column], return_counts=True)
+        assert list(numbers) == list(values)
+        assert counts.min() > 0.9 * 10_000 / len(values)
+
+
+def test_an_augmented_fit_sees_other_images_in_each_epoch() -> None:
+    import keras
+    import tensorflow as tf
+
+    seen: list[bytes] = []
+
+    def note(_: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        tf.py_function(lambda values: seen.append(values.numpy().tobytes()), [outputs], [])
+        return tf.reduce_sum(outputs, axis=(1, 2))
+
+    images = np.random.default_rng(2).integers(0, 256, (8, 28, 28), dtype=np.uint8)
+    model = keras.Sequential([keras.Input((28, 28), dtype="uint8"), keras.layers.Rescaling(1.0)])
+    loop = Loop(model, images, images, Fit(2, 8, 0.1, augment=True), Objective(note, classifies=False))
+    # Nothing to learn here: only what the network is shown counts.
+    for random in (np.random.default_rng(1), np.random.default_rng(1), np.random.default_rng(2)):
+        loop.run_epoch(random)
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_reconstruction_is_measured_on_pixels_in_0_to_1() -> None:
+    import keras
+
+    images = np.random.default_rng(2).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    model = keras.Sequential([keras.Input((28, 28)), keras.layers.Rescaling(0.0), keras.layers.Reshape((28, 28, 1))])
+    loss, accuracy = Loop(model, images, images, SHORT, RECONSTRUCTION).evaluate(images, images)
+    assert loss == pytest.approx(np.mean((images / 255) ** 2), rel=1e-5)
+    assert math.isnan(accuracy)
 
 
 def test_bad_options_are_one_line() -> None:

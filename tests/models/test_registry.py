@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from lineup.config import Fit, Recipe
+from lineup.config import Fit, NetworkRecipe
 from lineup.errors import LineupError
-from lineup.models.fit import Fitted, TrainingData, predict_network
+from lineup.models.backup import Backup
+from lineup.models.fit import Fitted, Network, TrainingData
+from lineup.models.loop import predict
 from lineup.models.registry import Architecture, architecture, fit_model, list_architectures, register_model
 from lineup.records.record import Epoch
 
-ARCHITECTURES = list_architectures()
+if TYPE_CHECKING:
+    import keras
+
+NETWORKS = [entry for entry in list_architectures() if entry.kind == "network"]
 
 
-def recipe_of(entry: Architecture, epochs: int) -> Recipe:
+NO_BACKUP = Backup(None)
+
+
+def recipe_of(entry: Architecture, epochs: int) -> NetworkRecipe:
     """Return a short recipe for an architecture."""
-    return Recipe(
+    return NetworkRecipe(
         epochs=epochs,
         batch_size=16,
         learning_rate=0.001,
@@ -31,7 +41,7 @@ def recipe_of(entry: Architecture, epochs: int) -> Recipe:
     )
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES, ids=lambda entry: entry.name)
+@pytest.fixture(scope="module", params=NETWORKS, ids=lambda entry: entry.name)
 def trained(request: pytest.FixtureRequest) -> tuple[Architecture, Fitted, list[Epoch]]:
     """An architecture after one epoch of a few steps on random images."""
     entry: Architecture = request.param
@@ -41,18 +51,18 @@ def trained(request: pytest.FixtureRequest) -> tuple[Architecture, Fitted, list[
     data = TrainingData(images[:32], labels[:32], images[32:], labels[32:])
     recipe = recipe_of(entry, epochs=1)
     told: list[Epoch] = []
-    return entry, fit_model(entry)(entry, recipe, data, told.append), told
+    return entry, fit_model(entry)(entry, recipe, data, told.append, NO_BACKUP), told
 
 
 def test_parameter_count_is_the_registered_one(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
     entry, fitted, _ = trained
-    assert fitted.network.count_params() == entry.parameters
+    assert fitted.model.weights.parameters == entry.parameters
 
 
 def test_probabilities_of_raw_images(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
     _, fitted, _ = trained
     images = np.random.default_rng(2).integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    probabilities = predict_network(fitted.network, images)
+    probabilities = fitted.model.predict(images)
     assert probabilities.shape == (5, 10)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
@@ -63,9 +73,13 @@ def test_saved_model_answers_the_same(trained: tuple[Architecture, Fitted, list[
 
     _, fitted, _ = trained
     images = np.random.default_rng(3).integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    fitted.network.save(tmp_path / "network.keras")
+    fitted.model.save(tmp_path)
+    first = (tmp_path / "network.keras").read_bytes()
+    time.sleep(1.1)  # Keras writes the second of saving into the file
+    fitted.model.save(tmp_path)
+    assert (tmp_path / "network.keras").read_bytes() == first
     loaded = keras.saving.load_model(tmp_path / "network.keras")
-    np.testing.assert_array_equal(predict_network(loaded, images), predict_network(fitted.network, images))
+    np.testing.assert_array_equal(predict(loaded, images), fitted.model.predict(images))
 
 
 def test_every_epoch_is_told_and_kept(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
@@ -78,34 +92,69 @@ def test_every_epoch_is_told_and_kept(trained: tuple[Architecture, Fitted, list[
 
 
 def test_scaling_is_part_of_the_network() -> None:
-    from lineup.models.registry import classifier
+    from lineup.models.blocks import classifier
 
     images = np.array([0, 255], dtype=np.uint8)[:, None, None].repeat(28, 1).repeat(28, 2)
     for scaling, expected in (("unit", [0, 1]), ("symmetric", [-1, 1])):
-        scaled = predict_network(classifier("scaling_only", scaling, [], (28, 28)), images)
+        scaled = predict(classifier("scaling_only", scaling, [], (28, 28)), images)
         np.testing.assert_allclose(scaled[:, 0, 0], expected, atol=1e-6)
 
 
-def test_frozen_encoder_trains_its_head_alone() -> None:
-    entry = architecture("autoencoder", "frozen_encoder")
-    random = np.random.default_rng(4)
-    images = random.integers(0, 256, (64, 28, 28), dtype=np.uint8)
-    labels = np.arange(64, dtype=np.uint8) % 10
-    data = TrainingData(images, labels, images[:16], labels[:16])
-    fitted = []
-    for epochs in (1, 5):
-        import keras
+def fit_encoder(**settings: Any) -> Network:
+    """Return the network of the frozen-encoder pipeline, from one seed."""
+    import keras
 
-        keras.utils.set_random_seed(7)
-        fitted.append(fit_model(entry)(entry, recipe_of(entry, epochs), data, lambda row: None))
-    encoders = [item.network.get_layer("encoder").get_weights() for item in fitted]
-    heads = [item.network.get_layer("head").get_weights() for item in fitted]
+    entry = architecture("autoencoder", "frozen_encoder")
+    images = np.random.default_rng(4).integers(0, 256, (64, 28, 28), dtype=np.uint8)
+    labels = np.arange(64, dtype=np.uint8) % 10
+    keras.utils.set_random_seed(7)
+    recipe = dataclasses.replace(recipe_of(entry, 1), **settings)
+    data = TrainingData(images, labels, images[:16], labels[:16])
+    model = fit_model(entry)(entry, recipe, data, lambda row: None, NO_BACKUP).model
+    assert isinstance(model, Network)
+    assert model.weights.parameters == model.weights.trainable + model.weights.frozen
+    return model
+
+
+def changed(one: keras.Model, other: keras.Model) -> dict[str, bool]:
+    """Return, for each kind of weight of two encoders, whether training made a difference."""
+    found: dict[str, bool] = {}
+    weights = zip(one.get_layer("encoder").weights, other.get_layer("encoder").weights, strict=True)
+    for left, right in weights:
+        kind = left.path.rpartition("/")[2]
+        found[kind] = found.get(kind, False) or not np.array_equal(left.numpy(), right.numpy())
+    return found
+
+
+def test_frozen_encoder_trains_its_head_alone() -> None:
+    short, long = fit_encoder(epochs=1), fit_encoder(epochs=5)
     # Weights and the statistics of batch normalisation stay as the autoencoder left them, however long the head trains.
-    assert all(np.array_equal(one, other) for one, other in zip(*encoders, strict=True))
-    assert not all(np.array_equal(one, other) for one, other in zip(*heads, strict=True))
-    trainable = sum(int(np.prod(weight.shape)) for weight in fitted[0].network.trainable_weights)
-    assert trainable == 17_226
-    assert fitted[0].network.count_params() - trainable == 224_704
+    assert not any(changed(short.keras_model, long.keras_model).values())
+    assert short.weights.sha256 != long.weights.sha256
+    assert (short.weights.trainable, short.weights.frozen) == (17_226, 224_704)
+
+
+def test_thawed_batch_normalisation_goes_on_learning() -> None:
+    thawed = fit_encoder(options={"frozen_batch_norm": False})
+    differences = changed(fit_encoder().keras_model, thawed.keras_model)
+    assert {kind for kind, differs in differences.items() if differs} == {
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+    }
+
+
+def test_finetuning_moves_the_encoder_but_not_its_statistics() -> None:
+    tuned = fit_encoder(finetune=Fit(epochs=1, batch_size=16, learning_rate=0.001))
+    differences = changed(fit_encoder().keras_model, tuned.keras_model)
+    assert {kind for kind, differs in differences.items() if differs} == {"kernel", "bias"}
+
+
+def test_linear_probe() -> None:
+    assert fit_encoder(options={"probe": "linear"}).weights.trainable == 650
+    with pytest.raises(LineupError, match="probe = 'deep': expected one of mlp, linear"):
+        fit_encoder(options={"probe": "deep"})
 
 
 def test_head_on_codes_is_the_whole_network() -> None:
@@ -114,8 +163,8 @@ def test_head_on_codes_is_the_whole_network() -> None:
     images = np.random.default_rng(5).integers(0, 256, (32, 28, 28), dtype=np.uint8)
     labels = np.arange(32, dtype=np.uint8) % 10
     data = TrainingData(images, labels, images, labels)
-    fitted = fit_model(entry)(entry, recipe_of(entry, 2), data, lambda row: None)
-    accuracy = float((predict_network(fitted.network, images).argmax(axis=1) == labels).mean())
+    fitted = fit_model(entry)(entry, recipe_of(entry, 2), data, lambda row: None, NO_BACKUP)
+    accuracy = float((fitted.model.predict(images).argmax(axis=1) == labels).mean())
     assert accuracy == pytest.approx(fitted.history[-1].val_accuracy)
 
 
@@ -127,7 +176,7 @@ def test_a_name_is_registered_once() -> None:
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(LineupError, match="unknown family 'resnets'; known: dense, cnn, autoencoder"):
+    with pytest.raises(LineupError, match="unknown family 'resnets'; known: dense, wide_deep, conv1d, cnn"):
         list_architectures("resnets")
     with pytest.raises(LineupError, match="unknown architecture 'vgg' in family 'cnn'; known: basic_cnn, deeper_cnn"):
         architecture("cnn", "vgg")

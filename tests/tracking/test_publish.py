@@ -77,11 +77,11 @@ def published(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pu
     with store_in(tmp_path_factory.mktemp("published"), empty_store) as root:
         models = root / "runs" / "models"
         records = {
-            "one": network_record(models / "one", seed=1, published_accuracy=None),
+            "one": network_record(models / "one", seed=1),
             "two": network_record(models / "two", seed=2),
             "single": network_record(root / "experiments" / "one", seed=3, experiment="0a1b2c3d"),
         }
-        pair = Committee(members=["one", "two"], rule="average", report="A", published_accuracy=0.92)
+        pair = Committee(members=["one", "two"], rule="average", report="A")
         records["pair"] = build_committee("pair", pair, select(pair, models), models, root / "runs" / "pair")
         publish(root, records.values(), tell=told.append)
     return Published(root, records, told)
@@ -311,7 +311,7 @@ def test_deleted_store_is_built_again(published: Published, root: Path) -> None:
 def test_changed_record_takes_the_place_of_its_run(published: Published, copied: Path, tmp_path: Path) -> None:
     """Trained again with the same parameters: same key, other weights, other answers."""
     old = {name: run_of(copied, record).info.run_id for name, record in published.records.items()}
-    changed = network_record(tmp_path / "one", seed=8, published_accuracy=None)
+    changed = network_record(tmp_path / "one", seed=8)
     assert changed.header.key == published.records["one"].header.key
     told: list[str] = []
     records = [changed, published.records["two"], published.records["pair"]]

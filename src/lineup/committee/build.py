@@ -145,7 +145,6 @@ def _header(
         family="committee",
         architecture=committee.rule,
         report=committee.report,
-        published_accuracy=committee.published_accuracy,
         parameters={"rule": committee.rule, "members": ", ".join(member.name for member in members)},
         seed=None,
         threads=None,

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-import math
+import json
 import time
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lineup.records.record import Epoch, now
+from lineup.files import replacing_file
+from lineup.models.backup import Backup, Progress
+from lineup.models.blocks import classifier
+from lineup.models.loop import CLASSIFICATION, Loop, Objective, predict
+from lineup.records.record import Epoch, Weights, now
 
 if TYPE_CHECKING:
     import keras
 
-    from lineup.config import Fit, Recipe
+    from lineup.config import Fit, NetworkRecipe
     from lineup.models.registry import Architecture
 
-PREDICT_BATCH = 1000
-
 OnEpoch = Callable[[Epoch], None]
+
+
+class Model(Protocol):
+    """What a family trains: something that answers for raw images and can be saved."""
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 probabilities (n, k) of raw uint8 images (n, 28, 28)."""
+
+    def save(self, folder: Path) -> None:
+        """Write what `lineup.serving.load_predictor` loads, into an existing folder."""
+
+    @property
+    def weights(self) -> Weights:
+        """Its number of parameters and a hash of their values."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +51,8 @@ class TrainingData:
     ----------
     images, val_images : ndarray of shape (n, ...)
         Network inputs: raw uint8 images, or codes of an encoder.
-    labels, val_labels : ndarray of shape (n,) or, for reconstruction, (n, 28, 28, 1)
-        Class numbers, or the image to reconstruct.
+    labels, val_labels : ndarray of shape (n,) or, for reconstruction, (n, 28, 28)
+        Class numbers, or the raw image to reconstruct.
     """
 
     images: np.ndarray
@@ -48,31 +67,62 @@ class Fitted:
 
     Parameters
     ----------
-    network : keras.Model
+    model : Model
         Raw uint8 images (n, 28, 28) to class probabilities (n, k).
     history : list of Epoch
-        All phases, in order.
+        All phases, in order; empty if nothing was trained in epochs.
     phase_seconds : dict of str to float
         Wall time of each phase.
     arrays : dict of str to ndarray
         What figures need beside the record, such as reconstructions. Default none.
     """
 
-    network: keras.Model
+    model: Model
     history: list[Epoch]
     phase_seconds: dict[str, float]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def fit_classifier(entry: Architecture, recipe: Recipe, data: TrainingData, on_epoch: OnEpoch) -> Fitted:
+@dataclass(frozen=True)
+class Network:
+    """A Keras network as a `Model`."""
+
+    keras_model: keras.Model
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """See `Model`."""
+        return predict(self.keras_model, images)
+
+    def save(self, folder: Path) -> None:
+        """See `Model`."""
+        path = folder / "network.keras"
+        self.keras_model.save(path)
+        _without_dates(path)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Frozen parameters are those of layers that were not trained last, wherever in the network they are."""
+        network = self.keras_model
+        frozen = sum(
+            int(np.prod(weight.shape))
+            for layer in network._flatten_layers(include_self=False, recursive=True)
+            if not layer.trainable and not getattr(layer, "layers", None)
+            for weight in layer.weights
+        )
+        count = network.count_params()
+        return Weights(count, count - frozen, frozen, weights_sha256(network))
+
+
+def fit_classifier(
+    entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
+) -> Fitted:
     """Build an architecture of one stack of layers and fit it: the ``fit_model`` of the families without phases."""
-    from lineup.models.registry import classifier, image_shape
+    from lineup.models.registry import image_shape
 
     network = classifier(entry.name, recipe.scaling, entry.make(recipe.options), image_shape(entry.family))
-    started = time.perf_counter()
     random = np.random.default_rng(recipe.seed)
-    history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch)
-    return Fitted(network, history, {"classifier": time.perf_counter() - started})
+    history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch, backup=backup)
+    return Fitted(Network(network), history, phase_seconds(history))
 
 
 def fit_network(
@@ -83,115 +133,121 @@ def fit_network(
     *,
     phase: str,
     on_epoch: OnEpoch,
-    loss: str = "sparse_categorical_crossentropy",
-    metrics: Sequence[str] = ("accuracy",),
+    backup: Backup,
+    objective: Objective = CLASSIFICATION,
 ) -> list[Epoch]:
     """Fit a network with Adam and tell of every epoch.
-
-    The steps are Keras's own (`keras.Model.train_step`); the loop around them is not ``Model.fit``, for two reasons.
-    After ``keras.utils.set_random_seed`` its shuffling gives the *same* order in every epoch, because the generator
-    starts anew with each pass over the data: a network then sees the same batches again and again, overfits, and scores
-    lower (``benchmarks/shuffling.py`` measures by how much). And a whole epoch here is one TensorFlow call on data that
-    lies on the device, where ``fit`` returns to Python for each batch.
 
     Parameters
     ----------
     network : keras.Model
-        Not compiled yet.
+        Its weights are changed in place.
     data : TrainingData
-        The validation part is evaluated after each epoch and changes nothing.
+        The validation part is evaluated after each epoch. It changes nothing but with ``fit.patience``.
     fit : Fit
-        Epochs, batch size, learning rate.
+        Epochs, batch size, learning rate and the rest.
     random : numpy.random.Generator
-        Orders the images anew in each epoch.
+        Orders (and augments) the images anew in each epoch.
     phase : str
         Written into each row.
     on_epoch : callable
         Called with each `Epoch` as it ends.
-    loss, metrics : str, sequence of str
-        As Keras names them.
+    backup : Backup
+        Where an interrupted fit of this phase goes on, and is saved on its way.
+    objective : Objective
+        What is minimised. Default: the cross-entropy of classes.
 
     Returns
     -------
     list of Epoch
-    """
-    import keras
+        Fewer than ``fit.epochs`` if it stopped early.
 
-    network.compile(optimizer=keras.optimizers.Adam(fit.learning_rate), loss=loss, metrics=list(metrics))
-    run_epoch = _epoch_runner(network, data)
-    history: list[Epoch] = []
-    for epoch in range(1, fit.epochs + 1):
+    Notes
+    -----
+    With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss; with
+    ``fit.average_epochs`` the mean of the weights at the end of the last epochs (Izmailov et al., "Averaging weights
+    leads to wider optima and better generalization", 2018).
+    """
+    loop = Loop(network, data.images, data.labels, fit, objective)
+    progress = Progress([], random, loop.variables())
+    backup.restore(phase, progress)
+    for row in progress.history:
+        on_epoch(row)
+    while len(progress.history) < fit.epochs and not _has_stopped(progress.history, fit.patience):
         started = time.perf_counter()
-        training = run_epoch(epoch_batches(random, len(data.images), fit.batch_size))
-        validation = network.evaluate(
-            data.val_images, data.val_labels, batch_size=PREDICT_BATCH, verbose=0, return_dict=True
-        )
+        loss, accuracy = loop.run_epoch(random)
+        val_loss, val_accuracy = loop.evaluate(data.val_images, data.val_labels)
         row = Epoch(
             phase=phase,
-            epoch=epoch,
-            loss=training["loss"],
-            accuracy=training.get("accuracy", math.nan),
-            val_loss=float(validation["loss"]),
-            val_accuracy=float(validation.get("accuracy", math.nan)),
-            learning_rate=float(network.optimizer.learning_rate),
+            epoch=len(progress.history) + 1,
+            loss=loss,
+            accuracy=accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            learning_rate=loop.learning_rate(),
             seconds=time.perf_counter() - started,
             timestamp=now(),
         )
-        history.append(row)
+        progress.history.append(row)
+        _keep(progress, network, fit)
+        backup.save(phase, progress)
         on_epoch(row)
-    return history
+    if progress.kept:
+        network.set_weights(progress.kept)
+    return progress.history
 
 
-def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> list[np.ndarray]:
-    """Return the order of one epoch: every image once, in batches.
-
-    Parameters
-    ----------
-    random : numpy.random.Generator
-        Each call gives another order.
-    images, batch_size : int
-        How many images there are, and how many a batch has.
-
-    Returns
-    -------
-    list of ndarray of shape (batches, size), int32
-        All whole batches in one array; if images are left over, a second array with one smaller batch.
-    """
-    order = random.permutation(images).astype(np.int32)
-    whole = images // batch_size * batch_size
-    parts = [order[:whole].reshape(-1, batch_size), order[whole:].reshape(1, -1)]
-    return [part for part in parts if part.size]
+def _has_stopped(history: list[Epoch], patience: int | None) -> bool:
+    """Return whether the validation loss has not improved for ``patience`` epochs."""
+    return patience is not None and len(history) - _best_epoch(history) >= patience
 
 
-def _epoch_runner(network: keras.Model, data: TrainingData) -> Callable[[list[np.ndarray]], dict[str, float]]:
-    """Return a function that trains on the batches of one epoch and returns the mean loss and metrics over them."""
+def _best_epoch(history: list[Epoch]) -> int:
+    """Return the number of the epoch with the lowest validation loss, of equals the first; 0 if there is none."""
+    return min(history, key=lambda row: row.val_loss).epoch if history else 0
+
+
+def _keep(progress: Progress, network: keras.Model, fit: Fit) -> None:
+    """Keep the weights that the network gets in the end, if they are not those of the last epoch."""
+    epoch = len(progress.history)
+    if fit.patience is not None and _best_epoch(progress.history) == epoch:
+        progress.kept = network.get_weights()
+    averaged = epoch - (fit.epochs - fit.average_epochs)
+    if averaged > 0:
+        weights = network.get_weights()
+        former = progress.kept or weights
+        progress.kept = [mean + (new - mean) / averaged for mean, new in zip(former, weights, strict=True)]
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of what computes a network: the ``libraries`` of every family of networks."""
+    import keras
     import tensorflow as tf
 
-    images, labels = tf.constant(data.images), tf.constant(data.labels)
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def train(batches: tf.Tensor) -> None:
-        for number in tf.range(tf.shape(batches)[0]):
-            batch = batches[number]
-            network.train_step((tf.gather(images, batch), tf.gather(labels, batch)))
-
-    def run_epoch(parts: list[np.ndarray]) -> dict[str, float]:
-        network.reset_metrics()
-        for part in parts:
-            train(tf.constant(part))
-        return {name: float(value) for name, value in network.get_metrics_result().items()}
-
-    return run_epoch
+    return {"keras": keras.__version__, "tensorflow": tf.__version__}
 
 
-def predict_network(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return a network's outputs for many inputs, as float32."""
-    outputs = network.predict(images, batch_size=PREDICT_BATCH, verbose=0)
-    return np.asarray(outputs, dtype=np.float32)
+def phase_seconds(history: list[Epoch]) -> dict[str, float]:
+    """Return the wall time of each phase: of its epochs, each with its validation."""
+    seconds: dict[str, float] = {}
+    for row in history:
+        seconds[row.phase] = seconds.get(row.phase, 0.0) + row.seconds
+    return seconds
+
+
+def _without_dates(path: Path) -> None:
+    """Write a ``.keras`` archive anew without the date of saving, so that equal networks are equal files."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(parts["metadata.json"])
+    parts["metadata.json"] = json.dumps(metadata | {"date_saved": ""}).encode()
+    with replacing_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # whose date is the earliest that an archive can hold
 
 
 def weights_sha256(network: keras.Model) -> str:
-    """Return a hash of all weights: the identity of a trained network, since ``.keras`` files hold their date."""
+    """Return a hash of all weights: the identity of a trained network."""
     digest = hashlib.sha256()
     for weight in network.get_weights():
         digest.update(str((weight.dtype, weight.shape)).encode())

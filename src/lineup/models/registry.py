@@ -11,18 +11,24 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lineup.errors import LineupError
 
-if TYPE_CHECKING:
-    import keras
-
-# A builder returns the network from scaled images to class probabilities. For the family ``autoencoder`` it returns
-# the parts that are trained one after another; see ``lineup.models.autoencoder``.
+# A builder returns a `lineup.models.blocks.Stack` from scaled images to class probabilities. For the family
+# ``autoencoder`` it returns the parts that are trained one after another, for ``classical`` an estimator.
 Builder = Callable[..., Any]
 
-FAMILIES = ("dense", "cnn", "autoencoder")
+FAMILIES = {
+    "dense": "network",
+    "wide_deep": "network",
+    "conv1d": "network",
+    "cnn": "network",
+    "residual": "network",
+    "autoencoder": "network",
+    "classical": "classical",
+}
+"""Every family and its kind: a Keras network, or a classical model of scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,8 @@ class Architecture:
     report : str
         Letter of the published report that describes it.
     parameters : int
-        Number of parameters, batch-normalisation statistics included; a test builds the network and counts.
-    published_accuracy : float or None
-        The report's test accuracy.
+        Number of parameters, batch-normalisation statistics included; a test builds the network and counts. 0 for a
+        classical model, whose size depends on its training.
     build : Callable
         The builder; its keyword arguments are the architecture's ``options`` in ``params.yaml``.
     """
@@ -47,7 +52,6 @@ class Architecture:
     family: str
     report: str
     parameters: int
-    published_accuracy: float | None
     build: Builder
 
     def make(self, options: Mapping[str, Any]) -> Any:
@@ -65,6 +69,11 @@ class Architecture:
             raise LineupError(f"options of {self.name} ({given}): {' '.join(str(error).split())}") from error
 
     @property
+    def kind(self) -> str:
+        """``network`` or ``classical``."""
+        return FAMILIES[self.family]
+
+    @property
     def summary(self) -> str:
         """First line of the builder's docstring."""
         return (inspect.getdoc(self.build) or "").split("\n", 1)[0]
@@ -78,9 +87,7 @@ class Architecture:
 _ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
 
 
-def register_model(
-    *, report: str, parameters: int, published_accuracy: float | None = None
-) -> Callable[[Builder], Builder]:
+def register_model(*, report: str, parameters: int) -> Callable[[Builder], Builder]:
     """Return a decorator that registers a builder under its own name, in the family of its module.
 
     Raises
@@ -94,7 +101,7 @@ def register_model(
         name = build.__name__
         if (family, name) in _ARCHITECTURES:
             raise ValueError(f"architecture {name!r} is registered twice in family {family!r}")
-        _ARCHITECTURES[family, name] = Architecture(name, family, report, parameters, published_accuracy, build)
+        _ARCHITECTURES[family, name] = Architecture(name, family, report, parameters, build)
         return build
 
     return register
@@ -134,43 +141,11 @@ def fit_model(entry: Architecture) -> Callable[..., Any]:
     return importlib.import_module(f"lineup.models.{entry.family}").fit_model  # type: ignore[no-any-return]
 
 
+def libraries(entry: Architecture) -> dict[str, str]:
+    """Return the versions of what computes in an architecture's family."""
+    return importlib.import_module(f"lineup.models.{entry.family}").libraries()  # type: ignore[no-any-return]
+
+
 def image_shape(family: str) -> tuple[int, ...]:
     """Return the shape of one scaled image that the networks of a family take."""
     return importlib.import_module(f"lineup.models.{family}").IMAGE_SHAPE  # type: ignore[no-any-return]
-
-
-def classifier(name: str, scaling: str, layers: list[keras.Layer], image_shape: tuple[int, ...]) -> keras.Model:
-    """Return a Keras model from raw images to class probabilities.
-
-    The scaling is part of the network, so that a saved model takes the images as they are stored.
-
-    Parameters
-    ----------
-    name : str
-        Name of the Keras model.
-    scaling : {"unit", "symmetric"}
-        Pixels to [0, 1] (reports A, B, C, E) or to [-1, 1] (report D).
-    layers : list of keras.Layer
-        From scaled images of ``image_shape`` to the softmax.
-    image_shape : tuple of int
-        (28, 28) for networks over rows, (28, 28, 1) for convolutions.
-
-    Returns
-    -------
-    keras.Model
-        Input uint8 (n, 28, 28), output float32 (n, 10).
-    """
-    import keras
-
-    return keras.Sequential(
-        [keras.Input((28, 28), dtype="uint8"), *scaling_layers(scaling, image_shape), *layers], name=name
-    )
-
-
-def scaling_layers(scaling: str, image_shape: tuple[int, ...]) -> list[keras.Layer]:
-    """Return the layers from raw uint8 images (n, 28, 28) to scaled float32 images (n, *image_shape)."""
-    from keras import layers
-
-    scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]
-    rescale = layers.Rescaling(scale, offset, name="scaling")
-    return [rescale] if image_shape == (28, 28) else [rescale, layers.Reshape(image_shape, name="channels")]

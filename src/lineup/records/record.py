@@ -157,8 +157,6 @@ class Header:
         Module and builder of a model; ``committee`` and the rule of a committee.
     report : str
         Letter of the published report.
-    published_accuracy : float or None
-        The report's test accuracy.
     parameters : dict
         Everything it was made with, flat: ``epochs``, ``learning_rate``, ``pretrain.epochs``, …
     seed, threads : int or None
@@ -185,7 +183,6 @@ class Header:
     family: str
     architecture: str
     report: str
-    published_accuracy: float | None
     parameters: dict[str, Value]
     seed: int | None
     threads: int | None

@@ -9,6 +9,7 @@ from lineup.figures.leaderboard import leaderboard
 from lineup.figures.save import save_png
 from lineup.files import replacing_file
 from lineup.records.record import Record
+from lineup.report.claims import published_accuracy
 from lineup.report.leaderboard import LeaderboardRow, leaderboard_frame, leaderboard_markdown
 
 CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
@@ -52,6 +53,6 @@ def _row(record: Record) -> LeaderboardRow:
         test_macro_f1=metrics["test_macro_f1"],
         test_count=header.data.test_images,
         # A published figure was measured on the real data and stands beside nothing else.
-        published=None if header.data.generated else header.published_accuracy,
+        published=None if header.data.generated else published_accuracy(header.name),
         training_seconds=record.runtime.training_seconds if header.weights else None,
     )

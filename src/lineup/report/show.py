@@ -52,10 +52,10 @@ def show_architectures(family: str | None) -> None:
     console = Console()
     wide = console.width >= WIDE
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("name", "family", "report", "parameters", "published", *(["what"] if wide else [])):
-        table.add_column(name, justify="right" if name in ("parameters", "published") else "left", no_wrap=True)
+    for name in ("name", "family", "report", "parameters", *(["what"] if wide else [])):
+        table.add_column(name, justify="right" if name == "parameters" else "left", no_wrap=True)
     for entry in list_architectures(family):
-        published = f"{entry.published_accuracy:.4f}" if entry.published_accuracy else "-"
-        cells = [entry.name, entry.family, entry.report, f"{entry.parameters:,}", published]
+        parameters = f"{entry.parameters:,}" if entry.parameters else "-"
+        cells = [entry.name, entry.family, entry.report, parameters]
         table.add_row(*cells, *([entry.summary] if wide else []))
     console.print(table)

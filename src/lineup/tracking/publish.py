@@ -23,6 +23,7 @@ from lineup.figures.save import save_png
 from lineup.files import file_sha256
 from lineup.records import record as files
 from lineup.records.record import Record
+from lineup.report.claims import published_accuracy
 from lineup.tracking.runs import (
     ATTEMPT,
     DIGEST,
@@ -189,7 +190,8 @@ def _note(record: Record) -> str:
     data = f"{header.data.title}, {header.data.test_images:,} test images"
     if header.data.generated:
         data = f"**Generated data** ({header.data.name}): says nothing about a real dataset. {data}"
-    published = f" The report gives {header.published_accuracy:.4f}." if header.published_accuracy else ""
+    claimed = published_accuracy(header.name)
+    published = f" The report gives {claimed:.4f}." if claimed else ""
     return f"{header.kind} `{header.name}` of report {header.report}. {data}.{published}"
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from lineup.records.machine import this_machine
 from lineup.records.record import Device
 
 
@@ -26,38 +31,77 @@ def quiet_stderr() -> Iterator[None]:
         os.close(saved)
 
 
-def prepare(threads: int, seed: int, cpu_model: str) -> Device:
-    """Import TensorFlow, set its threads and all seeds, and return the device that it will use.
-
-    It must be called before the first TensorFlow operation of the process: threads cannot be changed after it.
+@dataclass(frozen=True)
+class Environment:
+    """What a training computes with, as its record says it.
 
     Parameters
     ----------
+    device : Device
+    onednn : bool
+        Whether TensorFlow may use oneDNN, which reorders sums.
+    """
+
+    device: Device
+    onednn: bool
+
+
+def prepare(kind: str, threads: int, seed: int) -> Environment:
+    """Prepare this process for a training: threads and seeds.
+
+    Parameters
+    ----------
+    kind : str
+        ``network`` or ``classical``. Only the first imports TensorFlow, and it must be called before the first
+        TensorFlow operation of the process: threads cannot be changed after it.
     threads : int
-        Threads inside one operation and between operations.
+        Of TensorFlow, inside one operation and between operations; or of scikit-learn.
     seed : int
         Seed of Python, NumPy and Keras.
-    cpu_model : str
-        The name to give to the device if it is the CPU.
     """
+    cpu = Device("cpu", this_machine().cpu_model)
+    if kind == "classical":
+        _prepare_sklearn(threads, seed)
+        return Environment(cpu, onednn=False)
+    gpus = _prepare_tensorflow(threads, seed)
+    if not gpus:
+        return Environment(cpu, onednn_enabled())
+
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return Environment(Device("gpu", str(details.get("device_name", "GPU"))), onednn_enabled())
+
+
+def _prepare_sklearn(threads: int, seed: int) -> None:
+    """Set the threads of everything that scikit-learn computes with: BLAS, OpenMP and joblib; and NumPy's seed."""
+    import joblib
+    import sklearn.ensemble  # loads OpenMP, whose threads can be limited only then
+    import sklearn.neighbors  # noqa: F401
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(threads)
+    joblib.parallel_config(n_jobs=threads)
+    np.random.seed(seed)
+
+
+def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
+    """Import TensorFlow quietly, set threads, memory and seeds, and return the GPUs."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():
         import keras
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus: list[Any] = tf.config.list_physical_devices("GPU")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     for gpu in gpus:
         # Otherwise the first process takes the whole memory and a second training on the same GPU fails.
         tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(seed)
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return Device("gpu", str(details.get("device_name", "GPU")))
-    return Device("cpu", cpu_model)
+    return gpus
 
 
 def onednn_enabled() -> bool:
-    """Return whether TensorFlow may use oneDNN, which reorders sums: on unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
+    """Return whether TensorFlow may use oneDNN: on unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"

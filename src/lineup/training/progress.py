@@ -6,6 +6,9 @@ import math
 
 from lineup.records.record import Epoch, Header
 
+# Where a recipe has the settings of each phase.
+_SECTIONS = {"classifier": "", "autoencoder": "pretrain.", "finetuning": "finetune."}
+
 
 class Progress:
     """A listener of a training that prints."""
@@ -24,8 +27,7 @@ class Progress:
         """Print one epoch."""
         header = self._header
         phase = "" if row.phase == "classifier" else f" {row.phase}"
-        prefix = "" if row.phase == "classifier" else "pretrain."
-        epochs = header.parameters[f"{prefix}epochs"]
+        epochs = header.parameters[f"{_SECTIONS[row.phase]}epochs"]
         speed = header.data.training_images / row.seconds
         print(
             f"{header.name}{phase} epoch {row.epoch}/{epochs}  {_measures('', row.loss, row.accuracy)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import platform
 import uuid
 from collections.abc import Sequence
@@ -13,19 +14,17 @@ import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import replacing_folder
-from lineup.models.fit import Fitted, TrainingData, predict_network, weights_sha256
-from lineup.models.registry import architecture, fit_model
+from lineup.models.backup import Backup
+from lineup.models.fit import Fitted, TrainingData
+from lineup.models.registry import Architecture, architecture, fit_model, libraries
 from lineup.npz import write_npz
-from lineup.records.machine import this_machine
 from lineup.records.record import (
     MODEL,
     DataIdentity,
-    Device,
     Epoch,
     Header,
     Predictions,
     Record,
-    Weights,
     flatten,
     now,
     read_record,
@@ -33,10 +32,10 @@ from lineup.records.record import (
     write_record,
 )
 from lineup.records.score import score
-from lineup.training.devices import onednn_enabled, prepare
+from lineup.training.devices import Environment, prepare
 
 if TYPE_CHECKING:
-    from lineup.config import Recipe
+    from lineup.config import ClassicalRecipe, NetworkRecipe
     from lineup.data.dataset import Dataset
 
 
@@ -52,12 +51,13 @@ class Listener(Protocol):
 
 def train_model(
     name: str,
-    recipe: Recipe,
+    recipe: NetworkRecipe | ClassicalRecipe,
     dataset: Dataset,
     folder: Path,
     *,
     threads: int,
     experiment: str | None = None,
+    backups: Path | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Record:
     """Train a model by its recipe and write its record.
@@ -68,16 +68,19 @@ def train_model(
     ----------
     name : str
         Name of the record.
-    recipe : Recipe
+    recipe : NetworkRecipe or ClassicalRecipe
         Architecture and everything that its training depends on.
     dataset : Dataset
         Images, labels and the shared split.
     folder : Path
         Where the record goes; a former one there is replaced when the new one is whole.
     threads : int
-        Of TensorFlow.
+        Of TensorFlow or scikit-learn.
     experiment : str, optional
         A name of its own for a single experiment. Default: a run of the pipeline.
+    backups : Path, optional
+        Folder in which long trainings leave a backup on their way; one that was interrupted goes on from there.
+        Default: none.
     listeners : sequence of Listener
         Told of the start and of each epoch.
 
@@ -85,69 +88,60 @@ def train_model(
     -------
     Record
     """
-    device = prepare(threads, recipe.seed, this_machine().cpu_model)
-    header = dataclasses.replace(_header(name, recipe, dataset, threads, device), experiment=experiment)
+    entry = architecture(recipe.family, recipe.architecture)
+    environment = prepare(entry.kind, threads, recipe.seed)
+    header = _header(name, entry, recipe, dataset, threads, environment, experiment)
     attempt, started = uuid.uuid4().hex, now()
     for listener in listeners:
         listener.start(header, attempt, started)
 
-    fitting = dataset.training_indices(recipe.validation)
-    validation = dataset.validation_indices(recipe.validation)
-    data = TrainingData(
-        dataset.train_images[fitting],
-        dataset.train_labels[fitting],
-        dataset.train_images[validation],
-        dataset.train_labels[validation],
-    )
-    entry = architecture(recipe.family, recipe.architecture)
-    fitted: Fitted = fit_model(entry)(entry, recipe, data, lambda row: _tell(listeners, row))
+    backup = Backup(backups and backups / f"{header.key}-{_code_sha256(entry)}")
+    data = _training_data(dataset, recipe.validation)
+    fitted: Fitted = fit_model(entry)(entry, recipe, data, lambda row: _tell(listeners, row), backup)
+    header = dataclasses.replace(header, weights=fitted.model.weights)
 
+    predictions = _predict(fitted, dataset, recipe.validation)
+    speed = _images_per_second(fitted, len(data.labels))
     with replacing_folder(folder) as partial:
         _save_model(fitted, partial / MODEL)
-        predictions = _predict(fitted, dataset, validation)
         write_record(
             partial,
-            dataclasses.replace(header, weights=_weights(fitted)),
+            header,
             fitted.history,
             score(predictions, dataset.classes),
             predictions,
             confusion_counts(predictions.test_probabilities, predictions.test_labels, len(dataset.classes)),
-            runtime_of(
-                attempt,
-                started,
-                fitted.phase_seconds,
-                images_per_second=_images_per_second(fitted, len(fitting)),
-            ),
+            runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed),
         )
+    backup.remove()
     return read_record(folder)
 
 
-def _header(name: str, recipe: Recipe, dataset: Dataset, threads: int, device: Device) -> Header:
-    import keras
-    import tensorflow as tf
-
-    entry = architecture(recipe.family, recipe.architecture)
-    parameters = dataclasses.asdict(recipe)
-    if recipe.pretrain is None:
-        del parameters["pretrain"]
+def _header(
+    name: str,
+    entry: Architecture,
+    recipe: NetworkRecipe | ClassicalRecipe,
+    dataset: Dataset,
+    threads: int,
+    environment: Environment,
+    experiment: str | None,
+) -> Header:
+    given = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
+    given["threads"] = threads
+    if entry.kind == "network":
+        given["optimizer"] = "adam"
     return Header(
         name=name,
-        kind="network",
+        kind=entry.kind,
         family=entry.family,
         architecture=entry.name,
         report=entry.report,
-        published_accuracy=entry.published_accuracy,
-        parameters=flatten(parameters) | {"threads": threads, "optimizer": "adam"},
+        parameters=flatten(given),
         seed=recipe.seed,
         threads=threads,
-        device=device,
-        onednn=onednn_enabled(),
-        libraries={
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-        },
+        device=environment.device,
+        onednn=environment.onednn,
+        libraries={"python": platform.python_version(), "numpy": np.__version__} | libraries(entry),
         data=DataIdentity(
             name=dataset.name,
             title=dataset.title,
@@ -158,6 +152,24 @@ def _header(name: str, recipe: Recipe, dataset: Dataset, threads: int, device: D
             validation_images=len(dataset.validation_indices(recipe.validation)),
             test_images=len(dataset.test_labels),
         ),
+        experiment=experiment,
+    )
+
+
+def _code_sha256(entry: Architecture) -> str:
+    """Return a hash of the code of a training: a backup that other code has left is none of this one's."""
+    models = Path(__file__).parents[1] / "models"
+    code = (models / f"{module}.py" for module in (entry.family, "backup", "blocks", "fit", "loop"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in code)).hexdigest()[:8]
+
+
+def _training_data(dataset: Dataset, share: float) -> TrainingData:
+    fitting, validation = dataset.training_indices(share), dataset.validation_indices(share)
+    return TrainingData(
+        dataset.train_images[fitting],
+        dataset.train_labels[fitting],
+        dataset.train_images[validation],
+        dataset.train_labels[validation],
     )
 
 
@@ -168,32 +180,27 @@ def _tell(listeners: Sequence[Listener], row: Epoch) -> None:
 
 def _save_model(fitted: Fitted, folder: Path) -> None:
     folder.mkdir()
-    fitted.network.save(folder / "network.keras")
+    fitted.model.save(folder)
     if fitted.arrays:
         write_npz(folder / "figures.npz", fitted.arrays)
 
 
-def _predict(fitted: Fitted, dataset: Dataset, validation: np.ndarray) -> Predictions:
+def _predict(fitted: Fitted, dataset: Dataset, share: float) -> Predictions:
+    validation = dataset.validation_indices(share)
     return Predictions(
         val_indices=validation.astype(np.int32),
         val_labels=dataset.train_labels[validation],
-        val_probabilities=predict_network(fitted.network, dataset.train_images[validation]),
+        val_probabilities=fitted.model.predict(dataset.train_images[validation]),
         test_indices=np.arange(len(dataset.test_labels), dtype=np.int32),
         test_labels=dataset.test_labels,
-        test_probabilities=predict_network(fitted.network, dataset.test_images),
+        test_probabilities=fitted.model.predict(dataset.test_images),
     )
-
-
-def _weights(fitted: Fitted) -> Weights:
-    count = fitted.network.count_params()
-    frozen = sum(
-        int(np.prod(weight.shape)) for layer in fitted.network.layers if not layer.trainable for weight in layer.weights
-    )
-    return Weights(count, count - frozen, frozen, weights_sha256(fitted.network))
 
 
 def _images_per_second(fitted: Fitted, images: int) -> float:
     """Return how many training images the last phase saw in a second of its wall time."""
+    if not fitted.history:
+        return images / sum(fitted.phase_seconds.values())
     last = fitted.history[-1].phase
     epochs = sum(row.phase == last for row in fitted.history)
     return epochs * images / fitted.phase_seconds[last]

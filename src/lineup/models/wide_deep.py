@@ -1,0 +1,30 @@
+"""Networks with a wide and a deep path (Cheng et al., "Wide & deep learning for recommender systems", 2016)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lineup.models.blocks import Stack, apply, dense_end, hidden
+from lineup.models.fit import fit_classifier as fit_model
+from lineup.models.fit import libraries
+from lineup.models.registry import register_model
+
+__all__ = ["IMAGE_SHAPE", "fit_model", "libraries"]
+
+IMAGE_SHAPE = (28, 28)
+
+
+@register_model(report="B", parameters=18_290)
+def wide_deep(units: int = 30, dropout: float = 0.5) -> Stack:
+    """Two layers of 30 units over each row of pixels, beside the image itself: report B."""
+    from keras import layers
+
+    deep: Stack = []
+    for _ in range(2):
+        deep += [hidden(units), layers.BatchNormalization()]
+    deep.append(layers.Dropout(dropout))
+
+    def wide_and_deep(image: Any) -> Any:
+        return layers.Concatenate()([image, apply(deep, image)])
+
+    return [wide_and_deep, *dense_end()]
