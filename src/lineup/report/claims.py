@@ -15,7 +15,7 @@ from lineup.seeds import base_name
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Claim:
     """The published numbers of one model or committee, on the 10,000 test images.
 
