@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
-from lineup.figures.save import save_png
 from lineup.files import file_sha256
 from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.report.claims import published_accuracy
+from lineup.tracking.groups import publish_groups
 from lineup.tracking.runs import (
     ATTEMPT,
     DIGEST,
@@ -37,6 +37,7 @@ from lineup.tracking.runs import (
     log_params,
     process_tag,
 )
+from lineup.tracking.stamp import is_published, note_published
 from lineup.tracking.store import open_store, store_errors_as_one_line, tracking_uri
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
     experiments: dict[str, str] = {}
     records = list(records)
     _check_whole(records)
+    if run_id is None and is_published(root, records):
+        tell(f"MLflow: {len(records)} unchanged ({tracking_uri(root)})")
+        return
     with store_errors_as_one_line(tracking_uri(root), "; the records are whole, publish again later"):
         for record in records:
             data = record.header.data.name
@@ -91,6 +95,8 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
             counts[outcome] += 1
             if outcome != "unchanged":
                 tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
+        publish_groups(client, records, run_ids)
+    note_published(root, records)
     tell(f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})")
 
 
@@ -249,6 +255,8 @@ def _log_dataset(client: MlflowClient, run_id: str, record: Record) -> None:
 
 
 def _write_artifacts(record: Record, folder: Path) -> None:
+    from lineup.figures.save import save_png  # imports matplotlib, which takes a second
+
     (folder / "record").mkdir()
     for name in (files.HEADER, files.HISTORY, files.METRICS, files.PREDICTIONS, files.CONFUSION, files.RUNTIME):
         (folder / "record" / name).write_bytes((record.folder / name).read_bytes())

@@ -69,7 +69,8 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
     uri = tracking_uri(root)
     mlflow.set_tracking_uri(uri)
     name = experiment_name(data)
-    folder = _local_folder(uri)
+    database = store_file(uri)
+    folder = database and database.parent
     with FileLock((folder or root) / ".mlflow.lock"):
         client = mlflow.MlflowClient(uri)  # makes the tables of a store that has none
         experiment = client.get_experiment_by_name(name)
@@ -90,10 +91,10 @@ def _experiment_tags(data: str) -> dict[str, str]:
     return {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": note}
 
 
-def _local_folder(uri: str) -> Path | None:
-    """Return the folder of a sqlite store; None for a server, which knows its own places."""
+def store_file(uri: str) -> Path | None:
+    """Return the file of a sqlite store; None for a server, which knows its own places."""
     parts = urlsplit(uri)
-    return Path(parts.path.removeprefix("/")).resolve().parent if parts.scheme == "sqlite" else None
+    return Path(parts.path.removeprefix("/")).resolve() if parts.scheme == "sqlite" else None
 
 
 def count_runs(root: Path) -> str:

@@ -1,0 +1,48 @@
+"""Know without opening the store that nothing has to be published: MLflow alone takes seconds to import.
+
+After publishing, a small file in the project folder says of which records, and how the file of the store looked then.
+While both are the same, the store holds what publishing left there. Whoever writes into the store, or deletes it,
+changes its file, and publishing looks closely again. Of a store behind a server nothing can be known from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lineup.files import replacing_file
+from lineup.records.record import Record
+from lineup.tracking.store import store_file, tracking_uri
+
+STAMP = ".published.json"
+
+
+def is_published(root: Path, records: Sequence[Record]) -> bool:
+    """Return whether the store is certainly as publishing these records left it."""
+    state = _state(root, records)
+    try:
+        return state is not None and bool(json.loads((root / STAMP).read_text(encoding="utf-8")) == state)
+    except (OSError, ValueError):
+        return False
+
+
+def note_published(root: Path, records: Sequence[Record]) -> None:
+    """Note that these records have just been published."""
+    state = _state(root, records)
+    if state is not None:
+        with replacing_file(root / STAMP) as partial:
+            partial.write_text(json.dumps(state), encoding="utf-8")
+
+
+def _state(root: Path, records: Sequence[Record]) -> dict[str, Any] | None:
+    """Return what is compared; None if the store is no file here."""
+    database = store_file(tracking_uri(root))
+    if database is None or not database.is_file():
+        return None
+    digests = hashlib.sha256("".join(f"{record.folder}{record.digest()}" for record in records).encode())
+    files = [database, *(database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-journal"))]
+    looks = [[file.name, file.stat().st_mtime_ns, file.stat().st_size] for file in files if file.is_file()]
+    return {"store": str(database), "files": looks, "records": digests.hexdigest()}

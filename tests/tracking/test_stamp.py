@@ -1,0 +1,80 @@
+"""Publishing knows from a small file that nothing has to be done, and only if nothing has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from lineup.records.record import METRICS, MODEL, Record, read_record
+from lineup.tracking.publish import publish
+from lineup.tracking.stamp import is_published
+from tests.make_records import make_record, random_predictions
+from tests.networks import save_network
+
+from .conftest import store_in
+
+
+@pytest.fixture
+def published(tmp_path: Path, empty_store: Path) -> Iterator[tuple[Path, Record]]:
+    """A project folder with one record, which is in its store."""
+    with store_in(tmp_path / "project", empty_store) as root:
+        save_network(root / "runs" / MODEL, 1)
+        record = make_record(root / "runs", random_predictions(1))
+        publish(root, [record], tell=lambda line: None)
+        yield root, record
+
+
+def test_nothing_to_publish_needs_no_mlflow(published: tuple[Path, Record]) -> None:
+    root, record = published
+    assert is_published(root, [record])
+    code = (
+        "import sys; from pathlib import Path; from lineup.records.record import read_record;"
+        "from lineup.tracking.publish import publish;"
+        f"publish(Path({str(root)!r}), [read_record(Path({str(record.folder)!r}))], tell=print);"
+        "sys.exit('mlflow' in sys.modules or 'matplotlib' in sys.modules or 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "MLflow: 1 unchanged" in done.stdout
+
+
+def test_a_changed_record_is_noticed(published: tuple[Path, Record]) -> None:
+    root, record = published
+    metrics = record.folder / METRICS
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace("0.", "0.0", 1), encoding="utf-8")
+    assert not is_published(root, [read_record(record.folder)])
+
+
+def test_another_record_is_noticed(published: tuple[Path, Record]) -> None:
+    root, record = published
+    assert not is_published(root, [record, record])
+    assert not is_published(root, [])
+
+
+def test_a_write_into_the_store_is_noticed(published: tuple[Path, Record]) -> None:
+    root, record = published
+    run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
+    mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}").delete_run(run.info.run_id)
+    assert not is_published(root, [record])
+    told: list[str] = []
+    publish(root, [record], tell=told.append)
+    assert "1 new" in told[-1]
+    assert is_published(root, [record])
+
+
+def test_a_deleted_store_is_noticed(published: tuple[Path, Record]) -> None:
+    root, record = published
+    (root / "mlflow.db").unlink()
+    assert not is_published(root, [record])
+
+
+def test_another_store_is_noticed(published: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    root, record = published
+    for uri in (f"sqlite:///{root / 'other.db'}", "http://127.0.0.1:1"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        assert not is_published(root, [record])
