@@ -7,13 +7,15 @@ finds nothing left.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,19 +33,26 @@ class Plan:
     ----------
     needs : dict of str to set of str
         Every stage that may have to run, and those of them that must be done before it.
+    seconds : dict of str to float
+        How long a stage took when it last ran, where that is known. Default: of none.
     running, done, failed : set of str
         Stages by state.
     """
 
     needs: dict[str, set[str]]
+    seconds: dict[str, float] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     done: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
 
     def ready(self) -> list[str]:
-        """Return the stages that can start now, in the pipeline's order."""
+        """Return the stages that can start now, the longest first, so that no long one is left to run alone.
+
+        A stage of which no time is known may be long, too: those come first of all, in the pipeline's order.
+        """
         started = self.running | self.done | self.failed
-        return [name for name, needs in self.needs.items() if name not in started and needs <= self.done]
+        ready = [name for name, needs in self.needs.items() if name not in started and needs <= self.done]
+        return sorted(ready, key=lambda name: -self.seconds.get(name, math.inf))
 
     def blocked(self) -> list[str]:
         """Return the stages that can never start because one before them failed."""
@@ -72,7 +81,8 @@ def repro(root: Path, jobs: int, *, tell: Callable[[str], None] = print) -> None
         If a stage fails. What does not depend on it is finished first.
     """
     started = time.perf_counter()
-    plan = Plan(stages_to_run(root))
+    needs = stages_to_run(root)
+    plan = Plan(needs, former_seconds(root, needs))
     events: queue.Queue[tuple[str, int]] = queue.Queue()
     gpus: queue.Queue[str] = queue.Queue()
     for slot in _gpu_slots(jobs):
@@ -115,6 +125,20 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
             for stage in order
             if stage in wanted
         }
+
+
+def former_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
+    """Return how long trainings and committees took, from the ``runtime.json`` of the records that they left last."""
+    folders = {"train": "models", "committee": "committees"}
+    seconds = {}
+    for stage in stages:
+        group, _, name = stage.partition("@")
+        path = root / "runs" / folders.get(group, group) / name / "runtime.json"
+        try:
+            seconds[stage] = float(json.loads(path.read_text(encoding="utf-8"))["training_seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # no record yet, or none that says it
+    return seconds
 
 
 def _run_stage(

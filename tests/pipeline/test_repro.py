@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lineup.repro import Plan
+from lineup.repro import Plan, former_seconds
 
 from .conftest import Checkout, ran
 
 # Outputs that say how long something took, and what is made from them.
-TIMED = ("history.csv", "runtime.json", "model", "runs/models", "runs/committees", "leaderboard")
+TIMED = ("history.csv", "runtime.json", "runs/models", "runs/committees", "leaderboard")
 
 
 def lock(checkout: Checkout) -> dict[str, Any]:
@@ -34,6 +36,17 @@ def test_ready_and_blocked_stages() -> None:
     assert plan.ready() == ["e"]
     plan.running, plan.failed = set(), {"a"}
     assert plan.blocked() == ["c", "d"]
+
+
+def test_the_longest_stage_comes_first(tmp_path: Path) -> None:
+    for folder, seconds in (("models/a", 5.0), ("models/b", 90.5), ("committees/d", 0.1)):
+        (tmp_path / "runs" / folder).mkdir(parents=True)
+        (tmp_path / "runs" / folder / "runtime.json").write_text(json.dumps({"training_seconds": seconds}))
+    names = ["train@a", "train@b", "train@c", "committee@d", "split"]
+    seconds = former_seconds(tmp_path, names)
+    assert seconds == {"train@a": 5.0, "train@b": 90.5, "committee@d": 0.1}
+    plan = Plan({name: set() for name in names}, seconds)
+    assert plan.ready() == ["train@c", "split", "train@b", "train@a", "committee@d"]
 
 
 @pytest.mark.slow
