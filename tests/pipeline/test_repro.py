@@ -39,9 +39,9 @@ def test_ready_and_blocked_stages() -> None:
 
 
 def test_the_longest_stage_comes_first(tmp_path: Path) -> None:
-    for folder, seconds in (("models/a", 5.0), ("models/b", 90.5), ("committees/d", 0.1)):
+    for folder, taken in (("models/a", 5.0), ("models/b", 90.5), ("committees/d", 0.1)):
         (tmp_path / "runs" / folder).mkdir(parents=True)
-        (tmp_path / "runs" / folder / "runtime.json").write_text(json.dumps({"training_seconds": seconds}))
+        (tmp_path / "runs" / folder / "runtime.json").write_text(json.dumps({"training_seconds": taken}))
     names = ["train@a", "train@b", "train@c", "committee@d", "split"]
     seconds = former_seconds(tmp_path, names)
     assert seconds == {"train@a": 5.0, "train@b": 90.5, "committee@d": 0.1}
