@@ -119,6 +119,8 @@ class ClassRow:
         From 0 to 1; one that would divide by zero is 0.
     auc : float
         Area under its ROC curve, see :func:`roc`; NaN if undefined.
+    average_precision : float
+        Summary of its precision-recall curve, see :func:`precision_recall`; NaN if undefined.
     confused_with : str
         The class that its images are taken for most often, of equals the first; empty if all are recognised.
     confused : int
@@ -131,6 +133,7 @@ class ClassRow:
     recall: float
     f1: float
     auc: float
+    average_precision: float
     confused_with: str
     confused: int
 
@@ -281,13 +284,14 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
     the steps in recall, without interpolation, which would flatter: J. Davis and M. Goadrich, "The relationship
     between precision-recall and ROC curves", ICML 2006.
     """
-    from sklearn.metrics import average_precision_score, precision_recall_curve
+    from sklearn.metrics import precision_recall_curve
 
     def curve(actual: NDArray[np.bool_], scores: NDArray[np.floating]) -> ClassCurve:
         if not actual.any():
             return _UNDEFINED
+        # What is dropped lies between points of the same recall, where the sum gets nothing.
         precision, recall, _ = precision_recall_curve(actual, scores, drop_intermediate=True)
-        return ClassCurve(recall, precision, float(average_precision_score(actual, scores)))
+        return ClassCurve(recall, precision, float(np.sum(-np.diff(recall) * precision[:-1])))
 
     return _one_vs_rest(probabilities, labels, curve)
 
@@ -324,13 +328,23 @@ def per_class_table(
         labels, probabilities.argmax(axis=1), labels=range(len(classes)), zero_division=0
     )
     mistakes = counts - np.diag(np.diag(counts))
+    areas = zip(roc(probabilities, labels).curves, precision_recall(probabilities, labels).curves, strict=True)
     rows = []
-    for label, curve in enumerate(roc(probabilities, labels).curves):
+    for label, (of_roc, of_precision) in enumerate(areas):
         precision, recall, f1 = (float(score[label]) for score in scores[:3])
         confused = int(mistakes[label].max())
-        other = classes[int(mistakes[label].argmax())] if confused else ""
         rows.append(
-            ClassRow(classes[label], int(counts[label].sum()), precision, recall, f1, curve.area, other, confused)
+            ClassRow(
+                name=classes[label],
+                images=int(counts[label].sum()),
+                precision=precision,
+                recall=recall,
+                f1=f1,
+                auc=of_roc.area,
+                average_precision=of_precision.area,
+                confused_with=classes[int(mistakes[label].argmax())] if confused else "",
+                confused=confused,
+            )
         )
     return rows
 
@@ -341,11 +355,7 @@ _Draw = Callable[[NDArray[np.bool_], NDArray[np.floating]], ClassCurve]
 _UNDEFINED = ClassCurve(np.empty(0), np.empty(0), float("nan"))
 
 
-def _one_vs_rest(
-    probabilities: NDArray[np.floating],
-    labels: NDArray[np.integer],
-    curve: Callable[[NDArray[np.bool_], NDArray[np.floating]], ClassCurve],
-) -> ClassCurves:
+def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer], curve: _Draw) -> ClassCurves:
     """Draw each class's curve from who has the class and the probability of it."""
     check_probabilities(probabilities, labels)
     curves = tuple(curve(labels == label, scores) for label, scores in enumerate(probabilities.T))
