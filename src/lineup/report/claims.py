@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +15,10 @@ from pydantic.dataclasses import dataclass
 from lineup.seeds import base_name
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Claim:
     """The published numbers of one model or committee, on the 10,000 test images.
 
@@ -31,29 +34,55 @@ class Claim:
         With how many decimals the report gives its accuracy. Default 4.
     loss, precision, recall, f1 : float, optional
         Test loss in nats; macro averages.
+    val_accuracy : float, optional
+        After the last epoch, where the report did not validate on the test set.
+    seconds : float, optional
+        Of the training.
+    f1_by_class : list of float, optional
+        In the order of the classes.
     contradiction : str, optional
         Which of its own numbers the report contradicts.
     remark : str, optional
         What else has to be known to compare.
+    why : str, optional
+        One sentence on why ours differs, shown only where it does.
+    experiments : dict of str to str
+        Entries of ``params.yaml`` that shed light on a difference, and what each changes. Default none.
     """
 
     report: str
     accuracy: Share
     accuracy_to: Share | None = None
     digits: Annotated[int, Field(ge=1, le=4)] = 4
-    loss: Annotated[float, Field(gt=0)] | None = None
+    loss: Positive | None = None
     precision: Share | None = None
     recall: Share | None = None
     f1: Share | None = None
+    val_accuracy: Share | None = None
+    seconds: Positive | None = None
+    f1_by_class: Annotated[list[Share], Field(min_length=10, max_length=10)] | None = None
     contradiction: str | None = None
     remark: str | None = None
+    why: str | None = None
+    experiments: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The accuracy as the report gives it: ``0.8760``, or ``0.87\N{EN DASH}0.89``."""
+        ends = [self.accuracy] if self.accuracy_to is None else [self.accuracy, self.accuracy_to]
+        return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
+
+    def nearest(self, accuracy: float) -> float:
+        """Return the published accuracy; of a range, what in it is nearest to an accuracy."""
+        return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 
 @cache
 def load_claims() -> dict[str, Claim]:
     """Return every claim by the name of the model or committee in ``params.yaml``."""
     values = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-    return TypeAdapter(dict[str, Claim]).validate_python(values)
+    # As JSON, in which pydantic's strict mode takes a mapping for a dataclass.
+    return TypeAdapter(dict[str, Claim]).validate_json(json.dumps(values))
 
 
 def published_accuracy(name: str) -> float | None:
