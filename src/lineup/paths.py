@@ -61,6 +61,11 @@ class Project:
         return self.root / "experiments"
 
     @property
+    def champion(self) -> Path:
+        """Who was chosen as the best, and how."""
+        return self.reports / "champion.json"
+
+    @property
     def reports(self) -> Path:
         """The pages made from records."""
         return self.root / "reports"

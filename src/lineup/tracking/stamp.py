@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lineup.champion import Champion
 from lineup.files import replacing_file
 from lineup.records.record import Record
 from lineup.tracking.store import store_file, tracking_uri
@@ -20,24 +21,24 @@ from lineup.tracking.store import store_file, tracking_uri
 STAMP = ".published.json"
 
 
-def is_published(root: Path, records: Sequence[Record]) -> bool:
-    """Return whether the store is certainly as publishing these records left it."""
-    state = _state(root, records)
+def is_published(root: Path, records: Sequence[Record], champion: Champion | None = None) -> bool:
+    """Return whether the store is certainly as publishing these records and this champion left it."""
+    state = _state(root, records, champion)
     try:
         return state is not None and bool(json.loads((root / STAMP).read_text(encoding="utf-8")) == state)
     except (OSError, ValueError):
         return False
 
 
-def note_published(root: Path, records: Sequence[Record]) -> None:
+def note_published(root: Path, records: Sequence[Record], champion: Champion | None = None) -> None:
     """Note that these records have just been published."""
-    state = _state(root, records)
+    state = _state(root, records, champion)
     if state is not None:
         with replacing_file(root / STAMP) as partial:
             partial.write_text(json.dumps(state), encoding="utf-8")
 
 
-def _state(root: Path, records: Sequence[Record]) -> dict[str, Any] | None:
+def _state(root: Path, records: Sequence[Record], champion: Champion | None) -> dict[str, Any] | None:
     """Return what is compared; None if the store is no file here."""
     database = store_file(tracking_uri(root))
     if database is None or not database.is_file():
@@ -45,4 +46,5 @@ def _state(root: Path, records: Sequence[Record]) -> dict[str, Any] | None:
     digests = hashlib.sha256("".join(f"{record.folder}{record.digest()}" for record in records).encode())
     files = [database, *(database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-journal"))]
     looks = [[file.name, file.stat().st_mtime_ns, file.stat().st_size] for file in files if file.is_file()]
-    return {"store": str(database), "files": looks, "records": digests.hexdigest()}
+    chosen = champion and champion.key
+    return {"store": str(database), "files": looks, "records": digests.hexdigest(), "champion": chosen}

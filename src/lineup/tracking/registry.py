@@ -1,0 +1,82 @@
+"""The champion in MLflow's model registry: alias ``champion`` now, ``previous`` before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lineup.champion import Champion
+from lineup.errors import LineupError
+from lineup.tracking.runs import KEY, find_runs
+from lineup.tracking.store import experiment_name
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+CHAMPION, PREVIOUS = "champion", "previous"
+
+
+def register_champion(client: MlflowClient, champion: Champion, data: str, *, tell: Callable[[str], None]) -> None:
+    """Give the champion's model the alias ``champion`` in the registry, and the former one ``previous``.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    champion : Champion
+        Its run has been published.
+    data : str
+        Name of the dataset: generated data has a registered model of its own.
+    tell : callable
+        Told if the alias moves.
+
+    Raises
+    ------
+    LineupError
+        If the champion has no run, or its run no model.
+    """
+    name = experiment_name(data)
+    run = next(iter(find_runs(client, KEY, champion.key)), None)
+    if run is None or not run.outputs or not run.outputs.model_outputs:
+        raise LineupError(f"champion {champion.name}: no run with a model in MLflow; make its record anew (dvc repro)")
+    version = _version_of(client, name, run) or _register(client, name, run)
+    former = _alias(client, name, CHAMPION)
+    if former == version:
+        return
+    if former is not None:
+        client.set_registered_model_alias(name, PREVIOUS, former)
+    client.set_registered_model_alias(name, CHAMPION, version)
+    for key, value in (("test_accuracy", champion.test_accuracy), ("val_accuracy", champion.val_accuracy)):
+        client.set_model_version_tag(name, version, key, f"{value:.4f}")
+    tell(f"champion: {champion.name}, version {version} of the registered model {name}")
+
+
+def _version_of(client: MlflowClient, name: str, run: Run) -> str | None:
+    """Return the version that holds a run's model, if it is registered."""
+    found = client.search_model_versions(f"name = '{name}' and run_id = '{run.info.run_id}'")
+    return str(found[0].version) if found else None
+
+
+def _register(client: MlflowClient, name: str, run: Run) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name, description="Champions of lineup, chosen by validation images alone.")
+    model_id = run.outputs.model_outputs[-1].model_id
+    model = client.get_logged_model(model_id)
+    description = f"{run.info.run_name}: raw uint8 images to class probabilities"
+    version = client.create_model_version(
+        name, model.artifact_location, run.info.run_id, description=description, model_id=model_id
+    )
+    return str(version.version)
+
+
+def _alias(client: MlflowClient, name: str, alias: str) -> str | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_model_version_by_alias(name, alias).version)
+    except MlflowException:
+        return None

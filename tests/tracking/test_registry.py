@@ -1,0 +1,82 @@
+"""The champion's model is registered once, under an alias that moves when the champion changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from lineup.champion import Champion
+from lineup.errors import LineupError
+from lineup.records.record import MODEL, Record
+from lineup.tracking.publish import publish
+from tests.make_records import RUNTIME, make_record, random_predictions
+from tests.networks import random_images, save_network
+
+from .conftest import store_in
+
+NAME = "lineup-synthetic"
+
+
+def model_record(folder: Path, name: str, seed: int) -> Record:
+    save_network(folder / name / MODEL, seed)
+    runtime = dataclasses.replace(RUNTIME, attempt=f"attempt-{name}")
+    return make_record(folder / name, random_predictions(seed), runtime=runtime, name=name, seed=seed)
+
+
+def champion_of(record: Record) -> Champion:
+    return Champion(record.header.name, record.header.key, "loss", 2, 6, {record.header.name: 0.5}, 0.9, 0.85, 0.05)
+
+
+def aliases(client: MlflowClient) -> dict[str, str]:
+    """Return which run has which alias."""
+    found = {}
+    for alias in ("champion", "previous"):
+        if alias in client.get_registered_model(NAME).aliases:
+            version = client.get_model_version_by_alias(NAME, alias)
+            found[alias] = client.get_run(str(version.run_id)).info.run_name
+    return found
+
+
+def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) -> None:
+    with store_in(tmp_path / "project", empty_store) as root:
+        records = [model_record(root / "runs", name, seed) for seed, name in enumerate(("one", "two"), start=1)]
+        client, told = MlflowClient(f"sqlite:///{root / 'mlflow.db'}"), []
+
+        def publish_with(record: Record) -> None:
+            publish(root, records, champion=champion_of(record), tell=told.append)
+
+        publish_with(records[0])
+        assert aliases(client) == {"champion": "one"}
+        publish_with(records[1])
+        assert aliases(client) == {"champion": "two", "previous": "one"}
+        publish_with(records[1])
+        assert aliases(client) == {"champion": "two", "previous": "one"}
+        publish_with(records[0])
+        assert aliases(client) == {"champion": "one", "previous": "two"}
+        assert len(client.search_model_versions(f"name = '{NAME}'")) == 2
+        assert sum(line.startswith("champion: ") for line in told) == 3
+        # It is the very model: loaded by its alias, it answers as the network does.
+        images = random_images(3)
+        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
+        loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+        again = mlflow.pyfunc.load_model(f"runs:/{client.get_model_version_by_alias(NAME, 'champion').run_id}/model")
+        np.testing.assert_array_equal(np.asarray(loaded.predict(images)), np.asarray(again.predict(images)))
+
+
+def test_without_a_champion_nothing_is_registered(tmp_path: Path, empty_store: Path) -> None:
+    with store_in(tmp_path / "project", empty_store) as root:
+        publish(root, [model_record(root / "runs", "one", 1)], tell=lambda line: None)
+        assert not MlflowClient(f"sqlite:///{root / 'mlflow.db'}").search_registered_models()
+
+
+def test_a_champion_without_a_run_is_one_line(tmp_path: Path, empty_store: Path) -> None:
+    with store_in(tmp_path / "project", empty_store) as root:
+        record = model_record(root / "runs", "one", 1)
+        stranger = dataclasses.replace(champion_of(record), name="lost", key="0" * 16)
+        with pytest.raises(LineupError, match="champion lost: no run with a model in MLflow"):
+            publish(root, [record], champion=stranger, tell=lambda line: None)
