@@ -136,10 +136,10 @@ def load_estimator(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise LineupError(f"{path}: too large: expected at most {MAX_BYTES:,} bytes, found {path.stat().st_size:,}")
-        with zipfile.ZipFile(path) as archive:
-            schema = _checked_schema(path, archive)
-            _check_numbers(path, archive, schema)
-        return skops.io.load(path, trusted=sorted(TYPES))
+        with path.open("rb") as stream:
+            with zipfile.ZipFile(stream) as archive:
+                _check_numbers(path, archive, _checked_schema(path, archive))
+            return skops.io.load(stream, trusted=sorted(TYPES))
     except LineupError:
         raise
     except FileNotFoundError:

@@ -296,7 +296,8 @@ class KernelMachine:
     def predict_proba(self, inputs: Array) -> Array:
         """Return class probabilities, float64 (n, k), of inputs (n, features)."""
         slopes, offsets = self.sigmoids_.T
-        pairwise = 1 / (1 + np.exp(-(slopes * self.decision_function(inputs) + offsets)))
+        with np.errstate(over="ignore"):  # a probability of 0
+            pairwise = 1 / (1 + np.exp(-(slopes * self.decision_function(inputs) + offsets)))
         return couple(pairwise, len(self.classes_))
 
 
