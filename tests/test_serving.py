@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
+from lineup.committee.fitting import FittedRule, Temperature, fit_rule
+from lineup.committee.model import COMMITTEE, read_committee, write_committee
 from lineup.errors import LineupError
-from lineup.serving import BATCH, as_images, load_predictor
+from lineup.serving import BATCH, ServedModel, as_images, load_answerer, load_predictor
 from tests.make_records import CLASSES
 from tests.networks import random_images, save_network
 
@@ -100,20 +107,94 @@ def test_any_number_of_images_is_answered(tmp_path: Path) -> None:
     assert predict(many[:0]).shape == (0, len(CLASSES))
 
 
+def save_committee(folder: Path, rule: str = "average", temperature: Temperature = "none") -> list[np.ndarray]:
+    """Save a committee of three tiny networks and return what each answers for `IMAGES`."""
+    names = ["one", "two", "three"]
+    networks = [save_network(folder / "members" / name, seed) for seed, name in enumerate(names)]
+    random = np.random.default_rng(0)
+    holdout = random.dirichlet(np.ones(len(CLASSES)), (len(names), 60)).astype(np.float32)
+    fitted = fit_rule(rule, holdout, np.arange(60) % len(CLASSES), temperature=temperature)
+    write_committee(folder, names, fitted)
+    return [np.asarray(network(IMAGES)) for network in networks]
+
+
 def test_committee_answers_the_mean_of_its_members(tmp_path: Path) -> None:
-    networks = [save_network(tmp_path / "members" / name, seed) for seed, name in enumerate(("one", "two"))]
-    (tmp_path / "committee.json").write_text(json.dumps({"rule": "average", "members": ["one", "two"]}))
-    single = [np.asarray(network(IMAGES)) for network in networks]
+    single = save_committee(tmp_path)
     assert not np.allclose(single[0], single[1], atol=0.01)
     found = load_predictor(tmp_path)(IMAGES)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, (single[0] + single[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(found, np.mean(single, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["voting_proportion", "stacking"])
+def test_committee_answers_by_its_fitted_rule(tmp_path: Path, rule: str) -> None:
+    single = np.stack(save_committee(tmp_path, rule, "both"))
+    _, fitted = read_committee(tmp_path)
+    probabilities, agreement = load_answerer(tmp_path)(IMAGES)
+    np.testing.assert_allclose(probabilities, fitted.apply(single), atol=1e-6)
+    for image, label in enumerate(probabilities.argmax(axis=1)):
+        votes = [int(member[image].argmax() == label) for member in single]
+        assert agreement[image] == pytest.approx(sum(votes) / 3)
+    assert load_predictor(tmp_path)(IMAGES).tobytes() == probabilities.tobytes()
+
+
+def test_single_model_agrees_with_itself(tmp_path: Path) -> None:
+    network = save_network(tmp_path, seed=1)
+    probabilities, agreement = load_answerer(tmp_path)(IMAGES)
+    np.testing.assert_allclose(probabilities, np.asarray(network(IMAGES)), atol=1e-7)
+    assert agreement.tolist() == [1.0, 1.0, 1.0]
+
+
+def served(folder: Path) -> ServedModel:
+    """Return a folder's model as MLflow loads it."""
+    record = folder / "record.json"
+    record.write_text(json.dumps({"data": {"classes": CLASSES}}))
+    model = ServedModel()
+    model.load_context(SimpleNamespace(artifacts={"model": str(folder), "record": str(record)}))
+    return model
+
+
+def test_answer_is_a_table_with_a_row_for_each_image(tmp_path: Path) -> None:
+    save_committee(tmp_path)
+    probabilities, agreement = load_answerer(tmp_path)(IMAGES)
+    given: list[Any] = [IMAGES, IMAGES[..., None].tolist(), pd.DataFrame(IMAGES.reshape(3, 784))]
+    for images in given:
+        answers = served(tmp_path).predict(None, images)
+        assert list(answers) == ["label", "agreement", *CLASSES]
+        assert answers["label"].tolist() == [CLASSES[number] for number in probabilities.argmax(axis=1)]
+        assert answers["agreement"].tolist() == agreement.tolist()
+        np.testing.assert_allclose(answers[CLASSES].to_numpy(), probabilities, atol=1e-6)
+    assert served(tmp_path).predict(None, IMAGES[:0]).shape == (0, 2 + len(CLASSES))
+
+
+def test_pixels_that_are_no_grey_values_are_an_error_for_the_client(tmp_path: Path) -> None:
+    save_network(tmp_path, seed=1)
+    with pytest.raises(MlflowException, match="every pixel must be a whole number from 0 to 255") as caught:
+        served(tmp_path).predict(None, IMAGES / 255)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"  # HTTP 400
+
+
+def test_networks_are_served_without_scikit_learn(tmp_path: Path) -> None:
+    """What fits a rule need not be installed where it answers."""
+    save_committee(tmp_path, "stacking", "both")
+    code = (
+        "import sys, numpy; sys.modules['sklearn'] = sys.modules['scipy'] = None\n"
+        "from pathlib import Path; from lineup.serving import load_answerer\n"
+        f"answer = load_answerer(Path({str(tmp_path)!r}))\n"
+        "print(*answer(numpy.zeros((2, 28, 28), numpy.uint8))[0].sum(axis=1).round(3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1.0", "1.0"]
 
 
 def test_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"no network\.keras and no committee\.json here") as caught:
         load_predictor(tmp_path)
     assert str(tmp_path) in str(caught.value)
-    (tmp_path / "committee.json").write_text(json.dumps({"rule": "average", "members": ["one"]}))
+    write_committee(tmp_path, ["one"], FittedRule("average", 1, len(CLASSES)))
     with pytest.raises(LineupError, match=r"members.one: no network\.keras"):
+        load_predictor(tmp_path)
+    (tmp_path / COMMITTEE).write_text('{"rule": "average", "members": ["one"]}')
+    with pytest.raises(LineupError, match=r"committee\.json: expected the members and the fitted rule"):
         load_predictor(tmp_path)

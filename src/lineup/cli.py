@@ -139,11 +139,11 @@ def train(
 
 @app.command()
 def select() -> None:
-    """Write down the members of every committee, with a hash of their predictions."""
+    """Choose the members of every committee and write them down, with a hash of their predictions."""
     from lineup.committee.select import select_all
 
     project, params = _project()
-    select_all(params.committees, project.models, project.selection)
+    select_all(params.committees, params.architectures(), project.models, project.selection)
 
 
 @app.command()
@@ -151,14 +151,21 @@ def committee(
     name: Annotated[str, typer.Argument(help="Name of a committee in params.yaml.")],
     record: Record_ = None,
 ) -> None:
-    """Combine the stored predictions of a committee's members and leave its record."""
+    """Combine the stored predictions of a committee's members and leave its record.
+
+    What its rule needs is fitted on images that all members held out. Without --record it is a single experiment: its
+    record goes to a new folder in experiments/ and its run to MLflow.
+    """
     from lineup.committee.build import build_committee
     from lineup.committee.select import read_selection, select
 
     project, params = _project()
     settings = params.committee(name)
     folder, experiment = _place(project, name, record)
-    members = read_selection(project.selection / f"{name}.json") if record else select(settings, project.models)
+    if record:
+        members = read_selection(project.selection / f"{name}.json")
+    else:
+        members = select(name, settings, params.architectures(), project.models)
     _finish(project, build_committee(name, settings, members, project.models, folder, experiment=experiment))
 
 

@@ -15,10 +15,12 @@ import yaml
 from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from lineup.committee.fitting import Temperature
 from lineup.committee.rules import RULES
+from lineup.committee.select import ALL, candidates
 from lineup.data.datasets import DATASETS
 from lineup.errors import LineupError
-from lineup.models.registry import FAMILIES, list_architectures
+from lineup.models.registry import FAMILIES, Architecture, architecture, list_architectures
 from lineup.seeds import base_name, seed_of
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -226,30 +228,135 @@ AnyRecipe = Annotated[
 
 
 @dataclass(frozen=True, config=STRICT)
+class MemberFilter:
+    """Which models of the line-up sit in a committee, if it does not name them.
+
+    A repeat with another seed is the same model again and is none of them.
+
+    Parameters
+    ----------
+    kind : {"network", "classical"}, optional
+        Default: of any kind.
+    family : str, optional
+        Default: of any family.
+    report : str, optional
+        Letter of the report that describes the architecture. Default: any.
+    best : int, optional
+        Of these, so many that are right most often on the images that all of them held out; of equals the one that
+        comes first in ``params.yaml``. Default: all.
+    """
+
+    kind: Literal["network", "classical"] | None = None
+    family: str | None = None
+    report: str | None = None
+    best: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> MemberFilter:
+        if self.family is not None and self.family not in FAMILIES:
+            raise ValueError(f"family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
+        return self
+
+
+def _form(values: Any) -> str:
+    if isinstance(values, str):
+        return "word"
+    return "section" if isinstance(values, (Mapping, MemberFilter)) else "names"
+
+
+Members = Annotated[
+    Annotated[list[str], Field(min_length=1), Tag("names")]
+    | Annotated[str, Tag("word")]
+    | Annotated[MemberFilter, Tag("section")],
+    Discriminator(_form),
+]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Committee:
     """Several models that answer together.
 
     Parameters
     ----------
-    members : list of str
-        Names of models of the line-up, at least one, each once.
+    members : list of str, "all" or MemberFilter
+        Names of models of the line-up, at least one, each once; or all models; or those that fit.
     rule : str
         How their probabilities become one; see ``lineup.committee.rules``.
     report : str
         Letter of the published report, or ``-``. Default ``-``.
+    temperature : {"none", "before", "after", "both"}
+        Whether a temperature is fitted for each member, for the committee's answer, or both. Default none.
+    seed : int
+        Of what is random in fitting the rule: the bags of ``greedy``, the folds of the hold-out. Default 1.
     """
 
-    members: Annotated[list[str], Field(min_length=1)]
+    members: Members
     rule: str
     report: str = "-"
+    temperature: Temperature = "none"
+    seed: Seed = 1
 
     @model_validator(mode="after")
     def _check(self) -> Committee:
         if self.rule not in RULES:
             raise ValueError(f"rule = {self.rule!r}: expected one of {', '.join(RULES)}")
-        if len(set(self.members)) < len(self.members):
+        if isinstance(self.members, str) and self.members != ALL:
+            raise ValueError(f"members = {self.members!r}: expected {_WANTED['list_type']}")
+        if self.members == MemberFilter():
+            raise ValueError(f"members = {{}}: expected {_WANTED['list_type']}")
+        if isinstance(self.members, list) and len(set(self.members)) < len(self.members):
             raise ValueError(f"members = {self.members!r}: each model may stand there once")
         return self
+
+
+def _check_members(name: str, committee: Committee, models: Mapping[str, Architecture]) -> None:
+    """Refuse members that are not there."""
+    where, members = f"committees.{name}.members", committee.members
+    if isinstance(members, list):
+        for member in members:
+            if member not in models:
+                raise ValueError(f"{where}: unknown model {member!r}; known: {', '.join(models)}")
+        return
+    found = candidates(members, models)
+    if not found:
+        raise ValueError(f"{where}: no model is of this kind, family and report")
+    if isinstance(members, MemberFilter) and members.best and members.best > len(found):
+        raise ValueError(f"{where}.best = {members.best}: there are {len(found)} to choose from, {', '.join(found)}")
+
+
+def _check_committee_repeat(name: str, committee: Committee, committees: Mapping[str, Committee]) -> None:
+    """Refuse ``<committee>_seed<n>`` if it is not that committee of the members with that seed."""
+    seed = seed_of(name)
+    if seed is None:
+        return
+    base = base_name(name)
+    if base not in committees:
+        raise ValueError(f"committees.{name}: repeats {base} by its name, and there is no such committee")
+    original = committees[base]
+    if not isinstance(original.members, list):
+        raise ValueError(f"committees.{name}: repeats {base} by its name; expected one whose members are named")
+    members = [f"{member}_seed{seed}" for member in original.members]
+    if committee != dataclasses.replace(original, members=members):
+        raise ValueError(
+            f"committees.{name}: repeats {base} by its name; expected the members {', '.join(members)} and"
+            " otherwise the same settings"
+        )
+
+
+@dataclass(frozen=True, config=STRICT)
+class ChampionRule:
+    """How the champion is chosen, on the validation images that all candidates held out.
+
+    Parameters
+    ----------
+    metric : {"accuracy", "loss"}
+        The highest accuracy or the lowest loss.
+    among : {"all", "models", "committees"}
+        Who may be chosen. Default all.
+    """
+
+    metric: Literal["accuracy", "loss"]
+    among: Literal["all", "models", "committees"] = "all"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -261,21 +368,24 @@ class Params:
     training: Training
     models: Annotated[dict[Name, AnyRecipe], Field(min_length=1)]
     committees: dict[Name, Committee]
+    champion: ChampionRule
 
     @model_validator(mode="after")
     def _check(self) -> Params:
         for name, entry in self.models.items():
             _check_repeat(name, entry, self.models)
+        architectures = self.architectures()
         for name, committee in self.committees.items():
-            for member in committee.members:
-                if member not in self.models:
-                    raise ValueError(
-                        f"committees.{name}.members: unknown model {member!r}; known: {', '.join(self.models)}"
-                    )
+            _check_members(name, committee, architectures)
+            _check_committee_repeat(name, committee, self.committees)
         both = sorted(set(self.models) & set(self.committees))
         if both:
             raise ValueError(f"{both[0]!r} names a model and a committee; each needs a name of its own")
         return self
+
+    def architectures(self) -> dict[str, Architecture]:
+        """Return the architecture of each model, by the model's name."""
+        return {name: architecture(recipe.family, recipe.architecture) for name, recipe in self.models.items()}
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
         """Return a model's recipe, with some settings changed.
@@ -337,8 +447,7 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
         location = location[:-1]
     elif location[-3:-2] == ("options",) and location[-1] in ("int", "float", "str", "bool"):
         location, wanted = location[:-1], "a number, a text, true or false"
-    tagged = location[:1] == ("models",) and location[2:3] in (("network",), ("classical",))  # by `AnyRecipe`
-    key = ".".join(map(str, location[:2] + location[3:] if tagged else location))
+    key = ".".join(map(str, _without_tag(location)))
     match problem["type"]:
         case "unexpected_keyword_argument":
             return f"unknown key {key!r}; accepted here: {_accepted(kind, location[:-1])}"
@@ -354,6 +463,14 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
     value = repr(problem["input"])
     shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
     return f"{key} = {shown}: expected {wanted}" if key else f"{shown}: expected {wanted}"
+
+
+def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return a location as a reader finds it: without the part that says which of several forms an entry has."""
+    place = 2 if location[:1] == ("models",) else 3  # by `AnyRecipe`, by `Members`
+    if location[:1] in (("models",), ("committees",)) and location[place : place + 1] in _TAGS:
+        return location[:place] + location[place + 1 :]
+    return location
 
 
 def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> str:
@@ -372,9 +489,14 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "network": NetworkRecipe,
     "classical": ClassicalRecipe,
     "committees": Committee,
+    "champion": ChampionRule,
+    "members": MemberFilter,
+    "section": MemberFilter,
     "pretrain": Fit,
     "finetune": Fit,
 }
+
+_TAGS = (("network",), ("classical",), ("names",), ("word",), ("section",))
 
 # What is accepted, in place of pydantic's own words; the numbers are of the key that has the problem.
 _WANTED: Mapping[str, str] = {
@@ -382,7 +504,7 @@ _WANTED: Mapping[str, str] = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "string_type": "a text",
-    "list_type": "a list",
+    "list_type": f"a list of names, {ALL}, or a section with kind, family, report or best",
     "dict_type": "a section with a name on each entry",
     "too_short": "at least {min_length} entry",
     "greater_than": "more than {gt}",

@@ -12,14 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-from lineup.committee.rules import combine
+from lineup.committee.model import COMMITTEE, read_committee
 from lineup.errors import LineupError
 
 BATCH = 1000
+LABEL, AGREEMENT = "label", "agreement"
+SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
+
 Predictor = Callable[[np.ndarray], np.ndarray]
+Answerer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def as_images(values: Any) -> np.ndarray:
@@ -49,7 +55,7 @@ def as_images(values: Any) -> np.ndarray:
     if images.ndim == 2 and images.shape[1] == 784:
         images = images.reshape(-1, 28, 28)
     if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise LineupError(f"images of shape {np.shape(values)}: expected (n, 28, 28), (n, 28, 28, 1) or (n, 784)")
+        raise LineupError(f"images of shape {np.shape(values)}: expected {SHAPES}")
     if images.dtype == np.uint8:
         return images
     with np.errstate(invalid="ignore"):  # NaN and what is too large are refused in the next line
@@ -71,12 +77,38 @@ def load_predictor(folder: Path) -> Predictor:
     -------
     callable
         uint8 images (n, 28, 28) to float32 probabilities (n, k).
+
+    Raises
+    ------
+    LineupError
+        If the folder holds none of these, or ``committee.json`` is not what it should be.
     """
-    if (folder / "committee.json").is_file():
-        return _load_committee(folder)
+    if (folder / COMMITTEE).is_file():
+        answer = _load_committee(folder)
+        return lambda images: answer(images)[0]
     if (folder / "network.keras").is_file():
         return _load_network(folder / "network.keras")
-    raise LineupError(f"{folder}: no network.keras and no committee.json here")
+    raise LineupError(f"{folder}: no network.keras and no {COMMITTEE} here")
+
+
+def load_answerer(folder: Path) -> Answerer:
+    """Load what a ``model/`` folder answers with, and with what agreement.
+
+    Parameters
+    ----------
+    folder : Path
+        As of `load_predictor`.
+
+    Returns
+    -------
+    callable
+        uint8 images (n, 28, 28) to float32 probabilities (n, k), and the share of the members (n,) that put the same
+        class first as the committee does: 1 of a single model.
+    """
+    if (folder / COMMITTEE).is_file():
+        return _load_committee(folder)
+    predict = load_predictor(folder)
+    return lambda images: (predict(images), np.ones(len(images)))
 
 
 def _load_network(path: Path) -> Predictor:
@@ -94,22 +126,53 @@ def _load_network(path: Path) -> Predictor:
     return predict
 
 
-def _load_committee(folder: Path) -> Predictor:
-    committee = json.loads((folder / "committee.json").read_text(encoding="utf-8"))
-    members = [load_predictor(folder / "members" / name) for name in committee["members"]]
-    return lambda images: combine(committee["rule"], np.stack([member(images) for member in members]))
+def _load_committee(folder: Path) -> Answerer:
+    names, fitted = read_committee(folder)
+    members = [load_predictor(folder / "members" / name) for name in names]
+
+    def answer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        each = np.stack([member(images) for member in members])
+        probabilities = fitted.apply(each)
+        return probabilities, (each.argmax(axis=2) == probabilities.argmax(axis=1)).mean(axis=0)
+
+    return answer
 
 
 class ServedModel(PythonModel):
-    """A record's model as MLflow serves it: raw images in, class probabilities out."""
+    """A record's model as MLflow serves it: raw images in, an answer of each out.
+
+    Its artifacts are ``model``, the folder that answers, and ``record``, the ``record.json`` that names the classes.
+    """
 
     def load_context(self, context: Any) -> None:
         """Load the network, or the committee's members."""
-        self._predict = load_predictor(Path(context.artifacts["model"]))
+        record = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))
+        self._classes = list(record["data"]["classes"])
+        self._answer = load_answerer(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Return float32 probabilities (n, k) for images of any shape that `as_images` takes."""
-        return self._predict(as_images(model_input))
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Answer for images of any shape that `as_images` takes.
+
+        Returns
+        -------
+        DataFrame
+            A row for each image: ``label``, the name of the most probable class; ``agreement``, the share of the
+            members that say the same, 1 of a single model; then the probability of each class, under its name.
+
+        Raises
+        ------
+        MlflowException
+            If these are no images, so that the server says what is wrong with them and not that something is.
+        """
+        try:
+            images = as_images(model_input)
+        except LineupError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+        probabilities, agreement = self._answer(images)
+        answers = pd.DataFrame(probabilities, columns=self._classes)
+        answers.insert(0, LABEL, [self._classes[number] for number in probabilities.argmax(axis=1)])
+        answers.insert(1, AGREEMENT, agreement)
+        return answers
 
 
 set_model(ServedModel())

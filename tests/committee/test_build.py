@@ -1,4 +1,4 @@
-"""A committee's record: combined from its members' stored answers, on the images that all of them held out."""
+"""A committee's record: fitted on what all members held out, combined from their stored answers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from lineup.committee.build import build_committee, combine_predictions
+from lineup.committee.analysis import answers_without_each
+from lineup.committee.build import build_committee, combine_answers
+from lineup.committee.fitting import cross_fitted, fit_rule
+from lineup.committee.gather import Answers
+from lineup.committee.model import read_analysis, read_committee
+from lineup.committee.rules import RULES
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, Member, Predictions, Record, read_confusion
-from tests.make_records import CLASSES, DATA, TEST, make_record, member_of, random_predictions
+from tests.committee.strategies import skilled_members
+from tests.make_records import CLASSES, DATA, make_record, member_of, random_predictions
 
 # The split is nested: a smaller hold-out is the beginning of a larger one.
 ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]
 SHARES = {"wide": 12, "narrow": 5, "middle": 8}
-PAIR = Committee(members=list(SHARES), rule="average", report="A")
+TRIO = Committee(members=list(SHARES), rule="average", report="A")
+HOLDOUT = Answers(np.arange(120), *skilled_members(0, images=120, classes=3)[::-1])
+TEST = Answers(np.arange(90), *skilled_members(1, images=90, classes=3)[::-1])
 
 
 def mean_of(members: Sequence[np.ndarray]) -> np.ndarray:
@@ -45,51 +54,58 @@ def members(tmp_path: Path) -> list[Record]:
     ]
 
 
-def build(tmp_path: Path, members: Sequence[Member] | None = None) -> Record:
-    models = tmp_path / "models"
-    return build_committee("trio", PAIR, members or select(PAIR, models), models, tmp_path / "trio")
-
-
-def test_combined_on_the_shared_validation_images(members: list[Record]) -> None:
-    predictions = [record.predictions() for record in members]
-    combined = combine_predictions("average", predictions)
-    assert combined.val_indices.tolist() == ORDER[:5]
-    assert combined.val_labels.tolist() == [index % len(CLASSES) for index in ORDER[:5]]
-    mean = mean_of([member.val_probabilities[:5] for member in predictions])
-    np.testing.assert_array_equal(combined.val_probabilities, mean.astype(np.float32))
-    mean = mean_of([member.test_probabilities for member in predictions])
-    np.testing.assert_array_equal(combined.test_probabilities, mean.astype(np.float32))
-    assert combined.test_indices.tolist() == list(range(TEST))
-
-
-def test_rows_are_matched_by_image_not_by_place(members: list[Record]) -> None:
-    """A member that lists its validation images in another order has the same answers."""
-    predictions = [record.predictions() for record in members]
-    order = np.random.default_rng(0).permutation(len(predictions[0].val_indices))
-    shuffled = dataclasses.replace(
-        predictions[0],
-        val_indices=predictions[0].val_indices[order],
-        val_labels=predictions[0].val_labels[order],
-        val_probabilities=predictions[0].val_probabilities[order],
+def skilled_record(folder: Path, member: int, test: Answers = TEST) -> Record:
+    """Write the record of one of three members that know something."""
+    return make_record(
+        folder,
+        Predictions(
+            val_indices=HOLDOUT.indices.astype(np.int32),
+            val_labels=HOLDOUT.labels,
+            val_probabilities=HOLDOUT.probabilities[member],
+            test_indices=test.indices.astype(np.int32),
+            test_labels=test.labels,
+            test_probabilities=test.probabilities[member],
+        ),
+        data=dataclasses.replace(DATA, validation_images=len(HOLDOUT.labels), test_images=len(test.labels)),
     )
-    expected = combine_predictions("average", predictions)
-    found = combine_predictions("average", [shuffled, *predictions[1:]])
-    for name in vars(expected):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
 
 
-def test_order_of_members_changes_no_bit(members: list[Record]) -> None:
-    predictions = [record.predictions() for record in members]
-    expected = combine_predictions("average", predictions)
-    found = combine_predictions("average", predictions[::-1])
-    for name in vars(expected):
-        assert getattr(found, name).tobytes() == getattr(expected, name).tobytes()
+def build(tmp_path: Path, members: Sequence[Member] | None = None, **changes: Any) -> Record:
+    models = tmp_path / "models"
+    trio = dataclasses.replace(TRIO, **changes)
+    return build_committee("trio", trio, members or select("trio", trio, {}, models), models, tmp_path / "trio")
+
+
+def test_validation_answers_come_from_rules_that_did_not_see_the_image() -> None:
+    committee = Committee(members=["a", "b", "c"], rule="stacking", temperature="after", seed=5)
+    fitted, predictions = combine_answers(committee, HOLDOUT, TEST)
+    expected = cross_fitted("stacking", HOLDOUT.probabilities, HOLDOUT.labels, seed=5, temperature="after")
+    np.testing.assert_array_equal(predictions.val_probabilities, expected, strict=True)
+    assert not np.allclose(expected, fitted.apply(HOLDOUT.probabilities), atol=1e-3)
+    np.testing.assert_array_equal(predictions.test_probabilities, fitted.apply(TEST.probabilities), strict=True)
+    np.testing.assert_array_equal(predictions.val_indices, HOLDOUT.indices)
+    np.testing.assert_array_equal(predictions.test_labels, TEST.labels)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nothing_is_fitted_on_test_images(tmp_path: Path, rule: str) -> None:
+    """Other test images: the same rule, to the last digit."""
+    models = []
+    for part, test in (("one", TEST), ("other", dataclasses.replace(TEST, labels=1 - TEST.labels % 2))):
+        for number, name in enumerate(SHARES):
+            skilled_record(tmp_path / part / "models" / name, number, test)
+        record = build(tmp_path / part, rule=rule, temperature="both", seed=3)
+        models.append(read_committee(record.folder / MODEL))
+    assert models[0] == models[1]
+    expected = fit_rule(rule, HOLDOUT.probabilities, HOLDOUT.labels, seed=3, temperature="both")
+    assert models[0] == (list(SHARES), expected)
 
 
 def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) -> None:
     record = build(tmp_path)
     predictions: list[Predictions] = [member.predictions() for member in members]
     mean = mean_of([member.test_probabilities for member in predictions])
+    np.testing.assert_array_equal(record.predictions().test_probabilities, mean.astype(np.float32))
     labels = predictions[0].test_labels
     answers = mean.argmax(axis=1)
     assert record.metrics["test_accuracy"] == accuracy_score(labels, answers)
@@ -104,18 +120,50 @@ def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) ->
     )
 
 
+def test_order_of_members_changes_no_answer(tmp_path: Path) -> None:
+    for number, name in enumerate(SHARES):
+        skilled_record(tmp_path / "models" / name, number)
+    answers = []
+    chosen = select("trio", TRIO, {}, tmp_path / "models")
+    for order in (chosen, chosen[::-1]):
+        record = build(tmp_path, order, rule="weighted_log_loss")
+        answers.append((record.folder / "predictions.npz").read_bytes())
+    assert answers[0] == answers[1]
+
+
 def test_header_says_what_it_was_made_from(members: list[Record], tmp_path: Path) -> None:
-    header = build(tmp_path).header
+    header = build(tmp_path, temperature="after", seed=7).header
     assert (header.name, header.kind, header.architecture) == ("trio", "committee", "average")
     assert header.report == "A"
     assert header.members == [member_of(record) for record in members]
-    assert header.parameters == {"rule": "average", "members": "wide, narrow, middle"}
+    assert header.parameters == {
+        "rule": "average",
+        "members": "wide, narrow, middle",
+        "temperature": "after",
+        "seed": 7,
+    }
     assert header.weights is None
     assert header.data == dataclasses.replace(DATA, validation_images=5)
-    assert json.loads((tmp_path / "trio" / MODEL / "committee.json").read_text()) == {
-        "rule": "average",
-        "members": list(SHARES),
-    }
+    assert "scikit-learn" not in header.libraries
+
+
+def test_analysis_stands_beside_the_rule(tmp_path: Path) -> None:
+    for number, name in enumerate(SHARES):
+        skilled_record(tmp_path / "models" / name, number)
+    record = build(tmp_path, rule="stacking")
+    _, fitted = read_committee(record.folder / MODEL)
+    analysis = read_analysis(record.folder / MODEL)
+    assert analysis.accuracy == record.metrics["test_accuracy"]
+    assert [member.name for member in analysis.members] == list(SHARES)
+    assert [member.weight for member in analysis.members] == pytest.approx(fitted.weights)
+    # The strength of the penalty is that of the whole committee, not sought again.
+    former = fitted.details
+    others = answers_without_each("stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, former=former)
+    assert others is not None
+    for member, answers in zip(analysis.members, others, strict=True):
+        change = accuracy_score(TEST.labels, answers.argmax(axis=1)) - analysis.accuracy
+        assert member.change_without == pytest.approx(change, abs=1e-12)
+    assert record.header.libraries["scikit-learn"]
 
 
 @pytest.mark.usefixtures("members")
@@ -125,11 +173,12 @@ def test_built_twice_is_the_same_answer_under_the_same_key(tmp_path: Path) -> No
     second = build(tmp_path)
     assert second.header.key == first.header.key
     assert (second.folder / "predictions.npz").read_bytes() == answers
+    assert build(tmp_path, temperature="before").header.key != first.header.key
 
 
 @pytest.mark.usefixtures("members")
 def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
-    selected = select(PAIR, tmp_path / "models")
+    selected = select("trio", TRIO, {}, tmp_path / "models")
     make_record(tmp_path / "models" / "middle", random_predictions(7, ORDER[:8]))
     with pytest.raises(LineupError, match="committee trio: the predictions of middle have changed; run lineup select"):
         build(tmp_path, selected)
@@ -137,12 +186,9 @@ def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("members")
-def test_other_data_is_refused(tmp_path: Path) -> None:
-    other = dataclasses.replace(DATA, fingerprint="f" * 64, validation_images=8)
-    make_record(tmp_path / "models" / "middle", random_predictions(2, ORDER[:8]), data=other)
-    with pytest.raises(
-        LineupError, match="committee trio: middle was trained on other data or another split than wide"
-    ):
+def test_member_that_was_trained_on_the_hold_out_is_refused(tmp_path: Path) -> None:
+    make_record(tmp_path / "models" / "middle", random_predictions(2, [3, 8, 17, 0, 12, 5, 9, 1]))
+    with pytest.raises(LineupError, match="committee trio: middle was trained on 1 of the 5 images that narrow held"):
         build(tmp_path)
     assert not (tmp_path / "trio").exists()
 
@@ -151,3 +197,16 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
 def test_missing_member_is_named(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"models.gone: no record here"):
         build(tmp_path, [Member("gone", "0" * 16, "0" * 64)])
+
+
+@pytest.mark.usefixtures("members")
+def test_files_of_the_model_are_strict_json(tmp_path: Path) -> None:
+    folder = build(tmp_path, rule="majority", temperature="both").folder / MODEL
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    found = {path.name: json.loads(path.read_text(), parse_constant=refuse) for path in folder.iterdir()}
+    assert set(found) == {"committee.json", "analysis.json"}
+    assert len(found["analysis.json"]["members"]) == len(SHARES)
+    assert len(CLASSES) == found["committee.json"]["fitted"]["classes"]

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lineup.committee.select import read_selection, select, select_all, write_selection
-from lineup.config import Committee
+from lineup.committee.select import Entry, candidates, read_selection, select, select_all, write_selection
+from lineup.config import Committee, MemberFilter
 from lineup.errors import LineupError
 from lineup.files import file_sha256
+from lineup.models.registry import Architecture
 from lineup.records.record import PREDICTIONS, Member
-from tests.make_records import make_record, random_predictions
+from tests.make_records import CLASSES, make_record, random_predictions
+
+# Its repeats with other seeds are the same model again; their names decide, wherever they stand.
+LINE_UP: dict[str, Entry] = {
+    name: Architecture(name, family, report, 0, dict)
+    for name, family, report in (
+        ("dense_a", "dense", "A"),
+        ("cnn_a_seed2", "cnn", "A"),
+        ("cnn_a", "cnn", "A"),
+        ("cnn_c", "cnn", "C"),
+        ("forest", "classical", "E"),
+        ("row_c", "conv1d", "C"),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        (["cnn_a_seed2", "dense_a"], ["cnn_a_seed2", "dense_a"]),
+        ("all", ["dense_a", "cnn_a", "cnn_c", "forest", "row_c"]),
+        (MemberFilter(kind="network"), ["dense_a", "cnn_a", "cnn_c", "row_c"]),
+        (MemberFilter(kind="classical"), ["forest"]),
+        (MemberFilter(family="cnn"), ["cnn_a", "cnn_c"]),
+        (MemberFilter(report="C"), ["cnn_c", "row_c"]),
+        (MemberFilter(report="C", family="cnn"), ["cnn_c"]),
+        (MemberFilter(report="A", family="conv1d"), []),
+        (MemberFilter(best=2), ["dense_a", "cnn_a", "cnn_c", "forest", "row_c"]),
+    ],
+    ids=str,
+)
+def test_candidates(members: list[str] | str | MemberFilter, expected: list[str]) -> None:
+    assert candidates(members, LINE_UP) == expected
 
 
 @pytest.fixture
@@ -28,7 +63,7 @@ def committee(*members: str) -> Committee:
 
 
 def test_selection_names_key_and_answers_of_each_member_in_order(models: Path, tmp_path: Path) -> None:
-    members = select(committee("two", "one"), models)
+    members = select("pair", committee("two", "one"), {}, models)
     assert [member.name for member in members] == ["two", "one"]
     assert len({member.key for member in members}) == 2
     for member in members:
@@ -39,7 +74,7 @@ def test_selection_names_key_and_answers_of_each_member_in_order(models: Path, t
 
 def test_selection_changes_with_a_members_answers_alone(models: Path, tmp_path: Path) -> None:
     def contents() -> dict[str, bytes]:
-        select_all({"pair": committee("one", "two"), "last": committee("three")}, models, tmp_path / "selection")
+        select_all({"pair": committee("one", "two"), "last": committee("three")}, {}, models, tmp_path / "selection")
         return {path.name: path.read_bytes() for path in (tmp_path / "selection").iterdir()}
 
     before = contents()
@@ -53,18 +88,61 @@ def test_selection_changes_with_a_members_answers_alone(models: Path, tmp_path: 
 
 def test_a_committee_that_is_gone_leaves_no_file(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
-    select_all({"pair": committee("one", "two"), "last": committee("three")}, models, target)
-    select_all({"last": committee("three")}, models, target)
+    select_all({"pair": committee("one", "two"), "last": committee("three")}, {}, models, target)
+    select_all({"last": committee("three")}, {}, models, target)
     assert [path.name for path in target.iterdir()] == ["last.json"]
-    select_all({}, models, target)
+    select_all({}, {}, models, target)
     assert list(target.iterdir()) == []
+
+
+def graded(folder: Path, right: list[int], images: list[int]) -> None:
+    """Write a record that is right on these validation images alone."""
+    predictions = random_predictions(0, images)
+    answers = np.array([label if i in right else (label + 1) % len(CLASSES) for i, label in labelled(images)])
+    probabilities = np.eye(len(CLASSES), dtype=np.float32)[answers] * 0.5 + 0.5 / len(CLASSES)
+    make_record(folder, dataclasses.replace(predictions, val_probabilities=probabilities.astype(np.float32)))
+
+
+def labelled(images: list[int]) -> list[tuple[int, int]]:
+    return [(image, image % len(CLASSES)) for image in images]
+
+
+def test_best_on_the_images_that_all_held_out(tmp_path: Path) -> None:
+    """Here images 0 to 3: what the wide ones have right on 4 to 9 does not count. Of equals the first is better."""
+    wide, narrow = list(range(10)), list(range(4))
+    for name, right, images in (
+        ("dense_a", [0, 1], narrow),
+        ("cnn_a", [4, 5, 6, 7, 8, 9], wide),
+        ("cnn_c", [0, 1, 2], wide),
+        ("forest", [1, 2], narrow),
+        ("row_c", [2, 3], wide),
+    ):
+        graded(tmp_path / name, right, images)
+
+    def best(count: int, **filters: str) -> list[str]:
+        members = MemberFilter(best=count, **filters)  # type: ignore[arg-type]
+        return [m.name for m in select("few", Committee(members=members, rule="average"), LINE_UP, tmp_path)]
+
+    assert best(1) == ["cnn_c"]
+    assert best(2) == ["dense_a", "cnn_c"]
+    assert best(4) == ["dense_a", "cnn_c", "forest", "row_c"]
+    assert best(1, family="cnn") == ["cnn_a"]  # both held out all ten
+    assert best(1, report="A") == ["dense_a"]
+
+
+def test_best_of_models_that_were_trained_on_each_others_hold_out_is_refused(tmp_path: Path) -> None:
+    graded(tmp_path / "dense_a", [], [0, 1, 2])
+    graded(tmp_path / "cnn_a", [], [2, 3, 4, 5])
+    few = Committee(members=MemberFilter(best=1, report="A"), rule="average")
+    with pytest.raises(LineupError, match="committee few: cnn_a was trained on 2 of the 3 images that dense_a held"):
+        select("few", few, LINE_UP, tmp_path)
 
 
 def test_a_member_without_a_record_is_named_and_nothing_is_replaced(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
-    select_all({"pair": committee("one", "two")}, models, target)
+    select_all({"pair": committee("one", "two")}, {}, models, target)
     with pytest.raises(LineupError, match=r"models.four: no record here; train the model"):
-        select_all({"pair": committee("one", "four")}, models, target)
+        select_all({"pair": committee("one", "four")}, {}, models, target)
     assert [path.name for path in target.parent.iterdir() if "selection" in path.name] == ["selection"]
     assert [member.name for member in read_selection(target / "pair.json")] == ["one", "two"]
 

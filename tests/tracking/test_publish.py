@@ -12,11 +12,13 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Run
 
 from lineup.committee.build import build_committee
+from lineup.committee.model import read_analysis
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.errors import LineupError
@@ -82,7 +84,8 @@ def published(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pu
             "single": network_record(root / "experiments" / "one", seed=3, experiment="0a1b2c3d"),
         }
         pair = Committee(members=["one", "two"], rule="average", report="A")
-        records["pair"] = build_committee("pair", pair, select(pair, models), models, root / "runs" / "pair")
+        chosen = select("pair", pair, {}, models)
+        records["pair"] = build_committee("pair", pair, chosen, models, root / "runs" / "pair")
         publish(root, records.values(), tell=told.append)
     return Published(root, records, told)
 
@@ -255,6 +258,25 @@ def test_artifacts(published: Published, tmp_path: Path) -> None:
     assert "figures/training_curves.png" not in files_of(client, pair)  # it was trained in no epochs
 
 
+def test_committee_says_why_it_works(published: Published, tmp_path: Path) -> None:
+    client = client_of(published.root)
+    run_id = run_of(published.root, published.records["pair"]).info.run_id
+    assert "figures/committee_members.png" in files_of(client, run_id)
+    folder = Path(client.download_artifacts(run_id, "committee", str(tmp_path)))
+    assert sorted(path.name for path in folder.iterdir()) == ["analysis.json", "members.csv", "pairs.csv"]
+    analysis = read_analysis(published.records["pair"].folder / MODEL)
+    assert read_analysis(folder) == analysis
+    members = pd.read_csv(folder / "members.csv")
+    assert members["name"].tolist() == ["one", "two"]
+    assert members["weight"].tolist() == [0.5, 0.5]
+    assert members["accuracy"].tolist() == [published.records[name].metrics["test_accuracy"] for name in ("one", "two")]
+    assert members["change_without"].tolist() == [member.change_without for member in analysis.members]
+    (pair,) = pd.read_csv(folder / "pairs.csv").to_dict("records")
+    assert (pair["member"], pair["other"]) == ("one", "two")
+    assert pair["disagreement"] == analysis.disagreement[0][1]
+    assert pair["error_correlation"] == pytest.approx(analysis.error_correlation[0][1])
+
+
 def test_dataset(published: Published) -> None:
     for record in published.records.values():
         (entry,) = data_of(run_of(published.root, record))
@@ -272,11 +294,21 @@ def test_model_answers_as_the_record_does(published: Published, name: str) -> No
         run = run_of(published.root, record)
         model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
         answers = model.predict(IMAGES)
-    assert answers.dtype == np.float32
-    np.testing.assert_allclose(answers, record.predictions().test_probabilities, rtol=0, atol=1e-6)
-    schema = model.metadata.signature
-    assert schema.inputs.inputs[0].shape == (-1, 28, 28)
-    assert schema.outputs.inputs[0].shape == (-1, len(CLASSES))
+    expected = record.predictions().test_probabilities
+    np.testing.assert_allclose(answers[CLASSES], expected, rtol=0, atol=1e-6)
+    assert answers["label"].tolist() == [CLASSES[number] for number in expected.argmax(axis=1)]
+    assert set(answers["agreement"]) <= ({1.0} if name == "two" else {0.5, 1.0})
+    assert model.metadata.signature.inputs is None
+    assert model.metadata.signature.outputs.input_names() == list(answers)
+    assert "(n, 784)" in model.metadata.metadata["images"]
+
+
+def test_model_says_what_serving_it_needs(published: Published) -> None:
+    needs = [path.read_text() for path in (published.root / "mlartifacts").rglob("requirements.txt")]
+    assert len(needs) == len(published.records)
+    for text in needs:
+        named = {line.partition("==")[0].removesuffix("-cpu") for line in text.split()}
+        assert named == {"mlflow", "numpy", "pandas", "pydantic", "keras", "tensorflow"}
 
 
 def test_published_model_holds_no_pickle(published: Published) -> None:

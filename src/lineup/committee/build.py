@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 import uuid
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lineup.committee.rules import combine
+from lineup.committee.analysis import Analysis, analyse, answers_without_each
+from lineup.committee.fitting import FittedRule, cross_fitted, fit_rule
+from lineup.committee.gather import Answers, gather
+from lineup.committee.model import write_analysis, write_committee
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import file_sha256, replacing_folder
@@ -46,14 +49,14 @@ def build_committee(
     *,
     experiment: str | None = None,
 ) -> Record:
-    """Combine the members' probabilities by the committee's rule and write its record.
+    """Fit a committee's rule on what all members held out, combine their answers by it and write the record.
 
     Parameters
     ----------
     name : str
         Name of the record.
     committee : Committee
-        Its rule, and what its report says.
+        Its rule and temperature, and what its report says.
     members : sequence of Member
         As `lineup.committee.select` wrote them.
     models : Path
@@ -70,22 +73,22 @@ def build_committee(
     Raises
     ------
     LineupError
-        If a member's predictions are not those that were selected, or the members were trained on different data.
+        If a member's predictions are not those that were selected, the members were trained on different data, or the
+        rule would be fitted on images that a member was trained on.
     """
     attempt, started, clock = uuid.uuid4().hex, now(), time.perf_counter()
-    records = [read_record(models / member.name) for member in members]
-    for member, record in zip(members, records, strict=True):
-        if file_sha256(record.folder / PREDICTIONS) != member.predictions_sha256:
-            raise LineupError(
-                f"committee {name}: the predictions of {member.name} have changed; run lineup select again"
-            )
-    _check_same_data(name, records)
-    predictions = combine_predictions(committee.rule, [record.predictions() for record in records])
-    header = _header(name, committee, members, records, len(predictions.val_labels), experiment)
+    records = [_read_member(name, member, models) for member in members]
+    holdout, test = gather(f"committee {name}", records)
+    fitted, predictions = combine_answers(committee, holdout, test)
     seconds = time.perf_counter() - clock
+    header = _header(name, committee, members, records, len(holdout.labels), experiment)
     classes = header.data.classes
     with replacing_folder(folder) as partial:
-        _write_model(partial / MODEL, committee.rule, members)
+        model = partial / MODEL
+        model.mkdir()
+        names = [member.name for member in members]
+        write_committee(model, names, fitted)
+        write_analysis(model, analyse_members(committee, fitted, names, holdout, test))
         write_record(
             partial,
             header,
@@ -98,36 +101,55 @@ def build_committee(
     return read_record(folder)
 
 
-def combine_predictions(rule: str, members: Sequence[Predictions]) -> Predictions:
-    """Combine predictions on the test images, and on the validation images that all members share.
+def combine_answers(committee: Committee, holdout: Answers, test: Answers) -> tuple[FittedRule, Predictions]:
+    """Fit a committee's rule on the images that all members held out, and answer for them and for the test images.
 
-    Members may have held out different shares of the training images. The split is nested, so the images that all of
-    them held out are those of the smallest share; on the others a member's answer would be one on its training images.
+    The answers for the held-out images are cross-fitted: each comes from a rule that was not fitted on that image, and
+    the validation metrics of a committee are made of them. The test images are answered by the rule that was fitted on
+    the whole hold-out.
+
+    Parameters
+    ----------
+    committee : Committee
+        Its rule, temperature and seed.
+    holdout, test : Answers
+        As `lineup.committee.gather.gather` returns them.
     """
-    shared = min((member.val_indices for member in members), key=len)
-    on_shared = []
-    for member in members:
-        position = {int(index): row for row, index in enumerate(member.val_indices)}
-        on_shared.append(member.val_probabilities[[position[int(index)] for index in shared]])
-    first = min(members, key=lambda member: len(member.val_indices))
-    return Predictions(
-        val_indices=shared,
-        val_labels=first.val_labels,
-        val_probabilities=combine(rule, np.stack(on_shared)),
-        test_indices=first.test_indices,
-        test_labels=first.test_labels,
-        test_probabilities=combine(rule, np.stack([member.test_probabilities for member in members])),
+    rule, seed, temperature = committee.rule, committee.seed, committee.temperature
+    fitted = fit_rule(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
+    own = cross_fitted(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
+    predictions = Predictions(
+        val_indices=holdout.indices,
+        val_labels=holdout.labels,
+        val_probabilities=own,
+        test_indices=test.indices,
+        test_labels=test.labels,
+        test_probabilities=fitted.apply(test.probabilities),
     )
+    return fitted, predictions
 
 
-def _check_same_data(name: str, records: Sequence[Record]) -> None:
-    first = records[0].header
-    for record in records[1:]:
-        if record.header.data.fingerprint != first.data.fingerprint:
-            raise LineupError(
-                f"committee {name}: {record.header.name} was trained on other data or another split"
-                f" than {first.name}; train both on the same"
-            )
+def analyse_members(
+    committee: Committee, fitted: FittedRule, names: Sequence[str], holdout: Answers, test: Answers
+) -> Analysis:
+    """Measure on the test images why a committee works, the committees without one member each included."""
+    without = answers_without_each(
+        committee.rule,
+        holdout.probabilities,
+        holdout.labels,
+        test.probabilities,
+        seed=committee.seed,
+        temperature=committee.temperature,
+        former=fitted.details,
+    )
+    return analyse(fitted, names, test.probabilities, test.labels, without)
+
+
+def _read_member(name: str, member: Member, models: Path) -> Record:
+    record = read_record(models / member.name)
+    if file_sha256(record.folder / PREDICTIONS) != member.predictions_sha256:
+        raise LineupError(f"committee {name}: the predictions of {member.name} have changed; run lineup select again")
+    return record
 
 
 def _header(
@@ -139,18 +161,26 @@ def _header(
     experiment: str | None,
 ) -> Header:
     data = records[0].header.data
+    libraries = {"python": platform.python_version(), "numpy": np.__version__}
+    if committee.rule == "stacking":
+        libraries["scikit-learn"] = metadata.version("scikit-learn")
     return Header(
         name=name,
         kind="committee",
         family="committee",
         architecture=committee.rule,
         report=committee.report,
-        parameters={"rule": committee.rule, "members": ", ".join(member.name for member in members)},
+        parameters={
+            "rule": committee.rule,
+            "members": ", ".join(member.name for member in members),
+            "temperature": committee.temperature,
+            "seed": committee.seed,
+        },
         seed=None,
         threads=None,
         device=Device("cpu", this_machine().cpu_model),
         onednn=False,
-        libraries={"python": platform.python_version(), "numpy": np.__version__},
+        libraries=libraries,
         data=DataIdentity(
             name=data.name,
             title=data.title,
@@ -164,9 +194,3 @@ def _header(
         members=list(members),
         experiment=experiment,
     )
-
-
-def _write_model(folder: Path, rule: str, members: Sequence[Member]) -> None:
-    folder.mkdir()
-    values = {"rule": rule, "members": [member.name for member in members]}
-    (folder / "committee.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -135,7 +135,13 @@ class FittedRule:
 
 
 def fit_rule(
-    rule: str, probabilities: np.ndarray, labels: np.ndarray, *, seed: int = 0, temperature: Temperature = "none"
+    rule: str,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seed: int = 0,
+    temperature: Temperature = "none",
+    former: Details | None = None,
 ) -> FittedRule:
     """Fit what a rule needs on held-out images.
 
@@ -151,6 +157,9 @@ def fit_rule(
         Of bags and folds. Default 0.
     temperature : {"none", "before", "after", "both"}, optional
         Fit a temperature for each member, for the committee's answer, or both. Default "none".
+    former : dict of str to float, optional
+        The details of a fit of much the same committee, of which the strength of the penalty of ``stacking`` is taken
+        over. Default: nothing is.
 
     Returns
     -------
@@ -178,9 +187,10 @@ def fit_rule(
     parameters: Arrays = {}
     details: Details = {}
     if fit := find_rule(rule).fit:
-        parameters, details = fit(_scale(probabilities, before)[order], labels, seed)
+        parameters, details = fit(_scale(probabilities, before)[order], labels, seed, former or {})
     if temperature in _AFTER:
-        answers = cross_fitted(rule, probabilities, labels, seed=seed, temperature=_without_after(temperature))
+        inner = _without_after(temperature)
+        answers = cross_fitted(rule, probabilities, labels, seed=seed, temperature=inner, former=former)
         after = fit_temperature(answers, labels)
     plain = {
         name: (value[back] if SHAPES[name][:1] == ("members",) else value).tolist()
@@ -197,6 +207,7 @@ def cross_fitted(
     folds: int = FOLDS,
     seed: int = 0,
     temperature: Temperature = "none",
+    former: Details | None = None,
 ) -> np.ndarray:
     """Return a committee's answers on the held-out images, each by a rule that was not fitted on that image.
 
@@ -204,7 +215,7 @@ def cross_fitted(
 
     Parameters
     ----------
-    rule, probabilities, labels, seed, temperature
+    rule, probabilities, labels, seed, temperature, former
         As of `fit_rule`.
     folds : int, optional
         Number of parts; the rule is fitted anew for each, on the others. Default 5.
@@ -232,7 +243,7 @@ def cross_fitted(
     answers = np.empty(probabilities.shape[1:], dtype=np.float32)
     for part in range(folds):
         out = fold == part
-        fitted = fit_rule(rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner)
+        fitted = fit_rule(rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner, former=former)
         answers[out] = fitted.apply(probabilities[:, out])
     if temperature not in _AFTER:
         return answers

@@ -50,18 +50,18 @@ class Rule:
     apply : callable
         Takes probabilities (members, images, classes) and the parameters by name; returns (images, classes), float64.
     fit : callable, optional
-        Takes held-out probabilities, labels and a seed; returns the parameters by name, and numbers that tell how the
-        fit went. Default: nothing is fitted.
+        Takes held-out probabilities, labels, a seed and the details of a former fit or none; returns the parameters by
+        name, and details, numbers that tell how the fit went. Default: nothing is fitted.
     parameters : tuple of str, optional
         Names of the parameters, keys of `SHAPES`. Default: none.
     """
 
     apply: Callable[..., np.ndarray]
-    fit: Callable[[np.ndarray, np.ndarray, int], tuple[Arrays, Details]] | None = None
+    fit: Callable[[np.ndarray, np.ndarray, int, Details], tuple[Arrays, Details]] | None = None
     parameters: tuple[str, ...] = ()
 
 
-def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
     """Fit how often the winner is right: of all answers that name no more than a winner, those of the lowest log loss.
 
     By Laplace's rule of succession, as if one more image of each class had been seen, so that it is never certain; and
@@ -72,23 +72,25 @@ def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> t
     return {"confidence": np.array(max((right + 1) / (images + classes), 1 / classes + 1e-6))}, {}
 
 
-def _fit_accuracy(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+def _fit_accuracy(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
     return {"weights": weights.weights_from_accuracy(probabilities, labels)}, {}
 
 
-def _fit_log_loss(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+def _fit_log_loss(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
     found, gap = weights.weights_from_log_loss(probabilities, labels)
     return {"weights": found}, {"gap": gap}
 
 
-def _fit_greedy(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
+def _fit_greedy(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
     return {"weights": weights.weights_from_greedy_selection(probabilities, labels, seed)}, {}
 
 
-def _fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> tuple[Arrays, Details]:
-    found = stacking.fit_stacking(probabilities, labels, seed)
-    parameters = {"coefficients": found.coefficients, "intercepts": found.intercepts}
-    return parameters, {"strength": found.strength, "cross_validated_log_loss": found.log_loss}
+def _fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
+    found = stacking.fit_stacking(probabilities, labels, seed, strength=former.get("strength"))
+    details = {"strength": found.strength}
+    if found.log_loss is not None:
+        details["cross_validated_log_loss"] = found.log_loss
+    return {"coefficients": found.coefficients, "intercepts": found.intercepts}, details
 
 
 RULES: dict[str, Rule] = {

@@ -36,14 +36,15 @@ class Stacking:
         What each score begins with.
     strength : float
         The ``C`` that was chosen.
-    log_loss : float
-        Its cross-validated log loss in nats. It was chosen by this number, which is a little too low therefore.
+    log_loss : float or None
+        Its cross-validated log loss in nats. It was chosen by this number, which is a little too low therefore. None
+        if it was given.
     """
 
     coefficients: np.ndarray
     intercepts: np.ndarray
     strength: float
-    log_loss: float
+    log_loss: float | None
 
 
 def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
@@ -64,7 +65,9 @@ def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercep
     return softmax(sum_over_members(clipped_logarithms(probabilities) @ coefficients) + intercepts)
 
 
-def fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> Stacking:
+def fit_stacking(
+    probabilities: np.ndarray, labels: np.ndarray, seed: int, *, strength: float | None = None
+) -> Stacking:
     """Choose the penalty by cross-validation on these images, then fit on all of them.
 
     Parameters
@@ -75,6 +78,8 @@ def fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> St
         Actual classes; each at least twice.
     seed : int
         Of the folds.
+    strength : float, optional
+        Fit with this one, without a search. Default: the best of `STRENGTHS`.
 
     Raises
     ------
@@ -93,7 +98,9 @@ def fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> St
             f"stacking: class {counts.argmin()} has {counts.min()} held-out images; it needs at least 2 of each class"
         )
     features = clipped_logarithms(probabilities).transpose(1, 0, 2).reshape(len(labels), -1)
-    strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
+    log_loss = None
+    if strength is None:
+        strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
     coefficients, intercepts = _fit(features, labels, strength, _TOLERANCE)
     return Stacking(coefficients.reshape(members, classes, classes), intercepts, strength, log_loss)
 

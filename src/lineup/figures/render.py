@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from lineup.committee.model import read_analysis
 from lineup.npz import read_npz
 from lineup.records.record import MODEL, Header, Record, read_confusion
 
@@ -18,6 +19,7 @@ def figures_of(record: Record) -> dict[str, Figure]:
     """Return a record's figures by name: what it has data for, and no more."""
     import pandas as pd
 
+    from lineup.figures.committee import committee_members
     from lineup.figures.confusion import confusion_matrix
     from lineup.figures.curves import training_curves
     from lineup.figures.reconstructions import reconstructions
@@ -41,6 +43,9 @@ def figures_of(record: Record) -> dict[str, Figure]:
             title=f"{name}: validation images and their reconstructions",
             subtitle=subtitle,
         )
+    if header.members:
+        analysis = read_analysis(record.folder / MODEL)
+        figures["committee_members"] = committee_members(analysis, title=f"{name}: members", subtitle=subtitle)
     return figures
 
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from importlib import metadata
+from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
-from lineup.files import file_sha256
 from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.report.claims import published_accuracy
 from lineup.tracking.groups import publish_groups
+from lineup.tracking.model import Models, absent_members, identity, log_model
+from lineup.tracking.registry import register_champion
 from lineup.tracking.runs import (
     ATTEMPT,
     DIGEST,
@@ -44,15 +46,19 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# Folders of models by key and by hash of the predictions: a name may be that of a single experiment, too.
-Models = dict[tuple[str, str], Path]
+    from lineup.champion import Champion
 
 PUBLISHING = "lineup.publishing"
-PACKAGE = Path(__file__).resolve().parents[1]
-SERVING_NEEDS = ("mlflow", "numpy", "pydantic", "keras", "tensorflow", "tensorflow-cpu")
 
 
-def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None], run_id: str | None = None) -> None:
+def publish(
+    root: Path,
+    records: Iterable[Record],
+    *,
+    tell: Callable[[str], None],
+    champion: Champion | None = None,
+    run_id: str | None = None,
+) -> None:
     """Make or complete the runs of records.
 
     Parameters
@@ -63,6 +69,8 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
         Members before the committees that they sit in, so that a committee can link to its members' runs.
     tell : callable
         Told one line a record that was not up to date, and a summary.
+    champion : Champion, optional
+        Whose model gets the alias ``champion`` in the model registry. Default: the registry stays as it is.
     run_id : str, optional
         The run that is to hold the last record, where ``mlflow run`` has made one already.
 
@@ -77,7 +85,7 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
     experiments: dict[str, str] = {}
     records = list(records)
     _check_whole(records)
-    if run_id is None and is_published(root, records):
+    if run_id is None and is_published(root, records, champion):
         tell(f"MLflow: {len(records)} unchanged ({tracking_uri(root)})")
         return
     with store_errors_as_one_line(tracking_uri(root), "; the records are whole, publish again later"):
@@ -91,12 +99,14 @@ def publish(root: Path, records: Iterable[Record], *, tell: Callable[[str], None
             run, outcome = _publish_record(client, experiment, record, models, given)
             _link_members(client, run, record, run_ids)
             run_ids[record.header.key] = run.info.run_id
-            models[_identity(record)] = record.folder / files.MODEL
+            models[identity(record)] = record.folder / files.MODEL
             counts[outcome] += 1
             if outcome != "unchanged":
                 tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
         publish_groups(client, records, run_ids)
-    note_published(root, records)
+        if champion is not None:
+            register_champion(client, champion, records[-1].header.data.name, tell=tell)
+    note_published(root, records, champion)
     tell(f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})")
 
 
@@ -115,14 +125,9 @@ def _check_whole(records: Iterable[Record]) -> None:
             raise LineupError(f"{record.folder}: no {' and no '.join(absent)} here; make the record anew (dvc repro)")
 
 
-def _identity(record: Record) -> tuple[str, str]:
-    """Return what tells a record from every other one, a later one of the same name and key included."""
-    return record.header.key, file_sha256(record.folder / files.PREDICTIONS)
-
-
 def _without(record: Record, models: Models) -> str:
     """Return the words that say which members a committee was published without, or none."""
-    gone = [member.name for member in record.header.members if (member.key, member.predictions_sha256) not in models]
+    gone = absent_members(record, models)
     return f", without its model: {', '.join(gone)} trained anew or removed since it was combined" if gone else ""
 
 
@@ -171,9 +176,7 @@ def _complete(client: MlflowClient, run_id: str, record: Record, models: Models)
         _write_artifacts(record, Path(temporary))
         client.log_artifacts(run_id, temporary)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = _model_folder(record, models, Path(temporary))
-        if folder:
-            _log_model(run_id, record, folder)
+        log_model(run_id, record, models, Path(temporary))
 
 
 def _tags(record: Record) -> dict[str, str]:
@@ -263,6 +266,24 @@ def _write_artifacts(record: Record, folder: Path) -> None:
     (folder / "classification_report.txt").write_text(_classification_report(record), encoding="utf-8")
     for name, figure in figures_of(record).items():
         save_png(figure, folder / "figures" / f"{name}.png")
+    if record.header.members:
+        _write_members(record, folder / "committee")
+
+
+def _write_members(record: Record, folder: Path) -> None:
+    """Write why a committee works: a table of its members, one of each pair of them, and all of it as JSON."""
+    import pandas as pd
+
+    analysis = read_analysis(record.folder / files.MODEL)
+    folder.mkdir()
+    shutil.copy(record.folder / files.MODEL / ANALYSIS, folder)
+    pd.DataFrame([asdict(member) for member in analysis.members]).to_csv(folder / "members.csv", index=False)
+    pairs = [
+        (one.name, other.name, analysis.disagreement[row][column], analysis.error_correlation[row][column])
+        for (row, one), (column, other) in combinations(enumerate(analysis.members), 2)
+    ]
+    columns = ["member", "other", "disagreement", "error_correlation"]
+    pd.DataFrame(pairs, columns=columns).to_csv(folder / "pairs.csv", index=False)
 
 
 def _classification_report(record: Record) -> str:
@@ -270,61 +291,6 @@ def _classification_report(record: Record) -> str:
     predictions = record.predictions()
     report = classification_report(predictions.test_probabilities, predictions.test_labels, record.header.data.classes)
     return f"{record.header.name}: {caption(record.header)}\n\n{report}"
-
-
-def _model_folder(record: Record, models: Models, temporary: Path) -> Path | None:
-    """Return the folder that answers for a record: its own, or for a committee one with its members inside.
-
-    None if a member is no longer what was combined: another model must not answer in its place.
-    """
-    if not record.header.members:
-        return record.folder / files.MODEL
-    for member in record.header.members:
-        source = models.get((member.key, member.predictions_sha256))
-        if source is None:
-            return None
-        shutil.copytree(source, temporary / "members" / member.name)
-    committee = record.folder / files.MODEL / "committee.json"
-    (temporary / "committee.json").write_bytes(committee.read_bytes())
-    return temporary
-
-
-def _log_model(run_id: str, record: Record, folder: Path) -> None:
-    """Log the model as code (`lineup.serving`) beside its files, so that nothing is pickled."""
-    import mlflow
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    classes = len(record.header.data.classes)
-    signature = ModelSignature(
-        Schema([TensorSpec(np.dtype("uint8"), (-1, 28, 28))]),
-        Schema([TensorSpec(np.dtype("float32"), (-1, classes))]),
-    )
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        # MLflow wants an input example; the signature says what it would.
-        warnings.simplefilter("ignore", UserWarning)
-        mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(PACKAGE / "serving.py"),
-            artifacts={"model": str(folder)},
-            code_paths=[str(PACKAGE)],
-            signature=signature,
-            pip_requirements=_serving_requirements(),
-        )
-
-
-def _serving_requirements() -> list[str]:
-    """Return what serving a model needs, pinned to what is installed."""
-    installed = {name: _installed_version(name) for name in SERVING_NEEDS}
-    return [f"{name}=={version}" for name, version in installed.items() if version]
-
-
-def _installed_version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:

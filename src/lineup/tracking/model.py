@@ -1,0 +1,117 @@
+"""The model of a run: the record's own, or a committee's with its members inside, served by `lineup.serving`."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lineup.committee.model import COMMITTEE
+from lineup.files import file_sha256
+from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+# Folders of models by key and by hash of the predictions: a name may be that of a single experiment, too.
+Models = dict[tuple[str, str], Path]
+
+PACKAGE = Path(__file__).resolve().parents[1]
+SERVING_NEEDS = ("mlflow", "numpy", "pandas", "pydantic")
+NEEDS_OF: Mapping[str, tuple[str, ...]] = {
+    "network.keras": ("keras", "tensorflow", "tensorflow-cpu"),
+    "classifier.skops": ("scikit-learn", "skops"),
+}
+"""What a file of a model needs besides."""
+
+
+def identity(record: Record) -> tuple[str, str]:
+    """Return what tells a record from every other one, a later one of the same name and key included."""
+    return record.header.key, file_sha256(record.folder / PREDICTIONS)
+
+
+def absent_members(record: Record, models: Models) -> list[str]:
+    """Return the names of a committee's members whose models are not those that were combined."""
+    return [member.name for member in record.header.members if (member.key, member.predictions_sha256) not in models]
+
+
+def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> None:
+    """Log a record's model into its run as code (`lineup.serving`) beside its files, so that nothing is pickled.
+
+    A committee of which a member is no longer what was combined gets none: another model must not answer in its place.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    record : Record
+        Of a model or a committee.
+    models : Models
+        Where the members' models are.
+    temporary : Path
+        An empty folder, for what a committee answers with.
+
+    Notes
+    -----
+    The signature says nothing about the images, for MLflow would refuse every shape but the one that it names and
+    would make whole numbers of all that it is sent: pixels from 0 to 1 would all be black. `lineup.serving.as_images`
+    takes every shape, and refuses such pixels.
+    """
+    if absent_members(record, models):
+        return
+    import mlflow
+
+    from lineup.serving import SHAPES
+
+    folder = _with_members(record, models, temporary) if record.header.members else record.folder / MODEL
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        # MLflow wants an input example to make a signature of.
+        warnings.simplefilter("ignore", UserWarning)
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(PACKAGE / "serving.py"),
+            artifacts={"model": str(folder), "record": str(record.folder / HEADER)},
+            code_paths=[str(PACKAGE)],
+            metadata={"images": f"whole numbers from 0 to 255 of shape {SHAPES}"},
+            signature=_signature(record.header.data.classes),
+            pip_requirements=_requirements(folder),
+        )
+
+
+def _with_members(record: Record, models: Models, folder: Path) -> Path:
+    """Fill a folder with what a committee answers with, and return it."""
+    for member in record.header.members:
+        shutil.copytree(models[member.key, member.predictions_sha256], folder / "members" / member.name)
+    shutil.copy(record.folder / MODEL / COMMITTEE, folder)
+    return folder
+
+
+def _signature(classes: list[str]) -> ModelSignature:
+    """Return what the model answers: see `lineup.serving.ServedModel.predict`."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    from lineup.serving import AGREEMENT, LABEL
+
+    said = (ColSpec(DataType.string, LABEL), ColSpec(DataType.double, AGREEMENT))
+    return ModelSignature(outputs=Schema([*said, *(ColSpec(DataType.float, name) for name in classes)]))
+
+
+def _requirements(folder: Path) -> list[str]:
+    """Return what serving a model needs, pinned to what is installed."""
+    names = list(SERVING_NEEDS)
+    for file, needs in NEEDS_OF.items():
+        if any(folder.rglob(file)):
+            names += needs
+    versions = {name: _installed_version(name) for name in names}
+    return [f"{name}=={version}" for name, version in versions.items() if version]
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

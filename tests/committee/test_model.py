@@ -1,0 +1,103 @@
+"""The files of a committee's model: kept without loss, and refused if they are not what they should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineup.committee.analysis import analyse, answers_without_each
+from lineup.committee.fitting import fit_rule
+from lineup.committee.model import (
+    ANALYSIS,
+    COMMITTEE,
+    read_analysis,
+    read_committee,
+    write_analysis,
+    write_committee,
+)
+from lineup.committee.rules import RULES
+from lineup.errors import LineupError
+from tests.committee.strategies import skilled_members
+
+NAMES = ["low", "middle", "high"]
+PROBABILITIES, LABELS = skilled_members()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_committee_is_kept_without_loss(tmp_path: Path, rule: str) -> None:
+    fitted = fit_rule(rule, PROBABILITIES, LABELS, temperature="both")
+    write_committee(tmp_path, NAMES, fitted)
+    assert read_committee(tmp_path) == (NAMES, fitted)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_analysis_is_kept_without_loss(tmp_path: Path, members: int) -> None:
+    each = PROBABILITIES[:members]
+    fitted = fit_rule("average", each, LABELS)
+    others = answers_without_each("average", each, LABELS, each)
+    analysis = analyse(fitted, NAMES[:members], each, LABELS, others)
+    write_analysis(tmp_path, analysis)
+    assert read_analysis(tmp_path) == analysis
+
+
+FITTED = fit_rule("greedy", PROBABILITIES, LABELS).to_json()
+WRONG = [
+    ("", "not JSON"),
+    ("[1", "not JSON"),
+    ("[" * 100_000, "not JSON"),
+    ("[]", "expected the members and the fitted rule"),
+    ({"members": NAMES}, "expected the members and the fitted rule"),
+    ({"members": NAMES, "fitted": FITTED, "rule": "average"}, "expected the members and the fitted rule"),
+    ({"members": "low", "fitted": FITTED}, "members: expected a list of names"),
+    ({"members": ["low", "middle", 3], "fitted": FITTED}, "members: expected a list of names"),
+    ({"members": ["low", "middle", "../high"], "fitted": FITTED}, "members: expected a list of names"),
+    ({"members": NAMES[:2], "fitted": FITTED}, "2 members; the rule was fitted for 3"),
+    ({"members": NAMES, "fitted": FITTED | {"rule": "vote"}}, "unknown rule 'vote'"),
+    ({"members": NAMES, "fitted": FITTED | {"parameters": {"weights": [1, 1, 1]}}}, "the weights sum to 3"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), WRONG, ids=[f"{str(content)[:40]}" for content, _ in WRONG])
+def test_committee_of_another_format_is_one_error(tmp_path: Path, content: Any, said: str) -> None:
+    path = tmp_path / COMMITTEE
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(LineupError, match=said) as caught:
+        read_committee(tmp_path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("images", "many", "images: "),
+        ("accuracy", float("nan"), "accuracy: "),
+        ("nope", 1, "nope: "),
+        ("members", [], "disagreement: expected a row and a column of each of the 0 members"),
+        ("members", [{"name": "low"}], r"members.0.weight: "),
+        ("disagreement", [[0.0]], "disagreement: expected a row and a column of each of the 3 members"),
+        ("error_correlation", [[None] * 2] * 3, "error_correlation: expected a row and a column"),
+        ("log_loss", None, "log_loss: "),
+    ],
+)
+def test_analysis_of_another_format_is_one_error(tmp_path: Path, key: str, value: Any, said: str) -> None:
+    write_analysis(tmp_path, analyse(fit_rule("average", PROBABILITIES, LABELS), NAMES, PROBABILITIES, LABELS))
+    path = tmp_path / ANALYSIS
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(LineupError, match=said) as caught:
+        read_analysis(tmp_path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_endless_files_are_named(tmp_path: Path) -> None:
+    for read, name in ((read_committee, COMMITTEE), (read_analysis, ANALYSIS)):
+        with pytest.raises(LineupError, match=rf"{name}: cannot be read: No such file"):
+            read(tmp_path)
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(2**30)
+        with pytest.raises(LineupError, match=rf"{name}: 1073741824 bytes; expected at most"):
+            read(tmp_path)
