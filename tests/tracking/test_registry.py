@@ -45,7 +45,8 @@ def aliases(client: MlflowClient) -> dict[str, str]:
 def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) -> None:
     with store_in(tmp_path / "project", empty_store) as root:
         records = [model_record(root / "runs", name, seed) for seed, name in enumerate(("one", "two"), start=1)]
-        client, told = MlflowClient(f"sqlite:///{root / 'mlflow.db'}"), []
+        client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+        told: list[str] = []
 
         def publish_with(record: Record) -> None:
             publish(root, records, champion=champion_of(record), tell=told.append)

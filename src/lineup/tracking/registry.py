@@ -39,7 +39,7 @@ def register_champion(client: MlflowClient, champion: Champion, data: str, *, te
     run = next(iter(find_runs(client, KEY, champion.key)), None)
     if run is None or not run.outputs or not run.outputs.model_outputs:
         raise LineupError(f"champion {champion.name}: no run with a model in MLflow; make its record anew (dvc repro)")
-    version = _version_of(client, name, run) or _register(client, name, run)
+    version = _version_of(client, name, run) or _register(client, name, run, run.outputs.model_outputs[-1].model_id)
     former = _alias(client, name, CHAMPION)
     if former == version:
         return
@@ -57,14 +57,13 @@ def _version_of(client: MlflowClient, name: str, run: Run) -> str | None:
     return str(found[0].version) if found else None
 
 
-def _register(client: MlflowClient, name: str, run: Run) -> str:
+def _register(client: MlflowClient, name: str, run: Run, model_id: str) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
         client.get_registered_model(name)
     except MlflowException:
         client.create_registered_model(name, description="Champions of lineup, chosen by validation images alone.")
-    model_id = run.outputs.model_outputs[-1].model_id
     model = client.get_logged_model(model_id)
     description = f"{run.info.run_name}: raw uint8 images to class probabilities"
     version = client.create_model_version(
