@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from lineup.committee.fitting import FittedRule, Temperature, fit_rule
 from lineup.committee.model import COMMITTEE, read_committee, write_committee
 from lineup.errors import LineupError
+from lineup.models.classical import Classical, fit_estimator, logistic_regression
 from lineup.serving import BATCH, ServedModel, as_images, load_answerer, load_predictor
 from tests.make_records import CLASSES
 from tests.networks import random_images, save_network
@@ -138,6 +139,18 @@ def test_committee_answers_by_its_fitted_rule(tmp_path: Path, rule: str) -> None
     assert load_predictor(tmp_path)(IMAGES).tobytes() == probabilities.tobytes()
 
 
+def test_committee_of_a_network_and_a_classical_model(tmp_path: Path) -> None:
+    """They answer together, and the estimator as it did before it was saved."""
+    labels = np.arange(30) % len(CLASSES)
+    estimator = Classical(fit_estimator(logistic_regression(), random_images(30, seed=7), labels, seed=1))
+    (tmp_path / "members" / "line").mkdir(parents=True)
+    estimator.save(tmp_path / "members" / "line")
+    network = save_network(tmp_path / "members" / "net", seed=1)
+    write_committee(tmp_path, ["net", "line"], FittedRule("average", 2, len(CLASSES)))
+    single = [np.asarray(network(IMAGES)), estimator.predict(IMAGES)]
+    np.testing.assert_allclose(load_predictor(tmp_path)(IMAGES), np.mean(single, axis=0), atol=1e-6)
+
+
 def test_single_model_agrees_with_itself(tmp_path: Path) -> None:
     network = save_network(tmp_path, seed=1)
     probabilities, agreement = load_answerer(tmp_path)(IMAGES)
@@ -189,7 +202,7 @@ def test_networks_are_served_without_scikit_learn(tmp_path: Path) -> None:
 
 
 def test_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LineupError, match=r"no network\.keras and no committee\.json here") as caught:
+    with pytest.raises(LineupError, match=r"no network\.keras, estimator\.skops or committee\.json here") as caught:
         load_predictor(tmp_path)
     assert str(tmp_path) in str(caught.value)
     write_committee(tmp_path, ["one"], FittedRule("average", 1, len(CLASSES)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def load_predictor(folder: Path) -> Predictor:
     Parameters
     ----------
     folder : Path
-        Holds ``network.keras``, or ``committee.json`` and the folders of its members.
+        Holds ``network.keras`` or ``estimator.skops``, or ``committee.json`` and the folders of its members.
 
     Returns
     -------
@@ -81,14 +82,15 @@ def load_predictor(folder: Path) -> Predictor:
     Raises
     ------
     LineupError
-        If the folder holds none of these, or ``committee.json`` is not what it should be.
+        If the folder holds none of these, or the file is not what it should be.
     """
     if (folder / COMMITTEE).is_file():
         answer = _load_committee(folder)
         return lambda images: answer(images)[0]
-    if (folder / "network.keras").is_file():
-        return _load_network(folder / "network.keras")
-    raise LineupError(f"{folder}: no network.keras and no {COMMITTEE} here")
+    for name, load in (("network.keras", _load_network), ("estimator.skops", _load_classical)):
+        if (folder / name).is_file():
+            return load(folder / name)
+    raise LineupError(f"{folder}: no network.keras, estimator.skops or {COMMITTEE} here")
 
 
 def load_answerer(folder: Path) -> Answerer:
@@ -124,6 +126,13 @@ def _load_network(path: Path) -> Predictor:
         return np.concatenate([np.asarray(network(batch, training=False)) for batch in batches])
 
     return predict
+
+
+def _load_classical(path: Path) -> Predictor:
+    from lineup.models.classical import predict_estimator
+    from lineup.skops_file import load_estimator
+
+    return partial(predict_estimator, load_estimator(path))
 
 
 def _load_committee(folder: Path) -> Answerer:

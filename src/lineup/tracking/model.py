@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 SERVING_NEEDS = ("mlflow", "numpy", "pandas", "pydantic")
 NEEDS_OF: Mapping[str, tuple[str, ...]] = {
     "network.keras": ("keras", "tensorflow", "tensorflow-cpu"),
-    "classifier.skops": ("scikit-learn", "skops"),
+    "estimator.skops": ("scikit-learn", "skops"),
 }
 """What a file of a model needs besides."""
 
