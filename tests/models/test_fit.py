@@ -56,7 +56,12 @@ def network(*, dropout: float = 0.0, seed: int = 5) -> keras.Model:
     import keras
 
     keras.utils.set_random_seed(seed)
-    layers = [keras.Input((5,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(dropout)]
+    layers = [
+        keras.Input((5,)),
+        keras.layers.Dense(8, activation="relu"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(dropout),
+    ]
     return keras.Sequential([*layers, keras.layers.Dense(2, activation="softmax")])
 
 
