@@ -2,7 +2,7 @@
 
 After ``keras.utils.set_random_seed``, ``Model.fit(shuffle=True)`` on arrays gives the same order in every epoch: its
 permutation is drawn inside a tf.data pipeline whose random state starts anew with each pass. This trains the same
-network on the same 80 % of the training images three ways and compares the test accuracy after the last epoch.
+network on the same training images three ways and compares the test accuracy after the last epoch.
 
     python benchmarks/shuffling.py --network shallow_nn --seeds 5
 """
@@ -10,67 +10,52 @@ network on the same 80 % of the training images three ways and compares the test
 from __future__ import annotations
 
 import argparse
-import secrets
+import dataclasses
 import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from common import NETWORKS, VALIDATION, dataset, network_entry, plain_network, scaled, write_results
+import common
 
-from lineup.config import Recipe
-from lineup.data.dataset import Dataset
 from lineup.training.devices import prepare
 from lineup.training.train import train_model
 
-EPOCHS, BATCH_SIZE = 10, 32
+EPOCHS = 10
 
 
-def plain(data: Dataset, name: str, seed: int | None) -> float:
-    """Train with ``Model.fit`` and return the test accuracy after the last epoch."""
-    import keras
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(secrets.randbelow(2**31) if seed is None else seed)
-    if seed is None:
-        # The weights have drawn their seed; TensorFlow's own state, which orders the batches, goes back to none.
-        tf.random.set_seed(None)
-    chosen = data.training_indices(VALIDATION)
-    network = plain_network(network_entry(name))
-    network.fit(
-        scaled(data.train_images[chosen]), data.train_labels[chosen], batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0
-    )
-    predicted = network.predict(scaled(data.test_images), batch_size=1000, verbose=0).argmax(axis=1)
-    return float((predicted == data.test_labels).mean())
+def plain(name: str, seed: int, *, order: bool) -> float:
+    """Train with ``Model.fit``, with a seeded order or not, and return the test accuracy after the last epoch."""
+    data = common.dataset()
+    common.seed_plain_script(seed, order=order)
+    chosen = data.training_indices(common.recipe_of(name).validation)
+    network, inputs = common.plain_network(name), common.scaled(name, data.train_images[chosen])
+    batch_size = common.fit_of(name, EPOCHS).batch_size
+    network.fit(inputs, data.train_labels[chosen], batch_size=batch_size, epochs=EPOCHS, verbose=0)
+    answers = network.predict(common.scaled(name, data.test_images), batch_size=1000, verbose=0).argmax(axis=1)
+    return float((answers == data.test_labels).mean())
 
 
-def lineup(data: Dataset, name: str, seed: int) -> float:
+def lineup(name: str, seed: int) -> float:
     """Train as the pipeline does and return the test accuracy after the last epoch."""
-    recipe = Recipe(
-        epochs=EPOCHS,
-        batch_size=BATCH_SIZE,
-        learning_rate=0.001,
-        family=NETWORKS[name],
-        architecture=name,
-        validation=VALIDATION,
-        seed=seed,
-    )
+    recipe = dataclasses.replace(common.recipe_of(name), epochs=EPOCHS, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        return train_model(name, recipe, data, Path(folder) / name, threads=1).metrics["test_accuracy"]
+        record = train_model(name, recipe, common.dataset(), Path(folder) / name, threads=1)
+        return record.metrics["test_accuracy"]
 
 
 def main() -> None:
     """Parse, train all variants for each seed, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=NETWORKS, default="shallow_nn", help="default: shallow_nn")
+    parser.add_argument("--network", default="shallow_nn", help="of params.yaml; default: shallow_nn")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 1 on; default: 3")
     arguments = parser.parse_args()
-    data, name = dataset(), arguments.network
-    prepare(1, 0, "")
+    name = arguments.network
+    prepare("network", threads=1, seed=0)
     variants: dict[str, Callable[[int], float]] = {
-        "Model.fit, seeded": lambda seed: plain(data, name, seed),
-        "Model.fit, not seeded": lambda seed: plain(data, name, None),
-        "lineup, seeded": lambda seed: lineup(data, name, seed),
+        "Model.fit, seeded": lambda seed: plain(name, seed, order=True),
+        "Model.fit, order not seeded": lambda seed: plain(name, seed, order=False),
+        "lineup, seeded": lambda seed: lineup(name, seed),
     }
     scores: dict[str, list[float]] = {variant: [] for variant in variants}
     for seed in range(1, arguments.seeds + 1):
@@ -81,14 +66,15 @@ def main() -> None:
         {
             "training": variant,
             "mean": statistics.mean(values),
-            "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+            "sd": statistics.stdev(values) if len(values) > 1 else None,
             "lowest": min(values),
             "highest": max(values),
         }
         for variant, values in scores.items()
     ]
-    settings = {"network": name, "seeds": arguments.seeds, "epochs": EPOCHS, "batch_size": BATCH_SIZE, "threads": 1}
-    write_results(f"shuffling-{name}", data, rows, settings)
+    settings = {"network": name, "seeds": arguments.seeds, "epochs": EPOCHS, "threads": 1}
+    common.write_results(f"shuffling-{name}", common.dataset(), rows, settings=settings)
+    common.print_table(rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+"""What the pipeline costs beside the trainings, and what stages side by side save: report A's networks and committee.
+
+In clones of the checkout's last commit, in a temporary folder, with everything to be done:
+
+- ``dvc repro``: the wall time, and the tax, (wall - fitting) / fitting, where fitting is the sum of the seconds of all
+  epochs in the records, validation and tracing included, and wall is all of it: downloading (from a folder), splitting,
+  imports, logging, figures, evaluating, publishing, DVC;
+- ``dvc repro`` again with nothing to do, the median of five;
+- ``lineup repro -j 2`` in another clone: its wall time, and over the one above.
+
+    python benchmarks/pipeline.py
+    python benchmarks/pipeline.py --demo        # to try it: generated data, minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import common
+import yaml
+
+from lineup.demo import PARAMS
+from lineup.paths import Project, find_project
+from lineup.records.record import RUNTIME
+
+MODELS = ("shallow_nn", "basic_cnn", "deeper_cnn", "frozen_encoder")
+COMMITTEE = "report_a"
+IDLE_REPEATS = 5
+
+
+def clone(root: Path, folder: Path, *, demo: bool) -> Project:
+    """Clone the checkout without its results, with the parameters of report A alone.
+
+    Raises
+    ------
+    SystemExit
+        If Python would import another checkout's lineup there.
+    """
+    subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
+    results = ("dvc.lock", "runs", "reports")
+    subprocess.run(["git", "rm", "-r", "--quiet", "--ignore-unmatch", *results], cwd=folder, check=True)
+    params = yaml.safe_load((folder / (PARAMS if demo else "params.yaml")).read_text(encoding="utf-8"))
+    params["models"] = {name: params["models"][name] for name in MODELS}
+    params["committees"] = {COMMITTEE: params["committees"][COMMITTEE]}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-c", "import lineup; print(lineup.__file__)"]
+    found = subprocess.run(command, cwd=folder, env=environment(root, folder), capture_output=True, text=True)
+    if not Path(found.stdout.strip()).is_relative_to(folder):
+        raise SystemExit(f"{folder}: lineup is imported from {found.stdout.strip()}")
+    return Project(folder)
+
+
+def environment(root: Path, folder: Path) -> dict[str, str]:
+    """Return the variables of the commands in a clone: its own code and store, data from the checkout's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    changed = {"PATH": path, "PYTHONPATH": str(folder / "src"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {"FASHION_MNIST_DIR": str(root / "data" / "raw")} | kept | changed
+
+
+def run(root: Path, project: Project, *command: str) -> tuple[float, dict[str, float]]:
+    """Run ``python -m`` something in a clone.
+
+    Returns
+    -------
+    seconds : float
+        From its start to its end.
+    stages : dict of str to float
+        Of ``dvc repro``, the seconds from the start of each stage to that of the next, or to the end.
+    """
+    started, starts = time.perf_counter(), {}
+    with subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=project.root,
+        env=environment(root, project.root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if line.startswith("Running stage "):
+                starts[line.split("'")[1]] = time.perf_counter()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}\n{''.join(lines[-20:])}")
+    ended = time.perf_counter()
+    ends = [*list(starts.values())[1:], ended]
+    return ended - started, {name: end - starts[name] for name, end in zip(starts, ends, strict=True)}
+
+
+def fitting_seconds(project: Project) -> float:
+    """Return the sum of what the records of the models say about their trainings."""
+    runtimes = [project.models / name / RUNTIME for name in MODELS]
+    return sum(float(json.loads(path.read_text(encoding="utf-8"))["training_seconds"]) for path in runtimes)
+
+
+def main() -> None:
+    """Parse, run the pipelines, write after each and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--demo", action="store_true", help=f"the small pipeline of {PARAMS}; writes no result")
+    arguments = parser.parse_args()
+    root = find_project().root
+    rows: list[dict[str, Any]] = []
+    details: dict[str, Any] = {"settings": {"models": MODELS, "commit": _commit(root)}}
+
+    def note(row: dict[str, Any], **more: Any) -> None:
+        rows.append({"seconds": None, "fitting": None, "tax": None, "over sequential": None} | row)
+        details.update(more)
+        print(rows[-1], flush=True)
+        if not arguments.demo:
+            common.write_results("pipeline", None, rows, **details)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        first = clone(root, Path(temporary) / "sequential", demo=arguments.demo)
+        wall, stages = run(root, first, "dvc", "repro")
+        fitting = fitting_seconds(first)
+        row = {"run": "dvc repro", "seconds": wall, "fitting": fitting, "tax": (wall - fitting) / fitting}
+        note(row, stages=stages)
+        idle = [run(root, first, "dvc", "repro")[0] for _ in range(IDLE_REPEATS)]
+        note({"run": "dvc repro, nothing to do", "seconds": statistics.median(idle)}, nothing_to_do=idle)
+        second = clone(root, Path(temporary) / "side_by_side", demo=arguments.demo)
+        beside, _ = run(root, second, "lineup", "repro", "-j", "2")
+        fitting = fitting_seconds(second)
+        note({"run": "lineup repro -j 2", "seconds": beside, "fitting": fitting, "over sequential": beside / wall})
+    common.print_table([{"run": row["run"]} | row for row in rows])
+
+
+def _commit(root: Path) -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

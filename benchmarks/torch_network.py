@@ -1,0 +1,177 @@
+"""The same network in PyTorch: a Keras network turned into what a user of PyTorch would write by hand.
+
+The scaling of the pixels is left out, as in the plain Keras script: images come scaled, channels first. The softmax is
+left out, too: PyTorch's cross-entropy takes logits. `torch.fx` writes the ``forward`` method, one line a layer.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    import keras
+
+
+def convert(network: keras.Model) -> torch.fx.GraphModule:
+    """Return a PyTorch module with a Keras network's layers and weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Of any backend; a graph of layers of the kinds that lineup's networks have.
+
+    Returns
+    -------
+    torch.fx.GraphModule
+        From scaled images to logits, or to reconstructed images. Images are float32, of shape (n, 1, 28, 28) for
+        networks with 2-D convolutions, (n, 28 columns, 28 rows) for those with 1-D convolutions, (n, 28, 28) for the
+        others.
+
+    Raises
+    ------
+    ValueError
+        If it has a layer of another kind.
+    """
+    convolves = any(type(layer).__name__ in ("Conv1D", "Conv2D") for layer in network.layers)
+    graph = torch.fx.Graph()
+    modules: dict[str, nn.Module] = {}
+    nodes: dict[int, Any] = {id(network.input): graph.placeholder("images")}
+    for layer in network.layers[1:]:
+        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+        arguments = [nodes[id(tensor)] for tensor in inputs]
+        match type(layer).__name__:
+            case "Add":
+                node = graph.call_function(operator.add, tuple(arguments))
+            case "Concatenate":
+                node = graph.call_function(torch.cat, (arguments, -1))
+            case _:
+                (node,) = arguments
+                for number, module in enumerate([*_modules(layer, convolves), *_activation(layer)]):
+                    modules[f"{layer.name}_{number}"] = module
+                    node = graph.call_module(f"{layer.name}_{number}", (node,))
+        nodes[id(layer.output)] = node
+    graph.output(nodes[id(network.output)])
+    return torch.fx.GraphModule(modules, graph)
+
+
+class Permuted(nn.Module):  # type: ignore[misc]
+    """The axes in another order, which is a view of the same memory."""
+
+    def __init__(self, *axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the view."""
+        return tensor.permute(self.axes)
+
+
+class RowNorm(nn.BatchNorm1d):  # type: ignore[misc]
+    """Batch normalisation of the last axis of (n, rows, features)."""
+
+    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the normalised features."""
+        return super().forward(tensor.flatten(0, 1)).view_as(tensor)
+
+
+class Cropped(nn.Module):  # type: ignore[misc]
+    """Images without their last row and column."""
+
+    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a view of the images."""
+        return tensor[:, :, :-1, :-1]
+
+
+def _modules(layer: keras.Layer, convolves: bool) -> list[nn.Module]:
+    """Return the PyTorch modules, perhaps none, that do what a layer with one input does, but for its activation."""
+    shape = layer.input.shape[1:]
+    match type(layer).__name__:
+        case "Rescaling":
+            return []
+        case "Reshape":
+            # To the channel axis that PyTorch's images have already; or, in a decoder, to channels last.
+            return [] if layer.name == "channels" else [nn.Unflatten(1, layer.target_shape), Permuted(0, 3, 1, 2)]
+        case "Dense":
+            return [_linear(layer)]
+        case "Conv1D":
+            return [_conv1d(layer)]
+        case "Conv2D":
+            return _conv2d(layer)
+        case "BatchNormalization":
+            rows = RowNorm if not convolves else nn.BatchNorm1d
+            return [_batch_norm(layer, rows if len(shape) == 2 else nn.BatchNorm2d)]
+        case "MaxPooling1D":
+            return [nn.MaxPool1d(2)]
+        case "MaxPooling2D":
+            return [nn.MaxPool2d(2)]
+        case "GlobalAveragePooling2D":
+            return [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        case "UpSampling2D":
+            return [nn.Upsample(scale_factor=2)]
+        case "Cropping2D" if layer.cropping == ((0, 1), (0, 1)):
+            return [Cropped()]
+        case "Flatten":
+            # In Keras's order, channels last: that of the rows of the next layer's weights.
+            channels_last = [Permuted(0, *range(2, len(shape) + 1), 1)] if convolves else []
+            return [*channels_last, nn.Flatten()]
+        case "Dropout":
+            return [nn.Dropout(layer.rate)]
+        case "ReLU":
+            return [nn.ReLU(inplace=True)]
+        case kind:
+            raise ValueError(f"layer {layer.name}: no PyTorch module is known for {kind}")
+
+
+def _activation(layer: keras.Layer) -> list[nn.Module]:
+    name = layer.activation.__name__ if hasattr(layer, "activation") else "linear"
+    return {"relu": [nn.ReLU(inplace=True)], "sigmoid": [nn.Sigmoid()], "softmax": [], "linear": []}[name]
+
+
+def _linear(layer: keras.Layer) -> nn.Module:
+    kernel, bias = layer.get_weights()
+    return _with_weights(nn.Linear(*kernel.shape), weight=kernel.T, bias=bias)
+
+
+def _conv1d(layer: keras.Layer) -> nn.Module:
+    kernel, bias = layer.get_weights()
+    size, before, filters = kernel.shape
+    return _with_weights(nn.Conv1d(before, filters, size), weight=kernel.transpose(2, 1, 0), bias=bias)
+
+
+def _conv2d(layer: keras.Layer) -> list[nn.Module]:
+    kernel, *bias = layer.get_weights()
+    size, _, before, filters = kernel.shape
+    first, last = _padding(layer, size)
+    padding = first if first == last else 0
+    module = nn.Conv2d(before, filters, size, layer.strides, padding, bias=bool(bias))
+    _with_weights(module, weight=kernel.transpose(3, 2, 0, 1), **({"bias": bias[0]} if bias else {}))
+    return [module] if first == last else [nn.ZeroPad2d((first, last, first, last)), module]
+
+
+def _padding(layer: keras.Layer, size: int) -> tuple[int, int]:
+    """Return how many pixels Keras adds before and after each axis of a square image."""
+    if layer.padding == "valid":
+        return 0, 0
+    width, stride = layer.input.shape[1], layer.strides[0]
+    total = max((math.ceil(width / stride) - 1) * stride + size - width, 0)
+    return total // 2, total - total // 2
+
+
+def _batch_norm(layer: keras.Layer, kind: type[nn.Module]) -> nn.Module:
+    gamma, beta, mean, variance = layer.get_weights()
+    # Keras keeps `momentum` of the old statistics, PyTorch takes it of the new ones.
+    module = kind(len(gamma), eps=layer.epsilon, momentum=1 - layer.momentum)
+    return _with_weights(module, weight=gamma, bias=beta, running_mean=mean, running_var=variance)
+
+
+def _with_weights(module: nn.Module, **weights: np.ndarray) -> nn.Module:
+    """Copy weights into a module and return it."""
+    state = {name: torch.tensor(np.ascontiguousarray(value)) for name, value in weights.items()}
+    module.load_state_dict(state, strict=False)
+    return module
