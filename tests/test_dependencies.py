@@ -24,6 +24,7 @@ ENTRIES = {
     "select": ["lineup.committee.select"],
     "committee": ["lineup.committee.build", "lineup.committee.select"],
     "evaluate": ["lineup.report.evaluate"],
+    "reproduce": ["lineup.report.reproduce"],
 }
 # Paths, whole files and the error class are used by everything and decide on no result.
 NEUTRAL = {"src/lineup/errors.py", "src/lineup/files.py", "src/lineup/paths.py"}
@@ -56,7 +57,7 @@ def imports_of(tree: ast.AST) -> set[str]:
 
 
 def closure(entries: list[str]) -> set[str]:
-    """Return the source files that the entry modules import, directly and indirectly."""
+    """Return the source files that the entry modules import, directly and indirectly, with the YAML beside them."""
     found: set[Path] = set()
     todo = [file for entry in entries if (file := module_file(entry))]
     assert len(todo) == len(entries), f"one of {entries} does not exist"
@@ -67,6 +68,7 @@ def closure(entries: list[str]) -> set[str]:
         found.add(file)
         modules = imports_of(ast.parse(file.read_text(encoding="utf-8")))
         todo.extend(path for module in modules if (path := module_file(module)))
+    found |= {data for path in found if (data := path.with_suffix(".yaml")).is_file()}
     names = {path.relative_to(ROOT).as_posix() for path in found if path.name != "__init__.py"}
     return names - NEUTRAL
 

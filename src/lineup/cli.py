@@ -175,20 +175,33 @@ def evaluate(
         Path | None, typer.Option(metavar="FOLDER", help="Where the pages go. Default: experiments/evaluate.")
     ] = None,
 ) -> None:
-    """Compare all models and committees of params.yaml: table, page and figure."""
+    """Compare all models and committees of params.yaml: leaderboard, evidence, tables and figures."""
     from lineup.report.evaluate import evaluate as write_pages
 
     project, params = _project()
     folder = output or project.experiments / "evaluate"
-    records, missing = _records(project, params)
-    if missing:
-        raise LineupError(f"no record yet of {', '.join(missing)}; run dvc repro, or lineup train and lineup committee")
+    records = _all_records(project, params)
     write_pages(records, folder)
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         from lineup.tracking.publish import publish_folder
 
         publish_folder(project.root, params.data.name, run_id, folder)
-    print(f"{folder}: leaderboard.csv, leaderboard.md and leaderboard.png")
+    print(f"{folder}: leaderboard.md and evidence.md, with their tables and figures")
+
+
+@app.command()
+def reproduce(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the page goes. Default: experiments/reproduce.")
+    ] = None,
+) -> None:
+    """Hold the results against the published ones: page and table."""
+    from lineup.report.reproduce import reproduce as write_page
+
+    project, params = _project()
+    folder = output or project.experiments / "reproduce"
+    write_page(_all_records(project, params), project.root / "benchmarks" / "results", folder)
+    print(f"{folder}: reproduction.md and reproduction.csv")
 
 
 @app.command()
@@ -294,6 +307,14 @@ def _finish(project: Project, record: Record) -> None:
 
     members = [read_record(project.models / member.name) for member in header.members]
     publish_records(project.root, [*members, record], tell=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
+
+
+def _all_records(project: Project, params: Params) -> list[Record]:
+    """Return the pipeline's records; a LineupError names those that are missing."""
+    records, missing = _records(project, params)
+    if missing:
+        raise LineupError(f"no record yet of {', '.join(missing)}; run dvc repro, or lineup train and lineup committee")
+    return records
 
 
 def _records(project: Project, params: Params) -> tuple[list[Record], list[str]]:

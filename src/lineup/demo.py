@@ -13,6 +13,8 @@ from lineup.paths import Project
 
 FOLDER = ".demo"
 PARAMS = "params.demo.yaml"
+FOLDERS = (".dvc/plots", "benchmarks/results", "src/lineup")
+"""What of the checkout's folders stages depend on."""
 
 # The workspace belongs to no git repository: that of the checkout, if there is one, ignores it.
 _CONFIG = """\
@@ -87,8 +89,8 @@ def _sources(root: Path) -> dict[Path, Path]:
     sources = {Path("dvc.yaml"): root / "dvc.yaml", Path("params.yaml"): root / PARAMS}
     if (root / ".dvcignore").is_file():
         sources[Path(".dvcignore")] = root / ".dvcignore"
-    for folder in (root / "src" / "lineup", root / ".dvc" / "plots"):
-        for path in sorted(folder.rglob("*")):
+    for name in FOLDERS:
+        for path in sorted((root / name).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".partial":
                 sources[path.relative_to(root)] = path
     return sources
@@ -97,7 +99,7 @@ def _sources(root: Path) -> dict[Path, Path]:
 def _remove_stale(demo: Path, sources: dict[Path, Path]) -> None:
     """Remove files that are no longer in the checkout, and folders that this empties."""
     wanted = {demo / name for name in sources}
-    found = [demo / ".dvcignore", *(demo / "src").rglob("*"), *(demo / ".dvc" / "plots").rglob("*")]
+    found = [demo / ".dvcignore", *(path for name in FOLDERS for path in (demo / name).rglob("*"))]
     for path in sorted(found, reverse=True):  # What is in a folder comes before it.
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):

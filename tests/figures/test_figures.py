@@ -15,11 +15,13 @@ from lineup.errors import LineupError
 from lineup.evaluation.calibration import ReliabilityBins, reliability_bins
 from lineup.evaluation.curves import cutoff_curves, precision_recall, roc, selective_accuracy
 from lineup.evaluation.metrics import accuracy_interval
+from lineup.evaluation.significance import Pair
 from lineup.figures import style
 from lineup.figures.confusion import confusion_matrix
 from lineup.figures.curves import training_curves
 from lineup.figures.cutoff import cutoff_panels
 from lineup.figures.leaderboard import leaderboard
+from lineup.figures.pairs import told_apart
 from lineup.figures.reconstructions import reconstructions
 from lineup.figures.reliability import reliability_diagram
 from lineup.figures.roc import roc_panels
@@ -54,9 +56,11 @@ def table() -> pd.DataFrame:
             "name": ["forest", "cnn", "vote"],
             "kind": ["classical", "network", "committee"],
             "test_accuracy": [0.87, 0.91, 0.93],
+            "test_accuracy_sd": [0.004, 0.002, np.nan],
             "low": [0.86, 0.90, 0.92],
             "high": [0.88, 0.92, 0.94],
-            "published": [np.nan, 0.915, np.nan],
+            "published": [0.86, 0.915, np.nan],
+            "published_to": [0.89, np.nan, np.nan],
         }
     )
 
@@ -73,11 +77,20 @@ PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.
 LABELS = np.array([0, 0, 1, 1, 1])
 
 
+ACCURACIES = {"forest": 0.87, "cnn": 0.91, "vote": 0.93}
+# The forest is worse than the vote for certain, and than the cnn by an uncorrected test; the other two are alike.
+PAIRS = [
+    Pair("forest", "cnn", -0.04, -0.08, 0.0, 40, 80, p=0.04, p_holm=0.08),
+    Pair("vote", "forest", 0.06, 0.03, 0.09, 90, 30, p=0.001, p_holm=0.003),
+    Pair("cnn", "vote", -0.02, -0.06, 0.02, 40, 60, p=0.3, p_holm=0.3),
+]
+
 DRAWINGS: dict[str, Callable[[], Figure]] = {
     "confusion": lambda: confusion_matrix(COUNTS, CLASSES, title="cnn", subtitle="synthetic data"),
     "curves": lambda: training_curves(history(rate_changes=True), title="cnn", subtitle="synthetic data"),
     "reconstructions": lambda: reconstructions(images(), images() / 255, title="cnn", subtitle="synthetic data"),
     "leaderboard": lambda: leaderboard(table(), title="cnn", subtitle="synthetic data"),
+    "pairs": lambda: told_apart(ACCURACIES, PAIRS, title="cnn", subtitle="synthetic data"),
     "reliability": lambda: reliability_diagram(BINS, error=0.11, title="cnn", subtitle="synthetic data"),
     "selective": lambda: selective_curves(
         {"forest": selective_accuracy(PROBABILITIES, LABELS)}, title="cnn", subtitle="synthetic data"
@@ -217,15 +230,25 @@ def test_leaderboard_is_sorted_and_tells_committees_apart() -> None:
     figure = leaderboard(table())
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["vote", "cnn", "forest"]
-    lines = {str(line.get_label()): line for line in axes.lines}
+    lines = lines_by_label(axes)
     assert set(lines) == {"classical", "network", "committee", "published"}
     assert len({str(line.get_color()) for name, line in lines.items() if name != "published"}) == 3
     assert lines["published"].get_markerfacecolor() == "none"
     assert {"0.9300", "0.9100", "0.8700"} <= set(texts(figure))
 
 
+def test_leaderboard_shows_both_ends_of_a_range_and_the_spread_of_seeds() -> None:
+    (axes,) = leaderboard(table()).axes
+    rings = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert rings == [[0.915, 0.86], [0.915, 0.89]]
+    lines = [segment[:, 0].tolist() for bars in axes.collections for segment in bars.get_segments()]  # type: ignore[attr-defined]
+    assert pytest.approx([0.866, 0.874]) in lines  # the seeds of the forest
+    assert pytest.approx([0.86, 0.88]) in lines  # its interval
+    assert [0.86, 0.89] in lines  # and what was published of it
+
+
 def test_leaderboard_without_a_published_accuracy() -> None:
-    figure = leaderboard(table().assign(published=np.nan))
+    figure = leaderboard(table().assign(published=np.nan, published_to=np.nan))
     assert "published" not in texts(figure)
 
 
@@ -236,6 +259,23 @@ def test_leaderboard_refuses_what_it_cannot_draw() -> None:
         leaderboard(table().head(0))
     with pytest.raises(LineupError, match="unknown kind jury; expected network, classical, committee"):
         leaderboard(table().assign(kind="jury"))
+
+
+def test_pairs_show_who_is_better_for_certain() -> None:
+    figure = told_apart(ACCURACIES, PAIRS, title="cnn")
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["vote", "cnn", "forest"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["vote  0.9300", "cnn  0.9100", "forest  0.8700"]
+    assert np.asarray(axes.images[0].get_array()).tolist() == [[0, 0, 2], [0, 0, 1], [-2, -1, 0]]
+    assert {"row is better", "not told apart", "row is worse"} <= set(texts(figure))
+
+
+def test_pairs_of_one_model_and_of_unknown_ones() -> None:
+    assert told_apart({"cnn": 0.9}, [], title="cnn").axes
+    with pytest.raises(LineupError, match="pairs: there are no models"):
+        told_apart({}, [], title="cnn")
+    with pytest.raises(LineupError, match="pairs: no accuracy of forest; there are vote, cnn"):
+        told_apart({"cnn": 0.91, "vote": 0.93}, PAIRS, title="cnn")
 
 
 def lines_by_label(axes: Axes) -> dict[str, Line2D]:

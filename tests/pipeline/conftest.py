@@ -107,7 +107,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     for name in FILES:
         shutil.copy(ROOT / name, checkout.root / name)
     shutil.copytree(ROOT / "src", checkout.root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    shutil.copytree(ROOT / ".dvc" / "plots", checkout.root / ".dvc" / "plots")
+    for name in (".dvc/plots", "benchmarks/results"):
+        shutil.copytree(ROOT / name, checkout.root / name)
     (checkout.root / "params.demo.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
     done = checkout.run("lineup", "demo", cwd=checkout.root)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,7 +14,7 @@ from lineup.repro import Plan, former_seconds
 from .conftest import Checkout, ran
 
 # Outputs that say how long something took, and what is made from them.
-TIMED = ("history.csv", "runtime.json", "runs/models", "runs/committees", "leaderboard")
+TIMED = ("history.csv", "runtime.json", "runs/models", "runs/committees", "leaderboard", "runs.csv")
 
 
 def lock(checkout: Checkout) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def test_a_failing_stage_stops_what_depends_on_it_alone(copy: Checkout) -> None:
     done = copy.run("lineup", "repro", "-j", "2")
     assert done.returncode == 1
     error = done.stderr.strip().splitlines()[-1]
-    assert error.startswith("error: failed: train@shallow_nn; not run: select, committee@pair, evaluate, publish")
+    left = "select, committee@pair, evaluate, reproduce, champion, publish"
+    assert error.startswith(f"error: failed: train@shallow_nn; not run: {left}")
     assert "validation: 0.02 of 400 images leaves 8 for validation" in done.stdout
     assert (copy.demo / "runs" / "models" / "frozen_encoder" / "record.json").is_file()
     assert not (copy.demo / "runs" / "models" / "shallow_nn" / "record.json").exists()

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,133 +12,113 @@ from rich.console import Console
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.figures.leaderboard import leaderboard
+from lineup.records.record import Record
+from lineup.report.compare import compare
 from lineup.report.leaderboard import (
-    LeaderboardRow,
+    METRICS,
     leaderboard_frame,
     leaderboard_markdown,
     print_leaderboard,
+    read_leaderboard,
     replace_block,
 )
 
-CNN = LeaderboardRow(
-    name="cnn",
-    kind="network",
-    family="cnn",
-    report="A",
-    parameters=1_234_567,
-    seed=42,
-    threads=2,
-    device="cpu",
-    data="fashion_mnist",
-    val_accuracy=0.92,
-    test_accuracy=0.9176,
-    test_loss=0.2345,
-    test_macro_f1=0.9171,
-    test_count=10_000,
-    published=0.92,
-    training_seconds=1234.56,
-)
-FOREST = replace(
-    CNN,
-    name="forest",
-    kind="classical",
-    report="",
-    parameters=None,
-    threads=1,
-    test_accuracy=0.8768,
-    published=None,
-    training_seconds=None,
-)
-VOTE = replace(CNN, name="vote", kind="committee", test_accuracy=0.93, published=0.925)
+from .runs import GENERATED, REAL, make_run, make_seeds
+
 DASH = "\N{EN DASH}"
 
 
-def generated(row: LeaderboardRow) -> LeaderboardRow:
-    return replace(row, data="synthetic", test_count=2000)
+def frame_of(records: list[Record]) -> pd.DataFrame:
+    comparison = compare(records)
+    return leaderboard_frame(comparison.entries, comparison.ranks)
 
 
-def test_frame_is_sorted_with_intervals_and_differences() -> None:
-    frame = leaderboard_frame([FOREST, CNN, VOTE])
-    assert list(frame["name"]) == ["vote", "cnn", "forest"]
-    assert (frame["low"][1], frame["high"][1]) == accuracy_interval(9176, 10_000)
-    assert frame["difference"][0] == pytest.approx(0.005)
-    assert math.isnan(frame["difference"][2])
-    assert frame["parameters"].isna().tolist() == [False, False, True]
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """A network with three seeds, a forest with a published range, and a committee, on the real data."""
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        *make_seeds(folder, "basic_cnn", [810, 819, 828], data=REAL, seconds=1234.56),
+        make_run(folder, "svm", 774, kind="classical", report="E", weights=None, data=REAL, threads=1),
+        make_run(folder, "vote", 855, kind="committee", report="-", weights=None, threads=None, data=REAL),
+    ]
 
 
-def test_equals_stand_by_name() -> None:
-    rows = [replace(CNN, name=name) for name in ("c", "a", "b")]
-    assert list(leaderboard_frame(rows)["name"]) == ["a", "b", "c"]
+def test_frame_has_a_row_for_each_model_the_best_first(records: list[Record]) -> None:
+    frame = frame_of(records)
+    assert list(frame["name"]) == ["vote", "basic_cnn", "svm"]
+    assert list(frame["seeds"]) == [1, 3, 1]
+    cnn = frame.iloc[1]
+    assert cnn["test_accuracy"] == pytest.approx(0.91)
+    assert cnn["test_accuracy_sd"] == pytest.approx(0.01)
+    assert (cnn["low"], cnn["high"]) == accuracy_interval(819, 900)
+    assert cnn["difference"] == pytest.approx(0.91 - 0.9156)
+    assert cnn["parameters"] == 10
+    assert cnn["training_seconds"] == pytest.approx(1234.56)
+    assert frame["parameters"].isna().tolist() == [True, False, True]
+    assert frame[["published", "training_seconds"]].isna().to_numpy().tolist() == [
+        [True, True],
+        [False, False],
+        [False, False],
+    ]
+    assert {*METRICS, *(f"{name}_sd" for name in METRICS)} <= set(frame)
+    assert not frame[list(METRICS)].isna().any(axis=None)
 
 
-def test_nothing_published_on_one_dataset_is_compared_with_generated_data() -> None:
-    frame = leaderboard_frame([generated(CNN)])
+def test_the_difference_to_a_range_is_that_to_its_nearest_end(records: list[Record]) -> None:
+    frame = frame_of(records).set_index("name")
+    assert frame["published"]["svm"] == 0.87
+    assert frame["published_to"]["svm"] == 0.89
+    assert frame["difference"]["svm"] == pytest.approx(774 / 900 - 0.87)
+    assert f"| 0.87{DASH}0.89 | -0.0100 |" in leaderboard_markdown(frame.reset_index())
+
+
+def test_frame_survives_its_file_and_fits_the_figure(records: list[Record], tmp_path: Path) -> None:
+    frame = frame_of(records)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    again = read_leaderboard(tmp_path / "table.csv")
+    assert leaderboard_markdown(again) == leaderboard_markdown(frame)
+    assert leaderboard(again).axes
+
+
+def test_markdown_table(records: list[Record]) -> None:
+    caption, reading, table = leaderboard_markdown(frame_of(records)).split("\n\n")
+    assert caption == "Data: Fashion-MNIST, 900 test images."
+    assert reading.endswith("Trained on A processor, 1 thread; A processor, 2 threads.")
+    assert table.splitlines() == [
+        "| rank | model | kind | seeds | test accuracy | 95 % interval | validation accuracy | published | difference "
+        "| training, s |",
+        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| 1 | vote | committee | 1 | 0.9500 | 0.9338{DASH}0.9624 | 0.9500 | {DASH} | {DASH} | {DASH} |",
+        f"| 2 | basic_cnn | network | 3 | 0.9100 ± 0.0100 | 0.8895{DASH}0.9270 | 0.9100 | 0.9156 | -0.0056 | 1,234.6 |",
+        f"| 3 | svm | classical | 1 | 0.8600 | 0.8358{DASH}0.8811 | 0.8600 | 0.87{DASH}0.89 | -0.0100 | 3.5 |",
+    ]
+
+
+def test_generated_data_are_called_so_and_nothing_published_stands_beside_them(tmp_path: Path) -> None:
+    frame = frame_of(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED))
     assert frame["generated"].all()
-    assert frame["difference"].isna().all()
+    assert frame[["published", "published_to", "difference"]].isna().all(axis=None)
+    text = leaderboard_markdown(frame)
+    assert "This is generated data: these figures say nothing about Fashion-MNIST." in text
+    assert "0.9156" not in text
 
 
-def test_frame_fits_the_figure() -> None:
-    assert leaderboard(leaderboard_frame([FOREST, CNN, VOTE])).axes
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([], "there are no results"),
-        ([replace(CNN, data="mnist")], "no dataset 'mnist'"),
-        ([replace(CNN, test_accuracy=1.5)], "found 15000 of 10000"),
-        ([replace(CNN, test_count=0)], "found 0 of 0"),
-    ],
-)
-def test_frame_refuses_the_impossible(rows: list[LeaderboardRow], message: str) -> None:
-    with pytest.raises(LineupError, match=message):
-        leaderboard_frame(rows)
-
-
-def test_markdown_table() -> None:
-    assert leaderboard_markdown(leaderboard_frame([FOREST, CNN])) == "\n".join(
-        [
-            "Data: Fashion-MNIST, 10,000 test images.",
-            "",
-            "| # | model | kind | report | parameters | validation accuracy | test accuracy | 95 % interval | macro F1 "
-            "| loss | published | difference | seed | device | training, s |",
-            "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
-            f"| 1 | cnn | network | A | 1,234,567 | 0.9200 | 0.9176 | 0.9120{DASH}0.9228 | 0.9171 "
-            "| 0.2345 | 0.9200 | -0.0024 | 42 | cpu, 2 threads | 1,234.6 |",
-            f"| 2 | forest | classical | {DASH} | {DASH} | 0.9200 | 0.8768 | 0.8702{DASH}0.8831 | 0.9171 "
-            f"| 0.2345 | {DASH} | {DASH} | 42 | cpu, 1 thread | {DASH} |",
-        ]
-    )
-
-
-def test_markdown_says_so_if_the_data_are_generated() -> None:
-    sentence = "This is generated data: these figures say nothing about Fashion-MNIST."
-    assert sentence in leaderboard_markdown(leaderboard_frame([generated(CNN)]))
-    assert sentence not in leaderboard_markdown(leaderboard_frame([CNN]))
-
-
-def test_each_dataset_has_its_own_table() -> None:
-    rows = [replace(generated(VOTE), test_accuracy=0.99), CNN, FOREST]
-    first, second = leaderboard_markdown(leaderboard_frame(rows)).split("\n\nData: ")
-    assert "Synthetic garments, 2,000 test images" in first
-    assert "| 1 | vote " in first
-    assert "| 1 | cnn " in second
-    assert "| 2 | forest " in second
-
-
-def test_a_name_cannot_break_the_table() -> None:
-    text = leaderboard_markdown(leaderboard_frame([replace(CNN, name="a|b\nc")]))
-    assert "| a\\|b c |" in text.splitlines()[-1]
+def test_equals_stand_by_name(tmp_path: Path) -> None:
+    frame = frame_of([make_run(tmp_path, name, 810) for name in ("c", "a", "b")])
+    assert list(frame["name"]) == ["a", "b", "c"]
+    assert set(frame["rank"]) == {1}
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_printed_table(width: int) -> None:
+def test_printed_table(records: list[Record], width: int) -> None:
     console = Console(file=StringIO(), width=width)
-    print_leaderboard(leaderboard_frame([generated(CNN), replace(FOREST, name="[red]x")]), console)
+    frame = frame_of(records).assign(generated=True, data="synthetic")
+    frame["name"] = ["[red]x", "cnn", "svm"]
+    print_leaderboard(frame, console)
     printed = console.file.getvalue()  # type: ignore[attr-defined]
-    assert f"0.9120{DASH}0.9228" not in printed
-    assert f"0.8702{DASH}0.8831" in printed
-    assert "0.9200" in next(line for line in printed.splitlines() if "cnn" in line).split()[-1]
+    assert f"0.8895{DASH}0.9270" in printed
+    assert "0.9156" in next(line for line in printed.splitlines() if "cnn" in line).split()[-1]
     assert "[red]x" in printed
     assert "say nothing about Fashion-MNIST" in printed
 

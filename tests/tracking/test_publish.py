@@ -239,10 +239,10 @@ def test_artifacts(published: Published, tmp_path: Path) -> None:
     record = published.records["one"]
     run_id = run_of(published.root, record).info.run_id
     small = ["confusion_matrix.csv", "history.csv", "metrics.json", "predictions.npz", "record.json", "runtime.json"]
+    figures = ["confusion_matrix", "cutoff", "reliability", "roc", "selective_accuracy", "training_curves"]
     assert files_of(client, run_id) == [
         "classification_report.txt",
-        "figures/confusion_matrix.png",
-        "figures/training_curves.png",
+        *(f"figures/{name}.png" for name in figures),
         *(f"record/{name}" for name in small),
     ]
     folder = Path(client.download_artifacts(run_id, "", str(tmp_path)))

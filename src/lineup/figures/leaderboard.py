@@ -14,7 +14,7 @@ _LOOKS = {
     "classical": (style.GREEN, "s"),
     "committee": (style.VERMILLION, "D"),
 }
-_COLUMNS = ("name", "kind", "test_accuracy", "low", "high", "published")
+_COLUMNS = ("name", "kind", "test_accuracy", "test_accuracy_sd", "low", "high", "published", "published_to")
 
 
 def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: str = "") -> Figure:
@@ -24,8 +24,9 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
     ----------
     table : DataFrame
         A row per model, in any order: ``name``, ``kind`` (network, classical or committee), ``test_accuracy`` with its
-        bounds ``low`` and ``high``, and ``published`` (NaN where nothing was), as shares from 0 to 1. Other columns
-        are ignored, so that :func:`lineup.report.leaderboard.leaderboard_frame` fits.
+        bounds ``low`` and ``high`` and its standard deviation over seeds ``test_accuracy_sd`` (NaN for one seed), and
+        ``published`` (NaN where nothing was) up to ``published_to`` (NaN unless a range was), as shares from 0 to 1.
+        Other columns are ignored, so that :func:`lineup.report.leaderboard.leaderboard_frame` fits.
     title : str, optional
         First line. Default: "Test accuracy".
     subtitle : str, optional
@@ -44,19 +45,28 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
         rows = ranked[ranked["kind"] == kind]
         if rows.empty:
             continue
-        accuracy = rows["test_accuracy"]
-        axes.hlines(rows.index, rows["low"], rows["high"], color=colour, linewidth=1.6, alpha=0.55)
+        accuracy, spread = rows["test_accuracy"], rows["test_accuracy_sd"].fillna(0)
+        axes.hlines(rows.index, rows["low"], rows["high"], color=colour, linewidth=1.6, alpha=0.4)
+        axes.hlines(rows.index, accuracy - spread, accuracy + spread, color=colour, linewidth=4, alpha=0.4)
         axes.plot(accuracy, rows.index, marker, color=colour, markersize=5.5, label=kind)
-    known = ranked[ranked["published"].notna()]
-    if not known.empty:
-        axes.plot(known["published"], known.index, "o", label="published", markersize=7, mfc="none", mec=style.INK)
+    _draw_published(axes, ranked[ranked["published"].notna()])
     axes.set_yticks(range(len(ranked)), ranked["name"])
     axes.set_ylim(len(ranked) - 0.4, -0.6)
-    axes.set_xlabel("test accuracy, with 95 % interval (Wilson)")
+    axes.set_xlabel("test accuracy: 95 % interval of the images (thin, Wilson), ± deviation over seeds (thick)")
     style.tidy(axes, grid="both")
     _write_values(axes, ranked["test_accuracy"])
     figure.legend(loc="outside lower center", ncols=4, frameon=False, prop={"family": style.FONT, "size": 8.5})
     return figure
+
+
+def _draw_published(axes: Axes, known: pd.DataFrame) -> None:
+    """Draw published accuracies as rings, and ranges of them as rings on both ends of a line."""
+    if known.empty:
+        return
+    ends = known["published_to"].fillna(known["published"])
+    axes.hlines(known.index, known["published"], ends, color=style.INK, linewidth=0.8)
+    for values, label in ((known["published"], "published"), (ends, "_ends")):
+        axes.plot(values, known.index, "o", label=label, markersize=7, mfc="none", mec=style.INK)
 
 
 def _check(table: pd.DataFrame) -> None:

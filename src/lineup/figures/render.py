@@ -22,6 +22,7 @@ def figures_of(record: Record) -> dict[str, Figure]:
     from lineup.figures.committee import committee_members
     from lineup.figures.confusion import confusion_matrix
     from lineup.figures.curves import training_curves
+    from lineup.figures.evidence import evidence_figures
     from lineup.figures.reconstructions import reconstructions
 
     header = record.header
@@ -46,7 +47,7 @@ def figures_of(record: Record) -> dict[str, Figure]:
     if header.members:
         analysis = read_analysis(record.folder / MODEL)
         figures["committee_members"] = committee_members(analysis, title=f"{name}: members", subtitle=subtitle)
-    return figures
+    return figures | evidence_figures(record, subtitle)
 
 
 def caption(header: Header) -> str:

@@ -43,7 +43,7 @@ class Claim:
     contradiction : str, optional
         Which of its own numbers the report contradicts.
     remark : str, optional
-        What else has to be known to compare.
+        What else has to be known to compare; goes on after "The report".
     why : str, optional
         One sentence on why ours differs, shown only where it does.
     experiments : dict of str to str
@@ -83,6 +83,11 @@ def load_claims() -> dict[str, Claim]:
     values = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
     # As JSON, in which pydantic's strict mode takes a mapping for a dataclass.
     return TypeAdapter(dict[str, Claim]).validate_json(json.dumps(values))
+
+
+def in_digits(published: float) -> str:
+    """Return a published share or loss with two decimals if it has no more, with four otherwise."""
+    return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"
 
 
 def published_accuracy(name: str) -> float | None:

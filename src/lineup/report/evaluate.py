@@ -1,58 +1,133 @@
-"""Compare all records of the pipeline: the leaderboard as a table, a page and a figure."""
+"""Compare all records of the pipeline: the leaderboard, the evidence behind it, and the tables of both."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
+import pandas as pd
+
+from lineup.evaluation.calibration import reliability_bins
+from lineup.evaluation.curves import selective_accuracy
+from lineup.evaluation.significance import Pair
 from lineup.figures.leaderboard import leaderboard
+from lineup.figures.pairs import told_apart
+from lineup.figures.reliability import reliability_diagram
 from lineup.figures.save import save_png
+from lineup.figures.selective import selective_curves
 from lineup.files import replacing_file
 from lineup.records.record import Record
-from lineup.report.claims import published_accuracy
-from lineup.report.leaderboard import LeaderboardRow, leaderboard_frame, leaderboard_markdown
+from lineup.report.compare import Comparison, compare
+from lineup.report.entries import Entry
+from lineup.report.evidence import evidence_markdown
+from lineup.report.leaderboard import METRICS, leaderboard_frame, leaderboard_markdown
+from lineup.report.markdown import device_of, figure_line, write_text
 
 CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
+EVIDENCE, RUNS, PAIRS, CLASSES = "evidence.md", "runs.csv", "pairs.csv", "per_class.csv"
+DRAWN = 5
+"""So many models have a line in a figure of curves."""
 
 
 def evaluate(records: Sequence[Record], folder: Path) -> None:
-    """Write ``leaderboard.csv``, ``leaderboard.md`` and ``leaderboard.png``.
+    """Write the leaderboard, the page of evidence, their tables and figures.
 
     Parameters
     ----------
     records : sequence of Record
-        At least one.
+        At least one, all of the same data.
     folder : Path
         Made if it is missing; other files in it are left alone.
+
+    Raises
+    ------
+    LineupError
+        If there are no records, one is incomplete, or two were made from different data.
     """
-    frame = leaderboard_frame([_row(record) for record in records])
-    with replacing_file(folder / CSV) as partial:
-        frame.to_csv(partial, index=False, lineterminator="\n")
-    with replacing_file(folder / PAGE) as partial:
-        partial.write_text(leaderboard_markdown(frame), encoding="utf-8")
-    data = records[0].header.data
-    kind = "GENERATED DATA" if data.generated else data.title
-    save_png(leaderboard(frame, subtitle=f"{kind}, {data.test_images:,} test images, 95 % intervals"), folder / FIGURE)
+    comparison = compare(records)
+    frame = leaderboard_frame(comparison.entries, comparison.ranks)
+    tables = {CSV: frame, RUNS: _runs(comparison), PAIRS: _pairs(comparison), CLASSES: _classes(comparison)}
+    for name, table in tables.items():
+        with replacing_file(folder / name) as partial:
+            table.to_csv(partial, index=False, lineterminator="\n")
+    write_text(folder / PAGE, leaderboard_markdown(frame) + "\n")
+    drawn = _drawn(comparison)
+    write_text(folder / EVIDENCE, evidence_markdown(comparison, drawn[0]))
+    _draw(comparison, frame, drawn, folder)
 
 
-def _row(record: Record) -> LeaderboardRow:
-    header, metrics = record.header, record.metrics
-    return LeaderboardRow(
-        name=header.name,
-        kind=header.kind,
-        family=header.family,
-        report=header.report,
-        parameters=header.weights.parameters if header.weights else None,
-        seed=header.seed,
-        threads=header.threads,
-        device=header.device.name,
-        data=header.data.name,
-        val_accuracy=metrics["val_accuracy"],
-        test_accuracy=metrics["test_accuracy"],
-        test_loss=metrics["test_loss"],
-        test_macro_f1=metrics["test_macro_f1"],
-        test_count=header.data.test_images,
-        # A published figure was measured on the real data and stands beside nothing else.
-        published=None if header.data.generated else published_accuracy(header.name),
-        training_seconds=record.runtime.training_seconds if header.weights else None,
+def _runs(comparison: Comparison) -> pd.DataFrame:
+    """Return a row for each run: where it comes from, and its metrics."""
+    rows = [
+        {
+            "name": run.header.name,
+            "model": entry.name,
+            "kind": run.header.kind,
+            "seed": run.header.seed,
+            **{metric: run.metrics[metric] for metric in METRICS},
+            "training_seconds": run.runtime.training_seconds,
+            "device": device_of(run),
+            "host": run.runtime.machine.host,
+            "git_commit": run.runtime.git_commit,
+            "key": run.header.key,
+        }
+        for entry in comparison.entries
+        for run in entry.runs
+    ]
+    return pd.DataFrame(rows).astype({"seed": "Int64"})
+
+
+def _pairs(comparison: Comparison) -> pd.DataFrame:
+    """Return a row for each pair of runs; the correction among models is for those of their first runs alone."""
+    among_models = {(pair.a, pair.b): pair.p_holm for pair in comparison.pairs}
+    frame = pd.DataFrame(comparison.run_pairs, columns=[field.name for field in fields(Pair)])
+    frame = frame.rename(columns={"p_holm": "p_holm_runs"})
+    frame["p_holm_models"] = [among_models.get(key, math.nan) for key in zip(frame["a"], frame["b"], strict=True)]
+    shares = ["difference", "low", "high"]
+    frame[shares] = frame[shares].round(6)
+    for name in ("p", "p_holm_runs", "p_holm_models"):
+        # Four digits are enough of a p-value, and there are thousands of them.
+        frame[name] = [float(f"{value:.4g}") for value in frame[name]]
+    return frame
+
+
+def _classes(comparison: Comparison) -> pd.DataFrame:
+    """Return a row for each class of each run."""
+    rows = [
+        {"run": run, "class": row.name} | {name: value for name, value in asdict(row).items() if name != "name"}
+        for run, rows in comparison.classes.items()
+        for row in rows
+    ]
+    return pd.DataFrame(rows).round(6)
+
+
+def _drawn(comparison: Comparison) -> list[Entry]:
+    """Return the models that have a line in figures, by validation: the best of each kind and the best of the rest."""
+    ranked = comparison.by_validation()
+    best = {entry.base.header.kind: entry for entry in reversed(ranked)}
+    others = [entry for entry in ranked if entry not in best.values()]
+    chosen = [*best.values(), *others[: DRAWN - len(best)]]
+    return sorted(chosen, key=ranked.index)
+
+
+def _draw(comparison: Comparison, frame: pd.DataFrame, drawn: Sequence[Entry], folder: Path) -> None:
+    """Write the figures."""
+    subtitle = figure_line(drawn[0].base.header.data)
+    save_png(leaderboard(frame, subtitle=subtitle), folder / FIGURE)
+    pairs = told_apart(comparison.first_accuracies(), comparison.pairs, title="Which models differ", subtitle=subtitle)
+    save_png(pairs, folder / "pairs.png")
+    curves, bins = {}, []
+    for entry in drawn:
+        predictions = entry.base.predictions()
+        curves[entry.name] = selective_accuracy(predictions.test_probabilities, predictions.test_labels)
+        bins.append(reliability_bins(predictions.test_probabilities, predictions.test_labels))
+    save_png(selective_curves(curves, title="Answering only where sure", subtitle=subtitle), folder / "selective.png")
+    diagram = reliability_diagram(
+        bins[0],
+        error=drawn[0].base.metrics["test_ece"],
+        title=f"{drawn[0].name}: is it right as often as it is sure?",
+        subtitle=subtitle,
     )
+    save_png(diagram, folder / "reliability.png")

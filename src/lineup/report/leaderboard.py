@@ -2,108 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lineup.data.datasets import find_dataset
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
+from lineup.report.claims import Claim, load_claims
+from lineup.report.entries import Entry
+from lineup.report.markdown import data_line, device_of, number, span, table, with_spread
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_DASH = "\N{EN DASH}"
+METRICS = (
+    "val_accuracy",
+    "test_accuracy",
+    "test_loss",
+    "test_top2_accuracy",
+    "test_brier",
+    "test_ece",
+    "test_macro_f1",
+    "test_macro_auc",
+    "test_surest_80",
+)
+"""Each is a column of the leaderboard, its mean over the seeds, and one more with ``_sd``, their standard deviation."""
+
 # Columns that are whole numbers or missing.
-_WHOLE_NUMBERS = {"parameters": "Int64", "seed": "Int64", "threads": "Int64"}
+_WHOLE_NUMBERS = {"parameters": "Int64"}
 
 
-@dataclass(frozen=True)
-class LeaderboardRow:
-    """One model, classical model or committee.
-
-    Parameters
-    ----------
-    name : str
-        Key of the record.
-    kind : str
-        ``network``, ``classical`` or ``committee``.
-    family : str
-        Family of models it is registered in.
-    report : str
-        Source report, or an empty text.
-    parameters : int or None
-        Number of weights; None where the notion does not apply.
-    seed, threads : int or None
-        What the run was seeded with and how many threads it had; None for a committee.
-    device : str
-        ``cpu``, ``gpu`` or a name of hardware.
-    data : str
-        Name of the dataset, a key of `lineup.data.datasets.DATASETS`.
-    val_accuracy, test_accuracy, test_macro_f1 : float
-        Shares from 0 to 1.
-    test_loss : float
-        Mean negative log-likelihood, in nats.
-    test_count : int
-        Number of test images.
-    published : float or None
-        Test accuracy that the source report gives, a share from 0 to 1.
-    training_seconds : float or None
-        Wall-clock time of the training.
-    """
-
-    name: str
-    kind: str
-    family: str
-    report: str
-    parameters: int | None
-    seed: int | None
-    threads: int | None
-    device: str
-    data: str
-    val_accuracy: float
-    test_accuracy: float
-    test_loss: float
-    test_macro_f1: float
-    test_count: int
-    published: float | None
-    training_seconds: float | None
-
-
-def leaderboard_frame(rows: Sequence[LeaderboardRow]) -> pd.DataFrame:
-    """Return rows as a table, the highest test accuracy first; models of the same accuracy by name.
+def leaderboard_frame(entries: Sequence[Entry], ranks: Mapping[str, int]) -> pd.DataFrame:
+    """Return models and committees as a table, the highest mean test accuracy first; equals by name.
 
     The order is for display alone: nothing is selected by it.
 
     Parameters
     ----------
-    rows : sequence of LeaderboardRow
-        At least one.
+    entries : sequence of Entry
+        At least one; their runs have all of `METRICS`.
+    ranks : mapping of str to int
+        Rank of each, by name; see :func:`lineup.evaluation.significance.shared_ranks`.
 
     Returns
     -------
     DataFrame
-        The fields of the rows, then ``low`` and ``high`` (95 % interval of the test accuracy, see
-        :func:`lineup.evaluation.metrics.accuracy_interval`), ``generated`` (bool: the data are drawn, not collected)
-        and ``difference`` (test accuracy less the published one; NaN without one and on generated data, which a
-        published figure was not measured on). What is None in a row is missing.
+        A row each: what it is; ``rank``; number of ``seeds``; mean and standard deviation of each metric; ``low`` and
+        ``high``, the 95 % interval that the number of test images allows around the mean test accuracy (see
+        :func:`lineup.evaluation.metrics.accuracy_interval`); the ``published`` accuracy (to ``published_to`` if it is
+        a range) and the ``difference`` to it, 0 inside of a range; the mean ``training_seconds``. What there is not is
+        missing; a published figure is, on generated data, which it was not measured on.
 
     Raises
     ------
     LineupError
-        If there are no rows, a dataset is unknown, or a count or an accuracy is impossible.
+        If a record lacks a metric.
     """
-    if not rows:
-        raise LineupError("leaderboard: there are no results to list; train a model first")
-    frame = pd.DataFrame([asdict(row) for row in rows])
-    frame = frame.astype(_WHOLE_NUMBERS | {"published": "float64", "training_seconds": "float64"})
-    bounds = [accuracy_interval(round(row.test_accuracy * row.test_count), row.test_count) for row in rows]
-    frame["low"], frame["high"] = zip(*bounds, strict=True)
-    frame["generated"] = [find_dataset(row.data).generated for row in rows]
-    frame["difference"] = (frame["test_accuracy"] - frame["published"]).where(~frame["generated"])
+    frame = pd.DataFrame([_row(entry, ranks[entry.name]) for entry in entries])
+    floats = ("published", "published_to", "difference", "training_seconds")
+    frame = frame.astype(_WHOLE_NUMBERS | dict.fromkeys(floats, "float64"))
     return frame.sort_values(["test_accuracy", "name"], ascending=[False, True], ignore_index=True)
 
 
@@ -113,25 +72,23 @@ def read_leaderboard(path: Path) -> pd.DataFrame:
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """Return the leaderboard as a GitHub table, under the name of its data.
+    """Return the leaderboard as a page: the name of its data, how to read it, a GitHub table of the main columns.
 
     Parameters
     ----------
     frame : DataFrame
-        From :func:`leaderboard_frame`. Models of several datasets come in one table each, for they do not compare.
+        From :func:`leaderboard_frame`.
 
     Returns
     -------
     str
         Markdown without a final newline. Generated data are called so in a sentence above the table.
     """
-    sections = []
-    for caption, table in _sections(frame):
-        headings = [str(name) for name in table]
-        alignment = ["---" if name in _LEFT else "---:" for name in headings]
-        lines = [headings, alignment, *table.to_numpy().tolist()]
-        sections.append(caption + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
-    return "\n\n".join(sections)
+    texts = _texts(frame)
+    trained = frame.loc[frame["kind"] != "committee", "device"]
+    machines = f" Trained on {'; '.join(sorted(set(trained)))}." if len(trained) else ""
+    rows = texts.to_numpy().tolist()
+    return f"{_caption(frame)}\n\n{_READING}{machines}\n\n{table([str(name) for name in texts], rows, _LEFT)}"
 
 
 def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
@@ -140,7 +97,7 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     Parameters
     ----------
     frame : DataFrame
-        From :func:`leaderboard_frame`. Models of several datasets come in one table each.
+        From :func:`leaderboard_frame`.
     console : rich.console.Console
         Where to print.
     """
@@ -148,16 +105,16 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    for caption, table in _sections(frame):
-        console.print(Text(caption), soft_wrap=True)
-        printed = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for name in _PRINTED:
-            # Headings wrap at spaces and, in a narrow terminal, model names fold; figures stay whole.
-            width = None if name == "model" else max(map(len, [*name.split(), *table[name]]))
-            printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
-        for cells in table[list(_PRINTED)].to_numpy().tolist():
-            printed.add_row(*map(Text, cells))
-        console.print(printed)
+    texts = _texts(frame)
+    console.print(Text(_caption(frame)), soft_wrap=True)
+    printed = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in _PRINTED:
+        # Headings wrap at spaces and, in a narrow terminal, model names fold; figures stay whole.
+        width = None if name == "model" else max(map(len, [*name.split(), *texts[name]]))
+        printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
+    for cells in texts[list(_PRINTED)].to_numpy().tolist():
+        printed.add_row(*map(Text, cells))
+    console.print(printed)
 
 
 def replace_block(text: str, marker: str, block: str) -> str:
@@ -193,57 +150,79 @@ def replace_block(text: str, marker: str, block: str) -> str:
     return f"{before}{begin}\n\n{block.strip()}\n\n{end}{after}"
 
 
-_LEFT = ("model", "kind", "report", "device")
-_PRINTED = ("model", "kind", "validation accuracy", "test accuracy", "95 % interval", "published")
+_LEFT = ("model", "kind")
+_PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
+_READING = (
+    "Accuracies are means over the seeds, ± their standard deviation. The interval is what so many test images allow"
+    " around the mean (Wilson, 95 %). The rank is one more than the number of models that are better by more than the"
+    " draw of the images explains; `reports/evidence.md` says how that is tested."
+)
 
 
-def _sections(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield a caption and a table of texts for each dataset."""
-    for name, rows in frame.groupby("data", sort=False):
-        dataset = find_dataset(str(name))
-        counts = " or ".join(f"{count:,}" for count in sorted(rows["test_count"].unique()))
-        caption = f"Data: {dataset.title}, {counts} test images."
-        if dataset.generated:
-            caption += " This is generated data: these figures say nothing about Fashion-MNIST."
-        yield caption, _texts(rows)
+def _row(entry: Entry, rank: int) -> dict[str, object]:
+    header = entry.base.header
+    # A published figure was measured on the real data and stands beside nothing else.
+    claim = None if header.data.generated else load_claims().get(entry.name)
+    mean, images = entry.mean("test_accuracy"), header.data.test_images
+    low, high = accuracy_interval(round(mean * images), images)
+    metrics: dict[str, float] = {}
+    for metric in METRICS:
+        metrics |= {metric: entry.mean(metric), f"{metric}_sd": entry.deviation(metric)}
+    return {
+        "rank": rank,
+        "name": entry.name,
+        "kind": header.kind,
+        "family": header.family,
+        "report": header.report,
+        "parameters": header.weights.parameters if header.weights else None,
+        "seeds": len(entry.runs),
+        **metrics,
+        "low": low,
+        "high": high,
+        **_published(claim, mean),
+        "test_count": images,
+        "training_seconds": entry.training_seconds,
+        "device": device_of(entry.base),
+        "data": header.data.name,
+        "generated": header.data.generated,
+    }
 
 
-def _texts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of a table as texts, under the headings that readers see."""
-    intervals = [f"{low:.4f}{_DASH}{high:.4f}" for low, high in zip(rows["low"], rows["high"], strict=True)]
-    devices = [_device(name, threads) for name, threads in zip(rows["device"], rows["threads"], strict=True)]
+def _published(claim: Claim | None, accuracy: float) -> dict[str, float | None]:
+    if claim is None:
+        return {"published": None, "published_to": None, "difference": None}
+    return {
+        "published": claim.accuracy,
+        "published_to": claim.accuracy_to,
+        "difference": accuracy - claim.nearest(accuracy),
+    }
+
+
+def _caption(frame: pd.DataFrame) -> str:
+    return data_line(str(frame["data"].iloc[0]), int(frame["test_count"].iloc[0]))
+
+
+def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the main columns as texts, under the headings that readers see."""
+
+    def column(text: Callable[..., str], *names: str) -> list[str]:
+        return [text(*values) for values in zip(*(frame[name] for name in names), strict=True)]
+
     return pd.DataFrame(
         {
-            "#": [str(rank) for rank in range(1, len(rows) + 1)],
-            "model": [_escape(name) for name in rows["name"]],
-            "kind": [_escape(kind) for kind in rows["kind"]],
-            "report": [_escape(report) or _DASH for report in rows["report"]],
-            "parameters": _column(rows, "parameters", ",d"),
-            "validation accuracy": _column(rows, "val_accuracy", ".4f"),
-            "test accuracy": _column(rows, "test_accuracy", ".4f"),
-            "95 % interval": intervals,
-            "macro F1": _column(rows, "test_macro_f1", ".4f"),
-            "loss": _column(rows, "test_loss", ".4f"),
-            "published": _column(rows, "published", ".4f"),
-            "difference": _column(rows, "difference", "+.4f"),
-            "seed": _column(rows, "seed", "d"),
-            "device": [_escape(device) for device in devices],
-            "training, s": _column(rows, "training_seconds", ",.1f"),
+            "rank": column(str, "rank"),
+            "model": column(str, "name"),
+            "kind": column(str, "kind"),
+            "seeds": column(str, "seeds"),
+            "test accuracy": column(with_spread, "test_accuracy", "test_accuracy_sd"),
+            "95 % interval": column(span, "low", "high"),
+            "validation accuracy": column(number, "val_accuracy"),
+            "published": column(_published_text, "published", "published_to"),
+            "difference": column(lambda value: number(value, "+.4f"), "difference"),
+            "training, s": column(lambda value: number(value, ",.1f"), "training_seconds"),
         }
     )
 
 
-def _device(name: str, threads: int | None) -> str:
-    if pd.isna(threads):
-        return name
-    return f"{name}, 1 thread" if threads == 1 else f"{name}, {threads} threads"
-
-
-def _column(rows: pd.DataFrame, name: str, form: str) -> list[str]:
-    """Return a column of numbers as texts, with a dash for what is missing."""
-    return [_DASH if pd.isna(value) else format(value, form) for value in rows[name]]
-
-
-def _escape(text: str) -> str:
-    """Return a text that does not break a row of a table."""
-    return " ".join(text.replace("|", "\\|").split())
+def _published_text(low: float, high: float) -> str:
+    return number(low) if pd.isna(high) else span(low, high, ".2f")

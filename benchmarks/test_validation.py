@@ -1,0 +1,115 @@
+"""What validating on the test set gains by itself.
+
+Who validates on the test set has all training images to train on, and may report the epoch that scored best on the test
+images. This trains a network as the pipeline does, with a hold-out and without one, and scores the test images after
+each epoch, which the pipeline never does. For each seed and each way to choose the epoch it notes the test accuracy.
+
+    python benchmarks/test_validation.py --network conv2d_5 --seeds 5
+
+With --epochs 1 --images 2000 it only shows that it works; its result then goes to no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+from common import dataset, fit_of, lineup_network, print_table, recipe_of, write_results
+
+from lineup.data.dataset import Dataset
+from lineup.models.backup import Backup
+from lineup.models.fit import TrainingData, fit_network
+from lineup.models.loop import predict
+from lineup.records.record import Epoch
+from lineup.training.devices import prepare
+
+HELD_OUT, ALL = "with a hold-out", "without a hold-out"
+LAST = (HELD_OUT, "the last")
+CHOICES = [LAST, (HELD_OUT, "best by validation"), (HELD_OUT, "best by test"), (ALL, "the last"), (ALL, "best by test")]
+
+
+def test_accuracies(
+    data: Dataset, name: str, seed: int, epochs: int, chosen: np.ndarray, validation: np.ndarray
+) -> tuple[list[float], list[Epoch]]:
+    """Train a network on chosen images and return the test accuracy and the row of each epoch."""
+    prepare("network", 1, seed)
+    network = lineup_network(name)
+    images, labels = data.train_images, data.train_labels
+    accuracies: list[float] = []
+
+    def score(row: Epoch) -> None:
+        right = predict(network, data.test_images).argmax(axis=1) == data.test_labels
+        accuracies.append(float(right.mean()))
+
+    rows = fit_network(
+        network,
+        TrainingData(images[chosen], labels[chosen], images[validation], labels[validation]),
+        fit_of(name, epochs),
+        np.random.default_rng(seed),
+        phase="classifier",
+        on_epoch=score,
+        backup=Backup(None),
+    )
+    return accuracies, rows
+
+
+def one_seed(data: Dataset, name: str, seed: int, epochs: int, images: int | None) -> dict[tuple[str, str], float]:
+    """Return the test accuracy by training and by choice of the epoch; on so many images of each part, None for all."""
+    share = recipe_of(name).validation
+    training, validation = data.training_indices(share)[:images], data.validation_indices(share)[:images]
+    held_out, rows = test_accuracies(data, name, seed, epochs, training, validation)
+    by_validation = max(range(epochs), key=lambda epoch: rows[epoch].val_accuracy)
+    # Its validation counts for nothing: a hundred images keep it short.
+    every, _ = test_accuracies(data, name, seed, epochs, np.concatenate([training, validation]), validation[:100])
+    scores = (held_out[-1], held_out[by_validation], max(held_out), every[-1], max(every))
+    return dict(zip(CHOICES, scores, strict=True))
+
+
+def summary(scores: list[dict[tuple[str, str], float]]) -> list[dict[str, Any]]:
+    """Return a row for each way to train and to choose, with its gain over the last epoch of a hold-out training."""
+    rows = []
+    for choice in CHOICES:
+        values = [one[choice] for one in scores]
+        gains = [one[choice] - one[LAST] for one in scores]
+        several = len(scores) > 1
+        rows.append(
+            {
+                "training": choice[0],
+                "epoch": choice[1],
+                "test accuracy": statistics.mean(values),
+                "deviation over seeds": statistics.stdev(values) if several else None,
+                "gain": statistics.mean(gains) if choice != LAST else None,
+                "standard error": statistics.stdev(gains) / math.sqrt(len(gains))
+                if several and choice != LAST
+                else None,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Parse, train for each seed, print and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", default="conv2d_5", help="of params.yaml; default: conv2d_5")
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 1 on; default: 5")
+    parser.add_argument("--epochs", type=int, help="default: those of the recipe")
+    parser.add_argument("--images", type=int, help="train on so few, to try it out; default: all")
+    arguments = parser.parse_args()
+    data, name, scores = dataset(), arguments.network, []
+    epochs = arguments.epochs or recipe_of(name).epochs
+    for seed in range(1, arguments.seeds + 1):
+        scores.append(one_seed(data, name, seed, epochs, arguments.images))
+        told = "; ".join(f"{training}, {epoch} {score:.4f}" for (training, epoch), score in scores[-1].items())
+        print(f"{name} seed {seed}: {told}", flush=True)
+    rows = summary(scores)
+    print_table(rows)
+    if arguments.images is None:
+        settings = {"network": name, "seeds": arguments.seeds, "epochs": epochs, "threads": 1}
+        write_results(f"test_validation-{name}", data, rows, settings=settings)
+
+
+if __name__ == "__main__":
+    main()

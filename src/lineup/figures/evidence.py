@@ -1,0 +1,66 @@
+"""What one record's probabilities are worth: calibration, selective accuracy, ROC, precision-recall, cutoff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lineup.evaluation.calibration import reliability_bins
+from lineup.evaluation.curves import cutoff_curves, precision_recall, roc, selective_accuracy
+from lineup.figures.cutoff import cutoff_panels
+from lineup.figures.reliability import reliability_diagram
+from lineup.figures.roc import roc_panels
+from lineup.figures.selective import selective_curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lineup.records.record import Record
+
+THRESHOLDS = np.linspace(0, 1, 101)
+"""Of the cutoff curves."""
+
+
+def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
+    """Return the figures of a record's probabilities on the test images, by name.
+
+    Parameters
+    ----------
+    record : Record
+        Its predictions are read.
+    subtitle : str
+        Second line of each figure, which names the data.
+
+    Raises
+    ------
+    LineupError
+        If the predictions cannot be read.
+    """
+    name, classes = record.header.name, record.header.data.classes
+    predictions = record.predictions()
+    answers = predictions.test_probabilities, predictions.test_labels
+    return {
+        "reliability": reliability_diagram(
+            reliability_bins(*answers),
+            error=record.metrics["test_ece"],
+            title=f"{name}: is it right as often as it is sure?",
+            subtitle=subtitle,
+        ),
+        "selective_accuracy": selective_curves(
+            {name: selective_accuracy(*answers)}, title=f"{name}: answering only where sure", subtitle=subtitle
+        ),
+        "roc": roc_panels(
+            roc(*answers),
+            precision_recall(*answers),
+            classes,
+            title=f"{name}: each class against the rest",
+            subtitle=subtitle,
+        ),
+        "cutoff": cutoff_panels(
+            cutoff_curves(*answers, THRESHOLDS),
+            classes,
+            title=f"{name}: each class against the rest, by threshold",
+            subtitle=subtitle,
+        ),
+    }

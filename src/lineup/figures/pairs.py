@@ -1,0 +1,85 @@
+"""Which models can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from lineup.errors import LineupError
+from lineup.evaluation.significance import LEVEL, Pair
+from lineup.figures import style
+
+# From "the row is worse for certain" to "the row is better for certain".
+_COLOURS = (style.VERMILLION, "#F3CDB3", "#F4F4F4", "#B3D5E9", style.BLUE)
+_MEANINGS = (
+    "row is worse",
+    f"worse by p ≤ {LEVEL} alone, not after correction",
+    "not told apart",
+    f"better by p ≤ {LEVEL} alone, not after correction",
+    "row is better",
+)
+
+
+def told_apart(accuracies: Mapping[str, float], pairs: Sequence[Pair], *, title: str, subtitle: str = "") -> Figure:
+    """Draw for each model which others are better or worse by more than chance.
+
+    Parameters
+    ----------
+    accuracies : mapping of str to float
+        By name of the model, a share from 0 to 1.
+    pairs : sequence of Pair
+        All pairs of these models; see :func:`lineup.evaluation.significance.pairwise`.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        A square with a row and a column for each model, the most accurate first; the breadth of the pale band along
+        the diagonal is how far apart two models have to be.
+
+    Raises
+    ------
+    LineupError
+        If there are no models, or a pair names another one.
+    """
+    if not accuracies:
+        raise LineupError("pairs: there are no models")
+    names = sorted(accuracies, key=lambda name: (-accuracies[name], name))
+    cell = 0.2 if len(names) > 12 else 0.32
+    side = max(cell * len(names), 3.0)
+    figure = style.new_figure(side + 2.2, side + 2.4, title=title, subtitle=subtitle)
+    axes = figure.add_subplot()
+    axes.imshow(_codes(names, pairs), cmap=ListedColormap(_COLOURS), vmin=-2, vmax=2)
+    axes.set_yticks(range(len(names)), [f"{name}  {accuracies[name]:.4f}" for name in names])
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    style.tidy(axes)
+    axes.grid(visible=True, which="minor", color="white", linewidth=0.8)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    patches = [Patch(color=colour, label=label) for colour, label in zip(_COLOURS, _MEANINGS, strict=True)]
+    font = {"family": style.FONT, "size": style.TICK_SIZE}
+    figure.legend(handles=patches[::-1], loc="outside lower left", frameon=False, prop=font)
+    return figure
+
+
+def _codes(names: Sequence[str], pairs: Sequence[Pair]) -> NDArray[np.int8]:
+    """Return what the model of each row is beside that of each column: 2 is better, 1 perhaps so, 0 not told apart."""
+    place = {name: index for index, name in enumerate(names)}
+    codes = np.zeros((len(names), len(names)), dtype=np.int8)
+    for pair in pairs:
+        unknown = [name for name in (pair.a, pair.b) if name not in place]
+        if unknown:
+            raise LineupError(f"pairs: no accuracy of {unknown[0]}; there are {', '.join(names)}")
+        code = int(np.sign(pair.difference)) * (2 if pair.distinguishable else int(pair.p <= LEVEL))
+        codes[place[pair.a], place[pair.b]], codes[place[pair.b], place[pair.a]] = code, -code
+    return codes

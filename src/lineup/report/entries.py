@@ -1,0 +1,95 @@
+"""The models and committees of a line-up, each with its runs, which differ in nothing but the seed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lineup.errors import LineupError
+from lineup.records.record import METRICS, Record
+from lineup.seeds import by_base_name, seed_of
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model or committee.
+
+    Parameters
+    ----------
+    name : str
+        Of its first run.
+    runs : tuple of Record
+        At least one: that of the name, then its repeats, the lowest seed first.
+    """
+
+    name: str
+    runs: tuple[Record, ...]
+
+    @property
+    def base(self) -> Record:
+        """The run that bears the name itself."""
+        return self.runs[0]
+
+    def values(self, metric: str) -> list[float]:
+        """Return a metric of each run.
+
+        Raises
+        ------
+        LineupError
+            If a record does not have it.
+        """
+        for run in self.runs:
+            if metric not in run.metrics:
+                raise LineupError(f"{run.folder / METRICS}: no {metric}; make the record anew (dvc repro)")
+        return [run.metrics[metric] for run in self.runs]
+
+    def mean(self, metric: str) -> float:
+        """Return the mean of a metric over the runs; an error as in `values`."""
+        return statistics.fmean(self.values(metric))
+
+    def deviation(self, metric: str) -> float:
+        """Return the sample standard deviation of a metric, NaN for one run; an error as in `values`."""
+        return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Mean wall time of a training; None for a committee, whose members are trained elsewhere."""
+        if self.base.header.kind == "committee":
+            return None
+        return statistics.fmean(run.runtime.training_seconds for run in self.runs)
+
+
+def entries_of(records: Sequence[Record]) -> list[Entry]:
+    """Put the runs of each model and committee together.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        At least one, all of the same data and split.
+
+    Returns
+    -------
+    list of Entry
+        In the order of the records.
+
+    Raises
+    ------
+    LineupError
+        If there are no records, or two were made from different data.
+    """
+    if not records:
+        raise LineupError("evaluation: there are no results to compare; train a model first")
+    first = records[0].header
+    for record in records[1:]:
+        if record.header.data.fingerprint != first.data.fingerprint:
+            raise LineupError(
+                f"evaluation: {record.header.name} was made from other data or another split than {first.name};"
+                " make both anew (dvc repro)"
+            )
+    by_name = {record.header.name: record for record in records}
+    return [
+        Entry(name, tuple(by_name[run] for run in sorted(names, key=lambda run: seed_of(run) or 0)))
+        for name, names in by_base_name(by_name).items()
+    ]

@@ -1,0 +1,257 @@
+"""The page that says how sure the leaderboard is, for a reader who wants to know whether 0.915 beats 0.912."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+from lineup.evaluation.metrics import accuracy_interval
+from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
+from lineup.report.compare import Comparison
+from lineup.report.entries import Entry
+from lineup.report.markdown import DASH, data_line, number, origin, span, table, with_spread
+
+_PROBABILITIES = {
+    "loss": "test_loss",
+    "Brier score": "test_brier",
+    "calibration error": "test_ece",
+    "top-2 accuracy": "test_top2_accuracy",
+    "accuracy on the surest 80 %": "test_surest_80",
+    "mean AUC": "test_macro_auc",
+    "macro F1": "test_macro_f1",
+}
+
+
+_READING = """\
+- The *loss* (mean negative log-likelihood, in nats) and the *Brier score* (mean squared distance from the truth, from 0
+  to 2) judge the probabilities as a whole; lower is better.
+- The *calibration error* (ECE, 15 bins of equally many images) says how far sureness and success are apart: 0.07 for a
+  network that is right on 90 % of the images of which it is 97 % sure.
+- The *top-2 accuracy* counts an image whose class is among the two most probable ones.
+- The *accuracy on the surest 80 %* is that of a model that may pass on one image in five.
+- The *AUC* of a class is the chance that an image of it gets a higher probability of it than one of another class.
+
+Means over the seeds, ± their standard deviation; the lowest loss first."""
+
+_FILES = """
+- `leaderboard.csv`: means and standard deviations over the seeds.
+- `runs.csv`: every run, with its seed, machine, commit and key, which is the tag `lineup.key` of its run in MLflow.
+- `pairs.csv`: every pair of runs.
+- `per_class.csv`: every class of every run.
+- The ROC, precision-recall, reliability, selective and cutoff curves of each run are among the figures of its run in
+  MLflow."""
+
+
+def evidence_markdown(comparison: Comparison, best: Entry) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        See :func:`lineup.report.compare.compare`.
+    best : Entry
+        The model whose classes and reliability are shown.
+
+    Returns
+    -------
+    str
+        Markdown with figures from the page's own folder. Generated data are called so in the first paragraph.
+    """
+    data = best.base.header.data
+    runs = [run for entry in comparison.entries for run in entry.runs]
+    sections = [
+        "# Evidence",
+        "Which model is better, how sure is that, and can its probabilities be believed? `lineup evaluate` writes this"
+        f" page from the records of {len(comparison.entries)} models and committees, {len(runs)} runs in all.",
+        data_line(data.name, data.test_images),
+        *_images(comparison, data.test_images),
+        *_seeds(comparison, data.test_images),
+        *_probabilities(comparison, best),
+        *_classes(comparison, best),
+        "## Where the figures come from",
+        origin(runs) + _FILES,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _images(comparison: Comparison, images: int) -> list[str]:
+    """Return what the draw of the images allows: intervals, pairs, correction for many pairs."""
+    ranked = list(comparison.ranks)
+    accuracies = comparison.first_accuracies()
+    low, high = accuracy_interval(round(accuracies[ranked[0]] * images), images)
+    sections = [
+        "## Does 0.915 beat 0.912?",
+        f"**The images.** {images:,} test images are a sample; others would have given another accuracy. Around the"
+        f" {accuracies[ranked[0]]:.4f} of `{ranked[0]}` the 95 % interval is {span(low, high)} (Wilson). Two models can"
+        " differ for certain though their intervals overlap, since both answered the same images: an image that both"
+        " have right, or both wrong, does not speak for either. What counts is the images that only one has right.",
+    ]
+    if not comparison.pairs:
+        return sections
+    apart = [pair for pair in comparison.pairs if pair.distinguishable]
+    return [
+        *sections,
+        _example(_between(comparison.pairs, ranked[0], ranked[1])),
+        f"**Many pairs.** Of a hundred pairs of equally good models, up to five have p ≤ {LEVEL} by chance. Holm's"
+        " correction raises each p so that the chance of telling even one pair of equals apart stays at most"
+        f" {LEVEL} over all pairs together. Ranks, and the figure and the table below, are about the"
+        f" {len(comparison.pairs):,} pairs of models, each by its first run: `p_holm_models` in `pairs.csv` is"
+        " corrected for these alone, so that repeats with other seeds do not blunt it. `p_holm_runs` is corrected for"
+        f" all {len(comparison.run_pairs):,} pairs of runs. Whoever asked about one pair alone, before seeing any"
+        " result, may take its `p` as it is.",
+        f"**What can be seen here.** {len(apart):,} of the {len(comparison.pairs):,} pairs of models can be told"
+        f" apart.{_extremes(comparison.pairs)} A rank is one more than the number of models that are better by this"
+        " test: all models of rank 1 may be the best.",
+        "![Which models differ](pairs.png)",
+        "Each model beside the one above it, by their first runs; the last column says in how many pairs of their runs,"
+        " every seed of the one with every seed of the other, the difference has the same sign.",
+        _neighbours(comparison, ranked),
+    ]
+
+
+def _example(pair: Pair) -> str:
+    """Return the two best first runs as an example of a test."""
+    return (
+        f"**The same images.** The two most accurate, as an example: only `{pair.a}` has {pair.a_only:,} images right,"
+        f" only `{pair.b}` {pair.b_only:,}. The difference is {pair.difference:+.4f}, with a 95 % interval of"
+        f" {pair.low:+.4f} to {pair.high:+.4f} by the bootstrap over images. Were the two equally good, each of these"
+        f" {pair.a_only + pair.b_only:,} images would fall to either like a coin, and a split at least as uneven would"
+        f" come with probability p = {_p(pair.p)} (McNemar's exact test); corrected as below, {_p(pair.p_holm)}: they"
+        f" {'can' if pair.distinguishable else 'cannot'} be told apart."
+    )
+
+
+def _extremes(pairs: Sequence[Pair]) -> str:
+    """Return the smallest difference that shows and the largest that does not."""
+    text = ""
+    apart = [pair for pair in pairs if pair.distinguishable]
+    if apart:
+        least = min(apart, key=lambda pair: abs(pair.difference))
+        text += f" The smallest difference that shows is {abs(least.difference):.4f} (`{least.a}`, `{least.b}`)."
+    if len(apart) < len(pairs):
+        most = max((pair for pair in pairs if not pair.distinguishable), key=lambda pair: abs(pair.difference))
+        text += f" The largest that does not is {abs(most.difference):.4f} (`{most.a}`, `{most.b}`)."
+    return text
+
+
+def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
+    """Return the table of each model beside the one above it."""
+    accuracies = comparison.first_accuracies()
+    headings = ["rank", "model", "accuracy", "lead of the one above", "95 % interval", "only above", "only this"]
+    headings += ["p", "p, corrected", "same sign"]
+    rows = [[str(comparison.ranks[ranked[0]]), ranked[0], number(accuracies[ranked[0]]), *[DASH] * 7]]
+    for above, name in itertools.pairwise(ranked):
+        pair = _between(comparison.pairs, above, name)
+        rows.append(
+            [
+                str(comparison.ranks[name]),
+                name,
+                number(accuracies[name]),
+                number(pair.difference),
+                f"{pair.low:+.4f} to {pair.high:+.4f}",
+                f"{pair.a_only:,}",
+                f"{pair.b_only:,}",
+                _p(pair.p),
+                _p(pair.p_holm),
+                _same_sign(comparison.entry(above), comparison.entry(name)),
+            ]
+        )
+    return table(headings, rows, ["model"])
+
+
+def _same_sign(a: Entry, b: Entry) -> str:
+    """Return in how many pairs of runs the difference has the sign that it has between the first runs."""
+    differences = [x - y for x in a.values("test_accuracy") for y in b.values("test_accuracy")]
+    return f"{sum(math.copysign(1, x) == math.copysign(1, differences[0]) for x in differences)} of {len(differences)}"
+
+
+def _between(pairs: Sequence[Pair], a: str, b: str) -> Pair:
+    """Return the pair of two models, turned so that ``a`` comes first."""
+    pair = next(pair for pair in pairs if {pair.a, pair.b} == {a, b})
+    if pair.a == a:
+        return pair
+    return Pair(a, b, -pair.difference, -pair.high, -pair.low, pair.b_only, pair.a_only, pair.p, pair.p_holm)
+
+
+def _p(value: float) -> str:
+    """Return a p-value in two digits."""
+    return f"{value:.2g}" if value >= 0.001 else f"{value:.0e}" if value else "0"
+
+
+def _seeds(comparison: Comparison, images: int) -> list[str]:
+    """Return how far trainings with other seeds are apart, beside what the images allow."""
+    spreads = {
+        entry.name: seed_spread(entry.values("test_accuracy"), images)
+        for entry in comparison.entries
+        if len(entry.runs) > 1
+    }
+    if not spreads:
+        return []
+    return [
+        "## Another seed",
+        "A test on images takes the networks as they are. Trained again with another seed, a model is another network."
+        f" {_typical(list(spreads.values()))} Neither covers the other: a difference between two *recipes* has to stand"
+        " out from both.",
+        table(
+            ["model", "seeds", "mean", "deviation over seeds", "lowest", "highest", "sampling error"],
+            [_seed_row(comparison.entry(name), spread) for name, spread in spreads.items()],
+            ["model"],
+        ),
+    ]
+
+
+def _typical(spreads: Sequence[SeedSpread]) -> str:
+    """Return the size of both kinds of chance, over all models."""
+    of_seeds = math.sqrt(fmean(spread.deviation**2 for spread in spreads))
+    of_images = math.sqrt(fmean(spread.sampling_error**2 for spread in spreads))
+    return (
+        f"Over the {len(spreads)} models with several seeds, the standard deviation between seeds is {of_seeds:.4f}"
+        f" (root mean square); the standard error by the draw of the images is {of_images:.4f}."
+    )
+
+
+def _seed_row(entry: Entry, spread: SeedSpread) -> list[str]:
+    values = entry.values("test_accuracy")
+    numbers = (spread.mean, spread.deviation, min(values), max(values), spread.sampling_error)
+    return [entry.name, str(spread.seeds), *map(number, numbers)]
+
+
+def _probabilities(comparison: Comparison, best: Entry) -> list[str]:
+    """Return what the probabilities are worth beyond the first choice."""
+    entries = sorted(comparison.entries, key=lambda entry: entry.mean("test_loss"))
+    rows = [
+        [entry.name, *(with_spread(entry.mean(name), entry.deviation(name)) for name in _PROBABILITIES.values())]
+        for entry in entries
+    ]
+    return [
+        "## Can the probabilities be believed?",
+        _READING,
+        table(["model", *_PROBABILITIES], rows, ["model"]),
+        f"`{best.name}`, the model with the highest accuracy on validation images: points below the line are"
+        " overconfident.",
+        f"![{best.name}: is it right as often as it is sure?](reliability.png)",
+        "The best by validation of each kind, and the next: how the accuracy rises if only the surest images are"
+        " answered.",
+        "![Answering only where sure](selective.png)",
+    ]
+
+
+def _classes(comparison: Comparison, best: Entry) -> list[str]:
+    """Return how well the best model tells each class."""
+    rows = [
+        [
+            row.name,
+            *map(number, (row.precision, row.recall, row.f1, row.auc, row.average_precision)),
+            f"{row.confused_with}, {row.confused:,} of {row.images:,}" if row.confused else "",
+        ]
+        for row in comparison.classes[best.base.header.name]
+    ]
+    headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often taken for"]
+    return [
+        "## Classes",
+        f"Each class against the rest, by `{best.base.header.name}`. Precision: of what is called so, how much is so;"
+        " recall: of what is so, how much is called so; F1: their harmonic mean.",
+        table(headings, rows, ["class", "most often taken for"]),
+    ]

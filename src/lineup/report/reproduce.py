@@ -1,0 +1,152 @@
+"""Hold our results against the published ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import pandas as pd
+
+from lineup.evaluation.metrics import accuracy_interval
+from lineup.files import replacing_file
+from lineup.records.record import Record
+from lineup.report.claims import Claim, load_claims
+from lineup.report.entries import Entry, entries_of
+from lineup.report.markdown import write_text
+from lineup.report.reproduction import reproduction_markdown
+
+PAGE, CSV = "reproduction.md", "reproduction.csv"
+
+MEASUREMENTS = "test_validation-*.json"
+"""What ``benchmarks/test_validation.py`` writes, a file for each network."""
+
+CONFIDENCE = 0.95
+
+_ROUNDED = 0.01
+"""So far apart accuracy and recall may be by rounding to two decimals alone."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A result beside the published one.
+
+    Parameters
+    ----------
+    claim : Claim
+        What the report says.
+    entry : Entry
+        What came out here.
+    difference : float
+        Our mean accuracy less the published one; less the nearest end of a published range, 0 inside of it.
+    band : float
+        How large a difference chance explains, see `judge`.
+    """
+
+    claim: Claim
+    entry: Entry
+    difference: float
+    band: float
+
+    @property
+    def word(self) -> str:
+        """``reproduced``, ``better`` or ``worse``."""
+        if abs(self.difference) <= self.band:
+            return "reproduced"
+        return "better" if self.difference > 0 else "worse"
+
+    @property
+    def by_recall(self) -> Verdict | None:
+        """The verdict if the published macro recall were the accuracy; None unless the report contradicts itself there.
+
+        On a test set of equally large classes the two are the same number.
+        """
+        claim = self.claim
+        if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
+            return None
+        digits = 2 if round(claim.recall, 2) == claim.recall else 4
+        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.entry)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval that the number of test images allows around our mean accuracy."""
+        images = self.entry.base.header.data.test_images
+        return accuracy_interval(round(self.entry.mean("test_accuracy") * images), images)
+
+
+def judge(claim: Claim, entry: Entry) -> Verdict:
+    """Compare an entry with its claim.
+
+    Notes
+    -----
+    The band is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)): h half a unit of the last published digit; z = 1.96 for
+    95 %; e(x) = sqrt(x (1 - x) / n) the standard error of an accuracy on n images, of the published p and of our mean
+    m; s the standard deviation between our k seeds, by which the published one training is off, too. Of one seed s is
+    not known and left out. Both sides were measured on the same images, which e does not allow for: the band is rather
+    too wide than too narrow.
+    """
+    images, mean = entry.base.header.data.test_images, entry.mean("test_accuracy")
+    published = claim.nearest(mean)
+    spread = entry.deviation("test_accuracy")
+    of_seeds = 0.0 if math.isnan(spread) else spread**2 * (1 + 1 / len(entry.runs))
+    variance = (published * (1 - published) + mean * (1 - mean)) / images + of_seeds
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    return Verdict(claim, entry, mean - published, 0.5 * 10**-claim.digits + z * math.sqrt(variance))
+
+
+def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> None:
+    """Write ``reproduction.md`` and ``reproduction.csv``.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        At least one, all of the same data. Of generated data, which no published figure was measured on, the page
+        lists the results alone.
+    measurements : Path
+        Folder of the benchmarks' result files; those of ``benchmarks/test_validation.py`` are shown if there are any.
+    folder : Path
+        Made if it is missing; other files in it are left alone.
+
+    Raises
+    ------
+    LineupError
+        If there are no records, one is incomplete, or two were made from different data.
+    """
+    entries = {entry.name: entry for entry in entries_of(records)}
+    generated = records[0].header.data.generated
+    claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in entries}
+    verdicts = [judge(claim, entries[name]) for name, claim in claims.items()]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(measurements.glob(MEASUREMENTS))]
+    write_text(folder / PAGE, reproduction_markdown(entries, verdicts, results))
+    with replacing_file(folder / CSV) as partial:
+        _frame(verdicts).to_csv(partial, index=False, lineterminator="\n")
+
+
+_COLUMNS = ["name", "report", "published", "published_to", "test_accuracy", "test_accuracy_sd", "seeds", "low", "high"]
+_COLUMNS += ["difference", "band", "verdict", "contradiction"]
+
+
+def _frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Return a row for each verdict."""
+    rows = [
+        [
+            verdict.entry.name,
+            verdict.claim.report,
+            verdict.claim.accuracy,
+            verdict.claim.accuracy_to,
+            verdict.entry.mean("test_accuracy"),
+            verdict.entry.deviation("test_accuracy"),
+            len(verdict.entry.runs),
+            *verdict.interval,
+            verdict.difference,
+            verdict.band,
+            verdict.word,
+            verdict.claim.contradiction,
+        ]
+        for verdict in verdicts
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)

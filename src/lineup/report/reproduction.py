@@ -1,0 +1,246 @@
+"""The page of the reproduction: which published figures come out again, which do not, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from lineup.data.datasets import class_slug
+from lineup.report.claims import in_digits, load_claims
+from lineup.report.entries import Entry
+from lineup.report.markdown import DASH, data_line, number, origin, span, table, with_spread
+
+if TYPE_CHECKING:
+    from lineup.report.reproduce import Verdict
+
+LONG_SECONDS = 600
+"""A model that trains longer has one seed."""
+
+_RULE = """\
+A difference counts as chance while it is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k)): the figure is then
+*reproduced*; otherwise ours is *better* or *worse*. Here p is the published accuracy and h half a unit of its last
+digit; m is the mean of ours over k seeds and s their standard deviation, which is not known, and left out, where there
+is one seed; e(x) = √(x (1 - x) / n) is the standard error of an accuracy on n test images. Both sides were measured on
+the same images, which this does not allow for: the band is rather too wide than too narrow. Of a published range p is
+the nearest end. The interval is what so many images allow around our mean (Wilson, 95 %). Nothing of ours was validated
+on the test images."""
+
+_TEST_VALIDATION = """\
+Reports B and C, and A for its encoder, validated on the test set. That leaves all 60,000 training images to train on,
+and the epoch that is reported may be the one that scored best on the test images. `benchmarks/test_validation.py`
+trains with and without a hold-out and scores the test images after each epoch, which the pipeline never does. The gain
+is over the last epoch of the training with a hold-out: mean over the seeds ± its standard error."""
+
+
+def reproduction_markdown(
+    entries: Mapping[str, Entry], verdicts: Sequence[Verdict], measurements: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    entries : mapping of str to Entry
+        Models and committees by name.
+    verdicts : sequence of Verdict
+        Of those of which something is published; none on generated data, of which the page then says so.
+    measurements : sequence of mapping
+        Result files of ``benchmarks/test_validation.py``, as read from JSON. Those of other data are left out.
+    """
+    data = next(iter(entries.values())).base.header.data
+    runs = [run for entry in entries.values() for run in entry.runs]
+    measured = [result for result in measurements if result["data"]["fingerprint"] == data.fingerprint]
+    if verdicts:
+        body = [
+            *_accuracies(verdicts),
+            *_differences(verdicts),
+            *_contradictions(verdicts),
+            *_other_figures(verdicts),
+            *_scores_by_class(verdicts),
+            *_experiments(entries, verdicts),
+            *_test_validation(measured),
+        ]
+    else:
+        body = ["Published figures cannot be compared with these. Our results alone:", _ours(entries)]
+    head = [
+        "# Reproduction",
+        "What five published reports claim, beside what comes out here. `lineup reproduce` writes this page from the"
+        " records and from the published figures in `src/lineup/report/claims.yaml`.",
+        data_line(data.name, data.test_images),
+    ]
+    return "\n\n".join([*head, *body, "## Where the figures come from", origin(runs)]) + "\n"
+
+
+def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the main table, with the rule of its verdicts."""
+    counts = Counter(verdict.word for verdict in verdicts)
+    contradictory = sum(verdict.claim.contradiction is not None for verdict in verdicts)
+    headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "band", "verdict"]
+    absent = sorted(set(load_claims()) - {verdict.entry.name for verdict in verdicts})
+    return [
+        f"Of {len(verdicts)} published accuracies {counts['reproduced']} are reproduced; ours is better than"
+        f" {counts['better']} and worse than {counts['worse']}. Beside {contradictory} of them the report contradicts"
+        " itself.",
+        "## Accuracy",
+        _RULE,
+        table(headings, [_accuracy_row(verdict) for verdict in verdicts], ["model", "report", "verdict"]),
+        *_single_seeds(verdicts),
+        *([f"Not in this line-up: {', '.join(absent)}."] if absent else []),
+    ]
+
+
+def _accuracy_row(verdict: Verdict) -> list[str]:
+    entry, claim = verdict.entry, verdict.claim
+    word = f"{verdict.word}; contradicts itself" if claim.contradiction else verdict.word
+    return [
+        entry.name,
+        claim.report,
+        claim.text,
+        _accuracy(entry),
+        str(len(entry.runs)),
+        span(*verdict.interval),
+        number(verdict.difference, "+.4f"),
+        number(verdict.band),
+        word,
+    ]
+
+
+def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the sentence on models that have one seed since they train for long."""
+    long = {
+        verdict.entry.name: seconds
+        for verdict in verdicts
+        if len(verdict.entry.runs) == 1 and (seconds := verdict.entry.training_seconds or 0) > LONG_SECONDS
+    }
+    if not long:
+        return []
+    names = ", ".join(f"{name} ({seconds / 60:.0f} min)" for name, seconds in long.items())
+    return [f"One seed, since a training takes more than {LONG_SECONDS // 60} minutes: {names}."]
+
+
+def _differences(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return why each figure that is not reproduced is not."""
+    lines = []
+    for verdict in verdicts:
+        if verdict.word == "reproduced":
+            continue
+        claim = verdict.claim
+        texts = [claim.why or "Not explained yet", *([f"The report {claim.remark}"] if claim.remark else [])]
+        sentences = " ".join(f"{text[:1].upper()}{text[1:]}." for text in texts)
+        lines.append(
+            f"- **{verdict.entry.name}** comes out {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
+        )
+    return ["## Where they differ", "\n".join(lines)] if lines else []
+
+
+def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return which published figures contradict each other."""
+    lines = [
+        f"- **{verdict.entry.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
+        + (f" Were the recall the accuracy, ours would be: {other.word}." if (other := verdict.by_recall) else "")
+        for verdict in verdicts
+        if verdict.claim.contradiction
+    ]
+    return ["## Where the reports contradict themselves", "\n".join(lines)] if lines else []
+
+
+_OTHERS = {
+    "loss": "test_loss",
+    "precision": "test_macro_precision",
+    "recall": "test_macro_recall",
+    "f1": "test_macro_f1",
+    "val_accuracy": "val_accuracy",
+}
+
+
+def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the published figures beside accuracy, each with ours."""
+    rows = []
+    for verdict in verdicts:
+        claim, entry = verdict.claim, verdict.entry
+        published = {name: getattr(claim, name) for name in _OTHERS}
+        cells = [
+            f"{in_digits(theirs)} / {number(entry.mean(_OTHERS[name]))}" if theirs else ""
+            for name, theirs in published.items()
+        ]
+        cells.append(f"{claim.seconds:.0f} / {_classifier_seconds(entry):.0f}" if claim.seconds else "")
+        if any(cells):
+            rows.append([entry.name, *cells])
+    if not rows:
+        return []
+    headings = ["model", "loss", "precision", "recall", "F1", "validation accuracy", "training, s"]
+    return [
+        "## Other published figures",
+        "Published / ours: the mean over the seeds. Precision, recall and F1 are macro averages. The times are of"
+        " different machines; those of an encoder's classifier are without the training of the encoder.",
+        table(headings, rows, ["model"]),
+    ]
+
+
+def _classifier_seconds(entry: Entry) -> float:
+    """Return the mean wall time of training the classifier."""
+    times = [run.runtime for run in entry.runs]
+    return fmean(time.phase_seconds.get("classifier", time.training_seconds) for time in times)
+
+
+def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the published F1 of each class, with ours."""
+    rows = []
+    classes: list[str] = []
+    for verdict in verdicts:
+        if verdict.claim.f1_by_class is None:
+            continue
+        classes = verdict.entry.base.header.data.classes
+        ours = [verdict.entry.mean(f"test_f1/{class_slug(name)}") for name in classes]
+        cells = [f"{theirs:.2f} / {our:.2f}" for theirs, our in zip(verdict.claim.f1_by_class, ours, strict=True)]
+        rows.append([verdict.entry.name, *cells])
+    if not rows:
+        return []
+    return ["F1 by class, published / ours:", table(["model", *classes], rows, ["model"])]
+
+
+def _experiments(entries: Mapping[str, Entry], verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the results of the entries that shed light on a difference."""
+    rows = [
+        [verdict.entry.name, verdict.claim.text, _accuracy(verdict.entry), name, changed, _accuracy(entries[name])]
+        for verdict in verdicts
+        for name, changed in verdict.claim.experiments.items()
+        if name in entries
+    ]
+    if not rows:
+        return []
+    headings = ["model", "published", "ours", "experiment", "what it changes", "its accuracy"]
+    return ["## Experiments", table(headings, rows, ["model", "experiment", "what it changes"])]
+
+
+def _test_validation(measured: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what validating on the test set gains by itself, as the benchmark measured it."""
+    if not measured:
+        return []
+    sections = ["## What does validating on the test set gain?", _TEST_VALIDATION]
+    for result in measured:
+        settings, rows = result["settings"], result["rows"]
+        machine = f"{result['machine']['cpu_model']}, {settings['threads']} thread{'s' * (settings['threads'] > 1)}"
+        sections.append(f"`{settings['network']}`, {settings['seeds']} seeds, {settings['epochs']} epochs, {machine}:")
+        words = [name for name, value in rows[0].items() if isinstance(value, str)]
+        cells = [[_value(value) for value in row.values()] for row in rows]
+        sections.append(table(list(rows[0]), cells, words))
+    return sections
+
+
+def _value(value: str | float | None) -> str:
+    return value if isinstance(value, str) else number(value)
+
+
+def _ours(entries: Mapping[str, Entry]) -> str:
+    """Return our results without published ones."""
+    rows = [
+        [entry.name, entry.base.header.report or DASH, _accuracy(entry), str(len(entry.runs))]
+        for entry in entries.values()
+    ]
+    return table(["model", "report", "ours", "seeds"], rows, ["model", "report"])
+
+
+def _accuracy(entry: Entry) -> str:
+    return with_spread(entry.mean("test_accuracy"), entry.deviation("test_accuracy"))

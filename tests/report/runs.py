@@ -1,0 +1,48 @@
+"""Small records with chosen accuracies, for the tests of the pages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineup.records.record import Predictions, Record
+from tests.make_records import CLASSES, DATA, RUNTIME, make_record
+
+IMAGES = 900
+GENERATED = dataclasses.replace(DATA, validation_images=IMAGES, test_images=IMAGES)
+REAL = dataclasses.replace(GENERATED, name="fashion_mnist", title="Fashion-MNIST", generated=False)
+
+
+def predictions(right: int, seed: int = 0) -> Predictions:
+    """Return answers that are right on so many images, which ones the seed says, each with a sureness of its own."""
+    random = np.random.default_rng(seed)
+    labels = (np.arange(IMAGES) % len(CLASSES)).astype(np.uint8)
+    wrong = random.permutation(IMAGES) >= right
+    predicted = (labels + wrong) % len(CLASSES)
+    sureness = random.uniform(0.5, 0.99, IMAGES)
+    probabilities = np.repeat(((1 - sureness) / (len(CLASSES) - 1))[:, None], len(CLASSES), axis=1)
+    probabilities[np.arange(IMAGES), predicted] = sureness
+    indices, answers = np.arange(IMAGES, dtype=np.int32), probabilities.astype(np.float32)
+    return Predictions(indices, labels, answers, indices, labels, answers)
+
+
+def make_run(folder: Path, name: str, right: int, seconds: float = 3.5, **header: Any) -> Record:
+    """Write the record of a run that has so many of the 900 images right; ``header`` changes fields of the header."""
+    fields: dict[str, Any] = {"data": GENERATED, "name": name} | header
+    runtime = dataclasses.replace(RUNTIME, training_seconds=seconds, phase_seconds={"classifier": seconds})
+    # Each run of its own has mistakes of its own.
+    seed = sum(map(ord, name))
+    return make_record(folder / name, predictions(right, seed), runtime=runtime, **fields)
+
+
+def make_seeds(folder: Path, name: str, rights: Sequence[int], **others: Any) -> list[Record]:
+    """Write the records of a model with several seeds."""
+    names = [name, *(f"{name}_seed{seed}" for seed in range(2, len(rights) + 1))]
+    return [
+        make_run(folder, run, right, seed=seed, **others)
+        for seed, (run, right) in enumerate(zip(names, rights, strict=True), start=1)
+    ]

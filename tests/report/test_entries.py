@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from lineup.errors import LineupError
+from lineup.report.entries import entries_of
+
+from .runs import REAL, make_run, make_seeds
+
+
+def test_runs_of_one_model_are_one_entry(tmp_path: Path) -> None:
+    second, *rest = reversed(make_seeds(tmp_path, "cnn", [810, 828, 837]))
+    forest = make_run(tmp_path, "forest", 765, kind="classical")
+    cnn, other = entries_of([second, forest, *rest])
+    assert [run.header.name for run in cnn.runs] == ["cnn", "cnn_seed2", "cnn_seed3"]
+    assert cnn.base.header.name == "cnn"
+    assert cnn.values("test_accuracy") == pytest.approx([0.90, 0.92, 0.93])
+    assert cnn.mean("test_accuracy") == pytest.approx(0.9166667)
+    assert cnn.deviation("test_accuracy") == pytest.approx(0.0152753, abs=1e-6)
+    assert other.name == "forest"
+    assert math.isnan(other.deviation("test_accuracy"))
+    assert other.training_seconds == 3.5
+
+
+def test_a_committee_has_no_training_time(tmp_path: Path) -> None:
+    (entry,) = entries_of([make_run(tmp_path, "vote", 800, kind="committee", weights=None)])
+    assert entry.training_seconds is None
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LineupError, match="there are no results to compare"):
+        entries_of([])
+    here = make_run(tmp_path, "cnn", 800)
+    there = make_run(tmp_path, "forest", 800, data=dataclasses.replace(REAL, fingerprint="0" * 64))
+    with pytest.raises(LineupError, match="forest was made from other data or another split than cnn"):
+        entries_of([here, there])
+    (entry,) = entries_of([dataclasses.replace(here, metrics={})])
+    with pytest.raises(LineupError, match=r"cnn.metrics\.json: no test_ece"):
+        entry.mean("test_ece")

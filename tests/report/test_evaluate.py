@@ -1,0 +1,135 @@
+"""The pages of `lineup evaluate`: what is compared, and what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from lineup.evaluation.significance import holm, mcnemar_exact
+from lineup.records.record import Record
+from lineup.report.compare import Comparison, compare
+from lineup.report.evaluate import evaluate
+from lineup.report.evidence import evidence_markdown
+
+from .runs import REAL, make_run, make_seeds
+
+PAGES = ["leaderboard.md", "evidence.md"]
+FIGURES = ["leaderboard.png", "pairs.png", "selective.png", "reliability.png"]
+TABLES = ["leaderboard.csv", "runs.csv", "pairs.csv", "per_class.csv"]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """Two models of three and two seeds, and one that is much worse."""
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        *make_seeds(folder, "cnn", [820, 835, 829]),
+        *make_seeds(folder, "dense", [815, 833]),
+        make_run(folder, "forest", 700, kind="classical", weights=None),
+    ]
+
+
+@pytest.fixture(scope="module")
+def comparison(records: list[Record]) -> Comparison:
+    return compare(records)
+
+
+@pytest.fixture(scope="module")
+def pages(records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages."""
+    folder = tmp_path_factory.mktemp("pages")
+    evaluate(records, folder)
+    return folder
+
+
+def right(record: Record) -> np.ndarray:
+    predictions = record.predictions()
+    return np.asarray(predictions.test_probabilities.argmax(axis=1) == predictions.test_labels)
+
+
+def test_models_are_compared_by_their_first_runs(records: list[Record], comparison: Comparison) -> None:
+    by_name = {record.header.name: record for record in records}
+    assert [(pair.a, pair.b) for pair in comparison.pairs] == [("cnn", "dense"), ("cnn", "forest"), ("dense", "forest")]
+    p_values = [mcnemar_exact(right(by_name[pair.a]), right(by_name[pair.b]))[2] for pair in comparison.pairs]
+    assert [pair.p for pair in comparison.pairs] == p_values
+    # The correction is for the pairs of models: repeats with other seeds do not count.
+    assert [pair.p_holm for pair in comparison.pairs] == pytest.approx(holm(p_values).tolist())
+    assert comparison.ranks == {"cnn": 1, "dense": 1, "forest": 3}
+    assert len(comparison.run_pairs) == 6 * 5 / 2
+
+
+def test_runs_have_further_metrics(records: list[Record], comparison: Comparison) -> None:
+    run = comparison.entry("dense").runs[1]
+    assert run.header.name == "dense_seed2"
+    predictions = run.predictions()
+    auc = roc_auc_score(predictions.test_labels, predictions.test_probabilities, multi_class="ovr")
+    assert run.metrics["test_macro_auc"] == pytest.approx(auc)
+    surest = np.argsort(-predictions.test_probabilities.max(axis=1))[:720]
+    assert run.metrics["test_surest_80"] == pytest.approx(right(run)[surest].mean(), abs=1 / 720)
+    # What the record itself says stays.
+    original = next(record for record in records if record.header.name == "dense_seed2")
+    assert original.metrics.items() <= run.metrics.items()
+
+
+def test_every_file_is_written_and_nothing_else(pages: Path) -> None:
+    assert sorted(path.name for path in pages.iterdir()) == sorted([*PAGES, *FIGURES, *TABLES])
+
+
+def test_the_same_records_give_the_same_files(records: list[Record], pages: Path, tmp_path: Path) -> None:
+    evaluate(records, tmp_path)
+    for name in (*PAGES, *TABLES, "pairs.png"):
+        assert (tmp_path / name).read_bytes() == (pages / name).read_bytes()
+
+
+def test_tables_have_every_run_every_pair_and_every_class(records: list[Record], pages: Path) -> None:
+    runs, pairs, classes = (pd.read_csv(pages / name) for name in TABLES[1:])
+    assert runs["name"].tolist() == [record.header.name for record in records]
+    assert runs["model"].tolist() == ["cnn"] * 3 + ["dense"] * 2 + ["forest"]
+    assert runs["key"].tolist() == [record.header.key for record in records]
+    assert runs["test_accuracy"].tolist() == [record.metrics["test_accuracy"] for record in records]
+    assert len(pairs) == 15
+    assert pairs["p_holm_models"].notna().sum() == 3
+    assert (pairs["p_holm_runs"] >= pairs["p"]).all()
+    first = pairs.iloc[0]
+    assert (first["a"], first["b"]) == ("cnn", "cnn_seed2")
+    assert first["difference"] == pytest.approx((first["a_only"] - first["b_only"]) / 900, abs=1e-6)
+    assert len(classes) == 6 * 3
+    assert set(classes["run"]) == set(runs["name"])
+
+
+def test_the_page_says_what_was_found(comparison: Comparison, pages: Path) -> None:
+    page = (pages / "evidence.md").read_text()
+    assert "This is generated data: these figures say nothing about Fashion-MNIST." in page
+    assert "2 of the 3 pairs of models can be told apart" in page
+    (row,) = (line for line in page.splitlines() if line.startswith("| 1 | dense | "))
+    assert row.endswith(" 4 of 6 |")  # of 820, 835, 829 over 815, 833 there are four positive ones
+    assert "| cnn | 3 | 0.9200 | 0.0084 | 0.9111 | 0.9278 | 0.0090 |" in page
+    for name in (*FIGURES[1:], *TABLES):
+        assert name in page
+    # By validation the means are .9200 and .9156, so that the first run of cnn is shown.
+    assert comparison.by_validation()[0].name == "cnn"
+    assert "Each class against the rest, by `cnn`" in page
+
+
+def test_the_page_turns_a_pair_towards_the_better_model(tmp_path: Path) -> None:
+    comparison = compare([make_run(tmp_path, "worse", 800, data=REAL), make_run(tmp_path, "better", 830, data=REAL)])
+    page = evidence_markdown(comparison, comparison.entries[1])
+    (pair,) = comparison.pairs
+    assert pair.a == "worse"
+    assert pair.difference == pytest.approx(-30 / 900)
+    assert f"only `better` has {pair.b_only} images right, only `worse` {pair.a_only}" in page
+    assert f"+0.0333, with a 95 % interval of {-pair.high:+.4f} to {-pair.low:+.4f}" in page
+    assert "generated" not in page
+    assert "Another seed" not in page
+
+
+def test_a_single_record_has_pages_too(tmp_path: Path) -> None:
+    evaluate([make_run(tmp_path / "runs", "cnn", 800)], tmp_path / "pages")
+    page = (tmp_path / "pages" / "evidence.md").read_text()
+    assert "Wilson" in page
+    assert "McNemar" not in page
+    assert pd.read_csv(tmp_path / "pages" / "pairs.csv").empty
