@@ -21,13 +21,18 @@ ENTRIES = {
     "train@dense": [*TRAINING, "lineup.models.dense"],
     "train@cnn": [*TRAINING, "lineup.models.cnn"],
     "train@autoencoder": [*TRAINING, "lineup.models.autoencoder"],
+    "train@classical": [*TRAINING, "lineup.models.classical"],
+    "train@conv1d": [*TRAINING, "lineup.models.conv1d"],
+    "train@residual": [*TRAINING, "lineup.models.residual"],
+    "train@wide_deep": [*TRAINING, "lineup.models.wide_deep"],
     "select": ["lineup.committee.select"],
     "committee": ["lineup.committee.build", "lineup.committee.select"],
+    "champion": ["lineup.champion"],
     "evaluate": ["lineup.report.evaluate"],
     "reproduce": ["lineup.report.reproduce"],
 }
-# Paths, whole files and the error class are used by everything and decide on no result.
-NEUTRAL = {"src/lineup/errors.py", "src/lineup/files.py", "src/lineup/paths.py"}
+# Paths, the writing of files and the error class decide on no result.
+NEUTRAL = {"src/lineup/errors.py", "src/lineup/files.py", "src/lineup/paths.py", "src/lineup/skops_file.py"}
 
 
 def module_file(module: str) -> Path | None:

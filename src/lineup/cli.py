@@ -18,6 +18,7 @@ from lineup.errors import LineupError
 from lineup.paths import Project, find_project
 
 if TYPE_CHECKING:
+    from lineup.champion import Champion
     from lineup.config import Params
     from lineup.records.record import Record
 
@@ -205,6 +206,25 @@ def reproduce(
 
 
 @app.command()
+def champion(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the choice is written. Default: it is only printed.")
+    ] = None,
+) -> None:
+    """Choose the best of all models and committees, by validation images and the rule in params.yaml."""
+    from lineup.champion import choose, write_champion
+
+    project, params = _project()
+    chosen = choose(_all_records(project, params), params.champion)
+    print(
+        f"champion: {chosen.name}, by validation {chosen.metric} on {chosen.images:,} images among {chosen.candidates};"
+        f" accuracy {chosen.val_accuracy:.4f} there, {chosen.test_accuracy:.4f} on the test images"
+    )
+    if output:
+        write_champion(output, chosen)
+
+
+@app.command()
 def leaderboard(
     readme: Annotated[bool, typer.Option("--readme", help="Write the table into README.md, too.")] = False,
 ) -> None:
@@ -228,7 +248,7 @@ def publish() -> None:
     for name in missing:
         print(f"{name}: no record yet")
     singles = sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
-    publish_records(project.root, [*records, *map(read_record, singles)], tell=print)
+    publish_records(project.root, [*records, *map(read_record, singles)], champion=_champion(project), tell=print)
 
 
 @app.command()
@@ -290,6 +310,12 @@ def _place(project: Project, name: str, record: Path | None) -> tuple[Path, str 
         return record, None
     experiment = uuid.uuid4().hex[:8]
     return project.experiments / f"{name}-{experiment}", experiment
+
+
+def _champion(project: Project) -> Champion | None:
+    from lineup.champion import read_champion
+
+    return read_champion(project.champion) if project.champion.is_file() else None
 
 
 def _finish(project: Project, record: Record) -> None:
