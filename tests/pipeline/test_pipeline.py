@@ -107,8 +107,11 @@ def test_served_model_gives_the_probabilities_of_the_record(finished: Checkout, 
     model = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
     record = finished.record(name)
     images = load_dataset(finished.demo / "data" / "splits" / "dataset.npz").test_images
-    np.testing.assert_allclose(model.predict(images), record.predictions().test_probabilities, atol=1e-6)
-    assert model.metadata.signature.inputs.input_types() == [np.dtype("uint8")]
+    answers = model.predict(images.reshape(-1, 784))
+    classes = record.header.data.classes
+    np.testing.assert_allclose(answers[classes], record.predictions().test_probabilities, atol=1e-6)
+    assert set(answers["label"]) <= set(classes)
+    assert answers["agreement"].isin([0, 0.5, 1] if name == "pair" else [1]).all()
 
 
 def test_a_repro_with_nothing_to_do_publishes_nothing_new(finished: Checkout) -> None:
