@@ -119,7 +119,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["committee", "report_a", "--record", "x"], "report_a.json: cannot be read (No such file or directory)"),
     (["select"], "shallow_nn: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),
-    (["evaluate"], "no record yet of shallow_nn, basic_cnn"),
+    (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2"),
+    (["reproduce"], "no record yet of shallow_nn, shallow_nn_seed2"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
     (["models", "--family", "vgg"], "unknown family 'vgg'; known: dense, cnn, autoencoder"),
 ]

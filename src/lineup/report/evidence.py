@@ -164,7 +164,8 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
 def _same_sign(a: Entry, b: Entry) -> str:
     """Return in how many pairs of runs the difference has the sign that it has between the first runs."""
     differences = [x - y for x in a.values("test_accuracy") for y in b.values("test_accuracy")]
-    return f"{sum(math.copysign(1, x) == math.copysign(1, differences[0]) for x in differences)} of {len(differences)}"
+    same = sum(x * differences[0] > 0 for x in differences)
+    return f"{same} of {len(differences)}" if differences[0] else DASH
 
 
 def _between(pairs: Sequence[Pair], a: str, b: str) -> Pair:
@@ -172,7 +173,9 @@ def _between(pairs: Sequence[Pair], a: str, b: str) -> Pair:
     pair = next(pair for pair in pairs if {pair.a, pair.b} == {a, b})
     if pair.a == a:
         return pair
-    return Pair(a, b, -pair.difference, -pair.high, -pair.low, pair.b_only, pair.a_only, pair.p, pair.p_holm)
+    # Less than nothing is nothing: 0 - x, where -x would be -0.0 and be printed so.
+    turned = (0 - pair.difference, 0 - pair.high, 0 - pair.low)
+    return Pair(a, b, *turned, pair.b_only, pair.a_only, pair.p, pair.p_holm)
 
 
 def _p(value: float) -> str:
