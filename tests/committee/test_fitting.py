@@ -170,8 +170,20 @@ def test_nothing_of_the_test_set_can_enter_a_fit(function: Callable[..., Any]) -
         "folds",
         "seed",
         "temperature",
+        "former",
     }
     assert "labels" not in inspect.signature(FittedRule.apply).parameters
+
+
+def test_former_fit_gives_stacking_its_strength() -> None:
+    """Sought are neither the strength of the rule nor those of the folds behind which a temperature is fitted."""
+    fitted = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", former={"strength": 0.02})
+    assert fitted.details == {"strength": 0.02}
+    free = fit_rule("stacking", HOLDOUT, LABELS, temperature="both")
+    kept = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", former=free.details)
+    assert kept.parameters == free.parameters
+    answers = cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 0.02})
+    assert not np.allclose(answers, cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 5.0}), atol=1e-3)
 
 
 def test_weights_of_stacking_are_those_of_the_nearest_logarithmic_pool() -> None:

@@ -87,3 +87,12 @@ def test_each_class_is_needed_twice() -> None:
         fit_stacking(probabilities, labels, seed=0)
     labels[1] = 3
     fit_stacking(probabilities, labels, seed=0)
+
+
+def test_given_strength_is_not_sought() -> None:
+    probabilities, labels = skilled_members(0)
+    found = fit_stacking(probabilities, labels, seed=0)
+    again = fit_stacking(probabilities, labels, seed=1, strength=found.strength)
+    np.testing.assert_array_equal(again.coefficients, found.coefficients)
+    assert (again.strength, again.log_loss) == (found.strength, None)
+    assert fit_stacking(probabilities, labels, seed=0, strength=2.5).strength == 2.5
