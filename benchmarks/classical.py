@@ -65,8 +65,11 @@ def _svc(kernel: str, c: float) -> Any:
 
 ROWS: dict[str, Row] = {
     "gaussian_nb": Row(lambda: GaussianNB(priors=[0.1] * 10), 0.511),
+    # Without the floor under the variance of pixels that are constant in a class, on which this score hangs.
+    "gaussian_nb_no_floor": Row(lambda: GaussianNB(priors=[0.1] * 10, var_smoothing=0.0), 0.511),
     "random_forest": Row(lambda: RandomForestClassifier(100, criterion="entropy", max_depth=100), 0.873),
-    "mlp": Row(lambda: MLPClassifier((100,), activation="relu"), 0.871),
+    # In 2017 a perceptron stopped after two epochs without a lower loss, not after ten.
+    "mlp": Row(lambda: MLPClassifier((100,), activation="relu", n_iter_no_change=2), 0.871),
     "svc_rbf_10": Row(lambda: _svc("rbf", 10.0), 0.897, 0.003),
     "svc_rbf_1": Row(lambda: _svc("rbf", 1.0), 0.879, 0.003),
     "svc_poly_10": Row(lambda: _svc("poly", 10.0), 0.891, 0.003),
@@ -89,10 +92,11 @@ def measure(row: Row, data: Dataset, seed: int) -> tuple[float, float]:
     names = [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
     estimator.set_params(**dict.fromkeys(names, seed))
     started = time.process_time()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the paper's settings are what they are
+    # The paper's settings are what they are: some do not converge, and one divides by zero.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", ConvergenceWarning)
         estimator.fit(inputs, labels)
-    accuracy = float(np.mean(estimator.predict(tests) == data.test_labels))
+        accuracy = float(np.mean(estimator.predict(tests) == data.test_labels))
     return accuracy, time.process_time() - started
 
 

@@ -31,7 +31,7 @@ from lineup.serving import Predictor, load_predictor
 from lineup.training.devices import prepare
 
 VARIANTS = ("predict", "lineup")
-CALLS, SINGLE_CALLS, WARM_UP = 3, 200, 20
+CALLS, SINGLE_CALLS, WARM_UP = 3, 100, 10
 TOLERANCE = 1e-5
 
 

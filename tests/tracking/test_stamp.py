@@ -40,7 +40,7 @@ def test_nothing_to_publish_needs_no_mlflow(published: tuple[Path, Record]) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "MLflow: 1 unchanged" in done.stdout
+    assert "MLflow: 0 new, 0 completed, 1 unchanged" in done.stdout
 
 
 def test_a_changed_record_is_noticed(published: tuple[Path, Record]) -> None:

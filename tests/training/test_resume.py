@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from lineup.config import Fit, NetworkRecipe
-from lineup.data.dataset import Dataset, load_dataset
 from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.models.backup import Backup
@@ -26,15 +27,6 @@ RECIPE = NetworkRecipe(
     seed=1,
     pretrain=Fit(epochs=2, batch_size=32, learning_rate=0.001),
 )
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """A small generated dataset."""
-    folder = tmp_path_factory.mktemp("data")
-    download("synthetic", folder / "raw", folder=None, train_images=200, test_images=50, seed=1)
-    write_split(folder / "raw", folder / "dataset.npz", 1)
-    return load_dataset(folder / "dataset.npz")
 
 
 class PulledPlugError(Exception):
@@ -58,18 +50,18 @@ class Listener:
             raise PulledPlugError
 
 
-@pytest.mark.parametrize("stop_after", [("autoencoder", 1), ("classifier", 2)])
-def test_the_record_is_that_of_an_uninterrupted_training(
-    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, stop_after: tuple[str, int]
-) -> None:
-    monkeypatch.setattr(train, "Backup", partial(Backup, every_seconds=0))
-    whole = train_model("one", RECIPE, dataset, tmp_path / "whole", threads=1)
+def interrupt_and_resume(folder: Path, stop_after: tuple[str, int]) -> None:
+    """Train a model at once, and with an interruption; assert that both are the same."""
+    train.Backup = partial(Backup, every_seconds=0)  # type: ignore[assignment, misc]
+    download("synthetic", folder / "raw", folder=None, train_images=200, test_images=50, seed=1)
+    dataset = write_split(folder / "raw", folder / "dataset.npz", 1)
+    whole = train_model("one", RECIPE, dataset, folder / "whole", threads=1)
 
-    backups, folder = tmp_path / "backups", tmp_path / "one"
-    run = partial(train_model, "one", RECIPE, dataset, folder, threads=1, backups=backups)
+    backups, place = folder / "backups", folder / "one"
+    run = partial(train_model, "one", RECIPE, dataset, place, threads=1, backups=backups)
     with pytest.raises(PulledPlugError):
         run(listeners=[Listener(stop_after)])
-    assert not folder.exists()
+    assert not place.exists()
     (backup,) = backups.iterdir()
     assert backup.name.startswith(whole.header.key)
 
@@ -77,7 +69,14 @@ def test_the_record_is_that_of_an_uninterrupted_training(
     assert listener.told == [(row.phase, row.epoch) for row in whole.history]
     assert resumed.header == whole.header
     assert resumed.metrics == whole.metrics
-    assert (folder / PREDICTIONS).read_bytes() == (tmp_path / "whole" / PREDICTIONS).read_bytes()
+    assert (place / PREDICTIONS).read_bytes() == (folder / "whole" / PREDICTIONS).read_bytes()
     # The epochs before the interruption were not trained again: their times are from before.
     assert resumed.history[0].timestamp < resumed.runtime.started
     assert not list(backups.iterdir())
+
+
+@pytest.mark.parametrize("stop_after", [("autoencoder", 1), ("classifier", 2)])
+def test_the_record_is_that_of_an_uninterrupted_training(tmp_path: Path, stop_after: tuple[str, int]) -> None:
+    # In a process of its own: the threads of TensorFlow are set before its first operation, or not at all.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        process.submit(interrupt_and_resume, tmp_path, stop_after).result()

@@ -86,7 +86,7 @@ def publish(
     records = list(records)
     _check_whole(records)
     if run_id is None and is_published(root, records, champion):
-        tell(f"MLflow: {len(records)} unchanged ({tracking_uri(root)})")
+        tell(_summary(root, counts | {"unchanged": len(records)}))
         return
     with store_errors_as_one_line(tracking_uri(root), "; the records are whole, publish again later"):
         for record in records:
@@ -103,11 +103,16 @@ def publish(
             counts[outcome] += 1
             if outcome != "unchanged":
                 tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
-        publish_groups(client, records, run_ids)
-        if champion is not None:
+        if records:
+            publish_groups(client, records, run_ids)
+        if records and champion is not None:
             register_champion(client, champion, records[-1].header.data.name, tell=tell)
     note_published(root, records, champion)
-    tell(f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})")
+    tell(_summary(root, counts))
+
+
+def _summary(root: Path, counts: Mapping[str, int]) -> str:
+    return f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})"
 
 
 def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
