@@ -52,7 +52,7 @@ class Listener:
 
 def interrupt_and_resume(folder: Path, stop_after: tuple[str, int]) -> None:
     """Train a model at once, and with an interruption; assert that both are the same."""
-    train.Backup = partial(Backup, every_seconds=0)  # type: ignore[attr-defined]
+    train.Backup = partial(Backup, every_seconds=0)  # type: ignore[assignment, attr-defined]
     download("synthetic", folder / "raw", folder=None, train_images=200, test_images=50, seed=1)
     dataset = write_split(folder / "raw", folder / "dataset.npz", 1)
     whole = train_model("one", RECIPE, dataset, folder / "whole", threads=1)
