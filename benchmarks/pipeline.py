@@ -38,7 +38,7 @@ IDLE_REPEATS = 5
 
 
 def clone(root: Path, folder: Path, *, demo: bool) -> Project:
-    """Clone the checkout without its results, with the parameters of report A alone.
+    """Clone the checkout with the parameters of report A alone, and without what says that anything is up to date.
 
     Raises
     ------
@@ -46,8 +46,10 @@ def clone(root: Path, folder: Path, *, demo: bool) -> Project:
         If Python would import another checkout's lineup there.
     """
     subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
-    results = ("dvc.lock", "runs", "reports")
-    subprocess.run(["git", "rm", "-r", "--quiet", "--ignore-unmatch", *results], cwd=folder, check=True)
+    # What the records say about former trainings stays, as in any clone: `lineup repro` starts the longest ones first.
+    records = [f":!runs/models/{name}" for name in MODELS]
+    results = ("dvc.lock", "runs", "reports", *records)
+    subprocess.run(["git", "rm", "-r", "--quiet", "--ignore-unmatch", "--", *results], cwd=folder, check=True)
     params = yaml.safe_load((folder / (PARAMS if demo else "params.yaml")).read_text(encoding="utf-8"))
     params["models"] = {name: params["models"][name] for name in MODELS}
     params["committees"] = {COMMITTEE: params["committees"][COMMITTEE]}
@@ -63,7 +65,12 @@ def environment(root: Path, folder: Path) -> dict[str, str]:
     """Return the variables of the commands in a clone: its own code and store, data from the checkout's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-    changed = {"PATH": path, "PYTHONPATH": str(folder / "src"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    changed = {
+        "PATH": path,
+        "PYTHONPATH": str(folder / "src"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONUNBUFFERED": "1",
+    }
     return {"FASHION_MNIST_DIR": str(root / "data" / "raw")} | kept | changed
 
 
@@ -94,7 +101,7 @@ def run(root: Path, project: Project, *command: str) -> tuple[float, dict[str, f
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}\n{''.join(lines[-20:])}")
     ended = time.perf_counter()
-    ends = [*list(starts.values())[1:], ended]
+    ends = [*starts.values(), ended][1:]
     return ended - started, {name: end - starts[name] for name, end in zip(starts, ends, strict=True)}
 
 
@@ -128,7 +135,7 @@ def main() -> None:
     details: dict[str, Any] = {"settings": {"models": MODELS, "commit": _commit(root)}}
 
     def note(row: dict[str, Any], **more: Any) -> None:
-        rows.append({"seconds": None, "fitting": None, "tax": None, "over sequential": None} | row)
+        rows.append({"run": None, "seconds": None, "fitting": None, "tax": None, "over sequential": None} | row)
         details.update(more)
         print(rows[-1], flush=True)
         if not arguments.demo:
@@ -146,7 +153,7 @@ def main() -> None:
         beside, _ = run(root, second, "lineup", "repro", "-j", "2")
         fitting = fitting_seconds(second)
         note({"run": "lineup repro -j 2", "seconds": beside, "fitting": fitting, "over sequential": beside / wall})
-    common.print_table([{"run": row["run"]} | row for row in rows])
+    common.print_table(rows)
 
 
 def _commit(root: Path) -> str:
