@@ -36,6 +36,7 @@ PARAMS: dict[str, Any] = {
         },
     },
     "committees": {"pair": {"members": ["shallow_nn", "basic_cnn"], "rule": "average", "report": "A"}},
+    "champion": {"metric": "loss"},
 }
 MODELS: tuple[str, ...] = tuple(PARAMS["models"])
 NAMES = (*MODELS, "pair")
