@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lineup.config import Fit
 from lineup.errors import LineupError
 from lineup.models.backup import Backup
-from lineup.models.fit import TrainingData, fit_network, weights_sha256
+from lineup.models.blocks import classifier
+from lineup.models.fit import Network, TrainingData, fit_network, weights_sha256
 from lineup.models.loop import (
     RECONSTRUCTION,
     Loop,
@@ -206,6 +207,24 @@ def test_an_interrupted_fit_goes_on_to_the_same_weights(tmp_path: Path, change: 
 def test_a_quick_fit_leaves_no_backup(tmp_path: Path) -> None:
     fitted(network(), SHORT, backup=Backup(tmp_path / "backup"))
     assert not list(tmp_path.iterdir())
+
+
+def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
+    """Though Keras writes the date and where in memory its objects are."""
+    import keras
+
+    files = []
+    for name in ("first", "second"):
+        keras.utils.clear_session()  # which counts the layers for their names
+        network = classifier("net", "unit", [keras.layers.Flatten(), keras.layers.Dense(10)], (28, 28))
+        network.set_weights([np.full(weight.shape, 0.25, np.float32) for weight in network.get_weights()])
+        (tmp_path / name).mkdir()
+        Network(network).save(tmp_path / name)
+        files.append((tmp_path / name / "network.keras").read_bytes())
+    assert files[0] == files[1]
+    loaded = keras.saving.load_model(tmp_path / "first" / "network.keras")
+    images = np.arange(784, dtype=np.uint8).reshape(1, 28, 28)
+    np.testing.assert_array_equal(predict(loaded, images), predict(network, images))
 
 
 def test_augmentation_moves_and_mirrors_each_image_by_itself() -> None:

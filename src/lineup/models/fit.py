@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class Network:
         """See `Model`."""
         path = folder / "network.keras"
         self.keras_model.save(path)
-        _without_dates(path)
+        _reproducible(path)
 
     @cached_property
     def weights(self) -> Weights:
@@ -235,15 +235,27 @@ def phase_seconds(history: list[Epoch]) -> dict[str, float]:
     return seconds
 
 
-def _without_dates(path: Path) -> None:
-    """Write a ``.keras`` archive anew without the date of saving, so that equal networks are equal files."""
+def _reproducible(path: Path) -> None:
+    """Write a ``.keras`` archive anew without date and addresses in memory, so that equal networks are equal files."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    metadata = json.loads(parts["metadata.json"])
-    parts["metadata.json"] = json.dumps(metadata | {"date_saved": ""}).encode()
+    parts["metadata.json"] = json.dumps(json.loads(parts["metadata.json"]) | {"date_saved": ""}).encode()
+    parts["config.json"] = _numbered(parts["config.json"])
     with replacing_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # whose date is the earliest that an archive can hold
+
+
+def _numbered(config: bytes) -> bytes:
+    """Return a configuration whose shared objects are numbered as they come; Keras writes their addresses in memory."""
+    numbers: dict[int, int] = {}
+
+    def number(part: dict[str, Any]) -> dict[str, Any]:
+        if "shared_object_id" in part:
+            part["shared_object_id"] = numbers.setdefault(part["shared_object_id"], len(numbers))
+        return part
+
+    return json.dumps(json.loads(config, object_hook=number)).encode()
 
 
 def weights_sha256(network: keras.Model) -> str:
