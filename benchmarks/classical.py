@@ -41,16 +41,20 @@ from lineup.data.dataset import Dataset
 from lineup.files import replacing_file
 from lineup.records.machine import this_machine
 
-FILE = RESULTS / "classical.json"
+FILE = RESULTS / "reproduction" / "classical.json"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: its settings in the words of today, what was published, and how close is the same."""
+    """One line of the table: its settings in the words of today, what was published, and how close is the same.
+
+    The note is for the page, where the measured accuracy is not the published one.
+    """
 
     build: Callable[[], Any]
     published: float
     tolerance: float = 0.005
+    note: str = ""
 
 
 def _logistic_regression(l1_ratio: float) -> Any:
@@ -64,8 +68,12 @@ def _svc(kernel: str, c: float) -> Any:
 
 
 ROWS: dict[str, Row] = {
-    "gaussian_nb": Row(lambda: GaussianNB(priors=[0.1] * 10), 0.511),
-    # Without the floor under the variance of pixels that are constant in a class, on which this score hangs.
+    "gaussian_nb": Row(
+        lambda: GaussianNB(priors=[0.1] * 10),
+        0.511,
+        note="hangs on the floor under the variance of pixels that are constant within a class;"
+        " `gaussian_nb_no_floor` is without it.",
+    ),
     "gaussian_nb_no_floor": Row(lambda: GaussianNB(priors=[0.1] * 10, var_smoothing=0.0), 0.511),
     "random_forest": Row(lambda: RandomForestClassifier(100, criterion="entropy", max_depth=100), 0.873),
     # In 2017 a perceptron stopped after two epochs without a lower loss, not after ten.
@@ -116,7 +124,7 @@ def write_rows(data: Dataset, rows: dict[str, dict[str, Any]], threads: int) -> 
         "machine": asdict(this_machine()),
         "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
         "settings": {"threads": threads, "training_images": len(data.train_labels)},
-        "rows": [rows[name] for name in ROWS if name in rows],
+        "rows": [summary(name, rows[name]["accuracies"], rows[name]["cpu_seconds"]) for name in ROWS if name in rows],
     }
     with replacing_file(FILE) as partial:
         partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -133,6 +141,7 @@ def summary(name: str, accuracies: list[float], cpu_seconds: list[float]) -> dic
         "difference": difference,
         "tolerance": row.tolerance,
         "within": abs(difference) <= row.tolerance,
+        "note": "" if abs(difference) <= row.tolerance else row.note,
         "accuracies": accuracies,
         "cpu_seconds": cpu_seconds,
     }

@@ -136,7 +136,8 @@ def write_results(name: str, data: Dataset | None, rows: list[dict[str, Any]], *
     Parameters
     ----------
     name : str
-        Of the file in ``benchmarks/results``, without ``.json``.
+        Of the file in ``benchmarks/results``, without ``.json``; what the page of the reproduction shows lies in the
+        folder ``reproduction`` there.
     data : Dataset or None
         What was measured on; None if ``details`` says it.
     rows : list of dict

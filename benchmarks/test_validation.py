@@ -108,7 +108,7 @@ def main() -> None:
     print_table(rows)
     if arguments.images is None:
         settings = {"network": name, "seeds": arguments.seeds, "epochs": epochs, "threads": 1}
-        write_results(f"test_validation-{name}", data, rows, settings=settings)
+        write_results(f"reproduction/test_validation-{name}", data, rows, settings=settings)
 
 
 if __name__ == "__main__":

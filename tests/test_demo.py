@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Project:
         ".dvc/plots/confusion_counts.json": "{}",
         ".dvcignore": "__pycache__\n",
         "README.md": "not for the demo",
-        "benchmarks/results/measured.json": "{}",
+        "benchmarks/results/reproduction/measured.json": "{}",
         "dvc.lock": "of the real pipeline",
         "dvc.yaml": PIPELINE,
         "params.demo.yaml": "size: 1\n",
@@ -78,7 +78,7 @@ def test_workspace_has_pipeline_code_and_small_parameters(project: Project) -> N
     assert set(tree) == {
         ".dvc/config",
         ".dvc/plots/confusion_counts.json",
-        "benchmarks/results/measured.json",
+        "benchmarks/results/reproduction/measured.json",
         ".dvcignore",
         "dvc.yaml",
         "params.yaml",
@@ -114,7 +114,7 @@ def test_what_leaves_the_checkout_leaves_the_workspace(project: Project) -> None
     two.parent.parent.rmdir()
     two.parent.parent.with_name("one.py").unlink()
     (project.root / ".dvc" / "plots" / "confusion_counts.json").unlink()
-    (project.root / "benchmarks" / "results" / "measured.json").unlink()
+    (project.root / "benchmarks" / "results" / "reproduction" / "measured.json").unlink()
     (project.root / ".dvcignore").unlink()
 
     prepare_demo(project)

@@ -197,11 +197,12 @@ def reproduce(
     ] = None,
 ) -> None:
     """Hold the results against the published ones: page and table."""
+    from lineup.report.reproduce import MEASUREMENTS
     from lineup.report.reproduce import reproduce as write_page
 
     project, params = _project()
     folder = output or project.experiments / "reproduce"
-    write_page(_all_records(project, params), project.root / "benchmarks" / "results", folder)
+    write_page(_all_records(project, params), project.root / MEASUREMENTS, folder)
     print(f"{folder}: reproduction.md and reproduction.csv")
 
 

@@ -13,7 +13,7 @@ from lineup.paths import Project
 
 FOLDER = ".demo"
 PARAMS = "params.demo.yaml"
-FOLDERS = (".dvc/plots", "benchmarks/results", "src/lineup")
+FOLDERS = (".dvc/plots", "benchmarks/results/reproduction", "src/lineup")
 """What of the checkout's folders stages depend on."""
 
 # The workspace belongs to no git repository: that of the checkout, if there is one, ignores it.

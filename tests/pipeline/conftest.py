@@ -108,7 +108,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     for name in FILES:
         shutil.copy(ROOT / name, checkout.root / name)
     shutil.copytree(ROOT / "src", checkout.root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in (".dvc/plots", "benchmarks/results"):
+    for name in (".dvc/plots", "benchmarks/results/reproduction"):
         shutil.copytree(ROOT / name, checkout.root / name)
     (checkout.root / "params.demo.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
     done = checkout.run("lineup", "demo", cwd=checkout.root)

@@ -14,12 +14,12 @@ import pytest
 from lineup.records.record import Record
 from lineup.report.claims import Claim, load_claims
 from lineup.report.entries import Entry, entries_of
-from lineup.report.reproduce import Verdict, judge, reproduce
+from lineup.report.reproduce import MEASUREMENTS, Verdict, judge, reproduce
 from lineup.report.reproduction import reproduction_markdown
 
 from .runs import GENERATED, REAL, make_run, make_seeds
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "results"
+BENCHMARKS = Path(__file__).parents[2] / MEASUREMENTS
 
 
 def error(accuracy: float) -> float:
@@ -88,8 +88,10 @@ def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: Entry) ->
     assert judge(Claim("A", 0.9156), three).by_recall is None
 
 
-def page_of(*verdicts: Verdict, measurements: Any = ()) -> str:
-    return reproduction_markdown({verdict.entry.name: verdict.entry for verdict in verdicts}, verdicts, measurements)
+def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> str:
+    return reproduction_markdown(
+        {verdict.entry.name: verdict.entry for verdict in verdicts}, verdicts, measurements or {}
+    )
 
 
 def test_a_difference_is_explained_and_a_reproduction_is_not(three: Entry) -> None:
@@ -146,7 +148,7 @@ def test_other_figures_stand_beside_ours(three: Entry) -> None:
 
 def test_experiments_stand_beside_what_they_explain(three: Entry, one: Entry) -> None:
     claim = Claim("A", 0.8, experiments={"svm": "no network at all", "thawed": "there is none"})
-    page = reproduction_markdown({"basic_cnn": three, "svm": one}, [judge(claim, three)], [])
+    page = reproduction_markdown({"basic_cnn": three, "svm": one}, [judge(claim, three)], {})
     assert "| basic_cnn | 0.8000 | 0.9100 ± 0.0100 | svm | no network at all | 0.9000 |" in page
     assert "thawed" not in page
 
@@ -164,12 +166,31 @@ MEASURED = {
 
 def test_what_was_measured_is_shown_for_the_same_data_alone(three: Entry) -> None:
     verdict = judge(Claim("A", 0.9), three)
-    page = page_of(verdict, measurements=[MEASURED])
+    page = page_of(verdict, measurements={"test_validation-conv2d_5": MEASURED})
     assert "`conv2d_5`, 5 seeds, 10 epochs, A processor, 1 thread:" in page
     assert "| without | the best | 0.9100 | 0.0100 |" in page
     assert "| with | the last | 0.9000 | \N{EN DASH} |" in page
     elsewhere = MEASURED | {"data": {"fingerprint": "0" * 64}}
-    assert "What does validating" not in page_of(verdict, measurements=[elsewhere])
+    assert "What does validating" not in page_of(verdict, measurements={"test_validation-conv2d_5": elsewhere})
+
+
+PAPER = {
+    "data": {"fingerprint": REAL.fingerprint},
+    "rows": [
+        {"row": "svc", "published": 0.897, "accuracy": 0.8995, "accuracies": [0.8995], "difference": 0.0025}
+        | {"tolerance": 0.003, "within": True, "note": ""},
+        {"row": "mlp", "published": 0.871, "accuracy": 0.8800, "accuracies": [0.879, 0.881], "difference": 0.009}
+        | {"tolerance": 0.005, "within": False, "note": "an older optimiser."},
+    ],
+}
+
+
+def test_the_paper_of_the_data_set_has_a_table(three: Entry) -> None:
+    page = page_of(judge(Claim("A", 0.9), three), measurements={"classical": PAPER})
+    assert "| svc | 0.897 | 0.8995 | 1 | +0.0025 | 0.003 | within |" in page
+    assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
+    assert "- **mlp**: an older optimiser." in page
+    assert "**svc**" not in page
 
 
 @pytest.fixture
@@ -179,7 +200,6 @@ def real(tmp_path: Path) -> list[Record]:
 
 def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path: Path) -> None:
     (tmp_path / "test_validation-conv2d_5.json").write_text(json.dumps(MEASURED))
-    (tmp_path / "other.json").write_text("not JSON")
     reproduce(real, tmp_path, tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
     assert "| basic_cnn | A | 0.9156 | 0.9100 ± 0.0100 | 3 |" in page

@@ -22,8 +22,8 @@ from lineup.report.reproduction import reproduction_markdown
 
 PAGE, CSV = "reproduction.md", "reproduction.csv"
 
-MEASUREMENTS = "test_validation-*.json"
-"""What ``benchmarks/test_validation.py`` writes, a file for each network."""
+MEASUREMENTS = Path("benchmarks", "results", "reproduction")
+"""Where a project has the measurements that the page shows, of ``test_validation.py`` and ``classical.py``."""
 
 CONFIDENCE = 0.95
 
@@ -107,7 +107,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
         At least one, all of the same data. Of generated data, which no published figure was measured on, the page
         lists the results alone.
     measurements : Path
-        Folder of the benchmarks' result files; those of ``benchmarks/test_validation.py`` are shown if there are any.
+        Folder of the benchmarks' result files that the page shows, as far as there are any.
     folder : Path
         Made if it is missing; other files in it are left alone.
 
@@ -120,7 +120,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     generated = records[0].header.data.generated
     claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in entries}
     verdicts = [judge(claim, entries[name]) for name, claim in claims.items()]
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(measurements.glob(MEASUREMENTS))]
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(measurements.glob("*.json"))}
     write_text(folder / PAGE, reproduction_markdown(entries, verdicts, results))
     with replacing_file(folder / CSV) as partial:
         _frame(verdicts).to_csv(partial, index=False, lineterminator="\n")
