@@ -39,8 +39,9 @@ setup: .venv/.ready  ## make .venv from the lock file (CUDA=1: for NVIDIA GPUs)
 demo: .venv/.ready  ## run the whole pipeline, small, in .demo, and print the leaderboard
 	@lineup demo
 
+# Two processes, each with whole files (tests/conftest.py): what a test waits for is seldom more than one core.
 test: .venv/.ready  ## run the tests
-	@pytest
+	@pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 repro: .venv/.ready  ## bring all results up to date (dvc repro)
 	@dvc repro
