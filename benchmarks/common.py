@@ -159,11 +159,20 @@ def _versions() -> dict[str, str]:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print rows with the same keys as a Markdown table."""
+    """Print rows as a Markdown table."""
+    print(markdown_table(rows))
+
+
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    """Return rows with the same keys as a Markdown table, numbers on the right."""
     columns = list(rows[0])
-    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(_cell(value) for value in row.values()) + " |")
+    numbers = [not any(isinstance(row[column], str) for row in rows) for column in columns]
+    lines = [
+        "| " + " | ".join(columns) + " |",
+        "|" + "|".join(" ---: " if right else " --- " for right in numbers) + "|",
+        *("| " + " | ".join(_cell(row[column]) for column in columns) + " |" for row in rows),
+    ]
+    return "\n".join(lines)
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,58 @@
+"""Write the tables of the result files into README.md beside this script.
+
+A table stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``, where NAME is that of a result file. Below it
+stands the machine that measured it.
+
+    python benchmarks/readme.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from common import RESULTS, markdown_table
+
+from lineup.files import replacing_file
+from lineup.report.leaderboard import replace_block
+
+README = Path(__file__).with_name("README.md")
+
+
+def with_tables(text: str) -> str:
+    """Return a text with the tables that it has places for.
+
+    Raises
+    ------
+    SystemExit
+        If a result file is missing.
+    """
+    for name in re.findall(r"<!-- ([\w-]+):begin -->", text):
+        text = replace_block(text, name, block(name))
+    return text
+
+
+def block(name: str) -> str:
+    """Return table and machine of a result file."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        raise SystemExit(f"README.md has a place for {name}, and there is no {path}")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    machine, versions = result["machine"], ", ".join(" ".join(item) for item in result["versions"].items())
+    settings = ", ".join(f"{key}: {value}" for key, value in result["settings"].items() if isinstance(value, int))
+    on = f"{machine['cpu_model']}, {machine['cores']} cores; {versions}"
+    return f"{markdown_table(result['rows'])}\n\n{on}{f'; {settings}' if settings else ''}."
+
+
+def main() -> None:
+    """Rewrite README.md."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    text = with_tables(README.read_text(encoding="utf-8"))
+    with replacing_file(README) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
