@@ -91,6 +91,8 @@ def fit_stacking(
     The penalty is on the coefficients of features of mean 0 and deviation 1; the standardisation is folded into what
     is returned. `STRENGTHS` is tried from the strongest penalty on until the cross-validated log loss rises.
     """
+    from threadpoolctl import threadpool_limits
+
     members, _, classes = probabilities.shape
     counts = np.bincount(labels, minlength=classes)
     if counts.min() < 2:
@@ -99,9 +101,11 @@ def fit_stacking(
         )
     features = clipped_logarithms(probabilities).transpose(1, 0, 2).reshape(len(labels), -1)
     log_loss = None
-    if strength is None:
-        strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
-    coefficients, intercepts = _fit(features, labels, strength, _TOLERANCE)
+    # Products so small take three times as long on two cores as on one, and their last digits hang on the cores.
+    with threadpool_limits(1, user_api="blas"):
+        if strength is None:
+            strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
+        coefficients, intercepts = _fit(features, labels, strength, _TOLERANCE)
     return Stacking(coefficients.reshape(members, classes, classes), intercepts, strength, log_loss)
 
 
