@@ -54,7 +54,7 @@ NETWORKS = (
 """Every architecture of the line-up once; of ``frozen_encoder`` the autoencoder, nearly all of its time."""
 GOAL = [name for name in NETWORKS if not name.startswith(("wide_deep", "conv1d"))]
 """Reports A, C (its 2-D networks), D and E."""
-IMAGES, LIGHT, EPOCHS = 9_600, 2e6, 3
+IMAGES, LIGHT, EPOCHS = 6_400, 2e6, 3
 """Images of an epoch, five times as many of a network with fewer operations than that for an image; epochs."""
 EACH = 128
 """The largest batch: with a multiple of it, batches are whole."""
