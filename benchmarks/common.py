@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from packaging.utils import canonicalize_name
 
 from lineup.config import Fit, NetworkRecipe, load_params
 from lineup.data.dataset import Dataset, load_dataset
@@ -154,7 +155,7 @@ def write_results(name: str, data: Dataset | None, rows: list[dict[str, Any]], *
 
 def _versions() -> dict[str, str]:
     """Return the versions of those of the libraries that are installed."""
-    found = {distribution.name: distribution.version for distribution in metadata.distributions()}
+    found = {canonicalize_name(one.name): one.version for one in metadata.distributions()}
     return {name: found[name] for name in LIBRARIES if name in found}
 
 
