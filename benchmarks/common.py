@@ -155,7 +155,7 @@ def write_results(name: str, data: Dataset | None, rows: list[dict[str, Any]], *
 
 def _versions() -> dict[str, str]:
     """Return the versions of those of the libraries that are installed."""
-    found = {canonicalize_name(one.name): one.version for one in metadata.distributions()}
+    found: dict[str, str] = {canonicalize_name(one.name): one.version for one in metadata.distributions()}
     return {name: found[name] for name in LIBRARIES if name in found}
 
 
