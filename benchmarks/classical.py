@@ -87,7 +87,7 @@ ROWS: dict[str, Row] = {
     "k_neighbors": Row(
         lambda: KNeighborsClassifier(5, weights="distance", p=1, algorithm="brute"),
         0.854,
-        note="has no chance in it, so that data or scaling of the paper must have been others than ours.",
+        note="is not explained; there is no chance in this classifier, so that more than a seed differs.",
     ),
     "logistic_regression_l2": Row(lambda: _logistic_regression(0.0), 0.841),
     "logistic_regression_l1": Row(lambda: _logistic_regression(1.0), 0.842),
