@@ -15,7 +15,14 @@ from lineup.errors import LineupError
 from lineup.models.backup import Backup
 from lineup.models.fit import Fitted, Network, TrainingData
 from lineup.models.loop import predict
-from lineup.models.registry import Architecture, architecture, fit_model, list_architectures, register_model
+from lineup.models.registry import (
+    Architecture,
+    architecture,
+    fit_model,
+    image_shape,
+    list_architectures,
+    register_model,
+)
 from lineup.records.record import Epoch
 
 if TYPE_CHECKING:
@@ -149,6 +156,14 @@ def test_finetuning_moves_the_encoder_but_not_its_statistics() -> None:
     tuned = fit_encoder(finetune=Fit(epochs=1, batch_size=16, learning_rate=0.001))
     differences = changed(fit_encoder().keras_model, tuned.keras_model)
     assert {kind for kind, differs in differences.items() if differs} == {"kernel", "bias"}
+
+
+def test_running_statistics_are_not_trainable() -> None:
+    from lineup.models.blocks import classifier
+
+    entry = architecture("wide_deep", "wide_deep")
+    network = Network(classifier("wide_deep", "unit", entry.make({}), image_shape(entry.family)))
+    assert (network.weights.trainable, network.weights.frozen) == (18_170, 120)
 
 
 def test_linear_probe() -> None:

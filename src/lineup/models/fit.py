@@ -101,16 +101,11 @@ class Network:
 
     @cached_property
     def weights(self) -> Weights:
-        """Frozen parameters are those of layers that were not trained last, wherever in the network they are."""
+        """Frozen is what the optimiser did not change last, the running statistics of batch normalisation included."""
         network = self.keras_model
-        frozen = sum(
-            int(np.prod(weight.shape))
-            for layer in network._flatten_layers(include_self=False, recursive=True)
-            if not layer.trainable and not getattr(layer, "layers", None)
-            for weight in layer.weights
-        )
         count = network.count_params()
-        return Weights(count, count - frozen, frozen, weights_sha256(network))
+        trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+        return Weights(count, trainable, count - trainable, weights_sha256(network))
 
 
 def fit_classifier(

@@ -118,7 +118,7 @@ class DataIdentity:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Weights:
-    """Number of parameters, how many of them were trained last and how many frozen, and a hash of their values."""
+    """Number of parameters, how many of them the optimiser changed last, how many not, and a hash of their values."""
 
     parameters: int
     trainable: int
@@ -334,7 +334,7 @@ def write_record(
     Parameters
     ----------
     folder : Path
-        Usually what `lineup.paths.replacing_folder` yields, so that a record is whole or absent.
+        Usually what `lineup.files.replacing_folder` yields, so that a record is whole or absent.
     confusion : ndarray of shape (k, k)
         Test images by actual (row) and predicted (column) class.
     """
