@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -29,6 +30,20 @@ RECIPE = NetworkRecipe(
 )
 
 
+FINETUNED = dataclasses.replace(RECIPE, epochs=2, finetune=Fit(epochs=2, batch_size=32, learning_rate=0.0001))
+STOPPED_EARLY = NetworkRecipe(
+    epochs=40,
+    batch_size=32,
+    learning_rate=0.01,
+    family="dense",
+    architecture="shallow_nn",
+    validation=0.2,
+    seed=1,
+    augment=True,
+    patience=2,
+)
+
+
 class PulledPlugError(Exception):
     """Somebody pulled the plug."""
 
@@ -50,15 +65,17 @@ class Listener:
             raise PulledPlugError
 
 
-def interrupt_and_resume(folder: Path, stop_after: tuple[str, int]) -> None:
+def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]) -> None:
     """Train a model at once, and with an interruption; assert that both are the same."""
     train.Backup = partial(Backup, every_seconds=0)  # type: ignore[assignment, attr-defined]
     download("synthetic", folder / "raw", folder=None, train_images=200, test_images=50, seed=1)
     dataset = write_split(folder / "raw", folder / "dataset.npz", 1)
-    whole = train_model("one", RECIPE, dataset, folder / "whole", threads=1)
+    whole = train_model("one", recipe, dataset, folder / "whole", threads=1)
+    if recipe.patience:
+        assert len(whole.history) < recipe.epochs  # or nothing is seen of what a backup holds of the patience
 
     backups, place = folder / "backups", folder / "one"
-    run = partial(train_model, "one", RECIPE, dataset, place, threads=1, backups=backups)
+    run = partial(train_model, "one", recipe, dataset, place, threads=1, backups=backups)
     with pytest.raises(PulledPlugError):
         run(listeners=[Listener(stop_after)])
     assert not place.exists()
@@ -75,8 +92,18 @@ def interrupt_and_resume(folder: Path, stop_after: tuple[str, int]) -> None:
     assert not list(backups.iterdir())
 
 
-@pytest.mark.parametrize("stop_after", [("autoencoder", 1), ("classifier", 2)])
-def test_the_record_is_that_of_an_uninterrupted_training(tmp_path: Path, stop_after: tuple[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "stop_after"),
+    [
+        (RECIPE, ("autoencoder", 1)),
+        (RECIPE, ("classifier", 2)),
+        (FINETUNED, ("finetuning", 1)),
+        (STOPPED_EARLY, ("classifier", 3)),
+    ],
+)
+def test_the_record_is_that_of_an_uninterrupted_training(
+    tmp_path: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]
+) -> None:
     # In a process of its own: the threads of TensorFlow are set before its first operation, or not at all.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        process.submit(interrupt_and_resume, tmp_path, stop_after).result()
+        process.submit(interrupt_and_resume, tmp_path, recipe, stop_after).result()
