@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lineup.errors import LineupError
 from lineup.records.record import Record
 from lineup.report.claims import Claim, load_claims
 from lineup.report.entries import Entry, entries_of
-from lineup.report.reproduce import MEASUREMENTS, Verdict, judge, reproduce
+from lineup.report.reproduce import MEASUREMENTS, Verdict, judge, reproduce, seed_spreads
 from lineup.report.reproduction import reproduction_markdown
 
 from .runs import GENERATED, REAL, make_run, make_seeds
@@ -42,18 +43,28 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Entry:
 
 
 def test_the_band_is_that_of_the_formula(three: Entry, one: Entry) -> None:
-    verdict = judge(Claim("A", 0.9156), three)
+    verdict = judge(Claim("A", 0.9156), three, 0.01)
     of_seeds = 0.01**2 * (1 + 1 / 3)
     half = 1.959964 * math.sqrt(error(0.9156) ** 2 + error(0.91) ** 2 + of_seeds)
     assert verdict.band == pytest.approx(half + 0.00005)
     assert verdict.difference == pytest.approx(0.91 - 0.9156)
-    # Of one seed the spread is not known; two digits leave more room.
-    verdict = judge(Claim("E", 0.91, digits=2), one)
-    assert verdict.band == pytest.approx(1.959964 * math.hypot(error(0.91), error(0.9)) + 0.005)
+    # One seed is off by as much again as the published one; two digits leave more room.
+    verdict = judge(Claim("E", 0.91, digits=2), one, 0.002)
+    half = 1.959964 * math.sqrt(error(0.91) ** 2 + error(0.9) ** 2 + 0.002**2 * 2)
+    assert verdict.band == pytest.approx(half + 0.005)
+
+
+def test_the_spread_is_that_of_all_models_of_a_kind_with_several_seeds(tmp_path: Path) -> None:
+    networks = [*make_seeds(tmp_path, "a", [810, 828], data=REAL), *make_seeds(tmp_path, "b", [810, 810], data=REAL)]
+    alone = make_run(tmp_path, "c", 700, data=REAL)
+    classical = make_run(tmp_path, "d", 810, kind="classical", data=REAL)
+    spreads = seed_spreads(entries_of([*networks, alone, classical]))
+    # 0.90 and 0.92 deviate by 0.01 √2, twice 0.90 not at all; the mean of the squares is 0.01².
+    assert spreads == {"network": pytest.approx(0.01), "classical": 0}
 
 
 def test_the_edge_of_the_band(three: Entry) -> None:
-    verdict = judge(Claim("A", 0.9), three)
+    verdict = judge(Claim("A", 0.9), three, 0.01)
     assert dataclasses.replace(verdict, difference=verdict.band).word == "reproduced"
     assert dataclasses.replace(verdict, difference=-verdict.band).word == "reproduced"
     assert dataclasses.replace(verdict, difference=math.nextafter(verdict.band, 1)).word == "better"
@@ -64,28 +75,28 @@ def test_the_edge_of_the_band(three: Entry) -> None:
     ("accuracy", "word"), [(0.91, "reproduced"), (0.9, "reproduced"), (0.8, "better"), (0.96, "worse")]
 )
 def test_verdicts(three: Entry, accuracy: float, word: str) -> None:
-    assert judge(Claim("A", accuracy), three).word == word
+    assert judge(Claim("A", accuracy), three, 0.01).word == word
 
 
 def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: Entry) -> None:
-    inside = judge(Claim("E", 0.89, accuracy_to=0.92, digits=2), one)
+    inside = judge(Claim("E", 0.89, accuracy_to=0.92, digits=2), one, 0.0)
     assert (inside.difference, inside.word) == (0, "reproduced")
-    below = judge(Claim("E", 0.95, accuracy_to=0.97, digits=2), one)
+    below = judge(Claim("E", 0.95, accuracy_to=0.97, digits=2), one, 0.0)
     assert below.difference == pytest.approx(-0.05)
     assert below.word == "worse"
-    assert judge(Claim("E", 0.83, accuracy_to=0.84, digits=2), one).word == "better"
+    assert judge(Claim("E", 0.83, accuracy_to=0.84, digits=2), one, 0.0).word == "better"
 
 
 def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: Entry) -> None:
-    verdict = judge(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three)
+    verdict = judge(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three, 0.01)
     assert verdict.word == "better"
     other = verdict.by_recall
     assert other is not None
     assert other.word == "reproduced"
     assert other.difference == pytest.approx(0.91 - 0.904)
-    assert judge(Claim("C", 0.9040, recall=0.9040), three).by_recall is None
-    assert judge(Claim("A", 0.9156, recall=0.92), three).by_recall is None  # by rounding
-    assert judge(Claim("A", 0.9156), three).by_recall is None
+    assert judge(Claim("C", 0.9040, recall=0.9040), three, 0.01).by_recall is None
+    assert judge(Claim("A", 0.9156, recall=0.92), three, 0.01).by_recall is None  # by rounding
+    assert judge(Claim("A", 0.9156), three, 0.01).by_recall is None
 
 
 def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> str:
@@ -97,16 +108,16 @@ def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> s
 def test_a_difference_is_explained_and_a_reproduction_is_not(three: Entry) -> None:
     claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
     assert "- **basic_cnn** comes out better by 0.1100. It was stopped early. The report validated" in page_of(
-        judge(claim, three)
+        judge(claim, three, 0.01)
     )
-    page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three))
+    page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
     assert "stopped early" not in page
     assert "Where they differ" not in page
-    assert "Not explained yet." in page_of(judge(Claim("A", 0.8), three))
+    assert "Not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
 
 
 def test_a_reproduced_figure_can_contradict_itself(three: Entry) -> None:
-    page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three))
+    page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
     assert "| reproduced; contradicts itself |" in page
     assert (
         "- **basic_cnn**, report A: recall and accuracy differ. Were the recall the accuracy, ours would be: better."
@@ -118,37 +129,62 @@ def test_a_reproduced_figure_can_contradict_itself(three: Entry) -> None:
 
 def test_single_seeds_of_long_trainings_are_named(tmp_path: Path) -> None:
     long = make_run(tmp_path, "resnet", 810, seconds=900, data=REAL)
-    short = make_run(tmp_path, "knn", 810, seconds=30, data=REAL)
-    verdicts = [judge(Claim("E", 0.9), entry) for entry in entries_of([long, short])]
-    assert "One seed, since a training takes more than 10 minutes: resnet (15 min)." in page_of(*verdicts)
+    short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
+    verdicts = [judge(Claim("E", 0.9), entry, 0.0) for entry in entries_of([long, short])]
+    page = page_of(*verdicts)
+    assert "One seed, since a training takes more than 10 minutes: resnet (15 min)." in page
+    assert "One seed, since chance has little or no part in fitting them: knn." in page
 
 
 def test_other_figures_stand_beside_ours(three: Entry) -> None:
-    scores = [0.8] * 10
     claim = Claim("A", 0.91, loss=0.3489, precision=0.92, f1=0.904, seconds=57.74)
-    page = page_of(judge(claim, three))
+    page = page_of(judge(claim, three, 0.01))
     loss, f1 = three.mean("test_loss"), three.mean("test_macro_f1")
     assert f"| basic_cnn | 0.3489 / {loss:.4f} | 0.92 / " in page
-    assert f" |  | 0.9040 / {f1:.4f} |  | 58 / 4 |" in page
+    assert f" |  | 0.9040 / {f1:.4f} | 58 / 4 |" in page
     assert "F1 by class" not in page
+    assert "Other published figures" not in page_of(judge(Claim("A", 0.91), three, 0.01))
+
+
+def of_ten_classes(entry: Entry, metric: str) -> Entry:
+    """Return an entry with seven classes more, of which a metric is 0.5."""
     classes = [*REAL.classes, *(f"class {number}" for number in range(7))]
-    assert "Other published figures" not in page_of(judge(Claim("A", 0.91), three))
     runs = tuple(
         dataclasses.replace(
             run,
             header=dataclasses.replace(run.header, data=dataclasses.replace(REAL, classes=classes)),
-            metrics=run.metrics | {f"test_f1/class_{number}": 0.5 for number in range(7)},
+            metrics=run.metrics | {f"test_{metric}/class_{number}": 0.5 for number in range(7)},
         )
-        for run in three.runs
+        for run in entry.runs
     )
-    page = page_of(judge(Claim("B", 0.91, f1_by_class=scores), Entry("wide_deep", runs)))
+    return Entry("wide_deep", runs)
+
+
+def test_scores_by_class_stand_beside_ours(three: Entry) -> None:
+    page = page_of(judge(Claim("B", 0.91, f1_by_class=[0.8] * 10), of_ten_classes(three, "f1"), 0.01))
     assert "| wide_deep | 0.80 / 0.9" in page
     assert page.count("0.80 / 0.50") == 7
 
 
+def test_accuracies_by_epoch_stand_beside_ours(three: Entry) -> None:
+    claim = Claim("D", 0.91, train_accuracy=0.95, val_accuracy=0.9267, best_val_accuracy=0.93)
+    page = page_of(judge(claim, three, 0.01))
+    # Of the classifier's two epochs the last; the autoencoder's accuracies are none.
+    assert f"| basic_cnn | 0.95 / 0.6000 | 0.9267 / {three.mean('val_accuracy'):.4f} | 0.93 / 0.6500 |" in page
+    early = page_of(judge(dataclasses.replace(claim, train_epoch=1), three, 0.01))
+    assert "| basic_cnn | 0.95 / 0.3000 (epoch 1) | " in early
+    assert "by epoch" not in page_of(judge(Claim("D", 0.91), three, 0.01))
+
+
+def test_what_a_report_does_not_say_of_a_class_stays_empty(three: Entry) -> None:
+    claim = Claim("E", 0.91, recall_by_class=[*[None] * 9, 0.713])
+    page = page_of(judge(claim, of_ten_classes(three, "recall"), 0.01))
+    assert f"| wide_deep | {' | ' * 8} | 0.713 / 0.500 |" in page
+
+
 def test_experiments_stand_beside_what_they_explain(three: Entry, one: Entry) -> None:
     claim = Claim("A", 0.8, experiments={"svm": "no network at all", "thawed": "there is none"})
-    page = reproduction_markdown({"basic_cnn": three, "svm": one}, [judge(claim, three)], {})
+    page = reproduction_markdown({"basic_cnn": three, "svm": one}, [judge(claim, three, 0.01)], {})
     assert "| basic_cnn | 0.8000 | 0.9100 ± 0.0100 | svm | no network at all | 0.9000 |" in page
     assert "thawed" not in page
 
@@ -165,13 +201,13 @@ MEASURED = {
 
 
 def test_what_was_measured_is_shown_for_the_same_data_alone(three: Entry) -> None:
-    verdict = judge(Claim("A", 0.9), three)
-    page = page_of(verdict, measurements={"test_validation-conv2d_5": MEASURED})
+    verdict = judge(Claim("A", 0.9), three, 0.01)
+    page = page_of(verdict, measurements={"validating_on_test-conv2d_5": MEASURED})
     assert "`conv2d_5`, 5 seeds, 10 epochs, A processor, 1 thread:" in page
     assert "| without | the best | 0.9100 | 0.0100 |" in page
     assert "| with | the last | 0.9000 | \N{EN DASH} |" in page
     elsewhere = MEASURED | {"data": {"fingerprint": "0" * 64}}
-    assert "What does validating" not in page_of(verdict, measurements={"test_validation-conv2d_5": elsewhere})
+    assert "What does validating" not in page_of(verdict, measurements={"validating_on_test-conv2d_5": elsewhere})
 
 
 PAPER = {
@@ -186,7 +222,7 @@ PAPER = {
 
 
 def test_the_paper_of_the_data_set_has_a_table(three: Entry) -> None:
-    page = page_of(judge(Claim("A", 0.9), three), measurements={"classical": PAPER})
+    page = page_of(judge(Claim("A", 0.9), three, 0.01), measurements={"classical": PAPER})
     assert "| svc | 0.897 | 0.8995 | 1 | +0.0025 | 0.003 | within |" in page
     assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
     assert "- **mlp**: an older optimiser." in page
@@ -199,7 +235,7 @@ def real(tmp_path: Path) -> list[Record]:
 
 
 def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path: Path) -> None:
-    (tmp_path / "test_validation-conv2d_5.json").write_text(json.dumps(MEASURED))
+    (tmp_path / "validating_on_test-conv2d_5.json").write_text(json.dumps(MEASURED))
     reproduce(real, tmp_path, tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
     assert "| basic_cnn | A | 0.9156 | 0.9100 ± 0.0100 | 3 |" in page
@@ -210,6 +246,13 @@ def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path
     assert table["name"].tolist() == ["basic_cnn"]
     assert table["verdict"].tolist() == ["reproduced"]
     assert table["difference"][0] == pytest.approx(0.91 - 0.9156)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"data": {}, "rows": []}', '{"data": {"fingerprint": "0"}}'])
+def test_a_file_that_is_no_result_is_named(real: list[Record], tmp_path: Path, text: str) -> None:
+    (tmp_path / "classical.json").write_text(text)
+    with pytest.raises(LineupError, match=r"classical\.json: expected a benchmark's result file"):
+        reproduce(real, tmp_path, tmp_path / "pages")
 
 
 def test_generated_data_are_held_against_nothing(tmp_path: Path) -> None:

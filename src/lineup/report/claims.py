@@ -16,6 +16,7 @@ from lineup.seeds import base_name
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+ByClass = Annotated[list[Share | None], Field(min_length=10, max_length=10)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
@@ -34,12 +35,17 @@ class Claim:
         With how many decimals the report gives its accuracy. Default 4.
     loss, precision, recall, f1 : float, optional
         Test loss in nats; macro averages.
-    val_accuracy : float, optional
-        After the last epoch, where the report did not validate on the test set.
+    val_accuracy, best_val_accuracy : float, optional
+        After the last and after the best epoch, where the report did not validate on the test set.
+    train_accuracy : float, optional
+        Over the last epoch, or over `train_epoch`.
+    train_epoch : int, optional
+        From 1; default the last.
     seconds : float, optional
         Of the training.
-    f1_by_class : list of float, optional
-        In the order of the classes.
+    recall_by_class, f1_by_class : list of float or None, optional
+        In the order of the classes; None where the report does not say it. The recall of a class is what reports call
+        its accuracy.
     contradiction : str, optional
         Which of its own numbers the report contradicts.
     remark : str, optional
@@ -59,8 +65,12 @@ class Claim:
     recall: Share | None = None
     f1: Share | None = None
     val_accuracy: Share | None = None
+    best_val_accuracy: Share | None = None
+    train_accuracy: Share | None = None
+    train_epoch: Annotated[int, Field(ge=1)] | None = None
     seconds: Positive | None = None
-    f1_by_class: Annotated[list[Share], Field(min_length=10, max_length=10)] | None = None
+    recall_by_class: ByClass | None = None
+    f1_by_class: ByClass | None = None
     contradiction: str | None = None
     remark: str | None = None
     why: str | None = None

@@ -154,8 +154,8 @@ _LEFT = ("model", "kind")
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
     "Accuracies are means over the seeds, ± their standard deviation. The interval is what so many test images allow"
-    " around the mean (Wilson, 95 %). The rank is one more than the number of models that are better by more than the"
-    " draw of the images explains; `reports/evidence.md` says how that is tested."
+    " around the mean (Wilson, 95 %). The rank, by first seeds alone, is one more than the number of models that are"
+    " better by more than the draw of the images explains; `reports/evidence.md` says how that is tested."
 )
 
 

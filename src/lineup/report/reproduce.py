@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
+from statistics import NormalDist, fmean
+from typing import Any
 
 import pandas as pd
 
+from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.files import replacing_file
 from lineup.records.record import Record
@@ -23,7 +25,7 @@ from lineup.report.reproduction import reproduction_markdown
 PAGE, CSV = "reproduction.md", "reproduction.csv"
 
 MEASUREMENTS = Path("benchmarks", "results", "reproduction")
-"""Where a project has the measurements that the page shows, of ``test_validation.py`` and ``classical.py``."""
+"""Where a project has the measurements that the page shows, of ``validating_on_test.py`` and ``classical.py``."""
 
 CONFIDENCE = 0.95
 
@@ -43,6 +45,8 @@ class Verdict:
         What came out here.
     difference : float
         Our mean accuracy less the published one; less the nearest end of a published range, 0 inside of it.
+    spread : float
+        Standard deviation between seeds that was reckoned with, see `seed_spreads`.
     band : float
         How large a difference chance explains, see `judge`.
     """
@@ -50,6 +54,7 @@ class Verdict:
     claim: Claim
     entry: Entry
     difference: float
+    spread: float
     band: float
 
     @property
@@ -69,7 +74,7 @@ class Verdict:
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
             return None
         digits = 2 if round(claim.recall, 2) == claim.recall else 4
-        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.entry)
+        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.entry, self.spread)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -78,24 +83,46 @@ class Verdict:
         return accuracy_interval(round(self.entry.mean("test_accuracy") * images), images)
 
 
-def judge(claim: Claim, entry: Entry) -> Verdict:
+def seed_spreads(entries: Iterable[Entry]) -> dict[str, float]:
+    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of entry.
+
+    The root mean square of the standard deviations of all entries of a kind that have several seeds; 0 if none has.
+    Three seeds of one model say too little about its own deviation.
+    """
+    squares: dict[str, list[float]] = {}
+    for entry in entries:
+        of_kind = squares.setdefault(entry.base.header.kind, [])
+        if len(entry.runs) > 1:
+            of_kind.append(entry.deviation("test_accuracy") ** 2)
+    return {kind: math.sqrt(fmean(found)) if found else 0.0 for kind, found in squares.items()}
+
+
+def judge(claim: Claim, entry: Entry, spread: float) -> Verdict:
     """Compare an entry with its claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        What the report says.
+    entry : Entry
+        What came out here.
+    spread : float
+        Standard deviation of the test accuracy between seeds, of entries of this kind: see `seed_spreads`.
 
     Notes
     -----
     The band is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)): h half a unit of the last published digit; z = 1.96 for
     95 %; e(x) = sqrt(x (1 - x) / n) the standard error of an accuracy on n images, of the published p and of our mean
-    m; s the standard deviation between our k seeds, by which the published one training is off, too. Of one seed s is
-    not known and left out. Both sides were measured on the same images, which e does not allow for: the band is rather
-    too wide than too narrow.
+    m over k seeds; s the standard deviation between seeds, by which the published one training is off, too. Both sides
+    were measured on the same images, which e does not allow for: in that the band is rather too wide than too narrow.
     """
     images, mean = entry.base.header.data.test_images, entry.mean("test_accuracy")
     published = claim.nearest(mean)
-    spread = entry.deviation("test_accuracy")
-    of_seeds = 0.0 if math.isnan(spread) else spread**2 * (1 + 1 / len(entry.runs))
-    variance = (published * (1 - published) + mean * (1 - mean)) / images + of_seeds
+    of_images = (published * (1 - published) + mean * (1 - mean)) / images
+    of_seeds = spread**2 * (1 + 1 / len(entry.runs))
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    return Verdict(claim, entry, mean - published, 0.5 * 10**-claim.digits + z * math.sqrt(variance))
+    band = 0.5 * 10**-claim.digits + z * math.sqrt(of_images + of_seeds)
+    return Verdict(claim, entry, mean - published, spread, band)
 
 
 def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> None:
@@ -114,16 +141,28 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     Raises
     ------
     LineupError
-        If there are no records, one is incomplete, or two were made from different data.
+        If there are no records, one is incomplete, two were made from different data, or a result file is none.
     """
     entries = {entry.name: entry for entry in entries_of(records)}
     generated = records[0].header.data.generated
     claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in entries}
-    verdicts = [judge(claim, entries[name]) for name, claim in claims.items()]
-    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(measurements.glob("*.json"))}
+    spreads = seed_spreads(entries.values())
+    verdicts = [judge(claim, entries[name], spreads[entries[name].base.header.kind]) for name, claim in claims.items()]
+    results = {path.stem: _measurement(path) for path in sorted(measurements.glob("*.json"))}
     write_text(folder / PAGE, reproduction_markdown(entries, verdicts, results))
     with replacing_file(folder / CSV) as partial:
         _frame(verdicts).to_csv(partial, index=False, lineterminator="\n")
+
+
+def _measurement(path: Path) -> dict[str, Any]:
+    """Return a benchmark's result file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found["data"]["fingerprint"], str) and isinstance(found["rows"], list):
+            return dict(found)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise LineupError(f"{path}: expected a benchmark's result file, JSON with data and rows; remove it or measure anew")
 
 
 _COLUMNS = ["name", "report", "published", "published_to", "test_accuracy", "test_accuracy_sd", "seeds", "low", "high"]

@@ -21,22 +21,27 @@ LONG_SECONDS = 600
 _RULE = """\
 A difference counts as chance while it is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k)): the figure is then
 *reproduced*; otherwise ours is *better* or *worse*. Here p is the published accuracy and h half a unit of its last
-digit; m is the mean of ours over k seeds and s their standard deviation, which is not known, and left out, where there
-is one seed; e(x) = √(x (1 - x) / n) is the standard error of an accuracy on n test images. Both sides were measured on
-the same images, which this does not allow for: the band is rather too wide than too narrow. Of a published range p is
-the nearest end. The interval is what so many images allow around our mean (Wilson, 95 %). Nothing of ours was validated
-on the test images."""
+digit; m is the mean of ours over k seeds; s is the standard deviation between seeds; e(x) = √(x (1 - x) / n) is the
+standard error of an accuracy on n test images. Both sides were measured on the same images, which this does not allow
+for: in that the band is rather too wide than too narrow. Of a published range p is the nearest end. The interval is
+what so many images allow around our mean (Wilson, 95 %). Nothing of ours was validated on the test images."""
 
 _PAPER = """\
 Report E's classical models have counterparts in table 3 of the paper of the data set (arXiv:1708.07747), which gives
-all settings: all 60,000 training images, each pixel standardised, the mean over shuffled repetitions.
-`benchmarks/classical.py` fits the same with these settings, and with the defaults that scikit-learn had in 2017."""
+all settings: all 60,000 training images, each pixel standardised, the mean over up to five shuffled repetitions.
+`benchmarks/classical.py` fits the same with these settings, and with the defaults that scikit-learn had in 2017, in as
+many shuffles as the table says. The data need not be the same: duplicates and images that were in both sets were
+reported on 31 August 2017 (issue 44 of its repository), six days after the paper's first version, and have been
+replaced since. Which images the paper's table was measured on it does not say."""
 
-_TEST_VALIDATION = """\
+_VALIDATING_ON_TEST = """\
 Reports B and C, and A for its encoder, validated on the test set. That leaves all 60,000 training images to train on,
-and the epoch that is reported may be the one that scored best on the test images. `benchmarks/test_validation.py`
+and the epoch that is reported may be the one that scored best on the test images. `benchmarks/validating_on_test.py`
 trains with and without a hold-out and scores the test images after each epoch, which the pipeline never does. The gain
-is over the last epoch of the training with a hold-out: mean over the seeds ± its standard error."""
+is over the last epoch of the training with a hold-out: mean over the seeds ± its standard error.
+
+Report C does not say either whether its convolutions are padded. Ours are not. With padding more of the image is left
+after the last pooling, so that the network has more parameters."""
 
 
 def reproduction_markdown(
@@ -51,7 +56,7 @@ def reproduction_markdown(
     verdicts : sequence of Verdict
         Of those of which something is published; none on generated data, of which the page then says so.
     measurements : mapping of str to mapping
-        Result files of ``benchmarks/classical.py`` and ``benchmarks/test_validation.py`` by name, as read from JSON.
+        Result files of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by name, as read from JSON.
         Those of other data are left out.
     """
     data = next(iter(entries.values())).base.header.data
@@ -63,9 +68,10 @@ def reproduction_markdown(
             *_differences(verdicts),
             *_contradictions(verdicts),
             *_other_figures(verdicts),
+            *_by_epoch(verdicts),
             *_scores_by_class(verdicts),
             *_experiments(entries, verdicts),
-            *_test_validation([result for name, result in same.items() if name.startswith("test_validation-")]),
+            *_validating_on_test([result for name, result in same.items() if name.startswith("validating_on_test-")]),
             *_paper(same.get("classical")),
         ]
     else:
@@ -91,6 +97,7 @@ def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
         " itself.",
         "## Accuracy",
         _RULE,
+        _seed_spreads(verdicts),
         table(headings, [_accuracy_row(verdict) for verdict in verdicts], ["model", "report", "verdict"]),
         *_single_seeds(verdicts),
         *([f"Not in this line-up: {', '.join(absent)}."] if absent else []),
@@ -113,17 +120,31 @@ def _accuracy_row(verdict: Verdict) -> list[str]:
     ]
 
 
+def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
+    """Return the sentence that says which standard deviations between seeds were reckoned with."""
+    spreads = {verdict.entry.base.header.kind: verdict.spread for verdict in verdicts}
+    found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
+    return (
+        "Three seeds of one model say little about how far others would be, so that s is that of all models of a kind"
+        f" that have several seeds, the root mean square: {found}."
+    )
+
+
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the sentence on models that have one seed since they train for long."""
-    long = {
-        verdict.entry.name: seconds
-        for verdict in verdicts
-        if len(verdict.entry.runs) == 1 and (seconds := verdict.entry.training_seconds or 0) > LONG_SECONDS
-    }
-    if not long:
-        return []
-    names = ", ".join(f"{name} ({seconds / 60:.0f} min)" for name, seconds in long.items())
-    return [f"One seed, since a training takes more than {LONG_SECONDS // 60} minutes: {names}."]
+    """Return the sentences that say why some models have one seed."""
+    single = [verdict.entry for verdict in verdicts if len(verdict.entry.runs) == 1]
+    long, certain = [], []
+    for entry in single:
+        if (seconds := entry.training_seconds or 0) > LONG_SECONDS:
+            long.append(f"{entry.name} ({seconds / 60:.0f} min)")
+        elif entry.base.header.kind == "classical":
+            certain.append(entry.name)
+    sentences = []
+    if long:
+        sentences.append(f"One seed, since a training takes more than {LONG_SECONDS // 60} minutes: {', '.join(long)}.")
+    if certain:
+        sentences.append(f"One seed, since chance has little or no part in fitting them: {', '.join(certain)}.")
+    return [" ".join(sentences)] if sentences else []
 
 
 def _differences(verdicts: Sequence[Verdict]) -> list[str]:
@@ -157,7 +178,6 @@ _OTHERS = {
     "precision": "test_macro_precision",
     "recall": "test_macro_recall",
     "f1": "test_macro_f1",
-    "val_accuracy": "val_accuracy",
 }
 
 
@@ -166,23 +186,49 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
     rows = []
     for verdict in verdicts:
         claim, entry = verdict.claim, verdict.entry
-        published = {name: getattr(claim, name) for name in _OTHERS}
-        cells = [
-            f"{in_digits(theirs)} / {number(entry.mean(_OTHERS[name]))}" if theirs else ""
-            for name, theirs in published.items()
-        ]
+        cells = [_beside(getattr(claim, name), entry.mean(metric)) for name, metric in _OTHERS.items()]
         cells.append(f"{claim.seconds:.0f} / {_classifier_seconds(entry):.0f}" if claim.seconds else "")
         if any(cells):
             rows.append([entry.name, *cells])
     if not rows:
         return []
-    headings = ["model", "loss", "precision", "recall", "F1", "validation accuracy", "training, s"]
+    headings = ["model", "loss", "precision", "recall", "F1", "training, s"]
     return [
         "## Other published figures",
         "Published / ours: the mean over the seeds. Precision, recall and F1 are macro averages. The times are of"
-        " different machines; those of an encoder's classifier are without the training of the encoder.",
+        " different machines, ours with other work beside them; that of an encoder's classifier is without the training"
+        " of the encoder, and ours without the images' passing through it, which happens once.",
         table(headings, rows, ["model"]),
     ]
+
+
+def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the published training and validation accuracies, with ours."""
+    rows = []
+    for verdict in verdicts:
+        claim = verdict.claim
+        if claim.train_accuracy is None and claim.val_accuracy is None:
+            continue
+        epochs = [[row for row in run.history if row.phase == "classifier"] for run in verdict.entry.runs]
+        at = claim.train_epoch or 0  # from 1, so that 0 - 1 is the last
+        trained = _beside(claim.train_accuracy, fmean(history[at - 1].accuracy for history in epochs))
+        rows.append(
+            [
+                verdict.entry.name,
+                f"{trained} (epoch {at})" if at else trained,
+                _beside(claim.val_accuracy, verdict.entry.mean("val_accuracy")),
+                _beside(claim.best_val_accuracy, fmean(max(row.val_accuracy for row in history) for history in epochs)),
+            ]
+        )
+    if not rows:
+        return []
+    headings = ["model", "last epoch, training", "last epoch, validation", "best epoch, validation"]
+    return ["Accuracy by epoch, published / ours:", table(headings, rows, ["model"])]
+
+
+def _beside(theirs: float | None, ours: float) -> str:
+    """Return a published share or loss and ours; empty where nothing is published."""
+    return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
 
 
 def _classifier_seconds(entry: Entry) -> float:
@@ -192,19 +238,27 @@ def _classifier_seconds(entry: Entry) -> float:
 
 
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the published F1 of each class, with ours."""
-    rows = []
-    classes: list[str] = []
-    for verdict in verdicts:
-        if verdict.claim.f1_by_class is None:
-            continue
-        classes = verdict.entry.base.header.data.classes
-        ours = [verdict.entry.mean(f"test_f1/{class_slug(name)}") for name in classes]
-        cells = [f"{theirs:.2f} / {our:.2f}" for theirs, our in zip(verdict.claim.f1_by_class, ours, strict=True)]
-        rows.append([verdict.entry.name, *cells])
-    if not rows:
-        return []
-    return ["F1 by class, published / ours:", table(["model", *classes], rows, ["model"])]
+    """Return the published scores of each class, with ours."""
+    sections = []
+    for title, metric in (("F1", "f1"), ("Recall", "recall")):
+        rows = [
+            [verdict.entry.name, *_class_cells(verdict.entry, metric, published)]
+            for verdict in verdicts
+            if (published := getattr(verdict.claim, f"{metric}_by_class"))
+        ]
+        if rows:
+            classes = verdicts[0].entry.base.header.data.classes
+            sections += [f"{title} by class, published / ours:", table(["model", *classes], rows, ["model"])]
+    return sections
+
+
+def _class_cells(entry: Entry, metric: str, published: Sequence[float | None]) -> list[str]:
+    """Return a published score and ours for each class; empty where nothing is published."""
+    ours = [entry.mean(f"test_{metric}/{class_slug(name)}") for name in entry.base.header.data.classes]
+    digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
+    return [
+        f"{theirs:.{digits}f} / {our:.{digits}f}" if theirs else "" for theirs, our in zip(published, ours, strict=True)
+    ]
 
 
 def _experiments(entries: Mapping[str, Entry], verdicts: Sequence[Verdict]) -> list[str]:
@@ -221,15 +275,18 @@ def _experiments(entries: Mapping[str, Entry], verdicts: Sequence[Verdict]) -> l
     return ["## Experiments", table(headings, rows, ["model", "experiment", "what it changes"])]
 
 
-def _test_validation(measured: Sequence[Mapping[str, Any]]) -> list[str]:
+def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what validating on the test set gains by itself, as the benchmark measured it."""
     if not measured:
         return []
-    sections = ["## What does validating on the test set gain?", _TEST_VALIDATION]
+    sections = ["## What does validating on the test set gain?", _VALIDATING_ON_TEST]
     for result in measured:
         settings, rows = result["settings"], result["rows"]
         machine = f"{result['machine']['cpu_model']}, {settings['threads']} thread{'s' * (settings['threads'] > 1)}"
-        sections.append(f"`{settings['network']}`, {settings['seeds']} seeds, {settings['epochs']} epochs, {machine}:")
+        padded = settings.get("padding") == "same"
+        padding = f" with padded convolutions ({settings['parameters']:,} parameters)" if padded else ""
+        seeds = f"{settings['seeds']} seed{'s' * (settings['seeds'] > 1)}"
+        sections.append(f"`{settings['network']}`{padding}, {seeds}, {settings['epochs']} epochs, {machine}:")
         words = [name for name, value in rows[0].items() if isinstance(value, str)]
         cells = [[_value(value) for value in row.values()] for row in rows]
         sections.append(table(list(rows[0]), cells, words))
