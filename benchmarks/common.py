@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "numpy", "dvc")
+LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "scikit-learn", "scikit-learn-intelex", "numpy", "dvc")
 
 
 @cache

@@ -10,6 +10,7 @@ In clones of the checkout's last commit, in a temporary folder, with everything 
 
     python benchmarks/pipeline.py
     python benchmarks/pipeline.py --demo        # to try it: generated data, minutes
+    python benchmarks/pipeline.py --idle        # `dvc repro` in this checkout itself, which has nothing to do
 """
 
 from __future__ import annotations
@@ -105,8 +106,13 @@ def run(root: Path, project: Project, *command: str) -> tuple[float, dict[str, f
     return ended - started, {name: end - starts[name] for name, end in zip(starts, ends, strict=True)}
 
 
-def idle_seconds(root: Path, project: Project) -> float:
-    """Return the wall time of ``dvc repro`` in a clone that is up to date, where only the publishing always runs.
+def idle_seconds(root: Path, project: Project) -> tuple[float, float]:
+    """Time ``dvc repro`` where everything is up to date, and only the publishing runs, as it always does.
+
+    Returns
+    -------
+    seconds, publishing : float
+        The wall time, and how much of it there is from the start of publishing on.
 
     Raises
     ------
@@ -115,8 +121,32 @@ def idle_seconds(root: Path, project: Project) -> float:
     """
     seconds, stages = run(root, project, "dvc", "repro")
     if set(stages) != {"publish"}:
-        raise SystemExit(f"{project.root}: up to date, and yet these ran: {', '.join(stages)}")
-    return seconds
+        raise SystemExit(f"{project.root}: expected nothing to do but to publish; these ran: {', '.join(stages)}")
+    return seconds, stages["publish"]
+
+
+def measure_idle(root: Path) -> None:
+    """Time ``dvc repro`` in the checkout itself and write the medians.
+
+    Raises
+    ------
+    SystemExit
+        If something is out of date there; it is not brought up to date.
+    """
+    _, planned = run(root, Project(root), "dvc", "repro", "--dry")
+    if out_of_date := set(planned) - {"publish"}:
+        raise SystemExit(f"{root}: {len(out_of_date)} stages are out of date; dvc repro first")
+    # The first one may find the store empty, and fill it.
+    measured = [idle_seconds(root, Project(root)) for _ in range(1 + IDLE_REPEATS)][1:]
+    lock = (root / "dvc.lock").read_text(encoding="utf-8")
+    row = {
+        "stages": len(yaml.safe_load(lock)["stages"]),
+        "lines of dvc.lock": len(lock.splitlines()),
+        "seconds": statistics.median(seconds for seconds, _ in measured),
+        "from publishing on": statistics.median(publishing for _, publishing in measured),
+    }
+    common.write_results("idle", None, [row], settings={"repeats": IDLE_REPEATS}, measured=measured)
+    common.print_table([row])
 
 
 def fitting_seconds(project: Project) -> float:
@@ -129,8 +159,12 @@ def main() -> None:
     """Parse, run the pipelines, write after each and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--demo", action="store_true", help=f"the small pipeline of {PARAMS}; writes no result")
+    parser.add_argument("--idle", action="store_true", help="time a repro with nothing to do in this checkout, alone")
     arguments = parser.parse_args()
     root = find_project().root
+    if arguments.idle:
+        measure_idle(root)
+        return
     rows: list[dict[str, Any]] = []
     details: dict[str, Any] = {"settings": {"models": MODELS, "commit": _commit(root)}}
 
@@ -147,7 +181,7 @@ def main() -> None:
         fitting = fitting_seconds(first)
         row = {"run": "dvc repro", "seconds": wall, "fitting": fitting, "tax": (wall - fitting) / fitting}
         note(row, stages=stages)
-        idle = [idle_seconds(root, first) for _ in range(IDLE_REPEATS)]
+        idle = [idle_seconds(root, first)[0] for _ in range(IDLE_REPEATS)]
         note({"run": "dvc repro, nothing to do", "seconds": statistics.median(idle)}, nothing_to_do=idle)
         second = clone(root, Path(temporary) / "side_by_side", demo=arguments.demo)
         beside, _ = run(root, second, "lineup", "repro", "-j", "2")

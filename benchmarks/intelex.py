@@ -1,0 +1,94 @@
+"""Whether scikit-learn-intelex fits the classical models faster, and whether it finds the same ones.
+
+Each model of the line-up that it has an estimator for is fitted with scikit-learn alone and with all that
+scikit-learn-intelex replaces, on the same images. Each fit is a process of its own; the two take turns, ``--repeats``
+times; a row has the medians. ``lineup`` takes the support vector machine from it where it is installed, and no other.
+
+It needs the extra ``intelex``.
+
+    python benchmarks/intelex.py --images 12000
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import statistics
+import sys
+import time
+from typing import Any
+
+import common
+import numpy as np
+
+from lineup.models.classical import fit_estimator, predict_estimator
+from lineup.models.registry import architecture
+from lineup.training.devices import prepare
+
+MODELS = ("svm", "knn", "random_forest", "logistic_regression")
+PLAIN, INTELEX = "scikit-learn", "intelex"
+
+
+def measure(name: str, variant: str, images: int) -> dict[str, float]:
+    """Return the seconds of fit and answers on one thread, and the test accuracy."""
+    if variant == INTELEX:
+        from sklearnex import patch_sklearn  # type: ignore[import-not-found]
+
+        patch_sklearn(verbose=False)
+    else:
+        sys.modules["sklearnex"] = None  # type: ignore[assignment]  # so that importing it fails
+    prepare("classical", threads=1, seed=1)
+    data = common.dataset()
+    started = time.perf_counter()
+    fitted = fit_estimator(
+        architecture("classical", name).make({}), data.train_images[:images], data.train_labels[:images], seed=1
+    )
+    trained = time.perf_counter()
+    right = predict_estimator(fitted, data.test_images).argmax(axis=1) == data.test_labels
+    return {"fit": trained - started, "answers": time.perf_counter() - trained, "accuracy": float(np.mean(right))}
+
+
+def compare(name: str, images: int, repeats: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the row of a model and its single measurements."""
+    measured: dict[str, list[dict[str, float]]] = {PLAIN: [], INTELEX: []}
+    for _ in range(repeats):
+        for variant, found in measured.items():
+            found.append(common.run_worker("--one", name, variant, "--images", str(images)))
+    median = {
+        variant: {key: statistics.median(one[key] for one in found) for key in found[0]}
+        for variant, found in measured.items()
+    }
+    row: dict[str, Any] = {"model": name}
+    for key in ("fit", "answers"):
+        plain, faster = median[PLAIN][key], median[INTELEX][key]
+        row |= {f"{key}, s": plain, f"{key}, {INTELEX}, s": faster, f"{key}, ratio": plain / faster}
+    accuracies = {"accuracy": median[PLAIN]["accuracy"], f"accuracy, {INTELEX}": median[INTELEX]["accuracy"]}
+    return row | accuracies, measured
+
+
+def main() -> None:
+    """Parse, measure in turn, write after each model, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=12_000, help="to fit on; default: 12000")
+    parser.add_argument("--repeats", type=int, default=3, help="default: 3")
+    parser.add_argument("--one", nargs=2, metavar=("MODEL", "VARIANT"), help="measure one thing in this process")
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, variant = arguments.one
+        print(json.dumps(measure(name, variant, arguments.images)))
+        return
+    if importlib.util.find_spec("sklearnex") is None:
+        parser.error("scikit-learn-intelex is not installed; it is the extra intelex")
+    rows: list[dict[str, Any]] = []
+    details: dict[str, Any] = {}
+    for name in MODELS:
+        row, details[name] = compare(name, arguments.images, arguments.repeats)
+        rows.append(row)
+        settings = {"images": arguments.images, "repeats": arguments.repeats, "threads": 1}
+        common.write_results("intelex", common.dataset(), rows, settings=settings, measured=details)
+    common.print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
