@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lineup.files import replacing_file, replacing_folder
+from lineup.errors import LineupError
+from lineup.files import file_sha256, replacing_file, replacing_folder
 
 REPLACING = {"file": replacing_file, "folder": replacing_folder}
 WRITER = """\
@@ -82,3 +84,12 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path, 
     with REPLACING[kind](tmp_path / "[a]") as partial:
         leave(partial / "x" if kind == "folder" else partial, "file")
     assert {path.name for path in tmp_path.iterdir()} == {"[a]", *names}
+
+
+def test_hash_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(range(256)) * 1000)
+    assert file_sha256(tmp_path / "a") == hashlib.sha256(bytes(range(256)) * 1000).hexdigest()
+    with pytest.raises(LineupError, match=r"none: no such file; make it anew \(dvc repro\), or fetch it \(dvc pull\)"):
+        file_sha256(tmp_path / "none")
+    with pytest.raises(LineupError, match="cannot be read: Is a directory"):
+        file_sha256(tmp_path)

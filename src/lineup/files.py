@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lineup.errors import LineupError
+
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
@@ -45,9 +47,20 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, 64 lower-case hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a file's content, 64 lower-case hexadecimal digits.
+
+    Raises
+    ------
+    LineupError
+        If the file cannot be read. In a clone much is missing that the pipeline makes: git does not hold all of it.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise LineupError(f"{path}: no such file; make it anew (dvc repro), or fetch it (dvc pull)") from None
+    except OSError as error:
+        raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _partial(path: Path) -> Path:

@@ -21,7 +21,7 @@ from lineup.committee.rules import RULES
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.errors import LineupError
-from lineup.records.record import MODEL, Member, Predictions, Record, read_confusion
+from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Record, read_confusion
 from tests.committee.strategies import skilled_members
 from tests.make_records import CLASSES, DATA, make_record, member_of, random_predictions
 
@@ -181,6 +181,15 @@ def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
     selected = select("trio", TRIO, {}, tmp_path / "models")
     make_record(tmp_path / "models" / "middle", random_predictions(7, ORDER[:8]))
     with pytest.raises(LineupError, match="committee trio: the predictions of middle have changed; run lineup select"):
+        build(tmp_path, selected)
+    assert not (tmp_path / "trio").exists()
+
+
+@pytest.mark.usefixtures("members")
+def test_missing_answers_of_a_member_are_named(tmp_path: Path) -> None:
+    selected = select("trio", TRIO, {}, tmp_path / "models")
+    (tmp_path / "models" / "middle" / PREDICTIONS).unlink()
+    with pytest.raises(LineupError, match=r"middle.predictions\.npz: no such file; make it anew \(dvc repro\)"):
         build(tmp_path, selected)
     assert not (tmp_path / "trio").exists()
 

@@ -147,6 +147,16 @@ def test_a_member_without_a_record_is_named_and_nothing_is_replaced(models: Path
     assert [member.name for member in read_selection(target / "pair.json")] == ["one", "two"]
 
 
+@pytest.mark.parametrize("members", [["one", "two"], "all", MemberFilter(best=1)], ids=str)
+def test_a_member_without_predictions_says_what_to_do(models: Path, members: list[str] | str | MemberFilter) -> None:
+    """As in a fresh clone: git holds the record's text files alone."""
+    (models / "two" / PREDICTIONS).unlink()
+    line_up = dict.fromkeys(("one", "two", "three"), LINE_UP["cnn_a"])
+    said = r"two.predictions\.npz: no such file; make it anew \(dvc repro\), or fetch it \(dvc pull\)"
+    with pytest.raises(LineupError, match=said):
+        select("few", Committee(members=members, rule="average"), line_up, models)
+
+
 MEMBER = {"name": "one", "key": "0" * 16, "predictions_sha256": "0" * 64}
 
 

@@ -156,6 +156,13 @@ def test_digest_changes_with_every_file(record: Record) -> None:
     assert len(digests) == 7
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_digest_of_a_record_that_lacks_a_file_names_it(record: Record, name: str) -> None:
+    (record.folder / name).unlink()
+    with pytest.raises(LineupError, match=rf"small.{name}: no such file; make it anew \(dvc repro\), or fetch it"):
+        record.digest()
+
+
 def deep(path: Path) -> None:
     path.write_text("[" * 100_000 + "]" * 100_000)
 

@@ -90,14 +90,15 @@ def select(name: str, committee: Committee, models: Mapping[str, Entry], records
     Raises
     ------
     LineupError
-        If a member has no record, or the best are sought among models that held out no images in common.
+        If a member has no record or no predictions, or the best are sought among models of which one was trained on
+        images that another held out.
     """
     chosen = [read_record(records / member) for member in candidates(committee.members, models)]
+    # Hashed before they are read: where a clone has no predictions, this says what to do.
+    hashes = {record.folder: file_sha256(record.folder / PREDICTIONS) for record in chosen}
     if not isinstance(committee.members, (list, str)) and committee.members.best:
         chosen = _best(f"committee {name}", chosen, committee.members.best)
-    return [
-        Member(record.folder.name, record.header.key, file_sha256(record.folder / PREDICTIONS)) for record in chosen
-    ]
+    return [Member(record.folder.name, record.header.key, hashes[record.folder]) for record in chosen]
 
 
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
