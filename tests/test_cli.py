@@ -114,6 +114,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "basic_cnn", "--validation", "0.9"], "validation = 0.9: expected at most 0.5"),
     (["train", "basic_cnn", "--seed", "-1"], "seed = -1: expected at least 0"),
     (["train", "basic_cnn", "--epochs", "2", "--seed", "0"], "dataset.npz: no such file; run lineup split first"),
+    (["train", "basic_cnn", "--record", "."], ".: no folder with a name of its own; the record would take its place"),
+    (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
+    (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
     (["committee", "vgg"], "unknown committee 'vgg'; params.yaml has report_a"),
     (["committee", "report_a"], "shallow_nn: no record here; train the model"),
     (["committee", "report_a", "--record", "x"], "report_a.json: cannot be read (No such file or directory)"),
@@ -155,6 +158,16 @@ def test_mistake_is_one_line(run: Callable[..., str], project: Path, arguments: 
     before = files_in(project)
     assert said in run(*arguments)
     assert files_in(project) == before
+
+
+def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path) -> None:
+    own = project / "runs" / "models" / "basic_cnn"
+    own.mkdir(parents=True)
+    (own / ".gitignore").write_text("/model\n")
+    said = run("train", "basic_cnn", "--record", "runs/models")
+    assert "runs/models: a folder with other files and no record.json; the record would take its place" in said
+    # As DVC leaves it when it removes the outputs of the stage that it is about to run.
+    assert "dataset.npz: no such file" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
 
 
 def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> None:

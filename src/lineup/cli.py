@@ -308,6 +308,9 @@ def _place(project: Project, name: str, record: Path | None) -> tuple[Path, str 
     import uuid
 
     if record is not None:
+        from lineup.records.place import check_place
+
+        check_place(record, name, project)
         return record, None
     experiment = uuid.uuid4().hex[:8]
     return project.experiments / f"{name}-{experiment}", experiment

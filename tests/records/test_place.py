@@ -1,0 +1,67 @@
+"""Where a record may go: nothing but a former record is lost there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lineup.errors import LineupError
+from lineup.paths import Project
+from lineup.records.place import check_place
+from lineup.records.record import METRICS
+from tests.make_records import make_record, random_predictions
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A checkout with a file and a record, in which the test runs."""
+    (tmp_path / "README.md").write_text("read me")
+    make_record(tmp_path / "runs" / "models" / "one", random_predictions(1))
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path.resolve())
+
+
+def test_a_new_or_empty_folder_and_a_former_record_are_taken(project: Project) -> None:
+    (project.root / "empty").mkdir()
+    for name in ("new", "new/and/deep", "empty", "runs/models/one", "runs/models/two"):
+        check_place(Path(name), "two", project)
+        check_place(project.root / name, "two", project)
+
+
+def test_the_pipelines_own_folder_is_taken_with_what_a_stage_left_there(project: Project) -> None:
+    for group in (project.models, project.committees):
+        (group / "two").mkdir(parents=True)
+        for name in (".gitignore", METRICS):
+            (group / "two" / name).write_text("left")
+        check_place(group / "two", "two", project)
+        check_place((group / "two").relative_to(project.root), "two", project)
+        with pytest.raises(LineupError, match=r"two: a folder with other files and no record\.json"):
+            check_place(group / "two", "one", project)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "no folder with a name of its own"),
+        (".", "no folder with a name of its own"),
+        ("/", "no folder with a name of its own"),
+        ("runs/models/one/..", "no folder with a name of its own"),
+        ("README.md", "a file, or below one"),
+        ("README.md/a/b", "a file, or below one"),
+        ("runs", r"a folder with other files and no record\.json"),
+        ("runs/models", r"a folder with other files and no record\.json"),
+        ("runs/models/one/../../models", r"a folder with other files and no record\.json"),
+    ],
+)
+def test_what_is_no_record_is_not_replaced(project: Project, name: str, problem: str) -> None:
+    with pytest.raises(LineupError, match=f"{problem}; the record would take its place: name a new or empty folder"):
+        check_place(Path(name), "one", project)
+
+
+def test_a_link_is_not_replaced(project: Project) -> None:
+    for target in (project.models / "one", project.root / "nowhere"):
+        link = project.root / f"to_{target.name}"
+        link.symlink_to(target)
+        with pytest.raises(LineupError, match=f"{link.name}: a link; "):
+            check_place(link, "one", project)
