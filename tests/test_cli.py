@@ -170,6 +170,11 @@ def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path
     assert "dataset.npz: no such file" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
 
 
+def test_what_the_system_refuses_is_one_line(run: Callable[..., str], project: Path) -> None:
+    (project / "runs").write_text("in the way")
+    assert run("select") == f"error: {project.resolve() / 'runs'}: File exists"
+
+
 def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> None:
     no_seed(project)
     assert error_of(lineup(project, "split")) == "params.yaml: split.seed is missing; this section has seed"

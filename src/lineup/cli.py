@@ -43,7 +43,7 @@ Setting = partial(typer.Option, help="Instead of the recipe's own.")
 
 
 def main() -> None:
-    """Run the command; a `LineupError` is one line on standard error and exit status 1."""
+    """Run the command; a `LineupError`, or one of the system such as a full disk, is one line and exit status 1."""
     if "DVC_STAGE" in os.environ:
         # Under `mlflow run -e main` every stage inherits the outer run and would write into it.
         os.environ.pop("MLFLOW_RUN_ID", None)
@@ -52,6 +52,16 @@ def main() -> None:
     except LineupError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        print(f"error: {_system_error(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _system_error(error: OSError) -> str:
+    """Return what the system could not do, and with which file."""
+    if error.filename is None:
+        return " ".join(str(error).split())
+    return f"{error.filename}: {error.strerror}"
 
 
 @app.callback(invoke_without_command=True)
