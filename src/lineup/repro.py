@@ -108,23 +108,33 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     """Return the stages that are out of date or come after one that is, each with those of them it depends on.
 
     In the order in which a sequential run would take them.
+
+    Raises
+    ------
+    LineupError
+        If DVC cannot say: no DVC repository, ``dvc.yaml`` or ``params.yaml`` not as they should be, or the repository
+        locked by another DVC process.
     """
     import networkx
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo:
-        graph = repo.index.graph
-        changed = set(repo.status())
-        order = list(networkx.dfs_postorder_nodes(graph))
-        wanted = {stage for stage in order if stage.addressing in changed}
-        for stage in order:  # an edge leads from a stage to one it depends on, which stands before it
-            if any(needed in wanted for needed in graph.successors(stage)):
-                wanted.add(stage)
-        return {
-            stage.addressing: {needed.addressing for needed in graph.successors(stage) if needed in wanted}
-            for stage in order
-            if stage in wanted
-        }
+    try:
+        with Repo(str(root)) as repo:
+            graph = repo.index.graph
+            changed = set(repo.status())
+    except DvcException as error:
+        raise LineupError(f"{root}: {' '.join(str(error).split())}; dvc status may say more") from error
+    order = list(networkx.dfs_postorder_nodes(graph))
+    wanted = {stage for stage in order if stage.addressing in changed}
+    for stage in order:  # an edge leads from a stage to one it depends on, which stands before it
+        if any(needed in wanted for needed in graph.successors(stage)):
+            wanted.add(stage)
+    return {
+        stage.addressing: {needed.addressing for needed in graph.successors(stage) if needed in wanted}
+        for stage in order
+        if stage in wanted
+    }
 
 
 def former_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:

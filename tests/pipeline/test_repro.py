@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.lock import make_lock
 
-from lineup.repro import Plan, former_seconds
+from lineup.errors import LineupError
+from lineup.repro import Plan, former_seconds, stages_to_run
 
 from .conftest import Checkout, ran
 
@@ -47,6 +49,54 @@ def test_the_longest_stage_comes_first(tmp_path: Path) -> None:
     assert seconds == {"train@a": 5.0, "train@b": 90.5, "committee@d": 0.1}
     plan = Plan({name: set() for name in names}, seconds)
     assert plan.ready() == ["train@c", "split", "train@b", "train@a", "committee@d"]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DVC workspace with one stage, which prints a line that is not UTF-8; the test runs in it."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    (tmp_path / "params.yaml").write_text("size: 1\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  odd:\n    cmd: printf 'caf\\351\\n'\n    params: [size]\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told_of_dvc(root: Path) -> str:
+    """Return the one line that says why DVC cannot tell what is to be done."""
+    with pytest.raises(LineupError) as caught:
+        stages_to_run(root)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{root}: ")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("dvc.yaml", "stages: [", "unable to read: 'dvc.yaml', YAML file structure is corrupted"),
+        ("dvc.yaml", "stages: {odd: {command: true}}", "dvc.yaml' validation failed: 2 errors"),
+        ("dvc.yaml", "stages: {odd: {foreach: '${models}', do: {cmd: 'true'}}}", "Could not find 'models'"),
+        ("params.yaml", "size: [", "unable to read: 'params.yaml', YAML file structure is corrupted"),
+    ],
+)
+def test_a_pipeline_that_dvc_cannot_read_is_one_line(workspace: Path, name: str, content: str, said: str) -> None:
+    assert stages_to_run(workspace) == {"odd": set()}
+    (workspace / name).write_text(content)
+    assert said in told_of_dvc(workspace)
+
+
+def test_a_folder_without_a_dvc_repository_is_one_line(tmp_path: Path) -> None:
+    assert "not inside of a DVC repository" in told_of_dvc(tmp_path)
+
+
+def test_a_repository_that_another_process_has_locked_is_one_line(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages_to_run(workspace)
+    monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0)
+    with make_lock(str(workspace / ".dvc" / "tmp" / "lock")):
+        assert "Unable to acquire lock" in told_of_dvc(workspace)
 
 
 @pytest.mark.slow
