@@ -154,20 +154,37 @@ def former_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
 def _run_stage(
     root: Path, name: str, gpus: queue.Queue[str], events: queue.Queue[tuple[str, int]], tell: Callable[[str], None]
 ) -> None:
-    """Bring one stage up to date in a process of its own, and pass on what it prints."""
-    gpu = gpus.get() if name.startswith("train") and _has_gpus() else None
+    """Bring one stage up to date; whatever happens, its GPU is free afterwards and its status is told, 0 or not."""
+    gpu, status = None, 1
+    try:
+        gpu = gpus.get() if name.startswith("train") and _has_gpus() else None
+        status = _run_process(root, name, gpu, tell)
+    except OSError as error:
+        tell(f"[{name}] {error}")
+    finally:
+        if gpu is not None:
+            gpus.put(gpu)
+        events.put((name, status))
+
+
+def _run_process(root: Path, name: str, gpu: str | None, tell: Callable[[str], None]) -> int:
+    """Run a stage in a process of its own, pass on what it prints, and return its exit status."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    environment = _environment(gpu)
     with subprocess.Popen(
-        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+        command,
+        cwd=root,
+        env=_environment(gpu),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",  # a line in another encoding is no reason to give up the stage
+        bufsize=1,
     ) as process:
         assert process.stdout is not None  # it is a pipe
         for line in process.stdout:
             if line.strip() and not line.startswith(NOISE):
                 tell(f"[{name}] {line.rstrip()}")
-    if gpu is not None:
-        gpus.put(gpu)
-    events.put((name, process.returncode))
+    return process.returncode
 
 
 def _environment(gpu: str | None) -> Mapping[str, str]:

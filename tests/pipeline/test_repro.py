@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from dvc.lock import make_lock
 
 from lineup.errors import LineupError
-from lineup.repro import Plan, former_seconds, stages_to_run
+from lineup.repro import Plan, _run_stage, former_seconds, stages_to_run
 
 from .conftest import Checkout, ran
 
@@ -97,6 +98,33 @@ def test_a_repository_that_another_process_has_locked_is_one_line(
     monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0)
     with make_lock(str(workspace / ".dvc" / "tmp" / "lock")):
         assert "Unable to acquire lock" in told_of_dvc(workspace)
+
+
+def outcome(root: Path, stage: str) -> tuple[int, list[str]]:
+    """Run a stage on one GPU, see that it is free afterwards, and return the status and what was told."""
+    gpus: queue.Queue[str] = queue.Queue()
+    events: queue.Queue[tuple[str, int]] = queue.Queue()
+    told: list[str] = []
+    gpus.put("3")
+    _run_stage(root, stage, gpus, events, told.append)
+    assert gpus.get_nowait() == "3"
+    name, status = events.get_nowait()
+    assert name == stage
+    return status, told
+
+
+def test_a_stage_that_cannot_be_started_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    status, (line,) = outcome(tmp_path / "none", "train@a")
+    assert status == 1
+    assert line.startswith("[train@a] ")
+    assert "No such file or directory" in line
+
+
+def test_a_line_in_another_encoding_is_passed_on(workspace: Path) -> None:
+    status, told = outcome(workspace, "odd")
+    assert status == 0
+    assert "[odd] caf\N{REPLACEMENT CHARACTER}" in told
 
 
 @pytest.mark.slow
