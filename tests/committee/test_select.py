@@ -14,7 +14,7 @@ from lineup.config import Committee, MemberFilter
 from lineup.errors import LineupError
 from lineup.files import file_sha256
 from lineup.models.registry import Architecture
-from lineup.records.record import PREDICTIONS, Member
+from lineup.records.record import PREDICTIONS, TEXT_LIMIT, Member
 from tests.make_records import CLASSES, make_record, random_predictions
 
 # Its repeats with other seeds are the same model again; their names decide, wherever they stand.
@@ -189,6 +189,14 @@ def test_selection_of_another_format_is_one_error(tmp_path: Path, content: str) 
 def test_missing_selection_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"pair\.json: cannot be read .*; run lineup select first"):
         read_selection(tmp_path / "pair.json")
+
+
+def test_too_large_a_selection_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "pair.json"
+    with path.open("wb") as file:
+        file.truncate(TEXT_LIMIT + 1)
+    with pytest.raises(LineupError, match=rf"pair\.json: {TEXT_LIMIT + 1} bytes; expected at most {TEXT_LIMIT}"):
+        read_selection(path)
 
 
 def test_selection_keeps_other_members_apart(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file, replacing_folder
-from lineup.records.record import PREDICTIONS, Member, Record, read_record
+from lineup.records.record import PREDICTIONS, TEXT_LIMIT, Member, Record, read_record
 from lineup.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -122,9 +122,11 @@ def read_selection(path: Path) -> list[Member]:
     Raises
     ------
     LineupError
-        If the file is missing or is not of this format.
+        If the file is missing, too large, or not of this format.
     """
     try:
+        if path.stat().st_size > TEXT_LIMIT:
+            raise LineupError(f"{path}: {path.stat().st_size} bytes; expected at most {TEXT_LIMIT}")
         values = json.loads(path.read_text(encoding="utf-8"))
         return [Member(**member) for member in values["members"]]
     except OSError as error:
