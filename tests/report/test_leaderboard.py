@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -79,6 +80,33 @@ def test_frame_survives_its_file_and_fits_the_figure(records: list[Record], tmp_
     again = read_leaderboard(tmp_path / "table.csv")
     assert leaderboard_markdown(again) == leaderboard_markdown(frame)
     assert leaderboard(again).axes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (r"(?s).*", "", "No columns to parse"),
+        (r"(?s)\n.*", "\n", "no rows"),
+        ("test_accuracy_sd", "deviation", "no column test_accuracy_sd"),
+        ("(?m)^1,", "first,", "first"),
+        ("0[.]95", "high", "high"),
+        ("1234[.]56", '"1234.56', "could not convert string to float"),
+        ("basic_cnn", "caf\udce9", "utf-8"),
+    ],
+)
+def test_a_file_that_is_no_leaderboard_is_one_error(
+    records: list[Record], tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = tmp_path / "table.csv"
+    text = frame_of(records).to_csv(index=False)
+    path.write_bytes(re.sub(old, new, text, count=1).encode(errors="surrogateescape"))
+    with pytest.raises(LineupError, match=rf"table\.csv: no leaderboard of this version: .*{said}") as caught:
+        read_leaderboard(path)
+    assert "\n" not in str(caught.value)
+    assert "make it anew (dvc repro)" in str(caught.value)
+    path.unlink()
+    with pytest.raises(LineupError, match=r"table\.csv: no leaderboard of this version: .*No such file"):
+        read_leaderboard(path)
 
 
 def test_markdown_table(records: list[Record]) -> None:

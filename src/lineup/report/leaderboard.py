@@ -33,6 +33,14 @@ METRICS = (
 # Columns that are whole numbers or missing.
 _WHOLE_NUMBERS = {"parameters": "Int64"}
 
+# What a table must have that is shown again: these numbers and these names.
+_SHOWN_NUMBERS = {
+    **dict.fromkeys(("rank", "seeds", "test_count"), "int64"),
+    **dict.fromkeys(("test_accuracy", "test_accuracy_sd", "low", "high", "val_accuracy"), "float64"),
+    **dict.fromkeys(("published", "published_to", "difference", "training_seconds"), "float64"),
+}
+_SHOWN_NAMES = ("name", "kind", "device", "data")
+
 
 def leaderboard_frame(entries: Sequence[Entry], ranks: Mapping[str, int]) -> pd.DataFrame:
     """Return models and committees as a table, the highest mean test accuracy first; equals by name.
@@ -67,8 +75,23 @@ def leaderboard_frame(entries: Sequence[Entry], ranks: Mapping[str, int]) -> pd.
 
 
 def read_leaderboard(path: Path) -> pd.DataFrame:
-    """Read a table of `leaderboard_frame` back from a CSV file."""
-    return pd.read_csv(path, dtype=_WHOLE_NUMBERS)
+    """Read a table of `leaderboard_frame` back from a CSV file.
+
+    Raises
+    ------
+    LineupError
+        If the file cannot be read, or is not of this format, such as one of an earlier version.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=_WHOLE_NUMBERS | _SHOWN_NUMBERS)
+        missing = [name for name in (*_SHOWN_NAMES, *_SHOWN_NUMBERS) if name not in frame]
+        problem = f"no column {', '.join(missing)}" if missing else "no rows" if frame.empty else None
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        # pandas's own errors of a damaged file are ValueErrors.
+        problem = " ".join(str(error).split())
+    if problem:
+        raise LineupError(f"{path}: no leaderboard of this version: {problem}; make it anew (dvc repro)")
+    return frame
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
