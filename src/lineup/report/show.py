@@ -30,15 +30,26 @@ def show_leaderboard(project: Project) -> None:
 
 
 def write_readme(project: Project) -> None:
-    """Put the leaderboard between its two markers in ``README.md``."""
+    """Put the leaderboard between its two markers in ``README.md``.
+
+    Raises
+    ------
+    LineupError
+        If there is no page of the leaderboard yet, or the README has not each marker once.
+    """
     from lineup.report.evaluate import PAGE
     from lineup.report.leaderboard import replace_block
 
-    readme = project.root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    block = (project.reports / PAGE).read_text(encoding="utf-8")
+    page, readme = project.reports / PAGE, project.root / "README.md"
+    if not page.is_file():
+        raise LineupError(f"{page}: no such page yet; run dvc repro")
+    block, text = page.read_text(encoding="utf-8"), readme.read_text(encoding="utf-8")
+    try:
+        text = replace_block(text, "leaderboard", block)
+    except LineupError as error:
+        raise LineupError(f"{readme}: {error}") from error
     with replacing_file(readme) as partial:
-        partial.write_text(replace_block(text, "leaderboard", block), encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
 
 
 def show_architectures(family: str | None) -> None:
