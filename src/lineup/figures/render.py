@@ -6,10 +6,14 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from lineup.committee.model import read_analysis
+from lineup.errors import LineupError
 from lineup.npz import read_npz
 from lineup.records.record import MODEL, Header, Record, read_confusion
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
     from matplotlib.figure import Figure
 
 FIGURE_ARRAYS_LIMIT = 64 * 2**20
@@ -37,10 +41,8 @@ def figures_of(record: Record) -> dict[str, Figure]:
         figures["training_curves"] = training_curves(history, title=f"{name}: training", subtitle=subtitle)
     arrays = record.folder / MODEL / "figures.npz"
     if arrays.is_file():
-        images = read_npz(arrays, max_bytes=FIGURE_ARRAYS_LIMIT)
         figures["reconstructions"] = reconstructions(
-            images["originals"],
-            images["reconstructions"],
+            *_pairs_of_images(arrays),
             title=f"{name}: validation images and their reconstructions",
             subtitle=subtitle,
         )
@@ -56,3 +58,12 @@ def caption(header: Header) -> str:
     if header.data.generated:
         data = f"GENERATED DATA ({header.data.name}), {header.data.test_images:,} test images"
     return data if header.seed is None else f"{data}, seed {header.seed}"
+
+
+def _pairs_of_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and their reconstructions from a file of a record."""
+    arrays = read_npz(path, max_bytes=FIGURE_ARRAYS_LIMIT)
+    expected = {"originals", "reconstructions"}
+    if set(arrays) != expected:
+        raise LineupError(f"{path}: holds {sorted(arrays)}, expected {sorted(expected)}")
+    return arrays["originals"], arrays["reconstructions"]
