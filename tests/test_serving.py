@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,6 +97,21 @@ def test_network_answers_as_it_did_before_it_was_saved(tmp_path: Path) -> None:
     found = predict(IMAGES)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, np.asarray(network(IMAGES)), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda content: b"", lambda content: content[: len(content) // 2], lambda content: b"PK\x05\x06" + bytes(18)],
+    ids=["empty", "half", "empty archive"],
+)
+def test_damaged_network_is_one_error(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    save_network(tmp_path, seed=1)
+    path = tmp_path / "network.keras"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(LineupError, match=r"network\.keras: expected a network of Keras, found a damaged") as caught:
+        load_predictor(tmp_path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_any_number_of_images_is_answered(tmp_path: Path) -> None:
