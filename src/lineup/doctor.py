@@ -89,8 +89,8 @@ def _dvc(project: Project) -> Finding:
         return Finding("DVC", True, f"{version}, everything is up to date")
     if done.returncode == 1 and not done.stderr.strip():
         return Finding("DVC", True, f"{version}; some stages are out of date: dvc repro runs them")
-    last = (done.stderr.strip().splitlines() or ["unknown error"])[0]
-    return Finding("DVC", False, f"{version}: {last}", "see dvc status")
+    first = (done.stderr.strip().splitlines() or ["unknown error"])[0]
+    return Finding("DVC", False, f"{version}: {first}", "see dvc status")
 
 
 def _parameters(project: Project) -> Finding:
