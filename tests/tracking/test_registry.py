@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -14,7 +15,7 @@ from lineup.champion import Champion
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, Record
 from lineup.tracking.publish import publish
-from tests.make_records import CLASSES, RUNTIME, make_record, random_predictions
+from tests.make_records import CLASSES, DATA, RUNTIME, make_record, random_predictions
 from tests.networks import random_images, save_network
 
 from .conftest import store_in
@@ -22,10 +23,10 @@ from .conftest import store_in
 NAME = "lineup-synthetic"
 
 
-def model_record(folder: Path, name: str, seed: int) -> Record:
+def model_record(folder: Path, name: str, seed: int, **header: Any) -> Record:
     save_network(folder / name / MODEL, seed)
     runtime = dataclasses.replace(RUNTIME, attempt=f"attempt-{name}")
-    return make_record(folder / name, random_predictions(seed), runtime=runtime, name=name, seed=seed)
+    return make_record(folder / name, random_predictions(seed), runtime=runtime, name=name, seed=seed, **header)
 
 
 def champion_of(record: Record) -> Champion:
@@ -69,6 +70,19 @@ def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) ->
         loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
         expected = keras.saving.load_model(records[0].folder / MODEL / "network.keras")(images)
         np.testing.assert_allclose(loaded.predict(images)[CLASSES], np.asarray(expected), rtol=0, atol=1e-6)
+
+
+def test_the_champion_is_registered_for_its_own_dataset(tmp_path: Path, empty_store: Path) -> None:
+    """``lineup publish`` puts single experiments behind the line-up, perhaps on generated data."""
+    real = dataclasses.replace(DATA, name="fashion_mnist", title="Fashion-MNIST", generated=False)
+    with store_in(tmp_path / "project", empty_store) as root:
+        best = model_record(root / "runs", "one", 1, data=real)
+        single = model_record(root / "experiments", "two", 2, experiment="0a1b2c3d")
+        told: list[str] = []
+        publish(root, [best, single], champion=champion_of(best), tell=told.append)
+        client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+        assert [model.name for model in client.search_registered_models()] == ["lineup-fashion_mnist"]
+        assert "champion: one, version 1 of the registered model lineup-fashion_mnist" in told
 
 
 def test_without_a_champion_nothing_is_registered(tmp_path: Path, empty_store: Path) -> None:

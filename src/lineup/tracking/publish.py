@@ -106,7 +106,7 @@ def publish(
         if records:
             publish_groups(client, records, run_ids)
         if records and champion is not None:
-            register_champion(client, champion, records[-1].header.data.name, tell=tell)
+            register_champion(client, champion, tell=tell)
     note_published(root, records, champion)
     tell(_summary(root, counts))
 

@@ -17,16 +17,14 @@ if TYPE_CHECKING:
 CHAMPION, PREVIOUS = "champion", "previous"
 
 
-def register_champion(client: MlflowClient, champion: Champion, data: str, *, tell: Callable[[str], None]) -> None:
+def register_champion(client: MlflowClient, champion: Champion, *, tell: Callable[[str], None]) -> None:
     """Give the champion's model the alias ``champion`` in the registry, and the former one ``previous``.
 
     Parameters
     ----------
     client : MlflowClient
     champion : Champion
-        Its run has been published.
-    data : str
-        Name of the dataset: generated data has a registered model of its own.
+        Its run has been published, and says of which dataset: generated data has a registered model of its own.
     tell : callable
         Told if the alias moves.
 
@@ -35,10 +33,10 @@ def register_champion(client: MlflowClient, champion: Champion, data: str, *, te
     LineupError
         If the champion has no run, or its run no model.
     """
-    name = experiment_name(data)
     run = next(iter(find_runs(client, KEY, champion.key)), None)
     if run is None or not run.outputs or not run.outputs.model_outputs:
         raise LineupError(f"champion {champion.name}: no run with a model in MLflow; make its record anew (dvc repro)")
+    name = experiment_name(run.data.tags["data"])
     version = _version_of(client, name, run) or _register(client, name, run, run.outputs.model_outputs[-1].model_id)
     former = _alias(client, name, CHAMPION)
     if former == version:
