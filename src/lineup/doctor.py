@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from lineup.errors import LineupError
 from lineup.paths import Project, find_project
@@ -119,13 +118,14 @@ def _data(project: Project) -> Finding:
 
 
 def _store(project: Project) -> Finding:
-    from lineup.tracking.store import count_runs, tracking_uri
+    from lineup.tracking.store import count_runs, shown_uri, store_file, tracking_uri
 
     uri = tracking_uri(project.root)
-    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        return Finding("MLflow store", True, f"{uri}, not made yet: the first training makes it")
+    database = store_file(uri)
+    if database is not None and not database.is_file():
+        return Finding("MLflow store", True, f"{shown_uri(uri)}, not made yet: the first training makes it")
     try:
-        return Finding("MLflow store", True, f"{uri}, {count_runs(project.root)}")
+        return Finding("MLflow store", True, f"{shown_uri(uri)}, {count_runs(project.root)}")
     except LineupError as error:
         return Finding("MLflow store", False, str(error), "start the server, or unset MLFLOW_TRACKING_URI")
 

@@ -502,18 +502,22 @@ def test_record_without_its_large_files_is_named(published: Published, root: Pat
 def test_store_out_of_reach_is_one_error(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
     damaged = tmp_path / "mlflow.db"
     damaged.write_bytes(b"no database" * 500)
-    for uri in (address, f"sqlite:///{damaged}"):
+    shown = {f"http://me:secret@{address}": f"http://{address}", f"sqlite:///{damaged}": f"sqlite:///{damaged}"}
+    for uri in shown:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with pytest.raises(LineupError, match="the records are whole, publish again later") as caught:
             publish(tmp_path, [published.records["one"]], tell=lambda line: None)
-        assert str(caught.value).startswith(f"MLflow store {uri}: ")
+        assert str(caught.value).startswith(f"MLflow store {shown[uri]}: ")
+        assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
 
-def test_nothing_to_publish(root: Path) -> None:
+def test_nothing_to_publish(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"sqlite:///{root / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{uri}?password=secret")
     told: list[str] = []
     publish(root, [], tell=told.append)
-    assert told[0].startswith("MLflow: 0 new, 0 completed, 0 unchanged")
+    assert told == [f"MLflow: 0 new, 0 completed, 0 unchanged ({uri})"]

@@ -26,7 +26,7 @@ from lineup.tracking.runs import (
     log_params,
     process_tag,
 )
-from lineup.tracking.store import count_runs, open_store, tracking_uri
+from lineup.tracking.store import count_runs, open_store, shown_uri, tracking_uri
 from tests.make_records import HEADER, HISTORY, MACHINE
 
 
@@ -219,6 +219,22 @@ def test_the_variable_decides_on_the_store(tmp_path: Path, monkeypatch: pytest.M
         assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert tracking_uri(tmp_path) == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("sqlite:////home/a:b@c/mlflow.db", "sqlite:////home/a:b@c/mlflow.db"),
+        ("http://127.0.0.1:5000/lineup", "http://127.0.0.1:5000/lineup"),
+        ("https://me:secret@host:5000/lineup", "https://host:5000/lineup"),
+        ("https://secret@host", "https://host"),
+        ("postgresql+psycopg2://me:sec/ret@?:@host/runs", "postgresql+psycopg2://host/runs"),
+        ("mysql://host/runs?user=me&password=secret", "mysql://host/runs"),
+        ("no answer from 'https://me:secret@host/api?token=secret', why?", "no answer from 'https://host/api', why?"),
+    ],
+)
+def test_no_credentials_are_shown(uri: str, shown: str) -> None:
+    assert shown_uri(uri) == shown
 
 
 def test_a_store_that_cannot_be_read_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lineup.records.machine import this_machine
 from lineup.records.record import Epoch, Header
+from lineup.tracking.store import open_store, shown_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,7 +59,7 @@ class LiveRun:
         try:
             self._send()
         except Exception as error:  # whatever MLflow raises, a training must not end by it
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(shown_uri(str(error)).split())[:200]
             print(
                 f"warning: no live tracking ({reason}); training goes on, and lineup publish will send the whole run",
                 file=sys.stderr,
@@ -67,7 +68,6 @@ class LiveRun:
 
     def _send(self) -> None:
         from lineup.tracking.runs import epoch_metrics, log_metrics
-        from lineup.tracking.store import open_store
 
         first = self._queue.get()
         assert isinstance(first, tuple)  # start comes before any epoch

@@ -40,7 +40,7 @@ from lineup.tracking.runs import (
     process_tag,
 )
 from lineup.tracking.stamp import is_published, note_published
-from lineup.tracking.store import open_store, store_errors_as_one_line, tracking_uri
+from lineup.tracking.store import open_store, shown_uri, store_errors_as_one_line, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,7 +112,8 @@ def publish(
 
 
 def _summary(root: Path, counts: Mapping[str, int]) -> str:
-    return f"MLflow: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())} ({tracking_uri(root)})"
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    return f"MLflow: {told} ({shown_uri(tracking_uri(root))})"
 
 
 def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT_PREFIX = "lineup-"
+
+# What of a URI may be private: user name and password, which a database takes with any sign but a space in them, and
+# what follows a question mark, where drivers look for a password, too.
+_PRIVATE = re.compile(r"://(?:[^/\s:]*(?::\S*)?@)?([^\s?]*)(?:\?[^\s'\"]*)?")
 
 # Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, and
 # a server that does not answer is asked once more within seconds, where the defaults would go on for minutes.
@@ -32,6 +37,11 @@ SETTINGS = {
 def tracking_uri(root: Path) -> str:
     """Return the URI of the MLflow store: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the project folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+
+
+def shown_uri(text: str) -> str:
+    """Return a URI, or a text that holds some, without credentials: for all that is printed."""
+    return _PRIVATE.sub(r"://\1", text)
 
 
 def experiment_name(data: str) -> str:
@@ -125,8 +135,8 @@ def store_errors_as_one_line(uri: str, advice: str = "") -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise LineupError(f"MLflow store {uri}: {reason}{advice}") from error
+        reason = " ".join(shown_uri(str(error)).split())[:300]
+        raise LineupError(f"MLflow store {shown_uri(uri)}: {reason}{advice}") from error
 
 
 def _settle() -> None:

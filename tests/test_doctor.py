@@ -1,0 +1,38 @@
+"""What `lineup doctor` says of the MLflow store."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from lineup.doctor import _store
+from lineup.paths import Project
+
+
+def test_a_store_that_is_not_made_yet_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    finding = _store(Project(tmp_path))
+    assert finding.fine
+    assert finding.found == f"sqlite:///{tmp_path / 'mlflow.db'}, not made yet: the first training makes it"
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_behind_the_file_are_no_part_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs.db").write_bytes(b"no database at all" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}?timeout=5")
+    finding = _store(Project(tmp_path))
+    assert not finding.fine
+    assert finding.found.startswith(f"MLflow store sqlite:///{tmp_path / 'runs.db'}: ")
+
+
+def test_no_credentials_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@{address}")
+    finding = _store(Project(tmp_path))
+    assert not finding.fine
+    assert finding.found.startswith(f"MLflow store http://{address}: ")
+    assert "secret" not in finding.found
