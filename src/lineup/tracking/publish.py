@@ -82,7 +82,7 @@ def publish(
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     run_ids: dict[str, str] = {}
     models: Models = {}
-    experiments: dict[str, str] = {}
+    looked_at: set[str] = set()
     records = list(records)
     _check_whole(records)
     if run_id is None and is_published(root, records, champion):
@@ -90,11 +90,10 @@ def publish(
         return
     with store_errors_as_one_line(tracking_uri(root), "; the records are whole, publish again later"):
         for record in records:
-            data = record.header.data.name
-            client, experiment = open_store(root, data)
-            if data not in experiments:
+            client, experiment = open_store(root, record.header.data.name)
+            if experiment not in looked_at:
                 end_dead_runs(client, experiment)
-            experiments[data] = experiment
+                looked_at.add(experiment)
             given = run_id if record is records[-1] else None
             run, outcome = _publish_record(client, experiment, record, models, given)
             _link_members(client, run, record, run_ids)
