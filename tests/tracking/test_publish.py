@@ -18,12 +18,12 @@ from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Run
 
 from lineup.committee.build import build_committee
-from lineup.committee.model import read_analysis
+from lineup.committee.model import COMMITTEE, read_analysis
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.errors import LineupError
 from lineup.records.machine import this_machine
-from lineup.records.record import MODEL, PREDICTIONS, Record
+from lineup.records.record import CONFUSION, MODEL, PREDICTIONS, Record
 from lineup.tracking.live import LiveRun
 from lineup.tracking.publish import PUBLISHING, publish, publish_folder
 from lineup.tracking.runs import ATTEMPT, DIGEST, KEY, PROCESS, epoch_metrics, log_metrics
@@ -484,19 +484,34 @@ def test_pages_of_an_evaluation_go_into_a_run(root: Path, tmp_path: Path) -> Non
     assert files_of(client, run_id) == ["evaluation/leaderboard.md"]
 
 
-@pytest.mark.parametrize("name", [MODEL, PREDICTIONS])
-def test_record_without_its_large_files_is_named(published: Published, root: Path, tmp_path: Path, name: str) -> None:
-    """A fresh clone has the small files alone."""
-    folder = tmp_path / "one"
-    shutil.copytree(published.records["one"].folder, folder)
-    record = dataclasses.replace(published.records["one"], folder=folder)
-    if (folder / name).is_dir():
-        shutil.rmtree(folder / name)
+def copy_of(record: Record, folder: Path) -> Record:
+    """Copy a record into a folder."""
+    copy = shutil.copytree(record.folder, folder / record.folder.name)
+    return dataclasses.replace(record, folder=copy)
+
+
+@pytest.mark.parametrize("name", [MODEL, PREDICTIONS, CONFUSION])
+def test_record_without_a_file_is_named(published: Published, root: Path, tmp_path: Path, name: str) -> None:
+    """A fresh clone has the small files alone, and one of those may be lost. The store has no part in it."""
+    record = copy_of(published.records["one"], tmp_path)
+    if (record.folder / name).is_dir():
+        shutil.rmtree(record.folder / name)
     else:
-        (folder / name).unlink()
+        (record.folder / name).unlink()
     with pytest.raises(LineupError, match=rf"one: no {name} here; make the record anew \(dvc repro\)"):
         publish(root, [published.records["two"], record], tell=lambda line: None)
     assert runs_of(root, published.records["two"]) == []
+
+
+def test_record_that_cannot_be_read_is_named(published: Published, root: Path, tmp_path: Path) -> None:
+    one, pair = (copy_of(published.records[name], tmp_path) for name in ("one", "pair"))
+    (pair.folder / MODEL / COMMITTEE).unlink()
+    with pytest.raises(LineupError, match=rf"pair: no {MODEL}/{COMMITTEE} here; make the record anew"):
+        publish(root, [pair], tell=lambda line: None)
+    (one.folder / CONFUSION).unlink()
+    (one.folder / CONFUSION).mkdir()
+    with pytest.raises(LineupError, match=rf"one/{CONFUSION}: cannot be read \(Is a directory\)$"):
+        publish(root, [one], tell=lambda line: None)
 
 
 def test_store_out_of_reach_is_one_error(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineup.committee.model import ANALYSIS, read_analysis
+from lineup.committee.model import ANALYSIS, COMMITTEE, read_analysis
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 PUBLISHING = "lineup.publishing"
 
+FILES = (files.HEADER, files.HISTORY, files.METRICS, files.PREDICTIONS, files.CONFUSION, files.RUNTIME)
+"""What of a record goes into its run as it is."""
+
 
 def publish(
     root: Path,
@@ -77,7 +80,7 @@ def publish(
     Raises
     ------
     LineupError
-        If a record lacks its predictions or its model, or the store cannot be reached or refuses something.
+        If a record lacks a file, or the store cannot be reached or refuses something.
     """
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     run_ids: dict[str, str] = {}
@@ -123,11 +126,20 @@ def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
 
 
 def _check_whole(records: Iterable[Record]) -> None:
-    """Refuse records whose large files are not here, as in a fresh clone: git holds the small ones alone."""
+    """Refuse records of which a file is missing or cannot be read: in a fresh clone the large ones, which git lacks.
+
+    It is said before the store is opened, whose errors say that the records are whole.
+    """
     for record in records:
-        absent = [name for name in (files.PREDICTIONS, files.MODEL) if not (record.folder / name).exists()]
+        model = [f"{files.MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [files.MODEL]
+        absent = [name for name in (*FILES, *model) if not (record.folder / name).exists()]
         if absent:
             raise LineupError(f"{record.folder}: no {' and no '.join(absent)} here; make the record anew (dvc repro)")
+        for path in (record.folder / name for name in FILES):
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                raise LineupError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _without(record: Record, models: Models) -> str:
@@ -266,7 +278,7 @@ def _write_artifacts(record: Record, folder: Path) -> None:
     from lineup.figures.save import save_png  # imports matplotlib, which takes a second
 
     (folder / "record").mkdir()
-    for name in (files.HEADER, files.HISTORY, files.METRICS, files.PREDICTIONS, files.CONFUSION, files.RUNTIME):
+    for name in FILES:
         (folder / "record" / name).write_bytes((record.folder / name).read_bytes())
     (folder / "classification_report.txt").write_text(_classification_report(record), encoding="utf-8")
     for name, figure in figures_of(record).items():
