@@ -203,16 +203,31 @@ class NetworkRecipe(Fit, Recipe):
         return self
 
 
-def _check_repeat(name: str, recipe: Recipe, models: Mapping[str, Recipe]) -> None:
-    """Refuse ``<model>_seed<n>`` if it is not that model with that seed: the two are taken for one, see `seeds`."""
+def _repeated(section: str, name: str, known: Mapping[str, object]) -> tuple[str, int] | None:
+    """Return which entry of a section another one repeats by its name, and with which seed; None if it is no repeat."""
     seed = seed_of(name)
     if seed is None:
+        return None
+    base, kind = base_name(name), section.removesuffix("s")
+    if seed_of(base) is not None:
+        raise ValueError(f"{section}.{name}: {base} is a repeat itself; expected {base_name(base)}_seed{seed}")
+    if name != f"{base}_seed{seed}":
+        raise ValueError(f"{section}.{name}: expected the name {base}_seed{seed}, without zeros before the seed")
+    if base not in known:
+        raise ValueError(f"{section}.{name}: repeats {base} by its name, and there is no such {kind}")
+    return base, seed
+
+
+def _check_repeat(name: str, recipe: Recipe, models: Mapping[str, Recipe]) -> None:
+    """Refuse ``<model>_seed<n>`` if it is not that model with that seed: the two are taken for one, see `seeds`."""
+    repeated = _repeated("models", name, models)
+    if repeated is None:
         return
-    base = base_name(name)
-    if base not in models:
-        raise ValueError(f"models.{name}: repeats {base} by its name, and there is no such model")
+    base, seed = repeated
     if recipe.seed != seed:
         raise ValueError(f"models.{name}.seed = {recipe.seed}: expected {seed}, as the name says")
+    if seed == models[base].seed:
+        raise ValueError(f"models.{name}.seed = {seed}: {base} has this seed already; expected another one")
     if dataclasses.replace(recipe, seed=models[base].seed) != models[base]:
         raise ValueError(f"models.{name}: repeats {base} by its name; expected the same settings but for the seed")
 
@@ -326,12 +341,10 @@ def _check_members(name: str, committee: Committee, models: Mapping[str, Archite
 
 def _check_committee_repeat(name: str, committee: Committee, committees: Mapping[str, Committee]) -> None:
     """Refuse ``<committee>_seed<n>`` if it is not that committee of the members with that seed."""
-    seed = seed_of(name)
-    if seed is None:
+    repeated = _repeated("committees", name, committees)
+    if repeated is None:
         return
-    base = base_name(name)
-    if base not in committees:
-        raise ValueError(f"committees.{name}: repeats {base} by its name, and there is no such committee")
+    base, seed = repeated
     original = committees[base]
     if not isinstance(original.members, list):
         raise ValueError(f"committees.{name}: repeats {base} by its name; expected one whose members are named")
