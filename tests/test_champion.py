@@ -10,46 +10,60 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineup.champion import Answers, choose, rank, read_champion, write_champion
+from lineup.champion import choose, rank, read_champion, write_champion
+from lineup.committee.gather import Answers
 from lineup.errors import LineupError
-from lineup.records.record import Predictions, Record
+from lineup.records.record import TEXT_LIMIT, Predictions, Record
 from tests.make_records import make_record, random_predictions
 
 
-def answers(correct: list[bool], *, first: int = 0, sure: float = 0.8) -> Answers:
-    """Return answers of two classes, right or wrong, on consecutive images of class 0."""
-    probabilities = np.array([[sure, 1 - sure] if right else [1 - sure, sure] for right in correct])
-    return Answers(np.arange(first, first + len(correct)), np.zeros(len(correct), dtype=int), probabilities)
+def answer(correct: list[bool], sure: float = 0.8) -> list[list[float]]:
+    """Return the answers of a candidate, of two classes, right or wrong on images of class 0."""
+    return [[sure, 1 - sure] if right else [1 - sure, sure] for right in correct]
+
+
+def holdout(*candidates: list[list[float]]) -> Answers:
+    """Return the answers of all candidates."""
+    images = len(candidates[0])
+    return Answers(np.arange(images), np.zeros(images, dtype=int), np.array(candidates))
 
 
 def test_the_highest_accuracy_or_the_lowest_loss() -> None:
-    candidates = {
-        "bold": answers([True, True, True, False], sure=0.999),
-        "wise": answers([True, True, False, False], sure=0.6),
-    }
-    assert list(rank(candidates, "accuracy")[0]) == ["bold", "wise"]
-    values, shared = rank(candidates, "loss")
+    bold, wise = answer([True, True, True, False], sure=0.999), answer([True, True, False, False], sure=0.6)
+    assert rank(["bold", "wise"], holdout(bold, wise), "accuracy") == {"bold": 0.75, "wise": 0.5}
+    values = rank(["bold", "wise"], holdout(bold, wise), "loss")
     assert list(values) == ["wise", "bold"]
     assert values["wise"] == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2)
-    assert list(shared) == [0, 1, 2, 3]
 
 
 def test_of_equals_the_first() -> None:
-    same = {name: answers([True, False]) for name in ("b", "a", "c")}
-    assert list(rank(same, "accuracy")[0]) == ["b", "a", "c"]
-    assert list(rank(same, "loss")[0]) == ["b", "a", "c"]
+    same = holdout(*[answer([True, False])] * 3)
+    assert list(rank(["b", "a", "c"], same, "accuracy")) == ["b", "a", "c"]
+    assert list(rank(["b", "a", "c"], same, "loss")) == ["b", "a", "c"]
 
 
-def test_only_images_that_all_held_out_count() -> None:
-    candidates = {
-        "wide": answers([False, False, True, True]),  # 0 to 3, of which the last two count
-        "narrow": answers([True, False], first=2),
+def test_only_images_that_all_held_out_count(tmp_path: Path) -> None:
+    wide, narrow = random_predictions(1, range(12)), random_predictions(2, [7, 3, 5])
+    found = [make_record(tmp_path / "wide", wide), make_record(tmp_path / "narrow", narrow)]
+    champion = choose(found, rule("accuracy"))
+    assert champion.images == 3
+    shares = {
+        "wide": np.mean(wide.val_probabilities[[7, 3, 5]].argmax(axis=1) == narrow.val_labels),
+        "narrow": np.mean(narrow.val_probabilities.argmax(axis=1) == narrow.val_labels),
     }
-    values, shared = rank(candidates, "accuracy")
-    assert values == {"wide": 1.0, "narrow": 0.5}
-    assert list(shared) == [2, 3]
-    with pytest.raises(LineupError, match="no validation image was held out by all"):
-        rank({"wide": answers([True]), "other": answers([True], first=5)}, "accuracy")
+    assert champion.validation == shares
+    assert champion.val_accuracy == max(shares.values())
+
+
+def test_candidates_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    found = records(tmp_path)
+    data = dataclasses.replace(found[1].header.data, fingerprint="f" * 64)
+    elsewhere = make_record(tmp_path / "elsewhere", random_predictions(1), data=data)
+    with pytest.raises(LineupError, match=r"^champion: elsewhere was made from other data or another split than a; "):
+        choose([*found, elsewhere], rule("loss"))
+    other = make_record(tmp_path / "other", random_predictions(1, [1, 40]))
+    with pytest.raises(LineupError, match=r"^champion: a was trained on 1 of the 2 images that other held out; "):
+        choose([*found, other], rule("loss"))
 
 
 def records(folder: Path, change: Any = lambda predictions: predictions) -> list[Record]:
@@ -107,5 +121,8 @@ def test_the_file_is_read_as_written_and_refused_otherwise(tmp_path: Path) -> No
         path.write_text(text, encoding="utf-8")
         with pytest.raises(LineupError, match=r"champion\.json: "):
             read_champion(path)
+    path.write_bytes(b" " * (TEXT_LIMIT + 1))
+    with pytest.raises(LineupError, match=rf"champion\.json: {TEXT_LIMIT + 1} bytes; expected at most {TEXT_LIMIT}"):
+        read_champion(path)
     with pytest.raises(LineupError, match="cannot be read"):
         read_champion(tmp_path / "none.json")

@@ -2,25 +2,28 @@
 
 The best of many looks better on the images that it was chosen by than it is: its score there, less its score on the
 test images, is what choosing cost. Only the validation images choose. The test images score the one that was chosen.
+
+A committee whose members are the best so many of the line-up has an advantage that is no merit: its members were chosen
+by these images, too. Whatever else is fitted for a committee is cross-fitted.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as checked_dataclass
+from pydantic.dataclasses import dataclass
 
+from lineup.committee.gather import Answers, gather
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import CLIP
 from lineup.files import replacing_file
-from lineup.records.record import Record
+from lineup.records.record import TEXT_LIMIT, Record
 
 if TYPE_CHECKING:
     from lineup.config import ChampionRule
@@ -29,24 +32,7 @@ RUNNERS_UP = 5
 """How many candidates are listed beside the champion."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What a candidate answers on validation images.
-
-    Parameters
-    ----------
-    indices : ndarray of shape (n,)
-        Which of the training images they are; all of them held out by the candidate.
-    labels : ndarray of shape (n,)
-    probabilities : ndarray of shape (n, k)
-    """
-
-    indices: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
-
-
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Champion:
     """Who was chosen, how, and at what cost: ``reports/champion.json``.
 
@@ -77,37 +63,29 @@ class Champion:
     cost: float
 
 
-def rank(answers: Mapping[str, Answers], metric: str) -> tuple[dict[str, float], np.ndarray]:
+def rank(names: Sequence[str], holdout: Answers, metric: str) -> dict[str, float]:
     """Rank candidates on the images that all of them held out.
 
     Parameters
     ----------
-    answers : mapping of str to Answers
-        By name; the test images have no way in.
+    names : sequence of str
+        Of the candidates.
+    holdout : Answers
+        Of all of them, in the same order; the test images have no way in.
     metric : {"accuracy", "loss"}
         The highest accuracy, or the lowest mean negative log-likelihood, in nats. Of equals, the first.
 
     Returns
     -------
-    values : dict of str to float
+    dict of str to float
         Best first.
-    shared : ndarray
-        The indices of the images.
-
-    Raises
-    ------
-    LineupError
-        If there is no image that all candidates held out.
     """
-    shared = min((answer.indices for answer in answers.values()), key=len)
-    for answer in answers.values():
-        shared = shared[np.isin(shared, answer.indices)]
-    if not len(shared):
-        raise LineupError("champion: no validation image was held out by all candidates; they cannot be compared")
-    measure = _accuracy if metric == "accuracy" else _loss
-    values = {name: measure(_restricted(answer, shared)) for name, answer in answers.items()}
-    sign = -1 if metric == "accuracy" else 1
-    return dict(sorted(values.items(), key=lambda item: sign * item[1])), shared
+    measure, sign = (_accuracy, -1) if metric == "accuracy" else (_loss, 1)
+    values = {
+        name: measure(probabilities, holdout.labels)
+        for name, probabilities in zip(names, holdout.probabilities, strict=True)
+    }
+    return dict(sorted(values.items(), key=lambda item: sign * item[1]))
 
 
 def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
@@ -119,22 +97,30 @@ def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
         All models and committees of the pipeline.
     rule : ChampionRule
         From ``params.yaml``.
+
+    Raises
+    ------
+    LineupError
+        If there are none to choose from, or they cannot be compared: see `lineup.committee.gather.gather`.
     """
     wanted = {"models": ("network", "classical"), "committees": ("committee",)}
     candidates = [record for record in records if record.header.kind in wanted.get(rule.among, (record.header.kind,))]
     if not candidates:
         raise LineupError(f"champion.among = {rule.among!r}: params.yaml has none of these")
-    answers = {record.header.name: _answers(record) for record in candidates}
-    values, shared = rank(answers, rule.metric)
+    holdout, _ = gather("champion", candidates)
+    names = [record.header.name for record in candidates]
+    values = rank(names, holdout, rule.metric)
     name = next(iter(values))
-    record = next(record for record in candidates if record.header.name == name)
-    val_accuracy, test_accuracy = _accuracy(_restricted(answers[name], shared)), record.metrics["test_accuracy"]
+    place = names.index(name)
+    record = candidates[place]
+    val_accuracy = _accuracy(holdout.probabilities[place], holdout.labels)
+    test_accuracy = record.metrics["test_accuracy"]
     return Champion(
         name=name,
         key=record.header.key,
         metric=rule.metric,
         candidates=len(candidates),
-        images=len(shared),
+        images=len(holdout.labels),
         validation=dict(list(values.items())[: RUNNERS_UP + 1]),
         val_accuracy=val_accuracy,
         test_accuracy=test_accuracy,
@@ -154,9 +140,11 @@ def read_champion(path: Path) -> Champion:
     Raises
     ------
     LineupError
-        If the file cannot be read or is not of this format.
+        If the file cannot be read, is too large or is not of this format.
     """
     try:
+        if path.stat().st_size > TEXT_LIMIT:
+            raise LineupError(f"{path}: {path.stat().st_size} bytes; expected at most {TEXT_LIMIT}")
         return TypeAdapter(Champion).validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise LineupError(f"{path}: cannot be read: {error}") from error
@@ -166,22 +154,10 @@ def read_champion(path: Path) -> Champion:
         raise LineupError(f"{path}: {where}: {problem['msg']}") from error
 
 
-def _answers(record: Record) -> Answers:
-    predictions = record.predictions()
-    return Answers(predictions.val_indices, predictions.val_labels, predictions.val_probabilities)
+def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
-def _restricted(answers: Answers, shared: np.ndarray) -> Answers:
-    """Return the answers on some of the images, in the order of these."""
-    position = {int(index): row for row, index in enumerate(answers.indices)}
-    rows = [position[int(index)] for index in shared]
-    return Answers(shared, answers.labels[rows], answers.probabilities[rows])
-
-
-def _accuracy(answers: Answers) -> float:
-    return float(np.mean(answers.probabilities.argmax(axis=1) == answers.labels))
-
-
-def _loss(answers: Answers) -> float:
-    of_actual = answers.probabilities[np.arange(len(answers.labels)), answers.labels].astype(np.float64)
+def _loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    of_actual = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.clip(of_actual, CLIP, 1 - CLIP)).mean())

@@ -1,7 +1,7 @@
-"""Bring the members' stored answers together, image by image.
+"""Bring the stored answers of several records together, image by image.
 
-What a committee is fitted on are images that all its members held out: never a test image, nor one that a member was
-trained on. Here is where that is seen to.
+A committee is fitted on images that all its members held out, and the champion chosen by those that all candidates held
+out: never by a test image, nor by one that any of them was trained on. Here is where that is seen to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lineup.records.record import Predictions, Record
 
 @dataclass(frozen=True)
 class Answers:
-    """What all members answer for the same images.
+    """What several models or committees answer for the same images, of a committee its members.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Answers:
         Positions of the images, among the training images or among the test images.
     labels : ndarray of uint8, shape (n,)
         Actual classes.
-    probabilities : ndarray of float32, shape (members, n, classes)
+    probabilities : ndarray of float32, shape (records, n, classes)
         Rows sum to one.
     """
 
@@ -34,26 +34,26 @@ class Answers:
     probabilities: np.ndarray
 
 
-def gather(committee: str, records: Sequence[Record]) -> tuple[Answers, Answers]:
-    """Return the answers on the images that all members held out, and on the test images.
+def gather(purpose: str, records: Sequence[Record]) -> tuple[Answers, Answers]:
+    """Return the answers on the images that all records held out, and on the test images.
 
-    Members may have held out different shares of the training images. The split is nested, so the images that all of
-    them held out are those of the smallest share; on the others a member's answer would be one on its training images.
+    They may have held out different shares of the training images. The split is nested, so the images that all of
+    them held out are those of the smallest share; on the others an answer would be one on training images.
 
     Parameters
     ----------
-    committee : str
-        What errors begin with, such as ``committee report_a``.
+    purpose : str
+        What errors begin with: ``committee report_a``, ``champion``.
     records : sequence of Record
-        Of the members, at least one.
+        Of the members or the candidates, at least one.
 
     Raises
     ------
     LineupError
-        If a member has other data or another split than the first, or was trained on an image that the member with
-        the smallest hold-out held out.
+        If one has other data or another split than the first, or was trained on an image that the one with the
+        smallest hold-out held out.
     """
-    _check_same_data(committee, records)
+    _check_same_data(purpose, records)
     predictions = [record.predictions() for record in records]
     smallest = min(range(len(records)), key=lambda number: len(predictions[number].val_indices))
     first = predictions[smallest]
@@ -62,15 +62,15 @@ def gather(committee: str, records: Sequence[Record]) -> tuple[Answers, Answers]
         rows = _rows(member.val_indices, first.val_indices)
         if (rows < 0).any():
             raise LineupError(
-                f"{committee}: {record.folder.name} was trained on {(rows < 0).sum():,} of the {len(rows):,} images"
-                f" that {records[smallest].folder.name} held out; nothing is fitted on images that a member was"
-                " trained on"
+                f"{purpose}: {record.folder.name} was trained on {(rows < 0).sum():,} of the {len(rows):,} images"
+                f" that {records[smallest].folder.name} held out; nothing is fitted or chosen by images"
+                " that one of them was trained on"
             )
         same = np.array_equal(member.val_labels[rows], first.val_labels)
         if not (same and _same_test_images(member, first)):
             raise LineupError(
-                f"{committee}: {record.folder.name} has other labels or test images than"
-                f" {records[smallest].folder.name}; train both anew"
+                f"{purpose}: {record.folder.name} has other labels or test images than"
+                f" {records[smallest].folder.name}; make both anew (dvc repro)"
             )
         held_out.append(member.val_probabilities[rows])
     tested = np.stack([member.test_probabilities for member in predictions])
@@ -92,12 +92,12 @@ def _same_test_images(one: Predictions, other: Predictions) -> bool:
     return np.array_equal(one.test_indices, other.test_indices) and np.array_equal(one.test_labels, other.test_labels)
 
 
-def _check_same_data(committee: str, records: Sequence[Record]) -> None:
+def _check_same_data(purpose: str, records: Sequence[Record]) -> None:
     first = records[0]
     for record in records[1:]:
         data, expected = record.header.data, first.header.data
         if (data.fingerprint, data.classes) != (expected.fingerprint, expected.classes):
             raise LineupError(
-                f"{committee}: {record.folder.name} was trained on other data or another split"
-                f" than {first.folder.name}; train both on the same"
+                f"{purpose}: {record.folder.name} was made from other data or another split"
+                f" than {first.folder.name}; make both anew (dvc repro)"
             )
