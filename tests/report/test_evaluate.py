@@ -101,6 +101,15 @@ def test_tables_have_every_run_every_pair_and_every_class(records: list[Record],
     assert set(classes["run"]) == set(runs["name"])
 
 
+def test_pairs_of_models_are_found_in_any_order_of_the_runs(tmp_path: Path) -> None:
+    """A repeat may stand before its model, so that models come in another order than their first runs."""
+    evaluate([make_run(tmp_path / "runs", name, 800) for name in ("a_seed2", "b", "a")], tmp_path / "pages")
+    pairs = pd.read_csv(tmp_path / "pages" / "pairs.csv")
+    assert list(zip(pairs["a"], pairs["b"], strict=True)) == [("a_seed2", "b"), ("a_seed2", "a"), ("b", "a")]
+    assert pairs["p_holm_models"].notna().tolist() == [False, False, True]
+    assert pairs["p_holm_models"][2] == pairs["p"][2]  # the only pair of models
+
+
 def test_the_page_says_what_was_found(comparison: Comparison, pages: Path) -> None:
     page = (pages / "evidence.md").read_text()
     assert "This is generated data: these figures say nothing about Fashion-MNIST." in page

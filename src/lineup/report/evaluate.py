@@ -81,10 +81,11 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
 
 def _pairs(comparison: Comparison) -> pd.DataFrame:
     """Return a row for each pair of runs; the correction among models is for those of their first runs alone."""
-    among_models = {(pair.a, pair.b): pair.p_holm for pair in comparison.pairs}
+    # Without their order: a repeat before its model in params.yaml turns a pair of first runs.
+    among_models = {frozenset((pair.a, pair.b)): pair.p_holm for pair in comparison.pairs}
     frame = pd.DataFrame(comparison.run_pairs, columns=[field.name for field in fields(Pair)])
     frame = frame.rename(columns={"p_holm": "p_holm_runs"})
-    frame["p_holm_models"] = [among_models.get(key, math.nan) for key in zip(frame["a"], frame["b"], strict=True)]
+    frame["p_holm_models"] = [among_models.get(frozenset((pair.a, pair.b)), math.nan) for pair in comparison.run_pairs]
     shares = ["difference", "low", "high"]
     frame[shares] = frame[shares].round(6)
     for name in ("p", "p_holm_runs", "p_holm_models"):
