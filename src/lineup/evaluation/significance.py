@@ -31,11 +31,11 @@ class Pair:
     difference : float
         Accuracy of ``a`` less that of ``b``, a share from -1 to 1.
     low, high : float
-        Bounds of the difference, see :func:`paired_bootstrap`.
+        Bounds of its 95 % interval, by the paired bootstrap over images.
     a_only, b_only : int
         Number of images that only the one of them classifies correctly.
     p : float
-        See :func:`mcnemar_exact`.
+        Two-sided p-value of McNemar's exact test; 1 if the two are right on the same images.
     p_holm : float
         ``p`` adjusted for all the pairs that were compared with this one, see :func:`holm`.
     """
@@ -78,39 +78,6 @@ class SeedSpread:
     sampling_error: float
 
 
-def mcnemar_exact(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> tuple[int, int, float]:
-    """Test whether two models are equally often right.
-
-    Parameters
-    ----------
-    correct_a, correct_b : ndarray of bool, shape (n,)
-        For each image, the same in both, whether the model classifies it correctly.
-
-    Returns
-    -------
-    a_only, b_only : int
-        Number of images that only the one of them classifies correctly.
-    p : float
-        Two-sided p-value; 1 if the models are right on the same images.
-
-    Raises
-    ------
-    LineupError
-        If the arrays are not of booleans or of the same length, or empty.
-
-    Notes
-    -----
-    Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-    Psychometrika 12 (1947), 153-157, without his approximation: were the models equally good, each of the
-    a_only + b_only images would fall to either with probability 1/2, so that p is twice the lower tail of that
-    binomial distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich,
-    "Approximate statistical tests for comparing supervised classification learning algorithms", Neural Computation 10
-    (1998), 1895-1923. The training is taken as given: the test says nothing of other seeds.
-    """
-    a_only, b_only, _ = _counts(correct_a, correct_b)
-    return a_only, b_only, _two_sided(a_only, b_only)
-
-
 def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
     """Adjust p-values for their number, so that one level holds for all of them together.
 
@@ -147,44 +114,6 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
     return adjusted
 
 
-def paired_bootstrap(
-    correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return an interval of the difference in accuracy of two models.
-
-    Parameters
-    ----------
-    correct_a, correct_b : ndarray of bool, shape (n,)
-        For each image, the same in both, whether the model classifies it correctly.
-    confidence : float, optional
-        Coverage of the interval, between 0 and 1. Default: 0.95.
-
-    Returns
-    -------
-    low, high : float
-        Bounds of the accuracy of ``a`` less that of ``b``, from -1 to 1.
-
-    Raises
-    ------
-    LineupError
-        If the arrays are not of booleans or of the same length, or empty; if ``confidence`` is not between 0 and 1.
-
-    Notes
-    -----
-    The percentile interval of B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13,
-    over images drawn anew with replacement, each with both answers to it; of all resamples that there are (the "ideal
-    bootstrap"), so that no random numbers enter. Each drawn image adds 1, 0 or -1 to the difference in right answers,
-    and the distribution of the sum of n such steps is the n-th power of that of one step, in the sense of convolution:
-    a power of numbers after a Fourier transform.
-
-    It estimates how large the difference is and is no test: an interval that just excludes 0 can go with an exact p of
-    a little over 0.05.
-    """
-    if not 0 < confidence < 1:
-        raise LineupError(f"bootstrap: confidence is {confidence}; expected a number between 0 and 1, such as 0.95")
-    return _interval(*_counts(correct_a, correct_b), confidence)
-
-
 def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
     """Compare every model with every other.
 
@@ -216,7 +145,7 @@ def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
     counts = [(int(only[i, j]), int(only[j, i])) for i, j in combinations(range(m), 2)]
     p_values = [_two_sided(a_only, b_only) for a_only, b_only in counts]
     return [
-        Pair(a, b, (a_only - b_only) / n, *_interval(a_only, b_only, n, 0.95), a_only, b_only, p, p_holm)
+        Pair(a, b, (a_only - b_only) / n, *_interval(a_only, b_only, n), a_only, b_only, p, p_holm)
         for (a, b), (a_only, b_only), p, p_holm in zip(
             combinations(names, 2), counts, p_values, holm(p_values).tolist(), strict=True
         )
@@ -300,14 +229,28 @@ def _check(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], a: str, b
         raise LineupError(f"{b}: answers to {len(correct_b)} images, but {a} to {len(correct_a)}; compare on the same")
 
 
-def _counts(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Return how many images only the one model has right, only the other, and how many there are."""
-    _check(correct_a, correct_b, "a", "b")
-    return int(np.sum(correct_a & ~correct_b)), int(np.sum(correct_b & ~correct_a)), len(correct_a)
-
-
 def _two_sided(a_only: int, b_only: int) -> float:
-    """Return the two-sided p-value of a split of a_only + b_only tosses of a fair coin."""
+    """Return the p-value of McNemar's exact test of whether two models are equally often right.
+
+    Parameters
+    ----------
+    a_only, b_only : int
+        Number of images that only the one of them classifies correctly.
+
+    Returns
+    -------
+    float
+        Two-sided; 1 if the models are right on the same images.
+
+    Notes
+    -----
+    Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12 (1947), 153-157, without his approximation: were the models equally good, each of the
+    a_only + b_only images would fall to either with probability 1/2, so that p is twice the lower tail of that
+    binomial distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich,
+    "Approximate statistical tests for comparing supervised classification learning algorithms", Neural Computation 10
+    (1998), 1895-1923. The training is taken as given: the test says nothing of other seeds.
+    """
     tosses = a_only + b_only
     steps = np.arange(min(a_only, b_only))
     # Logarithms, since the number of ways soon leaves the range of floats: log C(n, i + 1) = log C(n, i) + log(...).
@@ -316,8 +259,32 @@ def _two_sided(a_only: int, b_only: int) -> float:
     return min(1.0, 2 * float(tail))
 
 
-def _interval(a_only: int, b_only: int, n: int, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of the mean of n steps of 1, -1 or 0, drawn with the frequencies of the images."""
+def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
+    """Return a 95 % interval of the difference in accuracy of two models, by the bootstrap over images.
+
+    Parameters
+    ----------
+    a_only, b_only : int
+        Number of images that only the one of them classifies correctly.
+    n : int
+        Number of all images, at least 1.
+
+    Returns
+    -------
+    low, high : float
+        Bounds of the accuracy of ``a`` less that of ``b``, from -1 to 1.
+
+    Notes
+    -----
+    The percentile interval of B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13,
+    over images drawn anew with replacement, each with both answers to it; of all resamples that there are (the "ideal
+    bootstrap"), so that no random numbers enter. Each drawn image adds 1, 0 or -1 to the difference in right answers,
+    and the distribution of the sum of n such steps is the n-th power of that of one step, in the sense of convolution:
+    a power of numbers after a Fourier transform.
+
+    It estimates how large the difference is and is no test: an interval that just excludes 0 can go with an exact p of
+    a little over 0.05.
+    """
     # Sums far from their mean have no probability that a float would show, so ten standard deviations do: of a sum each
     # step of which has at most the variance (a_only + b_only) / n. Few steps make no normal distribution, hence the 64.
     size = min(2 * n + 1, 2 ** math.ceil(math.log2(20 * math.sqrt(a_only + b_only) + 64)))
@@ -325,6 +292,5 @@ def _interval(a_only: int, b_only: int, n: int, confidence: float) -> tuple[floa
     turns = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
     step = (n - a_only - b_only + a_only * turns + b_only / turns) / n
     below = np.cumsum(np.fft.irfft(step**n / turns**first, size))
-    tail = (1 - confidence) / 2
-    low, high = np.searchsorted(below, [tail, 1 - tail]) + first
-    return int(low) / n, int(min(high, n)) / n
+    low, high = np.searchsorted(below, [0.025, 0.975]) + first
+    return int(low) / n, int(high) / n

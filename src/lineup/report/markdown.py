@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lineup.data.datasets import find_dataset
@@ -85,10 +85,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def _versions(libraries: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in sorted(libraries.items()))
 
 
 def _counted(texts: Iterable[str]) -> str:
