@@ -123,6 +123,8 @@ def test_the_page_says_what_was_found(comparison: Comparison, pages: Path) -> No
     assert "| cnn | 3 | 0.9200 | 0.0084 | 0.9111 | 0.9278 | 0.0090 |" in page
     for name in (*FIGURES[1:], *TABLES):
         assert name in page
+    assert "first of all `cnn`. Each has its own, the 900 images that it held out itself" in page
+    assert "its members were chosen by the same images" in page
     # By validation the means are .9200 and .9156, so that the first run of cnn is shown.
     assert comparison.by_validation()[0].name == "cnn"
     assert "Each class against the rest, by `cnn`" in page

@@ -54,7 +54,11 @@ class Comparison:
         return {entry.name: entry.base.metrics["test_accuracy"] for entry in self.entries}
 
     def by_validation(self) -> list[Entry]:
-        """Return the entries, the highest mean accuracy on validation images first; equals by name."""
+        """Return the entries, the highest mean accuracy on validation images first; equals by name.
+
+        Each is scored on the images that it held out itself, which are not the same for all. It is good for the choice
+        of what to show, not for that of the best: see `lineup.champion`.
+        """
         return sorted(self.entries, key=lambda entry: (-entry.mean("val_accuracy"), entry.name))
 
 

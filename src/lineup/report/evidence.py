@@ -52,7 +52,7 @@ def evidence_markdown(comparison: Comparison, best: Entry) -> str:
     comparison : Comparison
         See :func:`lineup.report.compare.compare`.
     best : Entry
-        The model whose classes and reliability are shown.
+        The model whose classes and reliability are shown, the first of :meth:`Comparison.by_validation`.
 
     Returns
     -------
@@ -232,13 +232,25 @@ def _probabilities(comparison: Comparison, best: Entry) -> list[str]:
         "## Can the probabilities be believed?",
         _READING,
         table(["model", *_PROBABILITIES], rows, ["model"]),
-        f"`{best.name}`, the model with the highest accuracy on validation images: points below the line are"
-        " overconfident.",
+        _shown(comparison, best),
+        f"`{best.name}`: points below the line are overconfident.",
         f"![{best.name}: is it right as often as it is sure?](reliability.png)",
-        "The best by validation of each kind, and the next: how the accuracy rises if only the surest images are"
-        " answered.",
+        "The first of each kind, and the next: how the accuracy rises if only the surest images are answered.",
         "![Answering only where sure](selective.png)",
     ]
+
+
+def _shown(comparison: Comparison, best: Entry) -> str:
+    """Return which models the figures show, and what that does not say."""
+    counts = sorted({entry.base.header.data.validation_images for entry in comparison.entries})
+    return (
+        "The figures show those with the highest mean accuracy on validation images, first of all"
+        f" `{best.name}`. Each has its own, the {' or '.join(f'{count:,}' for count in counts)} images that it held"
+        " out itself, so that this says what to draw and not who is best: the champion (`champion.json`) is chosen by"
+        " the rule in `params.yaml` on images that all candidates held out, and may be another. Here as there a"
+        " committee whose members are the `best` of the line-up looks better by validation than it is: its rule is"
+        " cross-fitted, but its members were chosen by the same images."
+    )
 
 
 def _classes(comparison: Comparison, best: Entry) -> list[str]:
