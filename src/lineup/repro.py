@@ -130,8 +130,9 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     for stage in order:  # an edge leads from a stage to one it depends on, which stands before it
         if any(needed in wanted for needed in graph.successors(stage)):
             wanted.add(stage)
+    # By name: an address is relative to the working directory.
     return {
-        stage.addressing: {needed.addressing for needed in graph.successors(stage) if needed in wanted}
+        stage.name: {needed.name for needed in graph.successors(stage) if needed in wanted}
         for stage in order
         if stage in wanted
     }

@@ -87,6 +87,12 @@ def test_a_pipeline_that_dvc_cannot_read_is_one_line(workspace: Path, name: str,
     assert said in told_of_dvc(workspace)
 
 
+def test_stages_have_their_names_in_a_subfolder_too(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / "notebooks").mkdir()
+    monkeypatch.chdir(workspace / "notebooks")
+    assert stages_to_run(workspace) == {"odd": set()}
+
+
 def test_a_folder_without_a_dvc_repository_is_one_line(tmp_path: Path) -> None:
     assert "not inside of a DVC repository" in told_of_dvc(tmp_path)
 
