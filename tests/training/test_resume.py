@@ -31,14 +31,13 @@ RECIPE = NetworkRecipe(
 
 
 FINETUNED = dataclasses.replace(RECIPE, epochs=2, finetune=Fit(epochs=2, batch_size=32, learning_rate=0.0001))
-STOPPED_EARLY = NetworkRecipe(
-    epochs=40,
-    batch_size=32,
-    learning_rate=0.01,
+STOPPED_EARLY = dataclasses.replace(
+    RECIPE,
     family="dense",
     architecture="shallow_nn",
-    validation=0.2,
-    seed=1,
+    pretrain=None,
+    epochs=40,
+    learning_rate=0.01,
     augment=True,
     patience=2,
 )
