@@ -7,6 +7,7 @@ times; a row has the medians. ``lineup`` takes the support vector machine from i
 It needs the extra ``intelex``.
 
     python benchmarks/intelex.py --images 12000
+    python benchmarks/intelex.py --images 48000 --models svm --repeats 1      # as many as in the pipeline
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def main() -> None:
     """Parse, measure in turn, write after each model, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=12_000, help="to fit on; default: 12000")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="default: all")
     parser.add_argument("--repeats", type=int, default=3, help="default: 3")
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "VARIANT"), help="measure one thing in this process")
     arguments = parser.parse_args()
@@ -82,11 +84,11 @@ def main() -> None:
         parser.error("scikit-learn-intelex is not installed; it is the extra intelex")
     rows: list[dict[str, Any]] = []
     details: dict[str, Any] = {}
-    for name in MODELS:
+    for name in arguments.models:
         row, details[name] = compare(name, arguments.images, arguments.repeats)
         rows.append(row)
         settings = {"images": arguments.images, "repeats": arguments.repeats, "threads": 1}
-        common.write_results("intelex", common.dataset(), rows, settings=settings, measured=details)
+        common.write_results(f"intelex-{arguments.images}", common.dataset(), rows, settings=settings, measured=details)
     common.print_table(rows)
 
 
