@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
+from lineup.config import load_params
 from lineup.report.claims import Claim, load_claims, published_accuracy
 
 CLAIMS = load_claims()
+ROOT = Path(__file__).parents[2]
 
 
-def test_every_report_has_its_claims() -> None:
-    assert {claim.report for claim in CLAIMS.values()} == set("ABCDE")
+def test_every_claim_is_there_and_has_its_entry() -> None:
+    counts = Counter(claim.report for claim in CLAIMS.values())
+    assert counts == {"A": 5, "B": 1, "C": 7, "D": 2, "E": 7}
+    params = load_params(ROOT / "params.yaml")
+    assert set(CLAIMS) <= {*params.models, *params.committees}
 
 
 @pytest.mark.parametrize("name", CLAIMS)
