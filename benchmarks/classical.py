@@ -143,6 +143,7 @@ def add_fit(data: Dataset, name: str, accuracy: float, fitted: dict[str, Any]) -
             "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
             "settings": {"training_images": len(data.train_labels)},
             "rows": [summary(row, **rows[row]) for row in ROWS if row in rows],
+            "missing": {row: ROWS[row].published for row in ROWS if row not in rows},
         }
         with replacing_file(FILE) as partial:
             partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -310,12 +310,14 @@ def _paper(result: Mapping[str, Any] | None) -> list[str]:
         for row in result["rows"]
     ]
     outside = [f"- **{row['row']}**: {row['note']}" for row in result["rows"] if row["note"]]
+    missing = ", ".join(f"{name} ({published:.3f})" for name, published in result["missing"].items())
     headings = ["classifier", "published", "ours", "shuffles", "difference", "tolerance", "verdict"]
     return [
         "## The classical models of the data set's paper",
         _PAPER,
         table(headings, rows, ["classifier", "verdict"]),
         *(["\n".join(outside)] if outside else []),
+        *([f"Published and not fitted yet: {missing}."] if missing else []),
     ]
 
 
