@@ -20,7 +20,7 @@ from .runs import REAL, make_run, make_seeds
 
 PAGES = ["leaderboard.md", "evidence.md"]
 FIGURES = ["leaderboard.png", "pairs.png", "selective.png", "reliability.png"]
-TABLES = ["leaderboard.csv", "runs.csv", "pairs.csv", "per_class.csv"]
+TABLES = ["leaderboard.csv", "runs.csv", "pairs.csv", "per_class.csv", "recipes.csv"]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_same_records_give_the_same_files(records: list[Record], pages: Path
 
 
 def test_tables_have_every_run_every_pair_and_every_class(records: list[Record], pages: Path) -> None:
-    runs, pairs, classes = (pd.read_csv(pages / name) for name in TABLES[1:])
+    runs, pairs, classes = (pd.read_csv(pages / name) for name in TABLES[1:4])
     assert runs["name"].tolist() == [record.header.name for record in records]
     assert runs["model"].tolist() == ["cnn"] * 3 + ["dense"] * 2 + ["forest"]
     assert runs["key"].tolist() == [record.header.key for record in records]
@@ -128,6 +128,19 @@ def test_the_page_says_what_was_found(comparison: Comparison, pages: Path) -> No
     # By validation the means are .9200 and .9156, so that the first run of cnn is shown.
     assert comparison.by_validation()[0].name == "cnn"
     assert "Each class against the rest, by `cnn`" in page
+
+
+def test_models_with_several_seeds_are_compared_as_recipes(comparison: Comparison, pages: Path) -> None:
+    (pair,) = comparison.recipes
+    assert (pair.a, pair.b) == ("cnn", "dense")  # the forest has one seed
+    assert pair.difference == pytest.approx(np.mean([820, 835, 829]) / 900 - np.mean([815, 833]) / 900)
+    spread = np.sqrt((np.var([820, 835, 829], ddof=1) + np.var([815, 833], ddof=1)) / 2) / 900
+    assert pair.seeds_error == pytest.approx(spread * np.sqrt(1 / 3 + 1 / 2))
+    page = (pages / "evidence.md").read_text()
+    assert f"| dense | cnn | {pair.difference:.4f} | {pair.images_error:.4f} | {pair.seeds_error:.4f} | " in page
+    assert "pairs of models with several seeds, of which 0 of 1 can be told apart" in page
+    (row,) = pd.read_csv(pages / "recipes.csv").to_dict("records")
+    assert row["p_holm"] == pytest.approx(pair.p_holm, rel=1e-3)
 
 
 def test_the_page_turns_a_pair_towards_the_better_model(tmp_path: Path) -> None:

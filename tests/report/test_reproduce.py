@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 
 from lineup.errors import LineupError
+from lineup.evaluation.recipes import compare_recipes
 from lineup.records.record import Record
 from lineup.report.claims import Claim, load_claims
-from lineup.report.entries import Entry, entries_of
-from lineup.report.reproduce import MEASUREMENTS, Verdict, judge, reproduce, seed_spreads
+from lineup.report.entries import Entry, entries_of, seed_spreads
+from lineup.report.markdown import p_value
+from lineup.report.reproduce import MEASUREMENTS, Verdict, judge, reproduce
 from lineup.report.reproduction import reproduction_markdown
 
 from .runs import GENERATED, REAL, make_run, make_seeds
@@ -52,15 +54,6 @@ def test_the_band_is_that_of_the_formula(three: Entry, one: Entry) -> None:
     verdict = judge(Claim("E", 0.91, digits=2), one, 0.002)
     half = 1.959964 * math.sqrt(error(0.91) ** 2 + error(0.9) ** 2 + 0.002**2 * 2)
     assert verdict.band == pytest.approx(half + 0.005)
-
-
-def test_the_spread_is_that_of_all_models_of_a_kind_with_several_seeds(tmp_path: Path) -> None:
-    networks = [*make_seeds(tmp_path, "a", [810, 828], data=REAL), *make_seeds(tmp_path, "b", [810, 810], data=REAL)]
-    alone = make_run(tmp_path, "c", 700, data=REAL)
-    classical = make_run(tmp_path, "d", 810, kind="classical", data=REAL)
-    spreads = seed_spreads(entries_of([*networks, alone, classical]))
-    # 0.90 and 0.92 deviate by 0.01 √2, twice 0.90 not at all; the mean of the squares is 0.01².
-    assert spreads == {"network": pytest.approx(0.01), "classical": 0}
 
 
 def test_the_edge_of_the_band(three: Entry) -> None:
@@ -101,7 +94,7 @@ def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: Entry) ->
 
 def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> str:
     return reproduction_markdown(
-        {verdict.entry.name: verdict.entry for verdict in verdicts}, verdicts, measurements or {}
+        {verdict.entry.name: verdict.entry for verdict in verdicts}, verdicts, [], measurements or {}
     )
 
 
@@ -182,11 +175,28 @@ def test_what_a_report_does_not_say_of_a_class_stays_empty(three: Entry) -> None
     assert f"| wide_deep | {' | ' * 8} | 0.713 / 0.500 |" in page
 
 
-def test_experiments_stand_beside_what_they_explain(three: Entry, one: Entry) -> None:
-    claim = Claim("A", 0.8, experiments={"svm": "no network at all", "thawed": "there is none"})
-    page = reproduction_markdown({"basic_cnn": three, "svm": one}, [judge(claim, three, 0.01)], {})
-    assert "| basic_cnn | 0.8000 | 0.9100 ± 0.0100 | svm | no network at all | 0.9000 |" in page
-    assert "thawed" not in page
+def test_other_settings_stand_beside_the_model_without_them(tmp_path: Path) -> None:
+    """Of the claims: basic_cnn's variants and frozen_encoder's experiments, as far as they are in the line-up."""
+    records = [
+        *make_seeds(tmp_path / "runs", "basic_cnn", [810, 819, 828], data=REAL),
+        *make_seeds(tmp_path / "runs", "basic_cnn_l2", [780, 771, 762], data=REAL),
+        make_run(tmp_path / "runs", "frozen_encoder", 810, data=REAL),
+        make_run(tmp_path / "runs", "random_encoder", 720, data=REAL),
+    ]
+    reproduce(records, tmp_path / "none", tmp_path / "pages")
+    page = (tmp_path / "pages" / "reproduction.md").read_text()
+    experiments, future = page.split("## Other settings")[1].split("What the reports call future work:")
+    (row,) = (line for line in future.splitlines() if "basic_cnn_l2" in line)
+    assert row.startswith("| basic_cnn | 0.9156 | 0.9100 ± 0.0100 | basic_cnn_l2 | an L2 penalty of 0.0001")
+    entries = {entry.name: entry for entry in entries_of(records)}
+    deviation = dict.fromkeys(entries, seed_spreads(entries.values())["network"])
+    correct = {name: entry.correct() for name, entry in entries.items()}
+    pairs = [("basic_cnn_l2", "basic_cnn"), ("random_encoder", "frozen_encoder")]
+    pair, other = compare_recipes(correct, deviation, pairs)
+    assert f"| 0.8567 ± 0.0100 | 3 | -0.0533 | {pair.error:.4f} | {p_value(pair.p)} | {p_value(pair.p_holm)} |" in row
+    assert f"| 0.8000 | 1 | -0.1000 | {other.error:.4f} | " in experiments
+    assert "thawed_encoder" not in page
+    assert "basic_cnn_augmented" not in page
 
 
 MEASURED = {

@@ -52,8 +52,9 @@ class Claim:
         What else has to be known to compare; goes on after "The report".
     why : str, optional
         One sentence on why ours differs, shown only where it does.
-    experiments : dict of str to str
-        Entries of ``params.yaml`` that shed light on a difference, and what each changes. Default none.
+    experiments, variants : dict of str to str
+        Entries of ``params.yaml`` that shed light on a difference, and those that the reports call future work; and
+        what each changes. Default none.
     """
 
     report: str
@@ -75,6 +76,7 @@ class Claim:
     remark: str | None = None
     why: str | None = None
     experiments: dict[str, str] = field(default_factory=dict)
+    variants: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineup.evaluation.curves import ClassRow, per_class_table, selective_accuracy
+from lineup.evaluation.recipes import RecipePair, compare_recipes
 from lineup.evaluation.significance import Pair, pairwise, shared_ranks
 from lineup.records.record import Record
-from lineup.report.entries import Entry, entries_of
+from lineup.report.entries import Entry, entries_of, seed_spreads
 
 SUREST = 0.8
 """Of the selective accuracies, the one on this share of the images stands in the tables."""
@@ -37,6 +38,8 @@ class Comparison:
         Of all runs, repeats with other seeds included. Corrected for so many pairs.
     ranks : dict of str to int
         By model, the most accurate first run first: one more than the number of models that are better by `pairs`.
+    recipes : list of RecipePair
+        Of models with several seeds, by all their runs. Corrected for so many pairs.
     """
 
     entries: list[Entry]
@@ -44,6 +47,7 @@ class Comparison:
     pairs: list[Pair]
     run_pairs: list[Pair]
     ranks: dict[str, int]
+    recipes: list[RecipePair]
 
     def entry(self, name: str) -> Entry:
         """Return an entry by its name."""
@@ -89,7 +93,13 @@ def compare(records: Sequence[Record]) -> Comparison:
         {entry.name: entry.base.metrics["test_accuracy"] for entry in entries},
         [(pair.a, pair.b) for pair in pairs if pair.distinguishable],
     )
-    return Comparison(entries, classes, pairs, pairwise(correct), ranks)
+    several = [entry for entry in entries if len(entry.runs) > 1]
+    spreads = seed_spreads(entries)
+    recipes = compare_recipes(
+        {entry.name: np.stack([correct[run.header.name] for run in entry.runs]) for entry in several},
+        {entry.name: spreads[entry.base.header.kind] for entry in several},
+    )
+    return Comparison(entries, classes, pairs, pairwise(correct), ranks, recipes)
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.records.record import METRICS, Record
@@ -53,6 +56,17 @@ class Entry:
         """Return the sample standard deviation of a metric, NaN for one run; an error as in `values`."""
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
 
+    def correct(self) -> NDArray[np.bool_]:
+        """Return which test images each run has right, of shape (runs, images).
+
+        Raises
+        ------
+        LineupError
+            If predictions cannot be read.
+        """
+        predictions = [run.predictions() for run in self.runs]
+        return np.stack([found.test_probabilities.argmax(axis=1) == found.test_labels for found in predictions])
+
     @property
     def training_seconds(self) -> float | None:
         """Mean wall time of a training; None for a committee, whose members are trained elsewhere."""
@@ -93,3 +107,17 @@ def entries_of(records: Sequence[Record]) -> list[Entry]:
         Entry(name, tuple(by_name[run] for run in sorted(names, key=lambda run: seed_of(run) or 0)))
         for name, names in by_base_name(by_name).items()
     ]
+
+
+def seed_spreads(entries: Iterable[Entry]) -> dict[str, float]:
+    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of entry.
+
+    The root mean square of the standard deviations of all entries of a kind that have several seeds; 0 if none has.
+    Three seeds of one model say too little about its own deviation.
+    """
+    squares: dict[str, list[float]] = {}
+    for entry in entries:
+        of_kind = squares.setdefault(entry.base.header.kind, [])
+        if len(entry.runs) > 1:
+            of_kind.append(entry.deviation("test_accuracy") ** 2)
+    return {kind: math.sqrt(statistics.fmean(found)) if found else 0.0 for kind, found in squares.items()}

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lineup.evaluation.calibration import reliability_bins
 from lineup.evaluation.curves import selective_accuracy
+from lineup.evaluation.recipes import RecipePair
 from lineup.evaluation.significance import Pair
 from lineup.figures.leaderboard import leaderboard
 from lineup.figures.pairs import told_apart
@@ -26,7 +27,7 @@ from lineup.report.leaderboard import METRICS, leaderboard_frame, leaderboard_ma
 from lineup.report.markdown import device_of, figure_line, write_text
 
 CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
-EVIDENCE, RUNS, PAIRS, CLASSES = "evidence.md", "runs.csv", "pairs.csv", "per_class.csv"
+EVIDENCE, RUNS, PAIRS, RECIPES, CLASSES = "evidence.md", "runs.csv", "pairs.csv", "recipes.csv", "per_class.csv"
 DRAWN = 5
 """So many models have a line in a figure of curves."""
 
@@ -48,7 +49,13 @@ def evaluate(records: Sequence[Record], folder: Path) -> None:
     """
     comparison = compare(records)
     frame = leaderboard_frame(comparison.entries, comparison.ranks)
-    tables = {CSV: frame, RUNS: _runs(comparison), PAIRS: _pairs(comparison), CLASSES: _classes(comparison)}
+    tables = {
+        CSV: frame,
+        RUNS: _runs(comparison),
+        PAIRS: _pairs(comparison),
+        RECIPES: _recipes(comparison),
+        CLASSES: _classes(comparison),
+    }
     for name, table in tables.items():
         with replacing_file(folder / name) as partial:
             table.to_csv(partial, index=False, lineterminator="\n")
@@ -86,12 +93,20 @@ def _pairs(comparison: Comparison) -> pd.DataFrame:
     frame = pd.DataFrame(comparison.run_pairs, columns=[field.name for field in fields(Pair)])
     frame = frame.rename(columns={"p_holm": "p_holm_runs"})
     frame["p_holm_models"] = [among_models.get(frozenset((pair.a, pair.b)), math.nan) for pair in comparison.run_pairs]
-    shares = ["difference", "low", "high"]
-    frame[shares] = frame[shares].round(6)
-    for name in ("p", "p_holm_runs", "p_holm_models"):
-        # Four digits are enough of a p-value, and there are thousands of them.
-        frame[name] = [float(f"{value:.4g}") for value in frame[name]]
-    return frame
+    return _rounded(frame)
+
+
+def _recipes(comparison: Comparison) -> pd.DataFrame:
+    """Return a row for each pair of models with several seeds."""
+    return _rounded(pd.DataFrame(comparison.recipes, columns=[field.name for field in fields(RecipePair)]))
+
+
+def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of pairs with as many digits as tell something: there are thousands of them."""
+    for name in pairs.select_dtypes("float"):
+        form = ".4g" if str(name).startswith("p") else ".6f"
+        pairs[name] = [float(format(value, form)) for value in pairs[name]]
+    return pairs
 
 
 def _classes(comparison: Comparison) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from lineup.evaluation.metrics import accuracy_interval
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
 from lineup.report.compare import Comparison
 from lineup.report.entries import Entry
-from lineup.report.markdown import DASH, data_line, number, origin, span, table, with_spread
+from lineup.report.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 
 _PROBABILITIES = {
     "loss": "test_loss",
@@ -35,10 +35,20 @@ _READING = """\
 
 Means over the seeds, ± their standard deviation; the lowest loss first."""
 
+_RECIPES = """\
+**Recipe against recipe.** The means of two models with several seeds differ by chance in the images and by chance in
+the seeds. The *error by images* is the standard error, over the images, of the difference in the share of trainings
+that have an image right. The *error by seeds* is √(s²/k + s'²/k') for k and k' seeds, where s and s' are the standard
+deviations between seeds of all models of the same kind together (root mean square). The *standard error* is the root of
+the sum of their squares; p holds the difference over it against the normal distribution, and is corrected (Holm) for
+all pairs of models with several seeds, of which {apart} of {pairs} can be told apart (`recipes.csv`). Each beside the
+one above it, by mean accuracy:"""
+
 _FILES = """
 - `leaderboard.csv`: means and standard deviations over the seeds.
 - `runs.csv`: every run, with its seed, machine, commit and key, which is the tag `lineup.key` of its run in MLflow.
 - `pairs.csv`: every pair of runs.
+- `recipes.csv`: every pair of models with several seeds.
 - `per_class.csv`: every class of every run.
 - The ROC, precision-recall, reliability, selective and cutoff curves of each run are among the figures of its run in
   MLflow."""
@@ -118,8 +128,8 @@ def _example(pair: Pair) -> str:
         f" only `{pair.b}` {pair.b_only:,}. The difference is {pair.difference:+.4f}, with a 95 % interval of"
         f" {pair.low:+.4f} to {pair.high:+.4f} by the bootstrap over images. Were the two equally good, each of these"
         f" {pair.a_only + pair.b_only:,} images would fall to either like a coin, and a split at least as uneven would"
-        f" come with probability p = {_p(pair.p)} (McNemar's exact test); corrected as below, {_p(pair.p_holm)}: they"
-        f" {'can' if pair.distinguishable else 'cannot'} be told apart."
+        f" come with probability p = {p_value(pair.p)} (McNemar's exact test); corrected as below,"
+        f" {p_value(pair.p_holm)}: they {'can' if pair.distinguishable else 'cannot'} be told apart."
     )
 
 
@@ -153,8 +163,8 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
                 f"{pair.low:+.4f} to {pair.high:+.4f}",
                 f"{pair.a_only:,}",
                 f"{pair.b_only:,}",
-                _p(pair.p),
-                _p(pair.p_holm),
+                p_value(pair.p),
+                p_value(pair.p_holm),
                 _same_sign(comparison.entry(above), comparison.entry(name)),
             ]
         )
@@ -178,11 +188,6 @@ def _between(pairs: Sequence[Pair], a: str, b: str) -> Pair:
     return Pair(a, b, *turned, pair.b_only, pair.a_only, pair.p, pair.p_holm)
 
 
-def _p(value: float) -> str:
-    """Return a p-value in two digits."""
-    return f"{value:.2g}" if value >= 0.001 else f"{value:.0e}" if value else "0"
-
-
 def _seeds(comparison: Comparison, images: int) -> list[str]:
     """Return how far trainings with other seeds are apart, beside what the images allow."""
     spreads = {
@@ -202,6 +207,26 @@ def _seeds(comparison: Comparison, images: int) -> list[str]:
             [_seed_row(comparison.entry(name), spread) for name, spread in spreads.items()],
             ["model"],
         ),
+        *_recipes(comparison),
+    ]
+
+
+def _recipes(comparison: Comparison) -> list[str]:
+    """Return which of the models with several seeds are better as recipes."""
+    if not comparison.recipes:
+        return []
+    apart = sum(pair.distinguishable for pair in comparison.recipes)
+    names = dict.fromkeys(name for pair in comparison.recipes for name in (pair.a, pair.b))
+    ranked = sorted(names, key=lambda name: -comparison.entry(name).mean("test_accuracy"))
+    rows = []
+    for above, name in itertools.pairwise(ranked):
+        pair = next(pair for pair in comparison.recipes if {pair.a, pair.b} == {above, name})
+        numbers = (abs(pair.difference), pair.images_error, pair.seeds_error, pair.error)
+        rows.append([name, above, *map(number, numbers), p_value(pair.p), p_value(pair.p_holm)])
+    headings = ["model", "the one above", "its lead", "error by images", "error by seeds", "standard error"]
+    return [
+        _RECIPES.format(pairs=f"{len(comparison.recipes):,}", apart=f"{apart:,}"),
+        table([*headings, "p", "p, corrected"], rows, ["model", "the one above"]),
     ]
 
 

@@ -40,6 +40,11 @@ def with_spread(mean: float, deviation: float, form: str = ".4f") -> str:
     return number(mean, form) if math.isnan(deviation) else f"{number(mean, form)} ± {deviation:{form}}"
 
 
+def p_value(value: float) -> str:
+    """Return a p-value in two digits."""
+    return f"{value:.2g}" if value >= 0.001 else f"{value:.0e}" if value else "0"
+
+
 def span(low: float, high: float, form: str = ".4f") -> str:
     """Return a range."""
     return f"{low:{form}}{DASH}{high:{form}}"

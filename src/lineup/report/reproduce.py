@@ -5,20 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
 
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
+from lineup.evaluation.recipes import RecipePair, compare_recipes
 from lineup.files import replacing_file
 from lineup.records.record import Record
 from lineup.report.claims import Claim, load_claims
-from lineup.report.entries import Entry, entries_of
+from lineup.report.entries import Entry, entries_of, seed_spreads
 from lineup.report.markdown import write_text
 from lineup.report.reproduction import reproduction_markdown
 
@@ -83,20 +84,6 @@ class Verdict:
         return accuracy_interval(round(self.entry.mean("test_accuracy") * images), images)
 
 
-def seed_spreads(entries: Iterable[Entry]) -> dict[str, float]:
-    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of entry.
-
-    The root mean square of the standard deviations of all entries of a kind that have several seeds; 0 if none has.
-    Three seeds of one model say too little about its own deviation.
-    """
-    squares: dict[str, list[float]] = {}
-    for entry in entries:
-        of_kind = squares.setdefault(entry.base.header.kind, [])
-        if len(entry.runs) > 1:
-            of_kind.append(entry.deviation("test_accuracy") ** 2)
-    return {kind: math.sqrt(fmean(found)) if found else 0.0 for kind, found in squares.items()}
-
-
 def judge(claim: Claim, entry: Entry, spread: float) -> Verdict:
     """Compare an entry with its claim.
 
@@ -149,9 +136,25 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     spreads = seed_spreads(entries.values())
     verdicts = [judge(claim, entries[name], spreads[entries[name].base.header.kind]) for name, claim in claims.items()]
     results = {path.stem: _measurement(path) for path in sorted(measurements.glob("*.json"))}
-    write_text(folder / PAGE, reproduction_markdown(entries, verdicts, results))
+    variants = _compare_variants(entries, claims, spreads)
+    write_text(folder / PAGE, reproduction_markdown(entries, verdicts, variants, results))
     with replacing_file(folder / CSV) as partial:
         _frame(verdicts).to_csv(partial, index=False, lineterminator="\n")
+
+
+def _compare_variants(
+    entries: Mapping[str, Entry], claims: Mapping[str, Claim], spreads: Mapping[str, float]
+) -> list[RecipePair]:
+    """Compare each entry that is another one with other settings, ``a``, with that one, ``b``."""
+    pairs = [
+        (variant, name)
+        for name, claim in claims.items()
+        for variant in (*claim.experiments, *claim.variants)
+        if variant in entries
+    ]
+    named = [entries[name] for name in dict.fromkeys(name for pair in pairs for name in pair)]
+    deviations = {entry.name: spreads[entry.base.header.kind] for entry in named}
+    return compare_recipes({entry.name: entry.correct() for entry in named}, deviations, pairs)
 
 
 def _measurement(path: Path) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lineup.data.datasets import class_slug
+from lineup.evaluation.recipes import RecipePair
 from lineup.report.claims import in_digits, load_claims
 from lineup.report.entries import Entry
-from lineup.report.markdown import DASH, data_line, number, origin, span, table, with_spread
+from lineup.report.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 
 if TYPE_CHECKING:
     from lineup.report.reproduce import Verdict
@@ -34,6 +35,13 @@ many shuffles as the table says. The data need not be the same: duplicates and i
 reported on 31 August 2017 (issue 44 of its repository), six days after the paper's first version, and have been
 replaced since. Which images the paper's table was measured on it does not say."""
 
+_OTHER_SETTINGS = """\
+The standard error is that of the difference, by the draw of the images and by that of the seeds together; p is the
+probability of so large a difference if there is none, and is corrected for all pairs of these tables (Holm).
+`reports/evidence.md` says how that is reckoned."""
+
+_FUTURE_WORK = "What the reports call future work:"
+
 _VALIDATING_ON_TEST = """\
 Reports B and C, and A for its encoder, validated on the test set. That leaves all 60,000 training images to train on,
 and the epoch that is reported may be the one that scored best on the test images. `benchmarks/validating_on_test.py`
@@ -45,7 +53,10 @@ after the last pooling, so that the network has more parameters."""
 
 
 def reproduction_markdown(
-    entries: Mapping[str, Entry], verdicts: Sequence[Verdict], measurements: Mapping[str, Any]
+    entries: Mapping[str, Entry],
+    verdicts: Sequence[Verdict],
+    variants: Sequence[RecipePair],
+    measurements: Mapping[str, Any],
 ) -> str:
     """Return the page.
 
@@ -55,6 +66,8 @@ def reproduction_markdown(
         Models and committees by name.
     verdicts : sequence of Verdict
         Of those of which something is published; none on generated data, of which the page then says so.
+    variants : sequence of RecipePair
+        Each entry that is another one with other settings, ``a``, with that one, ``b``, which has a verdict.
     measurements : mapping of str to mapping
         Result files of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by name, as read from JSON.
         Those of other data are left out.
@@ -70,7 +83,7 @@ def reproduction_markdown(
             *_other_figures(verdicts),
             *_by_epoch(verdicts),
             *_scores_by_class(verdicts),
-            *_experiments(entries, verdicts),
+            *_other_settings(entries, verdicts, variants),
             *_validating_on_test([result for name, result in same.items() if name.startswith("validating_on_test-")]),
             *_paper(same.get("classical")),
         ]
@@ -261,18 +274,35 @@ def _class_cells(entry: Entry, metric: str, published: Sequence[float | None]) -
     ]
 
 
-def _experiments(entries: Mapping[str, Entry], verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the results of the entries that shed light on a difference."""
-    rows = [
-        [verdict.entry.name, verdict.claim.text, _accuracy(verdict.entry), name, changed, _accuracy(entries[name])]
-        for verdict in verdicts
-        for name, changed in verdict.claim.experiments.items()
-        if name in entries
-    ]
-    if not rows:
-        return []
-    headings = ["model", "published", "ours", "experiment", "what it changes", "its accuracy"]
-    return ["## Experiments", table(headings, rows, ["model", "experiment", "what it changes"])]
+def _other_settings(
+    entries: Mapping[str, Entry], verdicts: Sequence[Verdict], variants: Sequence[RecipePair]
+) -> list[str]:
+    """Return the results of entries that are another one with other settings, beside that one."""
+    claims = {verdict.entry.name: verdict.claim for verdict in verdicts}
+    headings = ["model", "published", "ours", "variant", "what it changes", "its accuracy", "seeds", "difference"]
+    headings += ["standard error", "p", "p, corrected"]
+    sections = []
+    for title, kind in (("Experiments that shed light on a difference:", "experiments"), (_FUTURE_WORK, "variants")):
+        rows = [
+            [
+                pair.b,
+                claims[pair.b].text,
+                _accuracy(entries[pair.b]),
+                pair.a,
+                changed,
+                _accuracy(entries[pair.a]),
+                str(len(entries[pair.a].runs)),
+                number(pair.difference, "+.4f"),
+                number(pair.error),
+                p_value(pair.p),
+                p_value(pair.p_holm),
+            ]
+            for pair in variants
+            if (changed := getattr(claims[pair.b], kind).get(pair.a))
+        ]
+        if rows:
+            sections += [title, table(headings, rows, ["model", "variant", "what it changes"])]
+    return ["## Other settings", _OTHER_SETTINGS, *sections] if sections else []
 
 
 def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:

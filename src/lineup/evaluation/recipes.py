@@ -1,0 +1,130 @@
+"""Whether recipes differ by more than chance, where each was trained with several seeds: arrays in, numbers out.
+
+A test on images alone takes the trained models as they are. A recipe is what the next training follows, too, whose seed
+gives another model; so its accuracy is uncertain by the draw of the images and by that of the seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineup.errors import LineupError
+from lineup.evaluation.significance import LEVEL, holm
+
+
+@dataclass(frozen=True)
+class RecipePair:
+    """Two recipes on the same images.
+
+    Attributes
+    ----------
+    a, b : str
+        Their names.
+    difference : float
+        Mean accuracy of the trainings of ``a`` less that of ``b``, a share from -1 to 1.
+    images_error : float
+        Standard error of the difference by the draw of the images.
+    seeds_error : float
+        Standard error of the difference by the draw of the seeds.
+    p : float
+        Two-sided p-value of no difference, see :func:`compare_recipes`.
+    p_holm : float
+        ``p`` adjusted for all the pairs that were compared with this one.
+    """
+
+    a: str
+    b: str
+    difference: float
+    images_error: float
+    seeds_error: float
+    p: float
+    p_holm: float
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference, by images and seeds together."""
+        return math.hypot(self.images_error, self.seeds_error)
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the two can be told apart: ``p_holm`` is at most 0.05."""
+        return self.p_holm <= LEVEL
+
+
+def compare_recipes(
+    correct: Mapping[str, NDArray[np.bool_]],
+    deviations: Mapping[str, float],
+    pairs: Sequence[tuple[str, str]] | None = None,
+) -> list[RecipePair]:
+    """Compare recipes by all their trainings.
+
+    Parameters
+    ----------
+    correct : mapping of str to ndarray of bool, shape (k, n)
+        By name of the recipe: for each of its k trainings, and for each image, the same in all, whether it is
+        classified correctly. The number of trainings may differ.
+    deviations : mapping of str to float
+        By name of the recipe: the standard deviation of accuracy between seeds that is reckoned with. Three trainings
+        say little about their own, so that this should be that of many recipes together.
+    pairs : sequence of pairs of str, optional
+        Which to compare. Default: each with every other, ``a`` before ``b`` as in ``correct``.
+
+    Returns
+    -------
+    list of RecipePair
+        In the order of ``pairs``; p-values are adjusted for all of them.
+
+    Raises
+    ------
+    LineupError
+        If the arrays are not of booleans, not of two dimensions, empty, or not of the same images; the message names
+        the recipe.
+
+    Notes
+    -----
+    The difference over its standard error, held against the normal distribution. With d_i the difference in the shares
+    of trainings that have image i right, the variance of its mean by the images is var(d) / n; by the seeds it is
+    s_a² / k_a + s_b² / k_b. What a seed changes in single images is in both, so that the error is rather too large
+    than too small. Trainings with the same seed are taken as independent. X. Bouthillier et al., "Accounting for
+    Variance in Machine Learning Benchmarks", MLSys 2021, say why both draws belong into it.
+    """
+    _check(correct)
+    shares = {name: answers.mean(axis=0) for name, answers in correct.items()}
+    variances = {name: deviations[name] ** 2 / len(answers) for name, answers in correct.items()}
+    chosen = list(combinations(correct, 2)) if pairs is None else list(pairs)
+    found = []
+    for a, b in chosen:
+        difference = shares[a] - shares[b]
+        of_images = math.sqrt(float(difference.var()) / difference.size)
+        found.append((float(difference.mean()), of_images, math.sqrt(variances[a] + variances[b])))
+    p_values = [_two_sided(difference, math.hypot(*errors)) for difference, *errors in found]
+    return [
+        RecipePair(a, b, *numbers, p, p_holm)
+        for (a, b), numbers, p, p_holm in zip(chosen, found, p_values, holm(p_values).tolist(), strict=True)
+    ]
+
+
+def _two_sided(difference: float, error: float) -> float:
+    """Return the chance of so large a difference, either way, if there is none; 1 for none without an error."""
+    if not error:
+        return 0.0 if difference else 1.0
+    return math.erfc(abs(difference) / error / math.sqrt(2))
+
+
+def _check(correct: Mapping[str, NDArray[np.bool_]]) -> None:
+    """Refuse answers that are not to the same images."""
+    images = {name: answers.shape[-1] for name, answers in correct.items() if answers.ndim}
+    for name, answers in correct.items():
+        if answers.ndim != 2 or answers.size == 0 or answers.dtype.kind != "b":
+            raise LineupError(f"{name}: expected booleans of shape (k, n), found {answers.dtype} {answers.shape}")
+        first = next(iter(images))
+        if images[name] != images[first]:
+            raise LineupError(
+                f"{name}: answers to {images[name]} images, but {first} to {images[first]}; compare on the same"
+            )
