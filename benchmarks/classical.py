@@ -94,8 +94,10 @@ ROWS: dict[str, Row] = {
     "k_neighbors": Row(
         lambda: KNeighborsClassifier(5, weights="distance", p=1, algorithm="brute"),
         0.854,
-        note="is not explained; there is no chance in this classifier, so that more than a seed differs.",
+        note="is not explained; there is no chance in this classifier, so that more than a seed differs. By Euclidean"
+        " distances (`k_neighbors_p2`) it is as published, but the paper says p = 1.",
     ),
+    "k_neighbors_p2": Row(lambda: KNeighborsClassifier(5, weights="distance", p=2, algorithm="brute"), 0.854),
     "logistic_regression_l2": Row(lambda: _logistic_regression(0.0), 0.841),
     "logistic_regression_l1": Row(lambda: _logistic_regression(1.0), 0.842),
     "linear_svc": Row(lambda: LinearSVC(loss="hinge", C=1.0), 0.836),
