@@ -91,8 +91,9 @@ def compare_recipes(
     The difference over its standard error, held against the normal distribution. With d_i the difference in the shares
     of trainings that have image i right, the variance of its mean by the images is var(d) / n; by the seeds it is
     s_a² / k_a + s_b² / k_b. What a seed changes in single images is in both, so that the error is rather too large
-    than too small. Trainings with the same seed are taken as independent. X. Bouthillier et al., "Accounting for
-    Variance in Machine Learning Benchmarks", MLSys 2021, say why both draws belong into it.
+    than too small. It also is where recipes share what a seed does, such as a committee and its members, since all
+    trainings are taken as independent. X. Bouthillier et al., "Accounting for Variance in Machine Learning
+    Benchmarks", MLSys 2021, say why both draws belong into it.
     """
     _check(correct)
     shares = {name: answers.mean(axis=0) for name, answers in correct.items()}

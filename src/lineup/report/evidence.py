@@ -41,8 +41,9 @@ the seeds. The *error by images* is the standard error, over the images, of the 
 that have an image right. The *error by seeds* is √(s²/k + s'²/k') for k and k' seeds, where s and s' are the standard
 deviations between seeds of all models of the same kind together (root mean square). The *standard error* is the root of
 the sum of their squares; p holds the difference over it against the normal distribution, and is corrected (Holm) for
-all pairs of models with several seeds, of which {apart} of {pairs} can be told apart (`recipes.csv`). Each beside the
-one above it, by mean accuracy:"""
+all pairs of models with several seeds, of which {apart} of {pairs} can be told apart (`recipes.csv`). Trainings count
+as independent: of models that share what a seed does, such as a committee and its members, p is rather too large. Each
+beside the one above it, by mean accuracy:"""
 
 _FILES = """
 - `leaderboard.csv`: means and standard deviations over the seeds.
