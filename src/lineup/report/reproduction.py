@@ -41,7 +41,10 @@ The standard error is that of the difference, by the draw of the images and by t
 probability of so large a difference if there is none, and is corrected for all pairs of these tables (Holm).
 `reports/evidence.md` says how that is reckoned."""
 
-_FUTURE_WORK = "What the reports call future work:"
+_OTHERS_OF = {
+    "experiments": "Experiments that shed light on a difference:",
+    "variants": "What the reports call future work:",
+}
 
 _VALIDATING_ON_TEST = """\
 Reports B and C, and A for its encoder, validated on the test set. That leaves all 60,000 training images to train on,
@@ -283,7 +286,7 @@ def _other_settings(
     headings = ["model", "published", "ours", "variant", "what it changes", "its accuracy", "seeds", "difference"]
     headings += ["standard error", "p", "p, corrected"]
     sections = []
-    for title, kind in (("Experiments that shed light on a difference:", "experiments"), (_FUTURE_WORK, "variants")):
+    for kind, title in _OTHERS_OF.items():
         rows = [
             [
                 pair.b,
