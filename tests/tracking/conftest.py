@@ -6,8 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from .published import Published
 
 
 @contextmanager
@@ -37,4 +41,20 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(tmp_path: Path, empty_store: Path) -> Iterator[Path]:
     """A project folder with an empty store."""
     with store_in(tmp_path / "project", empty_store) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Published:
+    """A project folder whose records are all in its store. Only read it."""
+    from .published import publish_lineup
+
+    with store_in(tmp_path_factory.mktemp("published"), empty_store) as root:
+        return publish_lineup(root)
+
+
+@pytest.fixture
+def copied(published: Published, tmp_path: Path) -> Iterator[Path]:
+    """A project folder with a copy of the store in which everything is published."""
+    with store_in(tmp_path / "copied", published.store) as folder:
         yield folder

@@ -27,7 +27,7 @@ from lineup.tracking.runs import KEY
 from tests.make_records import CLASSES
 
 from .conftest import store_in
-from .test_publish import IMAGES, client_of, network_record
+from .published import IMAGES, client_of, network_record
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,129 @@
+"""A project of four published records, and what of them stands in its MLflow store."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import DatasetInput, Run
+
+from lineup.committee.build import build_committee
+from lineup.committee.select import select
+from lineup.config import Committee
+from lineup.records.record import MODEL, Record
+from lineup.tracking.publish import publish
+from lineup.tracking.runs import KEY
+from tests.make_records import RUNTIME, TEST, VALIDATION, make_record, random_predictions
+from tests.networks import random_images, save_network
+
+IMAGES = random_images(TEST)
+EXPERIMENT = "lineup-synthetic"
+
+
+def network_record(folder: Path, seed: int, **header: Any) -> Record:
+    """Write the record of a tiny network: its probabilities are what it answers for `IMAGES`."""
+    network = save_network(folder / MODEL, seed)
+    predictions = dataclasses.replace(
+        random_predictions(seed),
+        val_probabilities=np.asarray(network(random_images(VALIDATION, seed=1))),
+        test_probabilities=np.asarray(network(IMAGES)),
+    )
+    runtime = dataclasses.replace(RUNTIME, attempt=f"attempt-{folder.name}-{seed}")
+    return make_record(folder, predictions, runtime=runtime, **header)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A project folder whose records are all in its store."""
+
+    root: Path
+    records: dict[str, Record]
+    told: list[str]
+
+    @property
+    def store(self) -> Path:
+        return self.root / "mlflow.db"
+
+
+def publish_lineup(root: Path) -> Published:
+    """Publish two networks, a single experiment that has the name of one of them, and a committee into a store."""
+    told: list[str] = []
+    models = root / "runs" / "models"
+    records = {
+        "one": network_record(models / "one", seed=1),
+        "two": network_record(models / "two", seed=2),
+        "single": network_record(root / "experiments" / "one", seed=3, experiment="0a1b2c3d"),
+    }
+    pair = Committee(members=["one", "two"], rule="average", report="A")
+    chosen = select("pair", pair, {}, models)
+    records["pair"] = build_committee("pair", pair, chosen, models, root / "runs" / "pair")
+    publish(root, records.values(), tell=told.append)
+    return Published(root, records, told)
+
+
+def client_of(folder: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def runs_of(folder: Path, record: Record) -> list[Run]:
+    """Return the active runs of a record, wherever they are."""
+    client = client_of(folder)
+    experiments = [item.experiment_id for item in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`{KEY}` = '{record.header.key}'"))
+
+
+def run_of(folder: Path, record: Record) -> Run:
+    (run,) = runs_of(folder, record)
+    return run
+
+
+def points(client: MlflowClient, run: Run) -> dict[str, list[tuple[int, int, float]]]:
+    """Return every metric's points: step, time, value."""
+    return {
+        name: [(point.step, point.timestamp, point.value) for point in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+    }
+
+
+def files_of(client: MlflowClient, run_id: str, path: str | None = None) -> list[str]:
+    """Return the paths of all artifacts of a run."""
+    found: list[str] = []
+    for item in client.list_artifacts(run_id, path):
+        found += files_of(client, run_id, item.path) if item.is_dir else [item.path]
+    return sorted(found)
+
+
+def models_of(run: Run) -> list[str]:
+    """Return the ids of the models that a run has logged."""
+    return [item.model_id for item in run.outputs.model_outputs] if run.outputs else []
+
+
+def data_of(run: Run) -> list[DatasetInput]:
+    """Return the datasets of a run."""
+    return run.inputs.dataset_inputs if run.inputs else []
+
+
+def snapshot(folder: Path, *, ids: bool = False) -> dict[str, dict[str, Any]]:
+    """Return everything of every run of the experiment, by key: without what names runs and places, unless asked."""
+    client = client_of(folder)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    found: dict[str, dict[str, Any]] = {}
+    for run in client.search_runs([experiment.experiment_id]):
+        tags = {name: value for name, value in run.data.tags.items() if not name.startswith("member.")}
+        found[run.data.tags[KEY]] = {
+            "status": (run.info.status, run.info.run_name),
+            "times": (run.info.start_time, run.info.end_time),
+            "params": run.data.params,
+            "points": points(client, run),
+            "tags": run.data.tags if ids else tags,
+            "files": files_of(client, run.info.run_id),
+            "inputs": [item.to_dictionary() for item in data_of(run)],
+            "models": models_of(run) if ids else len(models_of(run)),
+            "id": run.info.run_id if ids else None,
+        }
+    return found

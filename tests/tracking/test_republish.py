@@ -1,0 +1,169 @@
+"""Records published again, after whatever happened to them or to the MLflow store: one run each, and a whole one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from lineup.records.machine import this_machine
+from lineup.tracking.live import LiveRun
+from lineup.tracking.publish import PUBLISHING, publish
+from lineup.tracking.runs import ATTEMPT, DIGEST, KEY, PROCESS, epoch_metrics, log_metrics
+from lineup.tracking.store import open_store
+from tests.make_records import HISTORY, STARTED
+
+from .conftest import store_in
+from .published import Published, client_of, files_of, models_of, network_record, points, run_of, snapshot
+
+
+def test_publishing_twice_changes_nothing(published: Published) -> None:
+    before = snapshot(published.root, ids=True)
+    told: list[str] = []
+    with store_in(published.root):
+        publish(published.root, published.records.values(), tell=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("MLflow: 0 new, 0 completed, 4 unchanged")
+    assert snapshot(published.root, ids=True) == before
+
+
+def test_deleted_store_is_built_again(published: Published, root: Path) -> None:
+    told: list[str] = []
+    records = [published.records[name] for name in ("one", "two", "pair")]
+    publish(root, records, tell=told.append)
+    assert told[-1].startswith("MLflow: 3 new")
+    expected = snapshot(published.root)
+    del expected[published.records["single"].header.key]
+    found = snapshot(root)
+    for entry in (*expected.values(), *found.values()):
+        entry["tags"].pop(PROCESS, None)
+    assert found == expected
+
+
+def test_changed_record_takes_the_place_of_its_run(published: Published, copied: Path, tmp_path: Path) -> None:
+    """Trained again with the same parameters: same key, other weights, other answers."""
+    old = {name: run_of(copied, record).info.run_id for name, record in published.records.items()}
+    changed = network_record(tmp_path / "one", seed=8)
+    assert changed.header.key == published.records["one"].header.key
+    told: list[str] = []
+    records = [changed, published.records["two"], published.records["pair"]]
+    publish(copied, records, tell=told.append)
+    assert told[-1].startswith("MLflow: 1 new, 0 completed, 2 unchanged")
+    run = run_of(copied, changed)
+    assert run.info.run_id != old["one"]
+    assert run.data.metrics["test_loss"] == changed.metrics["test_loss"]
+    assert client_of(copied).get_run(old["one"]).info.lifecycle_stage == "deleted"
+    for name in ("two", "pair", "single"):
+        assert run_of(copied, published.records[name]).info.run_id == old[name]
+    # The committee's own run is as it was, and links to the new run.
+    assert run_of(copied, published.records["pair"]).data.tags["member.one"] == run.info.run_id
+
+    # A committee of the former member is still published, but no other model answers for it.
+    client_of(copied).delete_run(old["pair"])
+    told.clear()
+    publish(copied, records, tell=told.append)
+    assert told[0].endswith("without its model: one trained anew or removed since it was combined")
+    pair = run_of(copied, published.records["pair"])
+    assert pair.info.status == "FINISHED"
+    assert pair.data.metrics["test_loss"] == published.records["pair"].metrics["test_loss"]
+    assert models_of(pair) == []
+
+
+def test_publish_killed_in_the_middle_is_made_whole(published: Published, root: Path) -> None:
+    record = published.records["one"]
+    client, experiment = open_store(root, "synthetic")
+    half = client.create_run(
+        experiment,
+        start_time=STARTED,
+        run_name="one",
+        tags={
+            KEY: record.header.key,
+            PROCESS: f"{this_machine().host}:1:1",
+            PUBLISHING: "true",
+            ATTEMPT: record.runtime.attempt,
+        },
+    ).info.run_id
+    log_metrics(client, half, epoch_metrics(HISTORY[0]))
+    # The last step but one: everything is there, but not yet called so.
+    almost = client.create_run(experiment, tags=dict(client.get_run(half).data.tags) | {DIGEST: record.digest()})
+    client.set_terminated(almost.info.run_id, "FINISHED", 1)
+    told: list[str] = []
+    publish(root, [record], tell=told.append)
+    assert told[-1].startswith("MLflow: 1 new, 0 completed, 0 unchanged")
+    run = run_of(root, record)
+    assert run.info.run_id not in (half, almost.info.run_id)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
+    assert len(models_of(run)) == 1
+    assert "classification_report.txt" in files_of(client, run.info.run_id)
+
+
+def test_live_run_is_completed(published: Published, root: Path) -> None:
+    record = published.records["one"]
+    live = LiveRun(root)
+    live.start(record.header, record.runtime.attempt, record.runtime.started)
+    for row in record.history[:-1]:  # the last epoch was lost on the way
+        live.epoch(row)
+    live.close()
+    begun = run_of(root, record)
+    assert begun.info.status == "RUNNING"
+    told: list[str] = []
+    publish(root, [record], tell=told.append)
+    assert told[0] == f"one: completed run {begun.info.run_id}"
+    found = snapshot(root)
+    expected = snapshot(published.root)[record.header.key]
+    for entry in (found[record.header.key], expected):
+        entry["tags"].pop(PROCESS, None)
+    assert found == {record.header.key: expected}
+
+
+def test_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
+    """A training under the same key that never came to a record: only what the record says is true."""
+    record = published.records["one"]
+    live = LiveRun(root)
+    live.start(record.header, "another attempt", STARTED - 9_000)
+    live.epoch(dataclasses.replace(record.history[1], epoch=77))
+    live.close()
+    begun = run_of(root, record).info.run_id
+    publish(root, [record], tell=lambda line: None)
+    run = run_of(root, record)
+    assert run.info.run_id != begun
+    assert [step for step, _, _ in points(client_of(root), run)["epoch/loss"]] == [1, 2]
+
+
+def chosen_experiment(root: Path) -> str:
+    """Make an experiment as ``mlflow run --experiment-name`` does, but with its artifacts in the project folder."""
+    return client_of(root).create_experiment("chosen", artifact_location=(root / "chosen").as_uri())
+
+
+def test_given_run_is_completed_and_keeps_its_spelling(published: Published, root: Path) -> None:
+    """What ``mlflow run -P learning_rate=1e-3`` has made, in an experiment of its own choice."""
+    record = published.records["single"]
+    client, _ = open_store(root, "synthetic")
+    given = client.create_run(chosen_experiment(root), run_name="by mlflow run").info.run_id
+    client.log_param(given, "learning_rate", "1e-3")
+    told: list[str] = []
+    publish(root, [record], tell=told.append, run_id=given)
+    assert told[0] == f"one: completed run {given}"
+    run = run_of(root, record)
+    assert run.info.run_id == given
+    assert run.data.params["learning_rate"] == "1e-3"
+    assert run.data.params["epochs"] == "2"
+    assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
+    assert len(models_of(run)) == 1
+    # `dvc repro` publishes all records afterwards: the run is found where it is.
+    publish(root, [record], tell=told.append)
+    assert told[-1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
+    assert run_of(root, record).info.run_id == given
+
+
+def test_given_run_holds_the_committee_and_not_its_members(published: Published, copied: Path) -> None:
+    records = {name: published.records[name] for name in ("one", "two", "pair")}
+    old = {name: run_of(copied, record).info.run_id for name, record in records.items()}
+    client = client_of(copied)
+    given = client.create_run(chosen_experiment(copied)).info.run_id
+    told: list[str] = []
+    publish(copied, records.values(), tell=told.append, run_id=given)
+    assert told == [f"pair: completed run {given}", told[-1]]
+    assert told[-1].startswith("MLflow: 0 new, 1 completed, 2 unchanged")
+    assert run_of(copied, records["pair"]).info.run_id == given
+    for name in ("one", "two"):
+        assert run_of(copied, records[name]).info.run_id == old[name]
