@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import entropy  # type: ignore[import-untyped]
+from scipy.stats import entropy
 from sklearn.metrics import matthews_corrcoef
 
 from lineup.committee.analysis import Analysis, analyse, answers_without_each

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from scipy.stats import gmean  # type: ignore[import-untyped]
+from scipy.stats import gmean
 
 from lineup.committee import pooling
 from tests.committee.strategies import members

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+from scipy.optimize import minimize_scalar
 
 from lineup.committee.temperature import TEMPERATURE_LIMITS, apply_temperature, fit_temperature
 from tests.committee.strategies import log_loss, members, skilled_members

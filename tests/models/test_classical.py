@@ -139,7 +139,7 @@ def test_probabilities_are_as_good_as_those_of_libsvm() -> None:
 
 
 def test_a_sigmoid_has_the_lowest_log_loss() -> None:
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
+    from scipy.optimize import minimize
 
     random = np.random.default_rng(1)
     first = random.random(200) < 0.3

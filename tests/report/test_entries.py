@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lineup.errors import LineupError
-from lineup.report.entries import entries_of, seed_spreads
+from lineup.evaluation.recipes import SeedDeviation
+from lineup.report.entries import entries_of, seed_deviations
 
 from .runs import REAL, make_run, make_seeds
 
@@ -45,10 +46,12 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         entry.mean("test_ece")
 
 
-def test_the_spread_is_that_of_all_models_of_a_kind_with_several_seeds(tmp_path: Path) -> None:
-    networks = [*make_seeds(tmp_path, "a", [810, 828], data=REAL), *make_seeds(tmp_path, "b", [810, 810], data=REAL)]
+def test_the_deviation_is_that_of_all_models_of_a_kind_with_several_seeds(tmp_path: Path) -> None:
+    two, three = make_seeds(tmp_path, "a", [810, 828], data=REAL), make_seeds(tmp_path, "b", [810] * 3, data=REAL)
     alone = make_run(tmp_path, "c", 700, data=REAL)
     classical = make_run(tmp_path, "d", 810, kind="classical", data=REAL)
-    spreads = seed_spreads(entries_of([*networks, alone, classical]))
-    # 0.90 and 0.92 deviate by 0.01 √2, twice 0.90 not at all; the mean of the squares is 0.01².
-    assert spreads == {"network": pytest.approx(0.01), "classical": 0}
+    deviations = seed_deviations(entries_of([*two, *three, alone, classical]))
+    # 0.90 and 0.92 are each 0.01 from their mean, three times 0.90 are not; 1 + 2 trainings are beyond the first.
+    assert deviations["network"].value == pytest.approx(math.sqrt(2 * 0.01**2 / 3))
+    assert deviations["network"].freedom == 3
+    assert deviations["classical"] == SeedDeviation(0.0, 0)

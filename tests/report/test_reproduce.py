@@ -15,7 +15,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.recipes import compare_recipes
 from lineup.records.record import Record
 from lineup.report.claims import Claim, load_claims
-from lineup.report.entries import Entry, entries_of, seed_spreads
+from lineup.report.entries import Entry, entries_of, seed_deviations
 from lineup.report.markdown import p_value
 from lineup.report.reproduce import MEASUREMENTS, Verdict, judge, reproduce
 from lineup.report.reproduction import reproduction_markdown
@@ -189,7 +189,7 @@ def test_other_settings_stand_beside_the_model_without_them(tmp_path: Path) -> N
     (row,) = (line for line in future.splitlines() if "basic_cnn_l2" in line)
     assert row.startswith("| basic_cnn | 0.9156 | 0.9100 ± 0.0100 | basic_cnn_l2 | an L2 penalty of 0.0001")
     entries = {entry.name: entry for entry in entries_of(records)}
-    deviation = dict.fromkeys(entries, seed_spreads(entries.values())["network"])
+    deviation = dict.fromkeys(entries, seed_deviations(entries.values())["network"])
     correct = {name: entry.correct() for name, entry in entries.items()}
     pairs = [("basic_cnn_l2", "basic_cnn"), ("random_encoder", "frozen_encoder")]
     pair, other = compare_recipes(correct, deviation, pairs)

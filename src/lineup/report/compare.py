@@ -14,7 +14,7 @@ from lineup.evaluation.curves import ClassRow, per_class_table, selective_accura
 from lineup.evaluation.recipes import RecipePair, compare_recipes
 from lineup.evaluation.significance import Pair, pairwise, shared_ranks
 from lineup.records.record import Record
-from lineup.report.entries import Entry, entries_of, seed_spreads
+from lineup.report.entries import Entry, entries_of, seed_deviations
 
 SUREST = 0.8
 """Of the selective accuracies, the one on this share of the images stands in the tables."""
@@ -94,10 +94,10 @@ def compare(records: Sequence[Record]) -> Comparison:
         [(pair.a, pair.b) for pair in pairs if pair.distinguishable],
     )
     several = [entry for entry in entries if len(entry.runs) > 1]
-    spreads = seed_spreads(entries)
+    deviations = seed_deviations(entries)
     recipes = compare_recipes(
         {entry.name: np.stack([correct[run.header.name] for run in entry.runs]) for entry in several},
-        {entry.name: spreads[entry.base.header.kind] for entry in several},
+        {entry.name: deviations[entry.base.header.kind] for entry in several},
     )
     return Comparison(entries, classes, pairs, pairwise(correct), ranks, recipes)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineup.errors import LineupError
+from lineup.evaluation.recipes import SeedDeviation
 from lineup.records.record import METRICS, Record
 from lineup.seeds import by_base_name, seed_of
 
@@ -109,15 +110,22 @@ def entries_of(records: Sequence[Record]) -> list[Entry]:
     ]
 
 
-def seed_spreads(entries: Iterable[Entry]) -> dict[str, float]:
+def seed_deviations(entries: Iterable[Entry]) -> dict[str, SeedDeviation]:
     """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of entry.
 
-    The root mean square of the standard deviations of all entries of a kind that have several seeds; 0 if none has.
-    Three seeds of one model say too little about its own deviation.
+    The pooled standard deviation of all entries of a kind that have several seeds; 0 if none has. Three seeds of one
+    model say too little about its own deviation.
     """
-    squares: dict[str, list[float]] = {}
+    several: dict[str, list[Entry]] = {}
     for entry in entries:
-        of_kind = squares.setdefault(entry.base.header.kind, [])
+        of_kind = several.setdefault(entry.base.header.kind, [])
         if len(entry.runs) > 1:
-            of_kind.append(entry.deviation("test_accuracy") ** 2)
-    return {kind: math.sqrt(statistics.fmean(found)) if found else 0.0 for kind, found in squares.items()}
+            of_kind.append(entry)
+    return {kind: _pooled(found) for kind, found in several.items()}
+
+
+def _pooled(entries: Sequence[Entry]) -> SeedDeviation:
+    """Return the root of the mean variance, where an entry weighs as many runs as it has beyond the first."""
+    freedom = sum(len(entry.runs) - 1 for entry in entries)
+    squares = sum((len(entry.runs) - 1) * entry.deviation("test_accuracy") ** 2 for entry in entries)
+    return SeedDeviation(math.sqrt(squares / freedom) if freedom else 0.0, freedom)

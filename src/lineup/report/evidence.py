@@ -39,11 +39,11 @@ _RECIPES = """\
 **Recipe against recipe.** The means of two models with several seeds differ by chance in the images and by chance in
 the seeds. The *error by images* is the standard error, over the images, of the difference in the share of trainings
 that have an image right. The *error by seeds* is √(s²/k + s'²/k') for k and k' seeds, where s and s' are the standard
-deviations between seeds of all models of the same kind together (root mean square). The *standard error* is the root of
-the sum of their squares; p holds the difference over it against the normal distribution, and is corrected (Holm) for
-all pairs of models with several seeds, of which {apart} of {pairs} can be told apart (`recipes.csv`). Trainings count
-as independent: of models that share what a seed does, such as a committee and its members, p is rather too large. Each
-beside the one above it, by mean accuracy:"""
+deviations between seeds of all models of the same kind, pooled. The *standard error* is the root of the sum of their
+squares; p holds the difference over it against Student's distribution, with few degrees of freedom where s rests on few
+trainings, and is corrected (Holm) for all pairs of models with several seeds, of which {apart} of {pairs} can be told
+apart (`recipes.csv`). Trainings count as independent: of models that share what a seed does, such as a committee and
+its members, p is rather too large. Each beside the one above it, by mean accuracy:"""
 
 _FILES = """
 - `leaderboard.csv`: means and standard deviations over the seeds.

@@ -15,11 +15,11 @@ import pandas as pd
 
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
-from lineup.evaluation.recipes import RecipePair, compare_recipes
+from lineup.evaluation.recipes import RecipePair, SeedDeviation, compare_recipes
 from lineup.files import replacing_file
 from lineup.records.record import Record
 from lineup.report.claims import Claim, load_claims
-from lineup.report.entries import Entry, entries_of, seed_spreads
+from lineup.report.entries import Entry, entries_of, seed_deviations
 from lineup.report.markdown import write_text
 from lineup.report.reproduction import reproduction_markdown
 
@@ -47,7 +47,7 @@ class Verdict:
     difference : float
         Our mean accuracy less the published one; less the nearest end of a published range, 0 inside of it.
     spread : float
-        Standard deviation between seeds that was reckoned with, see `seed_spreads`.
+        Standard deviation between seeds that was reckoned with, see `seed_deviations`.
     band : float
         How large a difference chance explains, see `judge`.
     """
@@ -94,7 +94,7 @@ def judge(claim: Claim, entry: Entry, spread: float) -> Verdict:
     entry : Entry
         What came out here.
     spread : float
-        Standard deviation of the test accuracy between seeds, of entries of this kind: see `seed_spreads`.
+        Standard deviation of the test accuracy between seeds, of entries of this kind: see `seed_deviations`.
 
     Notes
     -----
@@ -133,17 +133,18 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     entries = {entry.name: entry for entry in entries_of(records)}
     generated = records[0].header.data.generated
     claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in entries}
-    spreads = seed_spreads(entries.values())
-    verdicts = [judge(claim, entries[name], spreads[entries[name].base.header.kind]) for name, claim in claims.items()]
+    deviations = seed_deviations(entries.values())
+    kinds = {name: entry.base.header.kind for name, entry in entries.items()}
+    verdicts = [judge(claim, entries[name], deviations[kinds[name]].value) for name, claim in claims.items()]
     results = {path.stem: _measurement(path) for path in sorted(measurements.glob("*.json"))}
-    variants = _compare_variants(entries, claims, spreads)
+    variants = _compare_variants(entries, claims, deviations)
     write_text(folder / PAGE, reproduction_markdown(entries, verdicts, variants, results))
     with replacing_file(folder / CSV) as partial:
         _frame(verdicts).to_csv(partial, index=False, lineterminator="\n")
 
 
 def _compare_variants(
-    entries: Mapping[str, Entry], claims: Mapping[str, Claim], spreads: Mapping[str, float]
+    entries: Mapping[str, Entry], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
 ) -> list[RecipePair]:
     """Compare each entry that is another one with other settings, ``a``, with that one, ``b``."""
     pairs = [
@@ -153,7 +154,7 @@ def _compare_variants(
         if variant in entries
     ]
     named = [entries[name] for name in dict.fromkeys(name for pair in pairs for name in pair)]
-    deviations = {entry.name: spreads[entry.base.header.kind] for entry in named}
+    deviations = {entry.name: of_kind[entry.base.header.kind] for entry in named}
     return compare_recipes({entry.name: entry.correct() for entry in named}, deviations, pairs)
 
 

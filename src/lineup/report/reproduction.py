@@ -143,7 +143,7 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
         "Three seeds of one model say little about how far others would be, so that s is that of all models of a kind"
-        f" that have several seeds, the root mean square: {found}."
+        f" that have several seeds, pooled: {found}."
     )
 
 
