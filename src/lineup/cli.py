@@ -115,7 +115,8 @@ def train(
     """Train one model and leave its record, with live curves in MLflow.
 
     Without --record it is a single experiment: its record goes to a new folder in experiments/ and its run to MLflow,
-    and the pipeline's own records stay as they are.
+    and the pipeline's own records stay as they are. Interrupted, a long training of the pipeline goes on from its last
+    backup; a single experiment starts anew.
     """
     project, params = _project()
     given = {
@@ -141,7 +142,8 @@ def train(
         folder,
         threads=params.training.threads,
         experiment=experiment,
-        backups=project.backups,
+        # Each single experiment is a run of its own: none would ever go on from what another one left.
+        backups=project.backups if experiment is None else None,
         listeners=[Progress(), live],
     )
     live.close()

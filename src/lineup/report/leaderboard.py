@@ -11,11 +11,12 @@ import pandas as pd
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.report.claims import Claim, load_claims
-from lineup.report.entries import Entry
 from lineup.report.markdown import data_line, device_of, number, span, table, with_spread
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from lineup.report.entries import Entry
 
 METRICS = (
     "val_accuracy",
