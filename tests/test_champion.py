@@ -13,7 +13,8 @@ import pytest
 from lineup.champion import choose, rank, read_champion, write_champion
 from lineup.committee.gather import Answers
 from lineup.errors import LineupError
-from lineup.records.record import TEXT_LIMIT, Predictions, Record
+from lineup.files import TEXT_LIMIT
+from lineup.records.record import Predictions, Record
 from tests.make_records import make_record, random_predictions
 
 
@@ -122,7 +123,7 @@ def test_the_file_is_read_as_written_and_refused_otherwise(tmp_path: Path) -> No
         with pytest.raises(LineupError, match=r"champion\.json: "):
             read_champion(path)
     path.write_bytes(b" " * (TEXT_LIMIT + 1))
-    with pytest.raises(LineupError, match=rf"champion\.json: {TEXT_LIMIT + 1} bytes; expected at most {TEXT_LIMIT}"):
+    with pytest.raises(LineupError, match=rf"champion\.json: expected at most {TEXT_LIMIT:,} bytes"):
         read_champion(path)
-    with pytest.raises(LineupError, match="cannot be read"):
+    with pytest.raises(LineupError, match="no such file"):
         read_champion(tmp_path / "none.json")

@@ -91,5 +91,5 @@ def test_hash_of_a_file(tmp_path: Path) -> None:
     assert file_sha256(tmp_path / "a") == hashlib.sha256(bytes(range(256)) * 1000).hexdigest()
     with pytest.raises(LineupError, match=r"none: no such file; make it anew \(dvc repro\), or fetch it \(dvc pull\)"):
         file_sha256(tmp_path / "none")
-    with pytest.raises(LineupError, match="cannot be read: Is a directory"):
+    with pytest.raises(LineupError, match="cannot be read: not a regular file"):
         file_sha256(tmp_path)

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.gather import Answers, gather
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import CLIP
 from lineup.files import replacing_file
-from lineup.records.record import TEXT_LIMIT, Record
+from lineup.records.record import Record
+from lineup.schema import read_checked
 
 if TYPE_CHECKING:
     from lineup.config import ChampionRule
@@ -142,16 +143,8 @@ def read_champion(path: Path) -> Champion:
     LineupError
         If the file cannot be read, is too large or is not of this format.
     """
-    try:
-        if path.stat().st_size > TEXT_LIMIT:
-            raise LineupError(f"{path}: {path.stat().st_size} bytes; expected at most {TEXT_LIMIT}")
-        return TypeAdapter(Champion).validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise LineupError(f"{path}: cannot be read: {error}") from error
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise LineupError(f"{path}: {where}: {problem['msg']}") from error
+    champion: Champion = read_checked(path, Champion)
+    return champion
 
 
 def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from lineup.errors import LineupError
+
+TEXT_LIMIT = 8 * 2**20
+"""Most bytes of a text file that is read."""
 
 
 @contextmanager
@@ -46,6 +52,51 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read its bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a folder, a pipe or a device: opening a pipe would wait for a writer, perhaps
+        forever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_text(path: Path, *, max_bytes: int = TEXT_LIMIT) -> str:
+    """Read a UTF-8 text file that may come from another machine.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    max_bytes : int
+        Its largest size. Default 8 MiB.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing, not a regular file, too large, cannot be read, or is not UTF-8.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise LineupError(f"{path}: expected at most {max_bytes:,} bytes, found more")
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise LineupError(f"{path}: no such file") from None
+    except OSError as error:
+        raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LineupError(f"{path}: not a UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content, 64 lower-case hexadecimal digits.
 
@@ -55,7 +106,7 @@ def file_sha256(path: Path) -> str:
         If the file cannot be read. In a clone much is missing that the pipeline makes: git does not hold all of it.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise LineupError(f"{path}: no such file; make it anew (dvc repro), or fetch it (dvc pull)") from None

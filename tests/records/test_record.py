@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineup.errors import LineupError
+from lineup.files import TEXT_LIMIT
 from lineup.npz import write_npz
 from lineup.records.record import (
     CONFUSION,
@@ -24,7 +25,6 @@ from lineup.records.record import (
     METRICS,
     PREDICTIONS,
     RUNTIME,
-    TEXT_LIMIT,
     Epoch,
     Header,
     Member,
@@ -184,9 +184,9 @@ def replaced(text: str, by: str) -> Callable[[Path], None]:
 # File, what is done to it, and what the error says beside the file's name.
 HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
     (HEADER, Path.unlink, "no record here; train the model or build the committee first"),
-    *((name, Path.unlink, "cannot be read") for name in (HISTORY, METRICS, RUNTIME)),
-    *((name, oversized, f"at most {TEXT_LIMIT}") for name in (HEADER, HISTORY, METRICS, RUNTIME)),
-    *((name, lambda path: path.write_bytes(b"\xff\xfe"), "cannot be read") for name in (HEADER, HISTORY, METRICS)),
+    *((name, Path.unlink, "no such file") for name in (HISTORY, METRICS, RUNTIME)),
+    *((name, oversized, f"at most {TEXT_LIMIT:,}") for name in (HEADER, HISTORY, METRICS, RUNTIME)),
+    *((name, lambda path: path.write_bytes(b"\xff\xfe"), "not a UTF-8 text") for name in (HEADER, HISTORY, METRICS)),
     *((name, lambda path: path.write_text("{"), "not JSON") for name in (HEADER, METRICS, RUNTIME)),
     *((name, deep, "not JSON|dictionary") for name in (HEADER, METRICS, RUNTIME)),
     (HEADER, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),

@@ -21,7 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 from lineup.committee.analysis import Analysis
 from lineup.committee.fitting import FittedRule
 from lineup.errors import LineupError
-from lineup.records.record import TEXT_LIMIT, Name
+from lineup.records.record import Name
+from lineup.schema import read_checked, read_json
 
 COMMITTEE, ANALYSIS = "committee.json", "analysis.json"
 
@@ -40,7 +41,7 @@ def read_committee(folder: Path) -> tuple[list[str], FittedRule]:
         If the file is missing, too large, or not what `write_committee` writes; the line names it.
     """
     path = folder / COMMITTEE
-    values = _read(path)
+    values = read_json(path)
     if not isinstance(values, dict) or set(values) != {"members", "fitted"}:
         raise LineupError(f"{path}: expected the members and the fitted rule, and no more")
     try:
@@ -69,12 +70,7 @@ def read_analysis(folder: Path) -> Analysis:
         If the file is missing, too large, or of another format; the line names it.
     """
     path = folder / ANALYSIS
-    try:
-        analysis = TypeAdapter(Analysis).validate_python(_read(path))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "analysis"
-        raise LineupError(f"{path}: {where}: {problem['msg']}") from error
+    analysis: Analysis = read_checked(path, Analysis)
     members = len(analysis.members)
     for name in ("disagreement", "error_correlation"):
         rows = getattr(analysis, name)
@@ -85,14 +81,3 @@ def read_analysis(folder: Path) -> Analysis:
 
 def _write(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _read(path: Path) -> Any:
-    try:
-        if path.stat().st_size > TEXT_LIMIT:
-            raise LineupError(f"{path}: {path.stat().st_size} bytes; expected at most {TEXT_LIMIT}")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise LineupError(f"{path}: not JSON: {' '.join(str(error).split())}") from error

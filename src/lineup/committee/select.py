@@ -12,10 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pydantic.dataclasses import dataclass
+
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file, replacing_folder
-from lineup.records.record import PREDICTIONS, TEXT_LIMIT, Member, Record, read_record
+from lineup.records.record import PREDICTIONS, STRICT, Member, Record, read_record
+from lineup.schema import read_checked
 from lineup.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """Instead of a list of members: every model of the line-up."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Selection:
+    """Content of the JSON file of a committee: its members."""
+
+    members: list[Member]
 
 
 class Entry(Protocol):
@@ -124,12 +134,7 @@ def read_selection(path: Path) -> list[Member]:
     LineupError
         If the file is missing, too large, or not of this format.
     """
-    try:
-        if path.stat().st_size > TEXT_LIMIT:
-            raise LineupError(f"{path}: {path.stat().st_size} bytes; expected at most {TEXT_LIMIT}")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return [Member(**member) for member in values["members"]]
-    except OSError as error:
-        raise LineupError(f"{path}: cannot be read ({error.strerror}); run lineup select first") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LineupError(f"{path}: not a list of members: {' '.join(str(error).split())}") from error
+    if not path.is_file():
+        raise LineupError(f"{path}: no such file; run lineup select first")
+    selection: Selection = read_checked(path, Selection)
+    return selection.members

@@ -27,14 +27,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import check_probabilities
-from lineup.files import file_sha256
+from lineup.files import file_sha256, read_text
 from lineup.npz import read_npz, write_npz
 from lineup.records.machine import Machine, git_commit, peak_memory_bytes, this_machine
+from lineup.schema import checked, read_checked
 
 SCHEMA = 1
 HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (
@@ -46,7 +47,6 @@ HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (
     "runtime.json",
     "model",
 )
-TEXT_LIMIT = 8 * 2**20
 PREDICTIONS_LIMIT = 2 * 2**30
 STRICT = ConfigDict(extra="forbid")
 
@@ -359,16 +359,16 @@ def read_record(folder: Path) -> Record:
     """
     if not (folder / HEADER).is_file():
         raise LineupError(f"{folder}: no record here; train the model or build the committee first (dvc repro)")
-    header = _read_checked(folder / HEADER, Header)
-    metrics = _read_checked(folder / METRICS, dict[str, float])
-    runtime = _read_checked(folder / RUNTIME, Runtime)
+    header = read_checked(folder / HEADER, Header)
+    metrics = read_checked(folder / METRICS, dict[str, float])
+    runtime = read_checked(folder / RUNTIME, Runtime)
     missing = sorted({"test_accuracy", "test_loss", "test_macro_f1", "val_accuracy"} - set(metrics))
     if missing:
         raise LineupError(f"{folder / METRICS}: {', '.join(missing)} missing")
     rows = _read_rows(folder / HISTORY)
     # An empty cell is a number that the phase does not have.
     cells = [{name: cell if cell != "" else math.nan for name, cell in row.items()} for row in rows]
-    history = _check(cells, list[Epoch], folder / HISTORY)
+    history = checked(cells, list[Epoch], folder / HISTORY)
     return Record(folder, header, history, metrics, runtime)
 
 
@@ -433,32 +433,6 @@ def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
     try:
-        return list(csv.DictReader(_read_text(path).splitlines()))
+        return list(csv.DictReader(read_text(path).splitlines()))
     except csv.Error as error:
         raise LineupError(f"{path}: not a table: {error}") from error
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > TEXT_LIMIT:
-            raise LineupError(f"{path}: {path.stat().st_size} bytes; a file of a record has at most {TEXT_LIMIT}")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LineupError(f"{path}: cannot be read: {error}") from error
-
-
-def _read_checked(path: Path, kind: Any) -> Any:
-    try:
-        values = json.loads(_read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise LineupError(f"{path}: not JSON: {error}") from error
-    return _check(values, kind, path)
-
-
-def _check(values: Any, kind: Any, path: Path) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(values)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise LineupError(f"{path}: {where}: {problem['msg']}") from error
