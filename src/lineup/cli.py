@@ -16,6 +16,7 @@ import typer
 from lineup import __version__
 from lineup.errors import LineupError
 from lineup.paths import Project, find_project
+from lineup.terminal import tolerate_encodings
 
 if TYPE_CHECKING:
     from lineup.champion import Champion
@@ -44,6 +45,7 @@ Setting = partial(typer.Option, help="Instead of the recipe's own.")
 
 def main() -> None:
     """Run the command; a `LineupError`, or one of the system such as a full disk, is one line and exit status 1."""
+    tolerate_encodings()
     if "DVC_STAGE" in os.environ:
         # Under `mlflow run -e main` every stage inherits the outer run and would write into it.
         os.environ.pop("MLFLOW_RUN_ID", None)

@@ -7,10 +7,12 @@ finds nothing left.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -20,8 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lineup.errors import LineupError
+from lineup.schema import read_json
 
-# What DVC prints around a stage's own lines.
+END_SECONDS = 30.0
+"""How long interrupted stages may take to end before they are killed."""
+
+# What DVC prints around the lines of a stage.
 NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
 
 
@@ -73,35 +79,88 @@ def repro(root: Path, jobs: int, *, tell: Callable[[str], None] = print) -> None
     jobs : int
         How many stages may run at once, at least 1. Each training has ``training.threads`` threads.
     tell : callable
-        Told every line of progress.
+        Called with each line of progress.
 
     Raises
     ------
     LineupError
-        If a stage fails. What does not depend on it is finished first.
+        If a stage fails, after all stages that do not depend on it; or if another DVC process is at work here.
     """
     started = time.perf_counter()
+    check_not_busy(root)
     needs = stages_to_run(root)
     plan = Plan(needs, former_seconds(root, needs))
-    events: queue.Queue[tuple[str, int]] = queue.Queue()
-    gpus: queue.Queue[str] = queue.Queue()
-    for slot in _gpu_slots(jobs):
-        gpus.put(slot)
-    while True:
-        for name in plan.ready()[: jobs - len(plan.running)]:
-            plan.running.add(name)
-            threading.Thread(target=_run_stage, args=(root, name, gpus, events, tell), daemon=True).start()
-        if not plan.running:
-            break
-        name, status = events.get()
-        plan.running.remove(name)
-        (plan.failed if status else plan.done).add(name)
-        if status:
-            tell(f"{name}: failed; what does not depend on it goes on")
+    with _Workers(root, jobs, tell) as workers:
+        while True:
+            for name in plan.ready()[: jobs - len(plan.running)]:
+                plan.running.add(name)
+                workers.start(name)
+            if not plan.running:
+                break
+            name, status = workers.wait()
+            plan.running.remove(name)
+            (plan.failed if status else plan.done).add(name)
+            if status:
+                check_not_busy(root, workers.processes())
+                tell(f"{name}: failed; the stages that do not depend on it continue")
     if plan.failed:
         names, lost = ", ".join(sorted(plan.failed)), ", ".join(plan.blocked()) or "nothing else"
         raise LineupError(f"failed: {names}; not run: {lost}; the lines of that stage above say why")
     tell(f"{len(plan.done)} stages brought up to date in {time.perf_counter() - started:.0f} s, {jobs} at a time")
+
+
+def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
+    """Raise an error if another DVC process is at work in the project; forget the locks of killed ones.
+
+    DVC notes in ``.dvc/tmp/rwlock`` which process reads and writes which files. It removes the notes of processes that
+    have ended, but not of zombies: killed processes whose parent does not ask for their status, as in some containers.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    own : iterable of int
+        Numbers of the processes that may be at work.
+
+    Raises
+    ------
+    LineupError
+        Once for all files, with the number and the command of the other process, and what to do.
+    """
+    path = root / ".dvc" / "tmp" / "rwlock"
+    if not path.is_file():
+        return
+    holders = _lock_holders(path)
+    alive = {number: command for number, command in holders.items() if _is_alive(number)}
+    others = [number for number in alive if number not in set(own)]
+    if others:
+        shown = "; ".join(f"PID {number}: {alive[number]}" for number in others)
+        groups = " ".join(f"-{group}" for group in sorted({os.getpgid(number) for number in others}))
+        raise LineupError(
+            f"{root}: another DVC process is at work here ({shown}); wait until it has ended, or end it and its stage"
+            f" with kill -INT {groups}, then run this again"
+        )
+    if holders and not alive:
+        path.unlink(missing_ok=True)
+
+
+def _lock_holders(path: Path) -> dict[int, str]:
+    """Return number and command of each process in DVC's lock file; none if DVC would not read the file either."""
+    try:
+        held = read_json(path)
+        notes = [*held.get("write", {}).values(), *(note for notes in held.get("read", {}).values() for note in notes)]
+        return {int(note["pid"]): str(note["cmd"]) for note in notes}
+    except (LineupError, AttributeError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _is_alive(number: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(number).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def stages_to_run(root: Path) -> dict[str, set[str]]:
@@ -152,40 +211,86 @@ def former_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
     return seconds
 
 
-def _run_stage(
-    root: Path, name: str, gpus: queue.Queue[str], events: queue.Queue[tuple[str, int]], tell: Callable[[str], None]
-) -> None:
-    """Bring one stage up to date; whatever happens, its GPU is free afterwards and its status is told, 0 or not."""
-    gpu, status = None, 1
-    try:
-        gpu = gpus.get() if name.startswith("train") and _has_gpus() else None
-        status = _run_process(root, name, gpu, tell)
-    except OSError as error:
-        tell(f"[{name}] {error}")
-    finally:
-        if gpu is not None:
-            gpus.put(gpu)
-        events.put((name, status))
+class _Workers:
+    """Stages at work, each in a DVC process that a thread waits for.
 
+    Leaving the context early, by Ctrl-C for instance, interrupts the stages and waits until they have ended.
+    """
 
-def _run_process(root: Path, name: str, gpu: str | None, tell: Callable[[str], None]) -> int:
-    """Run a stage in a process of its own, pass on what it prints, and return its exit status."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    with subprocess.Popen(
-        command,
-        cwd=root,
-        env=_environment(gpu),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",  # a line in another encoding is no reason to give up the stage
-        bufsize=1,
-    ) as process:
-        assert process.stdout is not None  # it is a pipe
-        for line in process.stdout:
-            if line.strip() and not line.startswith(NOISE):
-                tell(f"[{name}] {line.rstrip()}")
-    return process.returncode
+    def __init__(self, root: Path, jobs: int, tell: Callable[[str], None]) -> None:
+        self._root, self._tell = root, tell
+        self._events: queue.Queue[tuple[str, int]] = queue.Queue()
+        self._gpus: queue.Queue[str] = queue.Queue()
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._ended = False
+        for slot in _gpu_slots(jobs):
+            self._gpus.put(slot)
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = True
+        for number in self.processes():
+            # The whole group: DVC, its shell and the training. DVC itself ends once its stage has.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(number, signal.SIGINT)
+        deadline = time.monotonic() + END_SECONDS
+        for process in list(self._running.values()):
+            try:
+                process.wait(max(deadline - time.monotonic(), 0))
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def processes(self) -> list[int]:
+        """Return the numbers of the DVC processes that run, each the leader of a process group of its own."""
+        return [process.pid for process in list(self._running.values())]
+
+    def start(self, name: str) -> None:
+        """Start to bring a stage up to date."""
+        threading.Thread(target=self._work, args=(name,), daemon=True).start()
+
+    def wait(self) -> tuple[str, int]:
+        """Return the next stage that ends and its exit status."""
+        return self._events.get()
+
+    def _work(self, name: str) -> None:
+        """Run a stage; whatever happens, its GPU is free afterwards and its exit status is passed on."""
+        gpu, status = None, 1
+        try:
+            gpu = self._gpus.get() if name.startswith("train") and _has_gpus() else None
+            status = self._run(name, gpu)
+        except OSError as error:
+            self._tell(f"[{name}] {error}")
+        finally:
+            if gpu is not None:
+                self._gpus.put(gpu)
+            self._events.put((name, status))
+
+    def _run(self, name: str, gpu: str | None) -> int:
+        """Run a stage in a process group of its own, pass on what it prints, and return its exit status."""
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+        with subprocess.Popen(
+            command,
+            cwd=self._root,
+            env=_environment(gpu),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",  # a line in another encoding is no reason to give up the stage
+            bufsize=1,
+            start_new_session=True,
+        ) as process:
+            self._running[name] = process
+            if self._ended:  # between the decision to start it and its start
+                os.killpg(process.pid, signal.SIGKILL)
+            assert process.stdout is not None  # it is a pipe
+            for line in process.stdout:
+                if line.strip() and not line.startswith(NOISE):
+                    self._tell(f"[{name}] {line.rstrip()}")
+        del self._running[name]
+        return process.returncode
 
 
 def _environment(gpu: str | None) -> Mapping[str, str]:

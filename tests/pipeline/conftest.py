@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,14 @@ class Checkout:
     def record(self, name: str) -> Record:
         """Return a record of the workspace."""
         return read_record(self.demo / "runs" / ("models" if name in MODELS else "committees") / name)
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Wait until something holds, or fail by its name."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.2)
 
 
 def ran(output: str) -> list[str]:

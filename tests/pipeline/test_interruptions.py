@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -15,20 +14,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from .conftest import NAMES, Checkout, ran
+from .conftest import NAMES, Checkout, ran, wait_for
 
 pytestmark = pytest.mark.slow
 
 # Enough epochs that a training is certainly under way when it is killed.
 LONG = 300
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    """Wait until something holds, or fail by its name."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.2)
 
 
 def epochs_logged(checkout: Checkout) -> int:

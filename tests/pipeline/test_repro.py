@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import queue
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from dvc.lock import make_lock
 
 from lineup.errors import LineupError
-from lineup.repro import Plan, _run_stage, former_seconds, stages_to_run
+from lineup.repro import Plan, _Workers, check_not_busy, former_seconds, repro, stages_to_run
 
-from .conftest import Checkout, ran
+from .conftest import Checkout, ran, wait_for
 
 # Outputs that say how long something took, and what is made from them.
 TIMED = ("history.csv", "runtime.json", "runs/models", "runs/committees", "leaderboard", "runs.csv")
@@ -107,16 +111,17 @@ def test_a_repository_that_another_process_has_locked_is_one_line(
 
 
 def outcome(root: Path, stage: str) -> tuple[int, list[str]]:
-    """Run a stage on one GPU, see that it is free afterwards, and return the status and what was told."""
-    gpus: queue.Queue[str] = queue.Queue()
-    events: queue.Queue[tuple[str, int]] = queue.Queue()
-    told: list[str] = []
-    gpus.put("3")
-    _run_stage(root, stage, gpus, events, told.append)
-    assert gpus.get_nowait() == "3"
-    name, status = events.get_nowait()
-    assert name == stage
-    return status, told
+    """Run a stage and return its exit status and what was printed."""
+    lines: list[str] = []
+    with _Workers(root, 1, lines.append) as workers:
+        workers.start(stage)
+        name, status = workers.wait()
+        printed = list(lines)
+        assert name == stage
+        assert workers.processes() == []
+        workers.start(stage)  # which waits forever if the only GPU is not free again
+        workers.wait()
+    return status, printed
 
 
 def test_a_stage_that_cannot_be_started_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +136,54 @@ def test_a_line_in_another_encoding_is_passed_on(workspace: Path) -> None:
     status, told = outcome(workspace, "odd")
     assert status == 0
     assert "[odd] caf\N{REPLACEMENT CHARACTER}" in told
+
+
+def start_sleeping_stage(workspace: Path) -> subprocess.Popen[bytes]:
+    """Start ``dvc repro`` with a stage that sleeps, and wait until the stage runs."""
+    (workspace / "dvc.yaml").write_text("stages:\n  long:\n    cmd: touch started && sleep 60\n    outs: [never]\n")
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"], cwd=workspace, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    wait_for(lambda: (workspace / "started").exists(), "the stage")
+    return process
+
+
+def test_another_process_at_work_is_named_once_with_the_command_that_ends_it(workspace: Path) -> None:
+    process = start_sleeping_stage(workspace)
+    with pytest.raises(LineupError) as caught:
+        repro(workspace, 2)
+    assert f"another DVC process is at work here (PID {process.pid}: " in str(caught.value)
+    advice = f"kill -INT -{process.pid}"
+    assert advice in str(caught.value)
+    subprocess.run(["bash", "-c", advice], check=True)
+    process.wait(timeout=30)
+    check_not_busy(workspace)
+
+
+def test_the_lock_of_a_killed_process_that_is_a_zombie_is_removed(workspace: Path) -> None:
+    process = start_sleeping_stage(workspace)
+    os.killpg(process.pid, signal.SIGKILL)
+    wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "a zombie")
+    (workspace / "dvc.yaml").write_text("stages:\n  quick:\n    cmd: touch never\n    outs: [never]\n")
+    repro(workspace, 1)
+    assert (workspace / "never").exists()
+    process.wait()
+
+
+def test_ctrl_c_ends_the_stages_too(workspace: Path) -> None:
+    (workspace / "dvc.yaml").write_text("stages:\n  long:\n    cmd: touch started && sleep 61\n    outs: [never]\n")
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-m", "lineup", "repro"]
+    process = subprocess.Popen(command, cwd=workspace, stdout=quiet, stderr=quiet, start_new_session=True)
+    wait_for(lambda: (workspace / "started").exists(), "the stage")
+    stages = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) != 0
+    gone, alive = psutil.wait_procs(stages, timeout=10)
+    assert len(gone) >= 2
+    assert not alive
+    check_not_busy(workspace)
 
 
 @pytest.mark.slow
