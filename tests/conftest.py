@@ -1,4 +1,4 @@
-"""How the tests are shared out among processes."""
+"""In which order the tests run, and how they are shared out among processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import pytest
 PIPELINE = Path(__file__).parent / "pipeline"
 
 
+# Before the hook of pytest-xdist, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and those of the pipeline, which share a checkout, in the first.
+    """Run the quick tests first, so that most failures show within two minutes; then the slow ones.
 
-    A run in one process, without ``--dist loadgroup``, only begins with them.
+    The tests of a file run in one process, quick and slow ones apart. The slow tests of the pipeline share a checkout
+    that takes a minute to make: they all run in one process, which starts with them while the other takes the rest.
     """
     for item in items:
-        group = "pipeline" if item.path.is_relative_to(PIPELINE) else str(item.path)
+        slow, pipeline = _is_slow(item), item.path.is_relative_to(PIPELINE)
+        group = "pipeline" if slow and pipeline else f"{item.path} {'slow' if slow else 'quick'}"
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not item.path.is_relative_to(PIPELINE))
+    items.sort(key=lambda item: (_is_slow(item), not item.path.is_relative_to(PIPELINE)))
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from lineup.errors import LineupError
@@ -71,11 +72,15 @@ def run_demo(project: Project) -> None:
         If a stage fails.
     """
     from lineup.report.show import show_leaderboard
+    from lineup.repro import pass_on
 
     demo = prepare_demo(project)
     command = [sys.executable, "-m", "dvc", "repro"]
-    status = subprocess.run(command, cwd=demo, env=_environment(project), check=False).returncode
-    if status:
+    with subprocess.Popen(
+        command, cwd=demo, env=_environment(project), stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1
+    ) as process:
+        pass_on(process, partial(print, flush=True))
+    if status := process.returncode:
         raise LineupError(
             f"{demo}: dvc repro failed with exit status {status}; the lines above name the stage and say why,"
             " and the next `make demo` goes on from there"

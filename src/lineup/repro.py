@@ -285,12 +285,17 @@ class _Workers:
             self._running[name] = process
             if self._ended:  # between the decision to start it and its start
                 os.killpg(process.pid, signal.SIGKILL)
-            assert process.stdout is not None  # it is a pipe
-            for line in process.stdout:
-                if line.strip() and not line.startswith(NOISE):
-                    self._tell(f"[{name}] {line.rstrip()}")
+            pass_on(process, lambda line: self._tell(f"[{name}] {line}"))
         del self._running[name]
         return process.returncode
+
+
+def pass_on(process: subprocess.Popen[str], tell: Callable[[str], None]) -> None:
+    """Pass on each line that a DVC process prints to its pipe, but not DVC's own advice and news of ``dvc.lock``."""
+    assert process.stdout is not None  # it is a pipe
+    for line in process.stdout:
+        if line.strip() and not line.startswith(NOISE):
+            tell(line.rstrip())
 
 
 def _environment(gpu: str | None) -> Mapping[str, str]:
