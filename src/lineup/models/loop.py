@@ -112,15 +112,18 @@ class Loop:
         count = len(self._inputs)
         augmentations = draw_augmentations(random, count) if self._fit.augment else np.zeros((count, 3), np.int32)
         for batch in epoch_batches(random, count, self._fit.batch_size):
-            self._run_batches(tf.constant(batch), tf.constant(augmentations))
+            run_traced(self._run_batches, tf.constant(batch), tf.constant(augmentations))
         return self._means(count)
 
     def evaluate(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
         """Return mean loss and accuracy, in inference mode."""
+        import tensorflow as tf
+
         self._loss.assign(0.0)
         self._correct.assign(0)
         for start in range(0, len(inputs), PREDICT_BATCH):
-            self._run_evaluation(inputs[start : start + PREDICT_BATCH], targets[start : start + PREDICT_BATCH])
+            end = start + PREDICT_BATCH
+            run_traced(self._run_evaluation, tf.constant(inputs[start:end]), tf.constant(targets[start:end]))
         return self._means(len(inputs))
 
     def _means(self, count: int) -> tuple[float, float]:
@@ -259,11 +262,23 @@ def augmented(images: Any, augmentations: Any) -> Any:
     return tf.gather(rows, starts[:, 1], axis=2, batch_dims=1)
 
 
+def run_traced(function: Any, *arguments: Any) -> Any:
+    """Call a ``tf.function`` with tensors, by the trace for their shapes.
+
+    A trace per network and shape is what is needed. TensorFlow counts the traces of all networks together and warns of
+    "retracing" after five of them, unless they are requested by name.
+    """
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments]
+    return function.get_concrete_function(*specs)(*arguments)
+
+
 def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """Return a network's outputs for many inputs in inference mode, as float32."""
     import tensorflow as tf
 
     run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
     starts = range(0, max(len(inputs), 1), PREDICT_BATCH)  # no inputs have no rows, but as many columns
-    batches = [run(tf.constant(inputs[start : start + PREDICT_BATCH])).numpy() for start in starts]
+    batches = [run_traced(run, tf.constant(inputs[start : start + PREDICT_BATCH])).numpy() for start in starts]
     return np.concatenate(batches).astype(np.float32, copy=False)
