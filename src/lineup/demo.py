@@ -122,13 +122,13 @@ def _update(path: Path, content: bytes) -> None:
 
 def _environment(project: Project) -> dict[str, str]:
     """Return the environment of the demo's stages."""
-    from lineup.tracking.store import tracking_uri
+    from lineup.tracking.address import store_environment
 
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_RUN_ID"}
     # Stage commands call python by name: it has to be this one, even where the virtual environment is not active.
     folders = [str(Path(sys.executable).parent), *filter(None, [environment.get("PATH")])]
     return environment | {
+        **store_environment(project.root),  # the checkout's own store, whatever the working directory
         "PATH": os.pathsep.join(folders),
-        "MLFLOW_TRACKING_URI": tracking_uri(project.root),
         "PYTHONUNBUFFERED": "1",
     }

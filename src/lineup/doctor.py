@@ -118,16 +118,20 @@ def _data(project: Project) -> Finding:
 
 
 def _store(project: Project) -> Finding:
-    from lineup.tracking.store import count_runs, shown_uri, store_file, tracking_uri
+    from lineup.tracking.address import VARIABLE, shown_uri, store_file, tracking_uri
+    from lineup.tracking.errors import StoreError
+    from lineup.tracking.store import count_runs, has_database
 
-    uri = tracking_uri(project.root)
-    database = store_file(uri)
-    if database is not None and not database.is_file():
-        return Finding("MLflow store", True, f"{shown_uri(uri)}, not made yet: the first training makes it")
     try:
+        uri = tracking_uri(project.root)
+        database = store_file(uri)
+        if database is not None and not has_database(database):
+            return Finding("MLflow store", True, f"{shown_uri(uri)}, not made yet: the first training makes it")
         return Finding("MLflow store", True, f"{shown_uri(uri)}, {count_runs(project.root)}")
+    except StoreError as error:
+        return Finding("MLflow store", False, error.found, error.remedy)
     except LineupError as error:
-        return Finding("MLflow store", False, str(error), "start the server, or unset MLFLOW_TRACKING_URI")
+        return Finding("MLflow store", False, str(error), f"correct {VARIABLE}, or unset it")
 
 
 def _version(package: str) -> str | None:

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from lineup.errors import LineupError
 from lineup.records.machine import this_machine
+from lineup.tracking.address import shown_uri, tracking_uri
 from lineup.tracking.runs import (
     BATCH_METRICS,
     BATCH_PARAMS,
@@ -26,7 +27,7 @@ from lineup.tracking.runs import (
     log_params,
     process_tag,
 )
-from lineup.tracking.store import count_runs, open_store, shown_uri, tracking_uri
+from lineup.tracking.store import count_runs, open_store
 from tests.make_records import HEADER, HISTORY, MACHINE
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from lineup.records.machine import this_machine
 from lineup.records.record import Epoch, Header
-from lineup.tracking.store import open_store, shown_uri
+from lineup.tracking.address import shown_uri
+from lineup.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -73,7 +73,11 @@ def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> N
         mlflow.pyfunc.log_model(
             name="model",
             python_model=str(PACKAGE / "serving.py"),
-            artifacts={"model": str(folder), "record": str(record.folder / HEADER)},
+            # As quoted addresses: MLflow would read # and ? of a path as such parts of an address.
+            artifacts={
+                "model": folder.absolute().as_uri(),
+                "record": (record.folder / HEADER).absolute().as_uri(),
+            },
             code_paths=[str(PACKAGE)],
             metadata={"images": f"whole numbers from 0 to 255 of shape {SHAPES}"},
             signature=_signature(record.header.data.classes),

@@ -23,6 +23,8 @@ from lineup.figures.render import caption, figures_of
 from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.report.claims import published_accuracy
+from lineup.tracking.address import shown_uri, tracking_uri
+from lineup.tracking.errors import store_errors
 from lineup.tracking.groups import publish_groups
 from lineup.tracking.model import Models, absent_members, identity, log_model
 from lineup.tracking.registry import register_champion
@@ -40,7 +42,7 @@ from lineup.tracking.runs import (
     process_tag,
 )
 from lineup.tracking.stamp import is_published, note_published
-from lineup.tracking.store import open_store, shown_uri, store_errors_as_one_line, tracking_uri
+from lineup.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,7 +93,7 @@ def publish(
     if run_id is None and is_published(root, records, champion):
         tell(_summary(root, counts | {"unchanged": len(records)}))
         return
-    with store_errors_as_one_line(tracking_uri(root), "; the records are whole, publish again later"):
+    with store_errors(root):
         for record in records:
             client, experiment = open_store(root, record.header.data.name)
             if experiment not in looked_at:
@@ -120,7 +122,7 @@ def _summary(root: Path, counts: Mapping[str, int]) -> str:
 
 def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
     """Put the pages of an evaluation into a run that exists already, as its artifacts."""
-    with store_errors_as_one_line(tracking_uri(root)):
+    with store_errors(root):
         client, _ = open_store(root, data)
         client.log_artifacts(run_id, str(folder), artifact_path="evaluation")
 

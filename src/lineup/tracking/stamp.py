@@ -16,7 +16,7 @@ from typing import Any
 from lineup.champion import Champion
 from lineup.files import replacing_file
 from lineup.records.record import Record
-from lineup.tracking.store import store_file, tracking_uri
+from lineup.tracking.address import store_file, tracking_uri
 
 STAMP = ".published.json"
 

@@ -1,47 +1,20 @@
-"""Where the runs are: the one place that decides on the MLflow store, and makes it."""
+"""Open the MLflow store, and make it if it is missing."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import errno
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from lineup.data.datasets import find_dataset
-from lineup.errors import LineupError
+from lineup.tracking.address import DATABASES, prepare_environment, sqlite_uri, store_file
+from lineup.tracking.errors import store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT_PREFIX = "lineup-"
-
-# What of a URI may be private: user name and password, which a database takes with any sign but a space in them, and
-# what follows a question mark, where drivers look for a password, too.
-_PRIVATE = re.compile(r"://(?:[^/\s:]*(?::\S*)?@)?([^\s?]*)(?:\?[^\s'\"]*)?")
-
-# Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, and
-# a server that does not answer is asked once more within seconds, where the defaults would go on for minutes.
-SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-}
-
-
-def tracking_uri(root: Path) -> str:
-    """Return the URI of the MLflow store: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the project folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-
-
-def shown_uri(text: str) -> str:
-    """Return a URI, or a text that holds some, without credentials: for all that is printed."""
-    return _PRIVATE.sub(r"://\1", text)
 
 
 def experiment_name(data: str) -> str:
@@ -69,42 +42,30 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
 
     Raises
     ------
-    mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError
-        If the store cannot be reached or is none; see `store_errors_as_one_line`.
+    LineupError
+        If the store cannot be reached or is none.
     """
-    _settle()
+    uri = prepare_environment(root)
     import mlflow
     from filelock import FileLock
 
-    uri = tracking_uri(root)
-    mlflow.set_tracking_uri(uri)
-    name = experiment_name(data)
-    database = store_file(uri)
-    folder = database and database.parent
-    with FileLock((folder or root) / ".mlflow.lock"):
-        client = mlflow.MlflowClient(uri)  # makes the tables of a store that has none
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            artifacts = (folder / "mlartifacts" / name).as_uri() if folder else None
-            return client, client.create_experiment(name, artifact_location=artifacts, tags=_experiment_tags(data))
-        if experiment.lifecycle_stage == "deleted":
-            client.restore_experiment(experiment.experiment_id)
-        return client, experiment.experiment_id
-
-
-def _experiment_tags(data: str) -> dict[str, str]:
-    """Return what the MLflow UI shows of an experiment: as one of model training, with a sentence on its data."""
-    dataset = find_dataset(data)
-    note = f"Models and committees on {dataset.title}."
-    if dataset.generated:
-        note = f"**Generated data.** {note} Its figures say nothing about a real dataset."
-    return {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": note}
-
-
-def store_file(uri: str) -> Path | None:
-    """Return the file of a sqlite store; None for a server, which knows its own places."""
-    parts = urlsplit(uri)
-    return Path(parts.path.removeprefix("/")).resolve() if parts.scheme == "sqlite" else None
+    with store_errors(root):
+        mlflow.set_tracking_uri(uri)
+        name = experiment_name(data)
+        database = store_file(uri)
+        folder = database.parent if database else root
+        with FileLock(folder / ".mlflow.lock"):
+            if database:
+                _make_database(database)
+            client = _connect(uri)
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                # A server knows its own places.
+                artifacts = (folder / "mlartifacts" / name).as_uri() if uri.startswith(DATABASES) else None
+                return client, client.create_experiment(name, artifact_location=artifacts, tags=_experiment_tags(data))
+            if experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)
+            return client, experiment.experiment_id
 
 
 def count_runs(root: Path) -> str:
@@ -115,31 +76,64 @@ def count_runs(root: Path) -> str:
     LineupError
         If the store cannot be reached.
     """
-    uri = tracking_uri(root)
-    with store_errors_as_one_line(uri):
-        import mlflow
-
-        client = mlflow.MlflowClient(uri)
+    uri = prepare_environment(root)
+    with store_errors(root):
+        client = _connect(uri)
         found = [item for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
         counts = [f"{len(client.search_runs([item.experiment_id]))} runs in {item.name}" for item in found]
     return ", ".join(counts) or "no runs yet"
 
 
-@contextmanager
-def store_errors_as_one_line(uri: str, advice: str = "") -> Iterator[None]:
-    """Turn what MLflow raises of a store that is out of reach, damaged or refuses something into a `LineupError`."""
-    _settle()
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError  # what MLflow lets through when it opens a damaged file
-
+def has_database(database: Path) -> bool:
+    """Return whether there is something in the file of a store; an empty one is as good as none."""
     try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(shown_uri(str(error)).split())[:300]
-        raise LineupError(f"MLflow store {shown_uri(uri)}: {reason}{advice}") from error
+        return database.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
-def _settle() -> None:
-    """Set what MLflow reads from the environment when it is imported, its news on the terminal among it."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+def _make_database(database: Path) -> None:
+    """Make an SQLite store if it is missing: under a temporary name, so that a kill leaves all of it or none.
+
+    The caller holds the lock, so that whatever has the temporary name was left by a process that was killed.
+    """
+    partial = database.with_name(f".{database.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    if database.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(database))
+    if has_database(database):
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    partial.mkdir(parents=True)
+    try:
+        # MLflow itself would put runs without an experiment into the working directory.
+        artifacts = (database.parent / "mlartifacts").as_uri()
+        store = SqlAlchemyStore(sqlite_uri(partial / database.name), artifacts)  # type: ignore[no-untyped-call]
+        store.engine.dispose()
+        (partial / database.name).replace(database)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _connect(uri: str) -> MlflowClient:
+    """Return a client, once the database of the store can be opened: MLflow would try again for 100 seconds."""
+    from mlflow import MlflowClient
+
+    if uri.startswith(DATABASES):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
+    return MlflowClient(uri)
+
+
+def _experiment_tags(data: str) -> dict[str, str]:
+    """Return what the MLflow UI shows of an experiment: as one of model training, with a sentence on its data."""
+    dataset = find_dataset(data)
+    note = f"Models and committees on {dataset.title}."
+    if dataset.generated:
+        note = f"**Generated data.** {note} Its figures say nothing about a real dataset."
+    return {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": note}

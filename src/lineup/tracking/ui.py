@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import errno
+import http.client
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from lineup.errors import LineupError
-from lineup.tracking.store import open_store, shown_uri, store_errors_as_one_line, tracking_uri
+from lineup.tracking.address import VARIABLE, shown_uri, store_environment, tracking_uri
+from lineup.tracking.store import open_store
+
+HOST = "127.0.0.1"
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SECONDS = 10.0
+
+
+class _Stop(BaseException):
+    """A signal asked for the end. No error: what handles those must not handle it."""
 
 
 def serve_ui(root: Path, data: str, port: int) -> None:
     """Run the MLflow server on 127.0.0.1 until it is interrupted.
+
+    Its address is printed when it answers. With this process its server ends, too, on Ctrl-C, SIGTERM and SIGHUP.
 
     Parameters
     ----------
@@ -26,21 +45,91 @@ def serve_ui(root: Path, data: str, port: int) -> None:
     Raises
     ------
     LineupError
-        If the runs are on a tracking server already, or the server fails.
+        If the runs are on a tracking server already, the port is in use, or the server ends by itself.
     """
     uri = tracking_uri(root)
     if uri.startswith(("http:", "https:")):
-        raise LineupError(f"MLFLOW_TRACKING_URI is {shown_uri(uri)}: that server has the UI; open it in a browser")
-    with store_errors_as_one_line(uri):
+        raise LineupError(f"{VARIABLE} is {shown_uri(uri)}: that server has the UI; open it in a browser")
+    _check_free(port)
+    print(f"MLflow UI: starting on port {port} ...", flush=True)
+    level = os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING")
+    with suppress(_Stop), _stopped_by_signals():
         open_store(root, data)
-    print(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # The URI may hold a password, and everybody on a machine can read the arguments of a process.
-    # Without the job executor it starts in a quarter of the time and with two processes instead of eleven.
-    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with _server(root, port, level) as process:
+            if _answers(process, port):
+                print(f"MLflow UI: http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
+            status = process.wait()
+            raise LineupError(f"the MLflow server ended by itself, with status {status}; its lines above say why")
+
+
+def _check_free(port: int) -> None:
+    """Refuse a port on which another program listens, or that only the administrator may use."""
+    with socket.socket() as probe:
+        # As the server does it: a connection that has just ended is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            used = error.errno == errno.EADDRINUSE
+            reason = "another program is using it" if used else error.strerror
+            raise LineupError(f"port {port} on {HOST}: {reason}; choose another one: lineup ui --port N") from None
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Raise `_Stop` at the first signal that asks for the end; further ones are ignored, so that it is orderly."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in STOPS:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stop
+
+    # What is ignored stays so: nohup ignores SIGHUP.
+    former = {each: signal.signal(each, stop) for each in STOPS if signal.getsignal(each) != signal.SIG_IGN}
     try:
-        status = subprocess.run(command, env=environment, cwd=root, check=False).returncode
-    except KeyboardInterrupt:
-        return
-    if status:
-        raise LineupError(f"mlflow server ended with status {status}; is port {port} in use? (lineup ui --port)")
+        yield
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _server(root: Path, port: int, level: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the server as the head of a process group, and end the whole group afterwards."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    # The address may hold a password, and everybody on a machine can read the arguments of a process.
+    # Without the job executor it starts in a quarter of the time and with two processes instead of eleven.
+    changes = {
+        "MLFLOW_BACKEND_STORE_URI": store_environment(root)[VARIABLE],
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_LOGGING_LEVEL": level,
+    }
+    process = subprocess.Popen(command, env=os.environ | changes, cwd=root, start_new_session=True)
+    try:
+        yield process
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the server answers, and return whether it does: False if it has ended."""
+    while process.poll() is None:
+        connection = http.client.HTTPConnection(HOST, port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == http.client.OK:
+                return process.poll() is None
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.2)
+    return False

@@ -1,0 +1,205 @@
+"""Addresses of MLflow stores: build, parse and show them. SQLAlchemy alone reads and writes those of databases."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+from lineup.errors import LineupError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+DATABRICKS = ("databricks", "databricks-uc", "uc")
+EXPECTED = "expected sqlite:///FILE, http://HOST:PORT or the address of a database"
+
+# Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, no
+# address on the terminal, no error as a traceback beside ours, and a server that does not answer is asked once more
+# within seconds, where the defaults would go on for minutes.
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+# What of an address may be private: user name and password, which a database takes with any character but a space in
+# them, and what follows a question mark, where drivers look for a password, too.
+_PRIVATE = re.compile(r"://(?:[^/\s:]*(?::\S*)?@)?([^\s?]*)(?:\?[^\s'\"]*)?")
+_DECODED = re.compile("%[0-9a-fA-F]{2}")
+_PASSWORDS = re.compile(r"[?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=([^&#]+)", re.IGNORECASE)
+
+
+def tracking_uri(root: Path) -> str:
+    """Return the address of the MLflow store, absolute and without the credentials of a server.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder. A relative address in ``MLFLOW_TRACKING_URI`` is relative to it, whatever the working directory.
+        Without that variable the store is ``mlflow.db`` in this folder.
+
+    Raises
+    ------
+    LineupError
+        If the variable holds no address, or that of a store in memory.
+    """
+    given = os.environ.get(VARIABLE)
+    if not given:
+        return sqlite_uri(root / "mlflow.db")
+    scheme = given.partition(":")[0].lower()
+    if scheme.startswith(DATABASES):
+        return _database_uri(given, root)
+    if scheme in ("http", "https"):
+        return _split_credentials(given)[0]
+    if given in DATABRICKS or (scheme != "file" and ("://" in given or scheme == "arn")):
+        return given  # for MLflow or one of its plug-ins to read
+    if scheme == "file":
+        return _absolute(url2pathname(urlsplit(given).path), root).as_uri()
+    if ":" in given:
+        raise _malformed(given)
+    return _absolute(given, root).as_uri()
+
+
+def is_default(root: Path) -> bool:
+    """Return whether the store is the project's own: ``MLFLOW_TRACKING_URI`` names no other one."""
+    return tracking_uri(root) == sqlite_uri(root / "mlflow.db")
+
+
+def store_environment(root: Path) -> dict[str, str]:
+    """Return the environment variables that name the store to MLflow and to child processes.
+
+    User name and password of a server go to variables of their own, so that MLflow, which prints addresses, does not
+    have them in one. What the user has set there stays.
+    """
+    found = {VARIABLE: tracking_uri(root)}
+    given = os.environ.get(VARIABLE, "")
+    if given.lower().startswith(("http:", "https:")) and USER not in os.environ:
+        _, user, password = _split_credentials(given)
+        if user and password:
+            found |= {USER: user, PASSWORD: password}
+    return found
+
+
+def prepare_environment(root: Path) -> str:
+    """Set what MLflow reads from the environment when it is imported, and return the store's address."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    os.environ.update(store_environment(root))
+    return os.environ[VARIABLE]
+
+
+def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = None) -> str:
+    """Return the address of an SQLite file, with what the file's name holds quoted.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute path of the file.
+    query : dict of str to str, optional
+        What follows the question mark. Default: nothing.
+
+    Raises
+    ------
+    LineupError
+        If MLflow would take another file: if the path is not UTF-8, or holds a percent sign before two hexadecimal
+        digits, which MLflow decodes once too often when it loads a model.
+    """
+    from sqlalchemy.engine import URL
+
+    text = str(path)
+    if _DECODED.search(text) or text.encode("utf-8", "replace").decode() != text:
+        raise LineupError(
+            f"{ascii(text)[1:-1]}: MLflow cannot keep models in a folder whose name is not UTF-8 or holds % before two"
+            f" hexadecimal digits; rename it, or name another place in {VARIABLE}"
+        )
+    uri = URL.create("sqlite", database=text, query=query or {}).render_as_string()
+    # Of an address without a driver MLflow makes the folder as it is spelled there, quoted characters included.
+    return uri.replace("sqlite:", "sqlite+pysqlite:", 1) if "%" in uri else uri
+
+
+def store_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store; None of any other store."""
+    if not uri.startswith("sqlite"):
+        return None
+    from sqlalchemy.engine import make_url
+
+    return Path(make_url(uri).database or "").resolve()
+
+
+def shown_uri(text: str) -> str:
+    """Return an address, or a text that holds some, without credentials: for all that is printed."""
+    for secret in _secrets():
+        text = text.replace(secret, "***")
+    return _PRIVATE.sub(r"://\1", text)
+
+
+def _secrets() -> list[str]:
+    """Return the passwords that the environment holds, as they are and as they are quoted in an address."""
+    given = os.environ.get(VARIABLE, "")
+    rest = given.partition("://")[2]
+    user, colon, password = rest.rpartition("@")[0].partition(":")
+    found = [*_PASSWORDS.findall(given), os.environ.get(PASSWORD, ""), os.environ.get(TOKEN, "")]
+    if not rest.startswith("/"):  # a path, which has no user
+        found.append(password if colon else user)  # some servers take a token in the place of the user
+    return sorted({form for secret in found for form in (secret, unquote(secret)) if form}, key=len, reverse=True)
+
+
+def _split_credentials(given: str) -> tuple[str, str, str]:
+    """Return the address of a server without what is private, its user name and its password."""
+    try:
+        parts = urlsplit(given)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _malformed(given) from None
+    if not host:
+        raise _malformed(given)
+    name = f"[{host}]" if ":" in host else host
+    address = urlunsplit((parts.scheme, name if port is None else f"{name}:{port}", parts.path, "", ""))
+    return address, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _database_uri(given: str, root: Path) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise _malformed(given) from None
+    return _absolute_sqlite(url, given, root) if url.get_backend_name() == "sqlite" else given
+
+
+def _absolute_sqlite(url: URL, given: str, root: Path) -> str:
+    """Return the address of an SQLite file with its whole path."""
+    if url.host or url.username or url.port:
+        raise _malformed(given)
+    if ("?" in given and not url.query) or any("/" in str(value) for value in url.query.values()):
+        raise LineupError(f"{VARIABLE}: write a question mark in the name of a file or folder as %3F")
+    if url.database in (None, "", ":memory:") or "uri" in url.query:
+        raise LineupError(f"{VARIABLE}: expected the address of a file, sqlite:///FILE, found {_safe(given)}")
+    return sqlite_uri(_absolute(str(url.database), root), url.query)
+
+
+def _absolute(path: str, root: Path) -> Path:
+    return (root / path).resolve()
+
+
+def _malformed(given: str) -> LineupError:
+    return LineupError(f"{VARIABLE}: {EXPECTED}, found {_safe(given)}")
+
+
+def _safe(given: str) -> str:
+    """Return an address that cannot be parsed as it is, or words in its place if it may hold a password."""
+    return "one that is not shown: it may hold a password" if "@" in given or "?" in given else repr(given)
