@@ -1,10 +1,12 @@
-"""In which order the tests run, and how they are shared out among processes."""
+"""In which order the tests run, how they are shared out among processes, and what is cleaned up after each."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 PIPELINE = Path(__file__).parent / "pipeline"
 
@@ -26,3 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_slow(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is not None
+
+
+@pytest.fixture(autouse=True)
+def _own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what opening a store leaves in the environment out of the next test: user and password of its server."""
+    for name in CREDENTIALS:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)

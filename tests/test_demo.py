@@ -11,6 +11,7 @@ import pytest
 from lineup.demo import prepare_demo, run_demo
 from lineup.errors import LineupError
 from lineup.paths import Project
+from lineup.tracking.address import sqlite_uri
 
 # The first stage writes down what it was called with, the second fails.
 PIPELINE = """\
@@ -181,7 +182,7 @@ def test_a_failing_stage_is_one_line_and_the_checkout_stays_as_it_was(
     assert _outside(project) == before
     environment = json.loads((demo / "environment.json").read_text())
     assert Path(environment["executable"]).samefile(sys.executable)
-    assert environment["MLFLOW_TRACKING_URI"] == f"sqlite:///{project.root / 'mlflow.db'}"
+    assert environment["MLFLOW_TRACKING_URI"] == sqlite_uri(project.root / "mlflow.db")
     assert environment["PYTHONUNBUFFERED"] == "1"
     assert "MLFLOW_RUN_ID" not in environment
 

@@ -17,6 +17,7 @@ import yaml
 from mlflow import MlflowClient
 
 from lineup.records.record import Record, read_record
+from lineup.tracking.address import sqlite_uri
 
 ROOT = Path(__file__).parents[2]
 FILES = ("dvc.yaml", ".dvcignore", "MLproject", "conda.yaml", "params.yaml")
@@ -56,7 +57,7 @@ class Checkout:
 
     @property
     def store(self) -> str:
-        return f"sqlite:///{self.root / 'mlflow.db'}"
+        return sqlite_uri(self.root / "mlflow.db")
 
     def environment(self, **changes: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lineup.tracking.address import sqlite_uri
+
 if TYPE_CHECKING:
     from .published import Published
 
@@ -23,7 +25,7 @@ def store_in(folder: Path, template: Path | None = None) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_RUN_ID", raising=False)
         # MLflow itself sets this variable once a store is open, so that it would stay for the next test.
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setenv("MLFLOW_TRACKING_URI", sqlite_uri(folder / "mlflow.db"))
         yield folder
 
 
@@ -33,7 +35,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mlflow import MlflowClient
 
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
+    MlflowClient(sqlite_uri(path)).search_experiments()
     return path
 
 

@@ -15,6 +15,7 @@ from lineup.committee.build import build_committee
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.records.record import MODEL, Record
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
 from lineup.tracking.runs import KEY
 from tests.make_records import RUNTIME, TEST, VALIDATION, make_record, random_predictions
@@ -66,7 +67,7 @@ def publish_lineup(root: Path) -> Published:
 
 
 def client_of(folder: Path) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    return MlflowClient(sqlite_uri(folder / "mlflow.db"))
 
 
 def runs_of(folder: Path, record: Record) -> list[Run]:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from lineup.records.record import MODEL, Record
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.groups import GROUP, PARENT
 from lineup.tracking.publish import publish
 from lineup.tracking.runs import KEY
@@ -31,7 +32,7 @@ def record_of(folder: Path, name: str, seed: int, **changes: object) -> Record:
 
 
 def runs_by_name(root: Path) -> dict[str, list[Run]]:
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(sqlite_uri(root / "mlflow.db"))
     experiments = [item.experiment_id for item in client.search_experiments()]
     found: dict[str, list[Run]] = {}
     for run in client.search_runs(experiments):

@@ -15,6 +15,7 @@ import pytest
 from lineup.committee.model import COMMITTEE, read_analysis
 from lineup.errors import LineupError
 from lineup.records.record import CONFUSION, MODEL, PREDICTIONS, Record
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import PUBLISHING, publish, publish_folder
 from lineup.tracking.runs import DIGEST
 from lineup.tracking.store import open_store
@@ -230,18 +231,24 @@ def test_store_out_of_reach_is_one_error(published: Published, tmp_path: Path, m
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     damaged = tmp_path / "mlflow.db"
     damaged.write_bytes(b"no database" * 500)
-    shown = {f"http://me:secret@{address}": f"http://{address}", f"sqlite:///{damaged}": f"sqlite:///{damaged}"}
-    for uri in shown:
+    for uri, shown, remedy in (
+        (f"http://me:secret@{address}", f"http://{address}", "start the server, or unset MLFLOW_TRACKING_URI"),
+        (
+            sqlite_uri(damaged),
+            sqlite_uri(damaged),
+            f"delete {damaged}, and lineup publish",
+        ),
+    ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        with pytest.raises(LineupError, match="the records are whole, publish again later") as caught:
+        with pytest.raises(LineupError, match=f"; {remedy}") as caught:
             publish(tmp_path, [published.records["one"]], tell=lambda line: None)
-        assert str(caught.value).startswith(f"MLflow store {shown[uri]}: ")
+        assert str(caught.value).startswith(f"MLflow store {shown}: ")
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
 
 
 def test_nothing_to_publish(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    uri = f"sqlite:///{root / 'mlflow.db'}"
+    uri = sqlite_uri(root / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{uri}?password=secret")
     told: list[str] = []
     publish(root, [], tell=told.append)

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from lineup.champion import Champion
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, Record
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
 from tests.make_records import CLASSES, DATA, RUNTIME, make_record, random_predictions
 from tests.networks import random_images, save_network
@@ -48,7 +49,7 @@ def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) ->
 
     with store_in(tmp_path / "project", empty_store) as root:
         records = [model_record(root / "runs", name, seed) for seed, name in enumerate(("one", "two"), start=1)]
-        client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+        client = MlflowClient(sqlite_uri(root / "mlflow.db"))
         told: list[str] = []
 
         def publish_with(record: Record) -> None:
@@ -66,7 +67,7 @@ def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) ->
         assert sum(line.startswith("champion: ") for line in told) == 3
         # It is the very model: loaded by its alias, it answers as the champion's network does.
         images = random_images(3)
-        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
+        mlflow.set_tracking_uri(sqlite_uri(root / "mlflow.db"))
         loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
         expected = keras.saving.load_model(records[0].folder / MODEL / "network.keras")(images)
         np.testing.assert_allclose(loaded.predict(images)[CLASSES], np.asarray(expected), rtol=0, atol=1e-6)
@@ -80,7 +81,7 @@ def test_the_champion_is_registered_for_its_own_dataset(tmp_path: Path, empty_st
         single = model_record(root / "experiments", "two", 2, experiment="0a1b2c3d")
         told: list[str] = []
         publish(root, [best, single], champion=champion_of(best), tell=told.append)
-        client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+        client = MlflowClient(sqlite_uri(root / "mlflow.db"))
         assert [model.name for model in client.search_registered_models()] == ["lineup-fashion_mnist"]
         assert "champion: one, version 1 of the registered model lineup-fashion_mnist" in told
 
@@ -88,7 +89,7 @@ def test_the_champion_is_registered_for_its_own_dataset(tmp_path: Path, empty_st
 def test_without_a_champion_nothing_is_registered(tmp_path: Path, empty_store: Path) -> None:
     with store_in(tmp_path / "project", empty_store) as root:
         publish(root, [model_record(root / "runs", "one", 1)], tell=lambda line: None)
-        assert not MlflowClient(f"sqlite:///{root / 'mlflow.db'}").search_registered_models()
+        assert not MlflowClient(sqlite_uri(root / "mlflow.db")).search_registered_models()
 
 
 def test_a_champion_without_a_run_is_one_line(tmp_path: Path, empty_store: Path) -> None:

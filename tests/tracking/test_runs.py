@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from lineup.errors import LineupError
 from lineup.records.machine import this_machine
-from lineup.tracking.address import shown_uri, tracking_uri
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.runs import (
     BATCH_METRICS,
     BATCH_PARAMS,
@@ -182,6 +182,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children) > 0)
 
 def test_processes_at_once_make_one_store(tmp_path: Path) -> None:
     """Four trainings that start together find no store yet; MLflow alone would fail with `table already exists`."""
+    (tmp_path / "mlflow.db").touch()  # as good as none
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     command = [sys.executable, "-c", OPEN_AT_ONCE, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -189,8 +190,47 @@ def test_processes_at_once_make_one_store(tmp_path: Path) -> None:
     experiments = done.stdout.split()
     assert len(experiments) == 4
     assert len(set(experiments)) == 1
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
     assert [item.name for item in client.search_experiments()] == ["lineup-synthetic", "Default"]
+
+
+# Forks, too. Each child finds what the one before it has left.
+KILL_AT = """
+import os, signal, sys, time
+from pathlib import Path
+
+import alembic.command, mlflow.store.tracking.sqlalchemy_store
+
+from lineup.tracking.store import open_store
+
+root = Path(sys.argv[1])
+for moment in sys.argv[2:]:
+    child = os.fork()
+    if child == 0:
+        open_store(root, "synthetic")
+        os._exit(0)
+    while not (root / ".mlflow.db.partial").exists():
+        time.sleep(0.001)
+    time.sleep(float(moment))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print((root / "mlflow.db").exists(), flush=True)
+print(open_store(root, "synthetic")[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_while_the_store_is_made_leaves_none_or_all_of_it(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    moments = ["0", "0.01", "0.1", "0.3", "0.6", "1"]
+    command = [sys.executable, "-c", KILL_AT, str(tmp_path), *moments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    *there, experiment = done.stdout.split()
+    assert there[0] == "False"
+    client = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    assert client.get_experiment(experiment).name == "lineup-synthetic"
+    assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db", ".mlflow.lock"}
 
 
 def test_a_deleted_experiment_comes_back(root: Path, store: tuple[MlflowClient, str]) -> None:
@@ -211,36 +251,9 @@ def test_each_dataset_has_its_experiment_beside_the_store(root: Path) -> None:
     assert count_runs(root) == "1 runs in lineup-synthetic, 0 runs in lineup-fashion_mnist"
 
 
-def test_the_variable_decides_on_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for empty in (None, ""):
-        if empty is None:
-            monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        else:
-            monkeypatch.setenv("MLFLOW_TRACKING_URI", empty)
-        assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    assert tracking_uri(tmp_path) == "http://127.0.0.1:1"
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("sqlite:////home/a:b@c/mlflow.db", "sqlite:////home/a:b@c/mlflow.db"),
-        ("http://127.0.0.1:5000/lineup", "http://127.0.0.1:5000/lineup"),
-        ("https://me:secret@host:5000/lineup", "https://host:5000/lineup"),
-        ("https://secret@host", "https://host"),
-        ("postgresql+psycopg2://me:sec/ret@?:@host/runs", "postgresql+psycopg2://host/runs"),
-        ("mysql://host/runs?user=me&password=secret", "mysql://host/runs"),
-        ("no answer from 'https://me:secret@host/api?token=secret', why?", "no answer from 'https://host/api', why?"),
-    ],
-)
-def test_no_credentials_are_shown(uri: str, shown: str) -> None:
-    assert shown_uri(uri) == shown
-
-
 def test_a_store_that_cannot_be_read_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", sqlite_uri(tmp_path / "mlflow.db"))
     with pytest.raises(LineupError, match=r"mlflow\.db: ") as caught:
         count_runs(tmp_path)
     assert "\n" not in str(caught.value)

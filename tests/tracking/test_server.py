@@ -22,6 +22,7 @@ from lineup.committee.build import build_committee
 from lineup.committee.select import select
 from lineup.config import Committee
 from lineup.records.record import Record
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
 from lineup.tracking.runs import KEY
 from tests.make_records import CLASSES
@@ -67,7 +68,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Itera
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
         command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--port", port]
-        environment = dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{root / 'mlflow.db'}")
+        environment = dict(os.environ, MLFLOW_TRACKING_URI=sqlite_uri(root / "mlflow.db"))
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
         with (root / "server.log").open("wb") as log:
             process = subprocess.Popen(

@@ -11,6 +11,7 @@ import mlflow
 import pytest
 
 from lineup.records.record import METRICS, MODEL, Record, read_record
+from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
 from lineup.tracking.stamp import is_published
 from tests.make_records import make_record, random_predictions
@@ -59,7 +60,7 @@ def test_another_record_is_noticed(published: tuple[Path, Record]) -> None:
 def test_a_write_into_the_store_is_noticed(published: tuple[Path, Record]) -> None:
     root, record = published
     run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
-    mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}").delete_run(run.info.run_id)
+    mlflow.MlflowClient(sqlite_uri(root / "mlflow.db")).delete_run(run.info.run_id)
     assert not is_published(root, [record])
     told: list[str] = []
     publish(root, [record], tell=told.append)

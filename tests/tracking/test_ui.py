@@ -1,15 +1,34 @@
-"""The UI's server is started for the store that lineup uses, whose URI is for nobody else."""
+"""The UI's server: a real one that answers when its address is printed, ends with lineup, and shows no password."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
-from mlflow.cli import server
+from mlflow.cli import server as mlflow_server
 
 from lineup.errors import LineupError
+from lineup.tracking.address import sqlite_uri
+from lineup.tracking.publish import publish
 from lineup.tracking.ui import serve_ui
+
+from .conftest import store_in
+from .published import network_record
+
+REPOSITORY = Path(__file__).parents[2]
+START_SECONDS = 300
 
 # In the folder in which the server is started it is found before MLflow itself, and tells how it was called.
 STAND_IN = """
@@ -20,25 +39,165 @@ sys.exit(int(os.environ.get("STATUS", "0")))
 """
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def test_the_server_gets_the_uri_where_nobody_else_reads_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    uri = f"sqlite:///{root / 'mlflow.db'}?timeout=5"
+    uri = f"{sqlite_uri(root / 'mlflow.db')}?timeout=5"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (root / "mlflow.py").write_text(STAND_IN)
-    serve_ui(root, "synthetic", 5001)
+    port = free_port()
+    with pytest.raises(LineupError, match="the MLflow server ended by itself, with status 0"):
+        serve_ui(root, "synthetic", port)
     called = json.loads((root / "called.json").read_text())
-    assert called["arguments"] == ["server", "--host", "127.0.0.1", "--port", "5001", "--workers", "1"]
-    (option,) = [option for option in server.params if option.name == "backend_store_uri"]
+    assert called["arguments"] == ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    (option,) = [option for option in mlflow_server.params if option.name == "backend_store_uri"]
     assert called["environment"][option.envvar] == uri
 
 
-def test_a_server_that_fails_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_fails_is_one_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("STATUS", "3")
     (root / "mlflow.py").write_text(STAND_IN)
-    with pytest.raises(LineupError, match="ended with status 3; is port 5001 in use"):
-        serve_ui(root, "synthetic", 5001)
+    port = free_port()
+    with pytest.raises(LineupError, match="the MLflow server ended by itself, with status 3"):
+        serve_ui(root, "synthetic", port)
+    assert capfd.readouterr().out == f"MLflow UI: starting on port {port} ...\n"
+
+
+def test_a_port_in_use_is_noticed_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(LineupError, match=rf"^port {port} on 127\.0\.0\.1: .* lineup ui --port N$"):
+            serve_ui(tmp_path, "synthetic", port)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_tracking_server_has_the_ui_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org:5000")
     with pytest.raises(LineupError, match=r"^MLFLOW_TRACKING_URI is https://example\.org:5000: that server has the UI"):
         serve_ui(tmp_path, "synthetic", 5001)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running ``lineup ui``, its port, and the file with all that it prints."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def family(self) -> list[psutil.Process]:
+        """Return the process and all below it."""
+        process = psutil.Process(self.process.pid)
+        return [process, *process.children(recursive=True)]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Running]:
+    """``lineup ui`` from a subfolder of a project whose path needs quoting, once it has printed its address."""
+    root = tmp_path_factory.mktemp("C#, what? 100%") / "Проект"
+    with store_in(root, empty_store):
+        pass
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(REPOSITORY / name, root)
+    (root / "sub").mkdir()
+    port, log = free_port(), root.parent / "ui.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    environment["MLFLOW_TRACKING_URI"] = "sqlite:///mlflow.db"
+    command = [sys.executable, "-m", "lineup", "ui", "--port", str(port)]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, env=environment, cwd=root / "sub", stdout=stream, stderr=stream)
+    try:
+        end = time.monotonic() + START_SECONDS
+        while b"(Ctrl-C ends it)" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        yield Running(process, port, log)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.mark.slow
+def test_the_address_is_printed_when_it_answers(running: Running) -> None:
+    said = [line for line in running.log.read_text().splitlines() if line.startswith("MLflow UI")]
+    address = f"http://127.0.0.1:{running.port}"
+    assert said == [f"MLflow UI: starting on port {running.port} ...", f"MLflow UI: {address} (Ctrl-C ends it)"]
+    with urllib.request.urlopen(f"{address}/health", timeout=30) as response:
+        assert response.status == 200
+
+
+@pytest.mark.slow
+def test_a_password_is_nowhere(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The record of a network goes to a real server whose address holds a password, with its model."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:s3cr%2Ft@127.0.0.1:{running.port}")
+    record = network_record(tmp_path / "runs" / "models" / "one", seed=1)
+    for _ in range(2):
+        publish(tmp_path, [record], tell=print)
+    out, err = capfd.readouterr()
+    said = [line for line in out.splitlines() if line.startswith("MLflow: ")]
+    assert said == [
+        f"MLflow: {counts} unchanged (http://127.0.0.1:{running.port})"
+        for counts in ("1 new, 0 completed, 0", "0 new, 0 completed, 1")
+    ]
+    assert "View run" not in out
+    paths = [path for folder in (tmp_path, running.log.parent) for path in folder.rglob("*")]
+    written = [path.read_bytes() for path in paths if path.is_file()]
+    assert len(written) > 20
+    for secret in (b"s3cr/t", b"s3cr%2Ft"):
+        assert not any(secret in text for text in [out.encode(), err.encode(), *written])
+
+
+@pytest.mark.slow
+def test_the_server_ends_with_lineup(running: Running) -> None:
+    """The last test of this server."""
+    family = running.family()
+    assert len(family) >= 3
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(60) == 0
+    assert psutil.wait_procs(family[1:], timeout=10)[1] == []
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", running.port))
+
+
+# Tells of its own end, and starts a process that would survive it.
+STAYING = """
+import signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+open("child", "w").write(str(child.pid))
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_ends_all_processes(number: signal.Signals, root: Path) -> None:
+    (root / "mlflow.py").write_text(STAYING)
+    port = free_port()
+    parent = os.getpid()
+    watch = f"""
+import os, signal, time
+while not os.path.exists({str(root / "child")!r}):
+    time.sleep(0.05)
+time.sleep(0.2)
+os.kill({parent}, {int(number)})
+"""
+    with subprocess.Popen([sys.executable, "-c", watch]):
+        serve_ui(root, "synthetic", port)
+    child = int((root / "child").read_text())
+    end = time.monotonic() + 10
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from lineup.errors import LineupError
@@ -153,7 +153,8 @@ def _secrets() -> list[str]:
     found = [*_PASSWORDS.findall(given), os.environ.get(PASSWORD, ""), os.environ.get(TOKEN, "")]
     if not rest.startswith("/"):  # a path, which has no user
         found.append(password if colon else user)  # some servers take a token in the place of the user
-    return sorted({form for secret in found for form in (secret, unquote(secret)) if form}, key=len, reverse=True)
+    forms = {form for secret in found for form in (secret, unquote(secret), quote(unquote(secret), safe="")) if form}
+    return sorted(forms, key=len, reverse=True)
 
 
 def _split_credentials(given: str) -> tuple[str, str, str]:
@@ -183,7 +184,7 @@ def _database_uri(given: str, root: Path) -> str:
 
 def _absolute_sqlite(url: URL, given: str, root: Path) -> str:
     """Return the address of an SQLite file with its whole path."""
-    if url.host or url.username or url.port:
+    if url.host or url.username or url.port or url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _malformed(given)
     if ("?" in given and not url.query) or any("/" in str(value) for value in url.query.values()):
         raise LineupError(f"{VARIABLE}: write a question mark in the name of a file or folder as %3F")

@@ -9,11 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 from lineup.errors import LineupError
 from lineup.tracking.address import VARIABLE, shown_uri, store_environment, tracking_uri
@@ -21,11 +20,8 @@ from lineup.tracking.store import open_store
 
 HOST = "127.0.0.1"
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0
-
-
-class _Stop(BaseException):
-    """A signal asked for the end. No error: what handles those must not handle it."""
 
 
 def serve_ui(root: Path, data: str, port: int) -> None:
@@ -53,13 +49,16 @@ def serve_ui(root: Path, data: str, port: int) -> None:
     _check_free(port)
     print(f"MLflow UI: starting on port {port} ...", flush=True)
     level = os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING")
-    with suppress(_Stop), _stopped_by_signals():
-        open_store(root, data)
-        with _server(root, port, level) as process:
-            if _answers(process, port):
+    open_store(root, data)
+    answered = False
+    with _stop_signals() as stop, _server(root, port, level) as process:
+        while not stop.wait(POLL_SECONDS):
+            if process.poll() is not None:
+                reason = f"with status {process.returncode}; its lines above say why"
+                raise LineupError(f"the MLflow server ended by itself, {reason}")
+            if not answered and _answers(port):
                 print(f"MLflow UI: http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
-            status = process.wait()
-            raise LineupError(f"the MLflow server ended by itself, with status {status}; its lines above say why")
+                answered = True
 
 
 def _check_free(port: int) -> None:
@@ -76,21 +75,16 @@ def _check_free(port: int) -> None:
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Raise `_Stop` at the first signal that asks for the end; further ones are ignored, so that it is orderly."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in STOPS:
-            signal.signal(each, signal.SIG_IGN)
-        raise _Stop
-
-    # What is ignored stays so: nohup ignores SIGHUP.
-    former = {each: signal.signal(each, stop) for each in STOPS if signal.getsignal(each) != signal.SIG_IGN}
+def _stop_signals() -> Iterator[threading.Event]:
+    """Yield what is set when a signal asks for the end. One that is ignored stays so, as nohup wants it."""
+    stop = threading.Event()
+    handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
+    former = {number: signal.signal(number, lambda *_: stop.set()) for number in handled}
     try:
-        yield
+        yield stop
     finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -119,17 +113,13 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(STOP_SECONDS)
 
 
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until the server answers, and return whether it does: False if it has ended."""
-    while process.poll() is None:
-        connection = http.client.HTTPConnection(HOST, port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == http.client.OK:
-                return process.poll() is None
-        except (OSError, http.client.HTTPException):
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.2)
-    return False
+def _answers(port: int) -> bool:
+    """Return whether the server answers yet. No proxy comes between."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,190 @@
+"""What is wrong with a real store is one line with the remedy that helps, the same for every command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from mlflow.store.db.utils import _get_alembic_config
+
+from lineup.doctor import _store
+from lineup.paths import Project
+from lineup.tracking.address import sqlite_uri
+from lineup.tracking.errors import StoreError, store_errors
+from lineup.tracking.store import open_store
+
+RECREATE = r"delete \S+/mlflow\.db, and lineup publish makes everything in it again from the records$"
+
+
+def change(root: Path, *statements: str) -> None:
+    """Change the tables of a store."""
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def refused(root: Path, remedy: str) -> str:
+    """Open a store that cannot be opened, see the remedy, and return the message."""
+    with pytest.raises(StoreError, match=remedy) as caught:
+        open_store(root, "synthetic")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    finding = _store(Project(root))
+    assert not finding.fine
+    assert finding.remedy == caught.value.remedy
+    return str(caught.value)
+
+
+def test_tables_of_a_newer_mlflow(root: Path) -> None:
+    change(root, "UPDATE alembic_version SET version_num = 'ffff77228345'")
+    refused(root, f"; a newer MLflow made it: install that version, or {RECREATE}")
+    change(root, "DROP TABLE logged_model_tags")
+    refused(root, f"; a newer MLflow made it: install that version, or {RECREATE}")
+
+
+def test_tables_that_an_interrupted_process_left(root: Path) -> None:
+    change(root, "DELETE FROM alembic_version")
+    refused(root, f"; it is incomplete: {RECREATE}")
+    change(root, "DROP TABLE logged_model_tags")
+    refused(root, f"; it is incomplete: {RECREATE}")
+
+
+def test_no_database_and_half_of_one(root: Path) -> None:
+    store = root / "mlflow.db"
+    whole = store.read_bytes()
+    for content in (b"no database" * 500, whole[: len(whole) // 2]):
+        store.write_bytes(content)
+        message = refused(root, f"; {RECREATE}")
+        assert message.startswith(f"MLflow store {sqlite_uri(store)}: ")
+        assert "unset" not in message
+        assert "SELECT" not in message
+
+
+def test_an_empty_file_is_no_store_yet(root: Path) -> None:
+    (root / "mlflow.db").write_bytes(b"")
+    assert _store(Project(root)).found.endswith("not made yet: the first training makes it")
+
+
+def test_a_folder_in_the_place_of_the_store(root: Path) -> None:
+    (root / "mlflow.db").unlink()
+    (root / "mlflow.db").mkdir()
+    with pytest.raises(StoreError, match=r"mlflow\.db'; move that folder away, or name another store in MLFLOW_TRACK"):
+        open_store(root, "synthetic")
+
+
+def test_a_locked_store(root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{sqlite_uri(root / 'mlflow.db')}?timeout=0.1")
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        refused(root, r"database is locked; another program is using it: wait until that has ended, then run")
+    connection.close()
+    assert capfd.readouterr() == ("", "")
+
+
+# As a user who may only read the folders; root may write everywhere.
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+import alembic.util, mlflow, sqlalchemy.dialects.sqlite, mlflow.store.tracking.sqlalchemy_store
+from lineup.tracking.store import open_store
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+for folder in sys.argv[1:]:
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    try:
+        open_store(Path(folder), "synthetic")
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_a_folder_that_may_only_be_read(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> None:
+    empty, made = tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("made")
+    shutil.copy(empty_store, made / "mlflow.db")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    for folder in (empty, made):
+        folder.chmod(0o555)
+    command = [sys.executable, "-c", READ_ONLY, str(empty), str(made)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    for folder in (empty, made):
+        folder.chmod(0o755)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stderr
+    for folder, line in zip((empty, made), lines, strict=True):
+        assert line.startswith("StoreError ")
+        assert f"; make {folder} writable, or name another store in MLFLOW_TRACKING_URI" in line
+
+
+def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@{address}")
+    message = refused(tmp_path, "; start the server, or unset MLFLOW_TRACKING_URI$")
+    assert message.startswith(f"MLflow store http://{address}: ")
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("uri", "package"),
+    [
+        ("postgresql://me:secret@127.0.0.1/runs", r"'psycopg\[binary\]'"),
+        ("postgresql+psycopg2://me:secret@127.0.0.1/runs", "psycopg2-binary"),
+        ("mysql://me:secret@127.0.0.1/runs", "mysqlclient"),
+        ("mysql+pymysql://me:secret@127.0.0.1/runs", "pymysql"),
+    ],
+)
+def test_a_database_without_its_driver(uri: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    message = refused(tmp_path, rf"; install the driver of this database: \S+ -m pip install {package}$")
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("uri", ["foo://me:secret@host/runs", "mlruns", "file:mlruns"])
+def test_an_address_of_a_kind_that_mlflow_does_not_take(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(
+        StoreError, match=r"; name an SQLite file in MLFLOW_TRACKING_URI, such as .*, or unset it$"
+    ) as caught:
+        open_store(tmp_path, "synthetic")
+    assert "secret" not in str(caught.value)
+
+
+def test_the_own_mistakes_of_lineup_pass(root: Path) -> None:
+    with pytest.raises(ZeroDivisionError), store_errors(root):
+        raise ZeroDivisionError
+
+
+@pytest.mark.slow
+def test_tables_of_an_older_mlflow_and_the_command_that_is_named(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder whose name needs quoting, in the address and in the shell."""
+    root = tmp_path / "what? it's #1"
+    root.mkdir()
+    shutil.copy(empty_store, root / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    # MLflow itself brings tables up to date if one of them is missing, and refuses the store if none is.
+    change(root, "UPDATE alembic_version SET version_num = '75868b020152'")
+    message = refused(root, r"; an older MLflow made it: run \S*mlflow db upgrade \S+.*, or delete ")
+    change(root, "UPDATE alembic_version SET version_num = 'dc11669786a5'")
+    command.downgrade(_get_alembic_config(sqlite_uri(root / "mlflow.db")), "75868b020152")
+    shell = message.partition(": run ")[2].partition(", or delete ")[0]
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("dc11669786a5",)]
+    connection.close()
+    assert [path.name for path in tmp_path.iterdir()] == [root.name]
