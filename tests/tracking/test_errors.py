@@ -180,7 +180,7 @@ def test_tables_of_an_older_mlflow_and_the_command_that_is_named(
     change(root, "UPDATE alembic_version SET version_num = '75868b020152'")
     message = refused(root, r"; an older MLflow made it: run \S*mlflow db upgrade \S+.*, or delete ")
     change(root, "UPDATE alembic_version SET version_num = 'dc11669786a5'")
-    command.downgrade(_get_alembic_config(sqlite_uri(root / "mlflow.db")), "75868b020152")
+    command.downgrade(_get_alembic_config(sqlite_uri(root / "mlflow.db")), "75868b020152")  # type: ignore[no-untyped-call]
     shell = message.partition(": run ")[2].partition(", or delete ")[0]
     done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
@@ -13,15 +15,17 @@ from mlflow import MlflowClient
 
 from lineup.champion import Champion
 from lineup.errors import LineupError
-from lineup.records.record import MODEL, Record
+from lineup.records.record import METRICS, MODEL, Record
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
+from lineup.tracking.runs import KEY, find_runs
 from tests.make_records import CLASSES, DATA, RUNTIME, make_record, random_predictions
 from tests.networks import random_images, save_network
 
 from .conftest import store_in
 
 NAME = "lineup-synthetic"
+ODD_FOLDER = """C# what? 100% !"$&'()*+,-.:;<=>@[\\]^_`{|}~ Проект 项目 🎉"""
 
 
 def model_record(folder: Path, name: str, seed: int, **header: Any) -> Record:
@@ -45,9 +49,10 @@ def aliases(client: MlflowClient) -> dict[str, str]:
 
 
 def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) -> None:
+    """In a folder whose name holds every printable character of ASCII that a name may hold, and others."""
     import keras
 
-    with store_in(tmp_path / "project", empty_store) as root:
+    with store_in(tmp_path / ODD_FOLDER / "project", empty_store) as root:
         records = [model_record(root / "runs", name, seed) for seed, name in enumerate(("one", "two"), start=1)]
         client = MlflowClient(sqlite_uri(root / "mlflow.db"))
         told: list[str] = []
@@ -71,6 +76,12 @@ def test_the_alias_moves_with_the_champion(tmp_path: Path, empty_store: Path) ->
         loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
         expected = keras.saving.load_model(records[0].folder / MODEL / "network.keras")(images)
         np.testing.assert_allclose(loaded.predict(images)[CLASSES], np.asarray(expected), rtol=0, atol=1e-6)
+        # Everything is in the project, and comes back from there.
+        (run,) = find_runs(client, KEY, records[0].header.key)
+        fetched = Path(client.download_artifacts(run.info.run_id, f"record/{METRICS}", str(tmp_path)))
+        assert fetched.read_bytes() == (records[0].folder / METRICS).read_bytes()
+        assert Path(url2pathname(urlsplit(run.info.artifact_uri).path)).is_relative_to(root / "mlartifacts")
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([ODD_FOLDER, METRICS])
 
 
 def test_the_champion_is_registered_for_its_own_dataset(tmp_path: Path, empty_store: Path) -> None:
