@@ -118,8 +118,7 @@ def _data(project: Project) -> Finding:
 
 
 def _store(project: Project) -> Finding:
-    from lineup.tracking.address import VARIABLE, shown_uri, store_file, tracking_uri
-    from lineup.tracking.errors import StoreError
+    from lineup.tracking.address import StoreError, shown_uri, store_file, tracking_uri
     from lineup.tracking.store import count_runs, has_database
 
     try:
@@ -130,8 +129,6 @@ def _store(project: Project) -> Finding:
         return Finding("MLflow store", True, f"{shown_uri(uri)}, {count_runs(project.root)}")
     except StoreError as error:
         return Finding("MLflow store", False, error.found, error.remedy)
-    except LineupError as error:
-        return Finding("MLflow store", False, str(error), f"correct {VARIABLE}, or unset it")
 
 
 def _version(package: str) -> str | None:

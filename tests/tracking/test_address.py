@@ -80,6 +80,7 @@ def test_a_relative_address_counts_from_the_project_whatever_the_working_directo
         "sqlite:///file:mlflow.db?uri=true",
         "sqlite:////tmp/what?/mlflow.db",
         "sqlite:////tmp/what?a=b/mlflow.db",
+        "file://[host/mlruns",
         "http://",
         "http:/me:secret@host",
         "http://me:sec/ret@host:5000",

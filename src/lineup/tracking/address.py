@@ -41,6 +41,23 @@ _DECODED = re.compile("%[0-9a-fA-F]{2}")
 _PASSWORDS = re.compile(r"[?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=([^&#]+)", re.IGNORECASE)
 
 
+class StoreError(LineupError):
+    """A store that cannot be used.
+
+    Parameters
+    ----------
+    found : str
+        What is wrong, and with which store.
+    remedy : str
+        What to do.
+    """
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(f"{found}; {remedy}")
+        self.found = found
+        self.remedy = remedy
+
+
 def tracking_uri(root: Path) -> str:
     """Return the address of the MLflow store, absolute and without the credentials of a server.
 
@@ -52,7 +69,7 @@ def tracking_uri(root: Path) -> str:
 
     Raises
     ------
-    LineupError
+    StoreError
         If the variable holds no address, or that of a store in memory.
     """
     given = os.environ.get(VARIABLE)
@@ -65,7 +82,7 @@ def tracking_uri(root: Path) -> str:
         return _split_credentials(given)[0]
     if given in DATABRICKS or (scheme != "file" and ("://" in given or scheme == "arn")):
         return given  # for MLflow or one of its plug-ins to read
-    if scheme == "file":
+    if scheme == "file" and "[" not in given:  # which would be a host
         return _absolute(url2pathname(urlsplit(given).path), root).as_uri()
     if ":" in given:
         raise _malformed(given)
@@ -74,7 +91,7 @@ def tracking_uri(root: Path) -> str:
 
 def is_default(root: Path) -> bool:
     """Return whether the store is the project's own: ``MLFLOW_TRACKING_URI`` names no other one."""
-    return tracking_uri(root) == sqlite_uri(root / "mlflow.db")
+    return store_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
 
 
 def store_environment(root: Path) -> dict[str, str]:
@@ -112,7 +129,7 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
 
     Raises
     ------
-    LineupError
+    StoreError
         If MLflow would take another file: if the path is not UTF-8, or holds a percent sign before two hexadecimal
         digits, which MLflow decodes once too often when it loads a model.
     """
@@ -120,9 +137,10 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
 
     text = str(path)
     if _DECODED.search(text) or text.encode("utf-8", "replace").decode() != text:
-        raise LineupError(
+        raise StoreError(
             f"{ascii(text)[1:-1]}: MLflow cannot keep models in a folder whose name is not UTF-8 or holds % before two"
-            f" hexadecimal digits; rename it, or name another place in {VARIABLE}"
+            " hexadecimal digits",
+            f"rename it, or name another place in {VARIABLE}",
         )
     uri = URL.create("sqlite", database=text, query=query or {}).render_as_string()
     # Of an address without a driver MLflow makes the folder as it is spelled there, quoted characters included.
@@ -130,7 +148,7 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
 
 
 def store_file(uri: str) -> Path | None:
-    """Return the file of a SQLite store; None of any other store."""
+    """Return the file of an SQLite store; None of any other store."""
     if not uri.startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
@@ -187,9 +205,11 @@ def _absolute_sqlite(url: URL, given: str, root: Path) -> str:
     if url.host or url.username or url.port or url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _malformed(given)
     if ("?" in given and not url.query) or any("/" in str(value) for value in url.query.values()):
-        raise LineupError(f"{VARIABLE}: write a question mark in the name of a file or folder as %3F")
+        raise StoreError(
+            f"{VARIABLE}: a question mark in the name of a file or folder", "write it as %3F, and a percent sign as %25"
+        )
     if url.database in (None, "", ":memory:") or "uri" in url.query:
-        raise LineupError(f"{VARIABLE}: expected the address of a file, sqlite:///FILE, found {_safe(given)}")
+        raise _malformed(given)
     return sqlite_uri(_absolute(str(url.database), root), url.query)
 
 
@@ -197,8 +217,8 @@ def _absolute(path: str, root: Path) -> Path:
     return (root / path).resolve()
 
 
-def _malformed(given: str) -> LineupError:
-    return LineupError(f"{VARIABLE}: {EXPECTED}, found {_safe(given)}")
+def _malformed(given: str) -> StoreError:
+    return StoreError(f"{VARIABLE}: {EXPECTED}, found {_safe(given)}", "correct it, or unset it")
 
 
 def _safe(given: str) -> str:

@@ -10,28 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lineup.errors import LineupError, shortened
-from lineup.tracking.address import VARIABLE, is_default, prepare_environment, shown_uri, store_file, tracking_uri
+from lineup.errors import shortened
+from lineup.tracking.address import (
+    VARIABLE,
+    StoreError,
+    is_default,
+    prepare_environment,
+    shown_uri,
+    store_file,
+    tracking_uri,
+)
 
 DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """Packages that are named differently from the module that they hold."""
-
-
-class StoreError(LineupError):
-    """A store that cannot be used.
-
-    Parameters
-    ----------
-    found : str
-        What is wrong, and with which store.
-    remedy : str
-        What to do.
-    """
-
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(f"{found}; {remedy}")
-        self.found = found
-        self.remedy = remedy
 
 
 @contextmanager
@@ -51,60 +42,74 @@ def store_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError) as error:
-        text = shown_uri(str(error))
-        # What follows is the statement and an address of SQLAlchemy's documentation.
-        reason = shortened(text.partition("\n[SQL: ")[0])
-        raise StoreError(f"MLflow store {shown_uri(tracking_uri(root))}: {reason}", _remedy(text, root)) from error
+        reason, remedy = _explained(shown_uri(str(error)), root)
+        raise StoreError(f"MLflow store {shown_uri(tracking_uri(root))}: {reason}", remedy) from error
 
 
-def _remedy(text: str, root: Path) -> str:
-    """Return what helps against an error, by its text: the libraries have no types for most kinds."""
+def _explained(text: str, root: Path) -> tuple[str, str]:
+    """Return what is wrong and what helps, by the text of an error: the libraries have no types for most kinds."""
     if version := re.search(r"(?:found version|revision identified by) '?(\w+)", text):
-        return _schema_remedy(version[1], root)
+        return _schema(version[1], root)
     if driver := re.search(r"No module named '(\w+)'", text):
         package = shlex.quote(DRIVERS.get(driver[1], driver[1]))
-        return f"install the driver of this database: {shlex.quote(sys.executable)} -m pip install {package}"
-    for pattern, remedy in _remedies(root).items():
-        if re.search(pattern, text, re.IGNORECASE):
-            return remedy
-    return "the records are whole, so that lineup publish can go on once the reason is removed"
+        install = f"{shlex.quote(sys.executable)} -m pip install {package}"
+        return f"no driver of this kind of database ({driver[1]})", f"install it: {install}"
+    for pattern, reason, remedy in _kinds(root):
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return reason or shortened(found[0]), remedy
+    # What follows is the statement and an address of SQLAlchemy's documentation.
+    own = shortened(text.partition("\n[SQL: ")[0])
+    return own, "the records are whole: run lineup publish again once the reason is removed"
 
 
-def _remedies(root: Path) -> dict[str, str]:
-    """Return the remedy for each pattern of errors."""
+def _kinds(root: Path) -> list[tuple[str, str, str]]:
+    """Return the kinds of errors: a pattern, what is wrong unless the text that it finds says so, and what helps."""
     uri = tracking_uri(root)
     file = store_file(uri)
     place = file.parent if file else "the database"
     unset = "" if is_default(root) else f", or unset {VARIABLE}"
+    other = f"or name another store in {VARIABLE}"
     recreate = _recreate(root)
-    return {
-        "error code 40[13]|unauthorized|forbidden|password authentication": f"correct user and password in {VARIABLE}",
-        "database is locked": "another program is using it: wait until that has ended, then run the command again",
-        "duplicate column|already exists|no such (table|column)": f"it is incomplete: {recreate}",
-        "not a database|disk image is malformed": recreate,
-        "readonly|read-only|permission denied|unable to open database": (
-            f"make {place} writable, or name another store in {VARIABLE}"
+    start = f"start the server{unset}; nothing is lost, and lineup publish catches up"
+    return [
+        (
+            "error code 40[13]|password authentication failed",
+            "access denied",
+            f"correct user and password in {VARIABLE}",
         ),
-        "is a directory": f"move that folder away, or name another store in {VARIABLE}",
-        "disk is full|no space left": f"free space on the disk of {place}",
-        "maintenance mode|unsupported uri|can't load plugin|invalid database uri": (
-            f"name an SQLite file in {VARIABLE}, such as sqlite:///mlflow.db, or unset it"
+        ("database is locked", "", "another program is using it: wait until that has ended, then run this again"),
+        ("duplicate column|already exists|no such (table|column)", "its tables are incomplete", recreate),
+        ("file is not a database|database disk image is malformed", "", recreate),
+        (
+            "readonly database|read-only file system|permission denied|unable to open database file",
+            "",
+            f"make {place} writable, {other}",
         ),
-        "connection|connect to|resolve|timed out|max retries|invalid url": f"start the server{unset}",
-        "api request to .* failed|error code": f"is this an MLflow server? Correct {VARIABLE}, or unset it",
-    }
+        ("is a directory", "a folder is in its place", f"move that away, {other}"),
+        ("disk is full|no space left on device", "", f"free space on the disk of {place}"),
+        ("maintenance mode", "MLflow no longer writes into a folder", _sqlite_instead()),
+        ("unsupported uri|can't load plugin|invalid database uri", "no address that MLflow knows", _sqlite_instead()),
+        ("connection refused|failed to resolve|timed out|unreachable", "", start),
+        ("max retries|connection failed|could not connect", "no server answers", start),
+        ("api request to .*|error code [0-9]+.*", "", f"is this an MLflow server? Correct {VARIABLE}, or unset it"),
+    ]
 
 
-def _schema_remedy(version: str, root: Path) -> str:
-    """Return what helps against tables of another version of MLflow, by the name of that version in its tables."""
+def _sqlite_instead() -> str:
+    return f"name an SQLite file in {VARIABLE}, such as sqlite:///mlflow.db, or unset it"
+
+
+def _schema(version: str, root: Path) -> tuple[str, str]:
+    """Return what is wrong with tables of another version of MLflow, by the version that they name, and what helps."""
     if version == "None":
-        return f"it is incomplete: {_recreate(root)}"
+        return "its tables are incomplete", _recreate(root)
     if not _is_known(version):
-        return f"a newer MLflow made it: install that version, or {_recreate(root)}"
+        return f"its tables are those of a newer MLflow ({version})", f"install that version, or {_recreate(root)}"
     uri = tracking_uri(root)
     address = shlex.quote(uri) if store_file(uri) else f'"${VARIABLE}"'
     mlflow = "mlflow" if shutil.which("mlflow") else shlex.quote(str(Path(sys.executable).with_name("mlflow")))
-    return f"an older MLflow made it: run {mlflow} db upgrade {address}, or {_recreate(root)}"
+    command = f"{mlflow} db upgrade {address}"
+    return f"its tables are those of an older MLflow ({version})", f"run {command}, or {_recreate(root)}"
 
 
 def _is_known(version: str) -> bool:

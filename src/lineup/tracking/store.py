@@ -42,8 +42,8 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
 
     Raises
     ------
-    LineupError
-        If the store cannot be reached or is none.
+    StoreError
+        If the store cannot be reached, or is not one.
     """
     uri = prepare_environment(root)
     import mlflow
@@ -73,7 +73,7 @@ def count_runs(root: Path) -> str:
 
     Raises
     ------
-    LineupError
+    StoreError
         If the store cannot be reached.
     """
     uri = prepare_environment(root)
