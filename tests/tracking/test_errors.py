@@ -108,6 +108,7 @@ for folder in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_only_be_read(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> None:
     empty, made = tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("made")
     shutil.copy(empty_store, made / "mlflow.db")
