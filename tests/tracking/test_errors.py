@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -168,9 +169,16 @@ def test_an_address_of_a_kind_that_mlflow_does_not_take(
     assert "secret" not in str(caught.value)
 
 
-def test_the_own_mistakes_of_lineup_pass(root: Path) -> None:
+def test_what_is_no_error_of_the_store_gets_no_advice_for_it(root: Path) -> None:
     with pytest.raises(ZeroDivisionError), store_errors(root):
         raise ZeroDivisionError
+    with pytest.raises(ModuleNotFoundError), store_errors(root):
+        import no_such_module  # type: ignore[import-not-found] # noqa: F401
+    client, _ = open_store(root, "synthetic")
+    with pytest.raises(StoreError, match=r"already exists.*; the records are whole"), store_errors(root):
+        client.create_experiment("lineup-synthetic")
+    with pytest.raises(StoreError, match=f"free space on the disk of {root / 'other'}$"), store_errors(root):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root / "other" / "file"))
 
 
 @pytest.mark.slow

@@ -21,8 +21,16 @@ from lineup.tracking.address import (
     tracking_uri,
 )
 
-DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""Packages that are named differently from the module that they hold."""
+DRIVERS = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "pymysql": "pymysql",
+    "pyodbc": "pyodbc",
+}
+"""Modules of SQLAlchemy's usual drivers, and the packages that hold them."""
+
+INCOMPLETE = "its tables are incomplete"
 
 
 @contextmanager
@@ -41,32 +49,46 @@ def store_errors(root: Path) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError) as error:
-        reason, remedy = _explained(shown_uri(str(error)), root)
-        raise StoreError(f"MLflow store {shown_uri(tracking_uri(root))}: {reason}", remedy) from error
+    except ModuleNotFoundError as error:
+        if error.name not in DRIVERS:
+            raise
+        install = f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(DRIVERS[error.name])}"
+        raise _error(root, f"no driver of this kind of database ({error.name})", f"install it: {install}") from error
+    except OSError as error:
+        raise _error(root, *_explained(_text(error), root, error.filename)) from error
+    except (MlflowException, SQLAlchemyError, CommandError) as error:
+        raise _error(root, *_explained(str(error), root)) from error
 
 
-def _explained(text: str, root: Path) -> tuple[str, str]:
-    """Return what is wrong and what helps, by the text of an error: the libraries have no types for most kinds."""
+def _error(root: Path, reason: str, remedy: str) -> StoreError:
+    return StoreError(f"MLflow store {shown_uri(tracking_uri(root))}: {reason}", remedy)
+
+
+def _text(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str]:
+    """Return what is wrong and what helps, by the text of an error: the libraries have no types for most kinds.
+
+    ``path`` is that of the file that an error of the system names; the file of the store by default.
+    """
+    text = shown_uri(text)
     if version := re.search(r"(?:found version|revision identified by) '?(\w+)", text):
         return _schema(version[1], root)
-    if driver := re.search(r"No module named '(\w+)'", text):
-        package = shlex.quote(DRIVERS.get(driver[1], driver[1]))
-        install = f"{shlex.quote(sys.executable)} -m pip install {package}"
-        return f"no driver of this kind of database ({driver[1]})", f"install it: {install}"
-    for pattern, reason, remedy in _kinds(root):
+    for pattern, reason, remedy in _kinds(root, path):
         if found := re.search(pattern, text, re.IGNORECASE):
-            return reason or shortened(found[0]), remedy
+            return reason or shortened(text if path else found[0]), remedy
     # What follows is the statement and an address of SQLAlchemy's documentation.
     own = shortened(text.partition("\n[SQL: ")[0])
     return own, "the records are whole: run lineup publish again once the reason is removed"
 
 
-def _kinds(root: Path) -> list[tuple[str, str, str]]:
+def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
     """Return the kinds of errors: a pattern, what is wrong unless the text that it finds says so, and what helps."""
     uri = tracking_uri(root)
-    file = store_file(uri)
-    place = file.parent if file else "the database"
+    file = Path(path) if path else store_file(uri)
+    place = "the database" if file is None else file if file.is_dir() else file.parent
     unset = "" if is_default(root) else f", or unset {VARIABLE}"
     other = f"or name another store in {VARIABLE}"
     recreate = _recreate(root)
@@ -78,7 +100,11 @@ def _kinds(root: Path) -> list[tuple[str, str, str]]:
             f"correct user and password in {VARIABLE}",
         ),
         ("database is locked", "", "another program is using it: wait until that has ended, then run this again"),
-        ("duplicate column|already exists|no such (table|column)", "its tables are incomplete", recreate),
+        (
+            r"duplicate column name|table \S+ already exists|no such (table|column)",
+            "its tables are incomplete",
+            recreate,
+        ),
         ("file is not a database|database disk image is malformed", "", recreate),
         (
             "readonly database|read-only file system|permission denied|unable to open database file",
@@ -102,7 +128,7 @@ def _sqlite_instead() -> str:
 def _schema(version: str, root: Path) -> tuple[str, str]:
     """Return what is wrong with tables of another version of MLflow, by the version that they name, and what helps."""
     if version == "None":
-        return "its tables are incomplete", _recreate(root)
+        return INCOMPLETE, _recreate(root)
     if not _is_known(version):
         return f"its tables are those of a newer MLflow ({version})", f"install that version, or {_recreate(root)}"
     uri = tracking_uri(root)
