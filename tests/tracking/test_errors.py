@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -110,19 +111,22 @@ for folder in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_a_folder_that_may_only_be_read(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> None:
-    empty, made = tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("made")
-    shutil.copy(empty_store, made / "mlflow.db")
+def test_a_folder_that_may_only_be_read(empty_store: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    for folder in (empty, made):
-        folder.chmod(0o555)
-    command = [sys.executable, "-c", READ_ONLY, str(empty), str(made)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    for folder in (empty, made):
-        folder.chmod(0o755)
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to other users
+        folders = [Path(place) / name for name in ("empty", "made")]
+        for folder in folders:
+            folder.mkdir()
+        shutil.copy(empty_store, folders[1] / "mlflow.db")
+        for folder in (*folders, Path(place)):
+            folder.chmod(0o555)
+        command = [sys.executable, "-c", READ_ONLY, *map(str, folders)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        for folder in (Path(place), *folders):
+            folder.chmod(0o755)
     lines = done.stdout.splitlines()
     assert len(lines) == 2, done.stderr
-    for folder, line in zip((empty, made), lines, strict=True):
+    for folder, line in zip(folders, lines, strict=True):
         assert line.startswith("StoreError ")
         assert f"; make {folder} writable, or name another store in MLFLOW_TRACKING_URI" in line
 

@@ -88,7 +88,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
     """Return the kinds of errors: a pattern, what is wrong unless the text that it finds says so, and what helps."""
     uri = tracking_uri(root)
     file = Path(path) if path else store_file(uri)
-    place = "the database" if file is None else file if file.is_dir() else file.parent
+    place = "the database" if file is None else file if _is_folder(file) else file.parent
     unset = "" if is_default(root) else f", or unset {VARIABLE}"
     other = f"or name another store in {VARIABLE}"
     recreate = _recreate(root)
@@ -119,6 +119,13 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
         ("max retries|connection failed|could not connect", "no server answers", start),
         ("api request to .*|error code [0-9]+.*", "", f"is this an MLflow server? Correct {VARIABLE}, or unset it"),
     ]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # not even this may be asked
+        return False
 
 
 def _sqlite_instead() -> str:
