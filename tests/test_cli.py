@@ -119,7 +119,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
     (["committee", "vgg"], "unknown committee 'vgg'; params.yaml has report_a"),
     (["committee", "report_a"], "shallow_nn: no record here; train the model"),
-    (["committee", "report_a", "--record", "x"], "report_a.json: cannot be read (No such file or directory)"),
+    (["committee", "report_a", "--record", "x"], "report_a.json: no such file; run lineup select first"),
     (["select"], "shallow_nn: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),
     (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2"),
