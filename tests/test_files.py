@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lineup.errors import LineupError
-from lineup.files import file_sha256, replacing_file, replacing_folder
+from lineup.files import check_room, file_sha256, folder_sha256, replacing_file, replacing_folder
+from lineup.npz import write_npz
+from tests.small_disk import small_disk
 
 REPLACING = {"file": replacing_file, "folder": replacing_folder}
 WRITER = """\
@@ -84,6 +89,160 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path, 
     with REPLACING[kind](tmp_path / "[a]") as partial:
         leave(partial / "x" if kind == "folder" else partial, "file")
     assert {path.name for path in tmp_path.iterdir()} == {"[a]", *names}
+
+
+KILLED = """\
+import itertools, os, shutil, signal, sys
+import psutil  # once, not in every child
+from pathlib import Path
+from lineup.files import replacing_folder
+
+path, new = Path(sys.argv[1]) / "record", ["one", "two"]
+STEPS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+
+def replace(text):
+    with replacing_folder(path) as partial:
+        for name in new:
+            (partial / name).write_text(text)
+
+def fail():
+    with replacing_folder(path):
+        raise ZeroDivisionError
+
+def killed(text, last):
+    "Replace the folder in a process that is killed before a step; return whether it came to that step."
+    if not (child := os.fork()):
+        step = itertools.count(1)
+        kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(lambda event, _: event in STEPS and next(step) == last and kill())
+        replace(text)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
+
+moments = 0
+for first in itertools.count(1):
+    for second in itertools.count(1):
+        shutil.rmtree(path.parent)
+        path.parent.mkdir()
+        replace("old")
+        died = killed("new", first)
+        died_again = killed("newer", second)
+        try:
+            fail()
+        except ZeroDivisionError:
+            pass
+        assert os.listdir(path.parent) == ["record"], (first, second, os.listdir(path.parent))
+        texts = {file.name: file.read_text() for file in path.iterdir()}
+        assert sorted(texts) == sorted(new), (first, second, texts)
+        assert len(set(texts.values())) == 1, (first, second, texts)
+        moments += 1
+        if not died_again:
+            assert set(texts.values()) == {"newer"}
+            break
+    if not died:
+        break
+print(moments)
+"""
+
+
+def test_a_folder_is_whole_whenever_a_process_and_the_next_one_are_killed(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 40
+
+
+def test_the_new_folder_replaces_one_that_another_process_has_just_put_there(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with replacing_folder(path) as partial:
+        (partial / "text").write_text("old")
+    rename, others = Path.rename, ["other"]
+
+    def late(folder: Path, target: Path) -> Path:
+        if target == path and others:  # between the two renames
+            path.mkdir()
+            (path / "text").write_text(others.pop())
+        return rename(folder, target)
+
+    with pytest.MonkeyPatch.context() as patch, replacing_folder(path) as partial:
+        (partial / "text").write_text("this")
+        patch.setattr(Path, "rename", late)
+    assert not others
+    assert (path / "text").read_text() == "this"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    with small_disk(tmp_path / "disk", "256k") as folder:
+        yield folder
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_the_old_one(disk: Path) -> None:
+    write_npz(disk / "a.npz", {"zeros": np.zeros(1000, np.uint8)})
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_npz(disk / "a.npz", {"zeros": np.zeros(2**20, np.uint8)})
+    assert caught.value.filename == str(disk / "a.npz")
+    assert list(disk.iterdir()) == [disk / "a.npz"]
+
+    def fill(partial: Path, name: str) -> None:
+        if name:
+            write_npz(partial / name, {"zeros": np.zeros(2**20, np.uint8)})
+        else:
+            (partial / "text").write_bytes(bytes(2**20))
+
+    for name, said in (("b.npz", disk / "record" / "b.npz"), ("", disk / "record")):
+        with pytest.raises(OSError, match="No space left") as caught, replacing_folder(disk / "record") as partial:
+            fill(partial, name)
+        assert caught.value.filename == str(said)
+        assert list(disk.iterdir()) == [disk / "a.npz"]
+
+
+def test_a_file_that_the_system_finds_too_large_is_named(tmp_path: Path) -> None:
+    code = "import resource, sys; from pathlib import Path; from lineup.files import replacing_file\n"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+    code += "with replacing_file(Path(sys.argv[1])) as partial: partial.write_bytes(bytes(2000))"
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith(f"OSError: [Errno {errno.EFBIG}] File too large: '{tmp_path / 'a'}'")
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_of_something_else_keep_their_names(tmp_path: Path) -> None:
+    for error in (ConnectionResetError(errno.ECONNRESET, "reset"), OSError("no number"), OSError(errno.ENOENT, "x", 3)):
+        former = error.filename
+        with pytest.raises(OSError) as caught, replacing_file(tmp_path / "a"):  # noqa: PT011
+            raise error
+        assert caught.value is error
+        assert error.filename == former
+
+
+def test_room_is_checked_and_nothing_left(disk: Path, tmp_path: Path) -> None:
+    check_room(tmp_path / "deep" / "record")
+    assert list((tmp_path / "deep").iterdir()) == []
+    with pytest.raises(LineupError, match=r"disk/record: its disk has 0\.2 MiB free, expected at least 32 MiB; remove"):
+        check_room(disk / "record")
+    check_room(disk / "record", room=1000)
+    assert not list(disk.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LineupError, match=r"/file: cannot be written: (File exists|Not a directory)$"):
+        check_room(tmp_path / "file" / "record")
+    with pytest.raises(LineupError, match=r"^/proc/.*record: cannot be written: "):
+        check_room(Path("/proc/self/record"))
+    said = r"/disk/record: cannot be written: Read-only file system$"
+    with small_disk(tmp_path / "disk", "256k", "ro") as folder, pytest.raises(LineupError, match=said):
+        check_room(folder / "record")
+
+
+def test_hashes_of_a_folder(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).write_text(name)
+    assert folder_sha256(tmp_path) == {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
 
 
 def test_hash_of_a_file(tmp_path: Path) -> None:
