@@ -26,7 +26,7 @@ from lineup.models.loop import (
     predict,
 )
 from lineup.models.registry import architecture
-from lineup.records.record import Epoch
+from lineup.records.record import Epoch, best_epoch
 
 if TYPE_CHECKING:
     import keras
@@ -166,6 +166,18 @@ def test_patience_stops_and_takes_the_best_weights() -> None:
     best = min(range(len(history)), key=lambda number: history[number].val_loss)
     assert len(history) == best + 1 + 2
     np.testing.assert_array_equal(predict(model, data.val_images), told[best])
+
+
+def test_an_epoch_without_a_validation_loss_is_not_the_best_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = [math.nan, 0.5, 0.4, math.nan, 0.6, 0.1]
+    monkeypatch.setattr(Loop, "evaluate", lambda *_: (losses.pop(0), 0.5))
+    data, model = two_classes(), network()
+    told: list[np.ndarray] = []
+    fit = Fit(epochs=6, batch_size=16, learning_rate=0.05, patience=2)
+    history = fitted(model, fit, data=data, on_epoch=lambda row: told.append(predict(model, data.val_images)))
+    assert [row.epoch for row in history] == [1, 2, 3, 4, 5]
+    assert best_epoch(history) == 3
+    np.testing.assert_array_equal(predict(model, data.val_images), told[2])
 
 
 def test_averaged_weights_are_the_mean_of_the_last_epochs() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
+import resource
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import psutil
 import pytest
 
-from lineup.records.machine import git_commit, this_machine
+from lineup.records import machine
+from lineup.records.machine import Machine, git_commit, library_version, peak_memory_bytes, this_machine
 
 
 def test_this_machine_is_plausible() -> None:
@@ -81,6 +87,52 @@ def test_changes_outside_the_source_are_not_dirty(repository: Path) -> None:
     (repository / "README.md").write_text("# Another title\n")
     (repository / "notes.txt").write_text("")
     assert git_commit(repository) == git(repository, "rev-parse", "HEAD")
+
+
+def test_a_file_name_that_is_no_utf8_is_a_change_like_any_other(repository: Path) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    git(repository, "config", "core.quotepath", "false")
+    (repository / "src" / os.fsdecode(b"caf\xe9.py")).write_text("")
+    assert git_commit(repository) == f"{commit}-dirty"
+
+
+def test_a_git_that_hangs_or_prints_something_else_costs_no_result(tmp_path: Path) -> None:
+    fake = tmp_path / "git"
+    for script in ("exec sleep 60", "kill -9 $$", "printf '\\377\\376'", "exit 3", "echo fatal >&2; exit 128"):
+        fake.write_text(f"#!/bin/sh\n{script}\n")
+        fake.chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(machine, "GIT_SECONDS", 0.2)
+            patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+            assert git_commit(tmp_path) == "unknown", script
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    """Stand for a system that says nothing."""
+    raise PermissionError(13, "not allowed")
+
+
+def test_what_cannot_be_found_out_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((socket, "gethostname"), (Path, "read_text"), (Path, "read_bytes"), (platform, "system")):
+        monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(psutil, "virtual_memory", broken)
+    monkeypatch.setattr(os, "sched_getaffinity", broken)
+    found = this_machine.__wrapped__()
+    assert found == Machine("unknown", "unknown", 1, 0, "unknown")
+    assert peak_memory_bytes() > 2**20  # of getrusage
+    monkeypatch.setattr(resource, "getrusage", broken)
+    assert peak_memory_bytes() == 0
+
+
+@pytest.mark.parametrize(("name", "shown"), [("", "unknown"), ("caf\udce9", "caf?"), ("café", "café")])
+def test_every_host_name_can_be_written(monkeypatch: pytest.MonkeyPatch, name: str, shown: str) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    assert this_machine.__wrapped__().host == shown
+
+
+def test_version_of_a_library() -> None:
+    assert library_version("numpy") == np.__version__
+    assert library_version("no-such-library") == "unknown"
 
 
 def test_without_git_the_commit_is_unknown(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

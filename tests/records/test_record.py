@@ -31,7 +31,9 @@ from lineup.records.record import (
     Predictions,
     Record,
     Weights,
+    best_epoch,
     flatten,
+    has_stopped,
     read_confusion,
     read_record,
 )
@@ -69,6 +71,25 @@ def test_history_has_an_empty_cell_for_what_a_phase_does_not_have(record: Record
 
 def test_record_without_epochs_has_none(tmp_path: Path) -> None:
     assert make_record(tmp_path / "pair", random_predictions(1), history=[]).history == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "stopped"),
+    [
+        ([], 0, False),
+        ([0.5, 0.4, 0.4], 2, False),
+        ([math.nan, 0.5, 0.4, 0.3], 4, False),
+        ([math.nan, 0.3, math.nan, 0.4], 2, True),
+        ([0.3, math.nan, math.nan], 1, True),
+        ([math.nan, math.nan, math.nan], 1, True),
+        ([math.inf, 1e30], 2, False),
+    ],
+)
+def test_best_epoch_of_losses_that_may_be_no_numbers(losses: list[float], best: int, stopped: bool) -> None:
+    history = [Epoch("classifier", number, 1, 1, loss, 1, 1, 1, 1) for number, loss in enumerate(losses, start=1)]
+    assert best_epoch(history) == best
+    assert has_stopped(history, patience=2) == stopped
+    assert not has_stopped(history, patience=None)
 
 
 def test_same_content_is_the_same_bytes(record: Record, tmp_path: Path) -> None:

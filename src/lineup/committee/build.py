@@ -6,7 +6,6 @@ import platform
 import time
 import uuid
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from lineup.committee.model import write_analysis, write_committee
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import file_sha256, replacing_folder
-from lineup.records.machine import this_machine
+from lineup.records.machine import library_version, source_commit, this_machine
 from lineup.records.record import (
     MODEL,
     PREDICTIONS,
@@ -76,7 +75,7 @@ def build_committee(
         If a member's predictions are not those that were selected, the members were trained on different data, or the
         rule would be fitted on images that a member was trained on.
     """
-    attempt, started, clock = uuid.uuid4().hex, now(), time.perf_counter()
+    attempt, started, commit, clock = uuid.uuid4().hex, now(), source_commit(), time.perf_counter()
     records = [_read_member(name, member, models) for member in members]
     holdout, test = gather(f"committee {name}", records)
     fitted, predictions = combine_answers(committee, holdout, test)
@@ -96,7 +95,7 @@ def build_committee(
             score(predictions, classes),
             predictions,
             confusion_counts(predictions.test_probabilities, predictions.test_labels, len(classes)),
-            runtime_of(attempt, started, {"combining": seconds}, images_per_second=None),
+            runtime_of(attempt, started, {"combining": seconds}, images_per_second=None, commit=commit),
         )
     return read_record(folder)
 
@@ -163,7 +162,7 @@ def _header(
     data = records[0].header.data
     libraries = {"python": platform.python_version(), "numpy": np.__version__}
     if committee.rule == "stacking":
-        libraries["scikit-learn"] = metadata.version("scikit-learn")
+        libraries["scikit-learn"] = library_version("scikit-learn")
     return Header(
         name=name,
         kind="committee",

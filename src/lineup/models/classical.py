@@ -12,7 +12,6 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ import numpy as np
 
 from lineup.models.fit import Fitted
 from lineup.models.registry import register_model
+from lineup.records.machine import library_version
 from lineup.records.record import Weights
 from lineup.skops_file import arrays_sha256, save_estimator
 
@@ -163,7 +163,7 @@ def libraries() -> dict[str, str]:
     names = ["scikit-learn"]
     if importlib.util.find_spec("sklearnex"):
         names.append("scikit-learn-intelex")
-    return {name: version(name) for name in names}
+    return {name: library_version(name) for name in names}
 
 
 class KernelMachine:

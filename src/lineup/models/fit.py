@@ -18,7 +18,7 @@ from lineup.files import replacing_file
 from lineup.models.backup import Backup, Progress
 from lineup.models.blocks import classifier
 from lineup.models.loop import CLASSIFICATION, Loop, Objective, predict
-from lineup.records.record import Epoch, Weights, now
+from lineup.records.record import Epoch, Weights, best_epoch, has_stopped, now
 
 if TYPE_CHECKING:
     import keras
@@ -159,7 +159,8 @@ def fit_network(
 
     Notes
     -----
-    With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss; with
+    With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss, NaN being the
+    highest of all (`lineup.records.record.best_epoch`); with
     ``fit.average_epochs`` the mean of the weights at the end of the last epochs (Izmailov et al., "Averaging weights
     leads to wider optima and better generalization", 2018).
     """
@@ -168,7 +169,7 @@ def fit_network(
     backup.restore(phase, progress)
     for row in progress.history:
         on_epoch(row)
-    while len(progress.history) < fit.epochs and not _has_stopped(progress.history, fit.patience):
+    while len(progress.history) < fit.epochs and not has_stopped(progress.history, fit.patience):
         started = time.perf_counter()
         loss, accuracy = loop.run_epoch(random)
         val_loss, val_accuracy = loop.evaluate(data.val_images, data.val_labels)
@@ -192,20 +193,10 @@ def fit_network(
     return progress.history
 
 
-def _has_stopped(history: list[Epoch], patience: int | None) -> bool:
-    """Return whether the validation loss has not improved for ``patience`` epochs."""
-    return patience is not None and len(history) - _best_epoch(history) >= patience
-
-
-def _best_epoch(history: list[Epoch]) -> int:
-    """Return the number of the epoch with the lowest validation loss, of equals the first; 0 if there is none."""
-    return min(history, key=lambda row: row.val_loss).epoch if history else 0
-
-
 def _keep(progress: Progress, network: keras.Model, fit: Fit) -> None:
     """Keep the weights that the network gets in the end, if they are not those of the last epoch."""
     epoch = len(progress.history)
-    if fit.patience is not None and _best_epoch(progress.history) == epoch:
+    if fit.patience is not None and best_epoch(progress.history) == epoch:
         progress.kept = network.get_weights()
     averaged = epoch - (fit.epochs - fit.average_epochs)
     if averaged > 0:

@@ -34,7 +34,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import check_probabilities
 from lineup.files import file_sha256, read_text
 from lineup.npz import read_npz, write_npz
-from lineup.records.machine import Machine, git_commit, peak_memory_bytes, this_machine
+from lineup.records.machine import Machine, peak_memory_bytes, this_machine
 from lineup.schema import checked, read_checked
 
 SCHEMA = 1
@@ -300,8 +300,12 @@ def runtime_of(
     phase_seconds: Mapping[str, float],
     *,
     images_per_second: float | None,
+    commit: str,
 ) -> Runtime:
-    """Return the `Runtime` of what has just ended in this process."""
+    """Return the `Runtime` of what has just ended in this process.
+
+    The commit is that at its start (`lineup.records.machine.source_commit`): the source may have changed since.
+    """
     return Runtime(
         attempt=attempt,
         started=started,
@@ -311,8 +315,22 @@ def runtime_of(
         images_per_second=images_per_second,
         peak_memory_bytes=peak_memory_bytes(),
         machine=this_machine(),
-        git_commit=git_commit(Path(__file__).parent),
+        git_commit=commit,
     )
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Return the number of the epoch with the lowest validation loss; 0 if there is none.
+
+    Ties go to the first. NaN, the loss of a network that has broken down, counts as the highest loss.
+    """
+    losses = [math.inf if math.isnan(row.val_loss) else row.val_loss for row in history]
+    return history[losses.index(min(losses))].epoch if losses else 0
+
+
+def has_stopped(history: Sequence[Epoch], patience: int | None) -> bool:
+    """Return whether the validation loss of a phase has not improved for ``patience`` epochs."""
+    return patience is not None and len(history) - best_epoch(history) >= patience
 
 
 def now() -> int:

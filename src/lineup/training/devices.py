@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lineup.records.machine import this_machine
+from lineup.records.machine import known, this_machine
 from lineup.records.record import Device
 
 
@@ -69,8 +69,8 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
 
     import tensorflow as tf
 
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return Environment(Device("gpu", str(details.get("device_name", "GPU"))), onednn_enabled())
+    name = known(lambda: str(tf.config.experimental.get_device_details(gpus[0])["device_name"]), "GPU")
+    return Environment(Device("gpu", name), onednn_enabled())
 
 
 def _prepare_sklearn(threads: int, seed: int) -> None:

@@ -18,6 +18,7 @@ from lineup.models.backup import Backup
 from lineup.models.fit import Fitted, TrainingData
 from lineup.models.registry import Architecture, architecture, fit_model, libraries
 from lineup.npz import write_npz
+from lineup.records.machine import known, source_commit
 from lineup.records.record import (
     MODEL,
     DataIdentity,
@@ -91,7 +92,7 @@ def train_model(
     entry = architecture(recipe.family, recipe.architecture)
     environment = prepare(entry.kind, threads, recipe.seed)
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
-    attempt, started = uuid.uuid4().hex, now()
+    attempt, started, commit = uuid.uuid4().hex, now(), source_commit()
     for listener in listeners:
         listener.start(header, attempt, started)
 
@@ -101,7 +102,7 @@ def train_model(
     header = dataclasses.replace(header, weights=fitted.model.weights)
 
     predictions = _predict(fitted, dataset, recipe.validation)
-    speed = _images_per_second(fitted, len(data.labels))
+    speed = known(lambda: _images_per_second(fitted, len(data.labels)), None)
     with replacing_folder(folder) as partial:
         _save_model(fitted, partial / MODEL)
         write_record(
@@ -111,7 +112,7 @@ def train_model(
             score(predictions, dataset.classes),
             predictions,
             confusion_counts(predictions.test_probabilities, predictions.test_labels, len(dataset.classes)),
-            runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed),
+            runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit),
         )
     backup.remove()
     return read_record(folder)
