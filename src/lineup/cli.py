@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineup import __version__
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
 from lineup.paths import Project, find_project
 from lineup.terminal import tolerate_encodings
 
@@ -61,8 +61,8 @@ def main() -> None:
 
 def _system_error(error: OSError) -> str:
     """Return what the system could not do, and with which file."""
-    if error.filename is None:
-        return " ".join(str(error).split())
+    if error.filename is None or error.strerror is None:
+        return shortened(error)
     return f"{error.filename}: {error.strerror}"
 
 

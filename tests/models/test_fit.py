@@ -27,6 +27,7 @@ from lineup.models.loop import (
 )
 from lineup.models.registry import architecture
 from lineup.records.record import Epoch, best_epoch
+from tests.small_disk import small_disk
 
 if TYPE_CHECKING:
     import keras
@@ -219,6 +220,15 @@ def test_an_interrupted_fit_goes_on_to_the_same_weights(tmp_path: Path, change: 
 def test_a_quick_fit_leaves_no_backup(tmp_path: Path) -> None:
     fitted(network(), SHORT, backup=Backup(tmp_path / "backup"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_backup_without_room_costs_no_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with small_disk(tmp_path / "disk", "4k") as disk:
+        model = network()
+        history = fitted(model, SHORT, backup=Backup(disk / "backup", every_seconds=0))
+    assert [row.epoch for row in history] == [1, 2, 3]
+    said = f"warning: no backup ({disk}/backup/classifier.npz: No space left on device); training goes on\n"
+    assert capfd.readouterr().err == said * 3
 
 
 def test_equal_networks_are_equal_files(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lineup.committee.gather import Answers, gather
 from lineup.committee.model import write_analysis, write_committee
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
-from lineup.files import file_sha256, replacing_folder
+from lineup.files import check_room, file_sha256, replacing_folder
 from lineup.records.machine import library_version, source_commit, this_machine
 from lineup.records.record import (
     MODEL,
@@ -73,8 +73,9 @@ def build_committee(
     ------
     LineupError
         If a member's predictions are not those that were selected, the members were trained on different data, or the
-        rule would be fitted on images that a member was trained on.
+        rule would be fitted on images that a member was trained on. If the record could not be written.
     """
+    check_room(folder)
     attempt, started, commit, clock = uuid.uuid4().hex, now(), source_commit(), time.perf_counter()
     records = [_read_member(name, member, models) for member in members]
     holdout, test = gather(f"committee {name}", records)

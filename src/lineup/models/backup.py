@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lineup.errors import shortened
 from lineup.npz import read_npz, write_npz
 from lineup.records.record import Epoch
 
@@ -73,7 +75,7 @@ class Backup:
         progress.kept = [arrays[f"kept_{number}"] for number in range(state["kept"])]
 
     def save(self, phase: str, progress: Progress) -> None:
-        """Write a backup of a phase, if it is time for one."""
+        """Write a backup of a phase, if it is time for one; if it cannot be written, say so and go on."""
         if self._folder is None or time.monotonic() - self._last < self._every:
             return
         state: dict[str, Any] = {
@@ -84,7 +86,11 @@ class Backup:
         arrays = {"state": np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}
         arrays |= {f"variable_{number}": np.asarray(value) for number, value in enumerate(progress.variables)}
         arrays |= {f"kept_{number}": value for number, value in enumerate(progress.kept)}
-        write_npz(self._folder / f"{phase}.npz", arrays)
+        try:
+            write_npz(self._folder / f"{phase}.npz", arrays)
+        except OSError as error:
+            reason = shortened(f"{error.filename}: {error.strerror}")
+            print(f"warning: no backup ({reason}); training goes on", file=sys.stderr, flush=True)
         self._last = time.monotonic()
 
     def remove(self) -> None:

@@ -18,7 +18,7 @@ from lineup.figures.pairs import told_apart
 from lineup.figures.reliability import reliability_diagram
 from lineup.figures.save import save_png
 from lineup.figures.selective import selective_curves
-from lineup.files import replacing_file
+from lineup.files import check_room, replacing_file
 from lineup.records.record import Record
 from lineup.report.compare import Comparison, compare
 from lineup.report.entries import Entry
@@ -45,8 +45,10 @@ def evaluate(records: Sequence[Record], folder: Path) -> None:
     Raises
     ------
     LineupError
-        If there are no records, one is incomplete, or two were made from different data.
+        If there are no records, one is incomplete, or two were made from different data. If the folder cannot be
+        written to.
     """
+    check_room(folder / CSV)
     comparison = compare(records)
     frame = leaderboard_frame(comparison.entries, comparison.ranks)
     tables = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
-from lineup.files import replacing_folder
+from lineup.files import check_room, replacing_folder
 from lineup.models.backup import Backup
 from lineup.models.fit import Fitted, TrainingData
 from lineup.models.registry import Architecture, architecture, fit_model, libraries
@@ -88,7 +88,15 @@ def train_model(
     Returns
     -------
     Record
+
+    Raises
+    ------
+    LineupError
+        If the record or a backup could not be written: before the training starts.
     """
+    for place in (folder, backups and backups / name):
+        if place is not None:
+            check_room(place)
     entry = architecture(recipe.family, recipe.architecture)
     environment = prepare(entry.kind, threads, recipe.seed)
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
