@@ -32,7 +32,7 @@ ENTRIES = {
     "reproduce": ["lineup.report.reproduce"],
 }
 # Paths, the writing of files and the error class decide on no result.
-NEUTRAL = {f"src/lineup/{name}.py" for name in ("errors", "files", "paths", "schema", "skops_file")}
+NEUTRAL = {f"src/lineup/{name}.py" for name in ("errors", "files", "paths", "schema", "skops_file", "tables")}
 
 
 def module_file(module: str) -> Path | None:

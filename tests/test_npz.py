@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
 import zipfile
@@ -132,3 +133,26 @@ def test_a_damaged_file_is_read_or_is_one_error(tmp_path: Path, where: int, valu
     except LineupError as error:
         message = str(error)
     assert "\n" not in message
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(LineupError, match=r"a\.npz: .*not a regular file"):
+        read_npz(tmp_path / "a.npz", max_bytes=LIMIT)
+
+
+@pytest.mark.parametrize(
+    "content", [b"x", _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }"), b"\n" * 9]
+)
+def test_long_names_and_reasons_are_cut(tmp_path: Path, content: bytes) -> None:
+    path = _zip(tmp_path / "a.npz", content, "n" * 60_000 + ".npy")
+    with pytest.raises(LineupError) as error:
+        read_npz(path, max_bytes=LIMIT)
+    assert len(str(error.value)) < 600
+
+
+def test_a_header_that_numpy_repeats_is_cut(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "a.npz", _npy("{'descr': '" + "x" * 9_000 + "', 'fortran_order': False, 'shape': (5,), }"))
+    with pytest.raises(LineupError) as error:
+        read_npz(path, max_bytes=LIMIT)
+    assert len(str(error.value)) < 600

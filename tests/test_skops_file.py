@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -223,3 +224,18 @@ def test_forged_neighbours_are_not_loaded(path: Path) -> None:
         save_estimator(path, KNeighborsClassifier().fit(INPUTS, LABELS))
         forge(path, change)
         refused(path, "KNeighborsClassifier: numbers out of range")
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.skops")
+    with pytest.raises(LineupError, match=r"a\.skops: .*not a regular file"):
+        load_estimator(tmp_path / "a.skops")
+
+
+def test_a_long_name_of_a_type_is_cut(tmp_path: Path) -> None:
+    schema = {"__module__": "m" * 10**6, "__class__": "C", "__loader__": "L" * 10**6}
+    with zipfile.ZipFile(tmp_path / "a.skops", "w") as archive:
+        archive.writestr("schema.json", json.dumps(schema))
+    with pytest.raises(LineupError, match="a type that no model of lineup has") as error:
+        load_estimator(tmp_path / "a.skops")
+    assert len(str(error.value)) < 600

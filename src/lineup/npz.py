@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lineup.errors import LineupError
-from lineup.files import replacing_file
+from lineup.errors import LineupError, shortened
+from lineup.files import open_regular, replacing_file
 
 # The earliest date that a ZIP entry can hold: np.savez writes the time of day, so that no two files of it are equal.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -63,7 +63,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
         If the file is missing, no NPZ file, damaged, larger than ``max_bytes``, or holds Python objects.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
             if total > max_bytes:
@@ -74,7 +74,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
     except FileNotFoundError:
         raise LineupError(f"{path}: no such file") from None
     except Exception as error:  # damage surfaces as any of a dozen types: zipfile, zlib, struct, tokenize, numpy, ...
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected an NPZ file of arrays, found a damaged or different file: {reason}"
         ) from error
@@ -87,12 +87,16 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)
         if dtype.hasobject:
-            raise LineupError(f"{path}: array {entry.filename}: expected numbers, found Python objects")
+            raise LineupError(f"{path}: array {_shown(entry)}: expected numbers, found Python objects")
         promised = stream.tell() + math.prod(shape) * dtype.itemsize
         if promised != entry.file_size or min(shape, default=1) < 0:
             raise LineupError(
-                f"{path}: array {entry.filename}: its header promises {promised:,} bytes, found {entry.file_size:,}"
+                f"{path}: array {_shown(entry)}: its header promises {promised:,} bytes, found {entry.file_size:,}"
             )
     with archive.open(entry) as stream:
         array: np.ndarray[Any, Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
+
+
+def _shown(entry: zipfile.ZipInfo) -> str:
+    return shortened(entry.filename, 60)

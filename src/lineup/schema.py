@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ def read_json(path: Path) -> Any:
     ------
     LineupError
         If the file cannot be read, is too large (see `lineup.files.read_text`) or is not JSON. NaN and infinity, which
-        JSON does not have, are refused too.
+        JSON does not have, are refused too, and numbers that 64 bits do not hold.
     """
     try:
-        return json.loads(read_text(path), parse_constant=_refuse)
+        return json.loads(read_text(path), parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise LineupError(f"{path}: not JSON: {shortened(error)}") from error
 
@@ -56,6 +57,18 @@ def checked(values: Any, kind: Any, path: Path) -> Any:
 def read_checked(path: Path, kind: Any) -> Any:
     """Return the content of a JSON file as an instance of a type; see `read_json` and `checked`."""
     return checked(read_json(path), kind, path)
+
+
+def _integer(digits: str) -> int:
+    if not -(2**63) <= (value := int(digits)) < 2**63:
+        raise ValueError(f"{shortened(digits, 40)} is too large a number")
+    return value
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise ValueError(f"{shortened(digits, 40)} is too large a number")
+    return value
 
 
 def _refuse(constant: str) -> None:

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from lineup.errors import LineupError
-from lineup.files import replacing_file
+from lineup.errors import LineupError, shortened
+from lineup.files import open_regular, replacing_file
 
 MAX_BYTES = 512 * 2**20
 """The largest file that is opened."""
@@ -134,9 +134,9 @@ def load_estimator(path: Path) -> Any:
     import skops.io
 
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise LineupError(f"{path}: too large: expected at most {MAX_BYTES:,} bytes, found {path.stat().st_size:,}")
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
+            if (size := path.stat().st_size) > MAX_BYTES:
+                raise LineupError(f"{path}: too large: expected at most {MAX_BYTES:,} bytes, found {size:,}")
             with zipfile.ZipFile(stream) as archive:
                 _check_numbers(path, archive, _checked_schema(path, archive))
             return skops.io.load(stream, trusted=sorted(TYPES))
@@ -145,7 +145,7 @@ def load_estimator(path: Path) -> Any:
     except FileNotFoundError:
         raise LineupError(f"{path}: no such file") from None
     except Exception as error:  # damage surfaces as any of a dozen types, out of zipfile, json, numpy, skops
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected a skops file of lineup, found a damaged or different one: {reason}"
         ) from error
@@ -213,9 +213,10 @@ def _checked_schema(path: Path, archive: zipfile.ZipFile) -> Any:
 
 def _check_types(path: Path, schema: Any) -> None:
     for node in _nodes(schema):
-        name = f"{node['__module__']}.{node['__class__']}"
-        if name not in TYPES or node["__loader__"] not in _NODES:
-            raise LineupError(f"{path}: {name} ({node['__loader__']}): a type that no model of lineup has; not loaded")
+        name, loader = f"{node['__module__']}.{node['__class__']}", node["__loader__"]
+        if name not in TYPES or loader not in _NODES:
+            found = f"{shortened(name, 100)} ({shortened(loader, 60)})"
+            raise LineupError(f"{path}: {found}: a type that no model of lineup has; not loaded")
     if any("__id__" in node for node in _nodes(schema)):
         raise LineupError(f"{path}: objects with names, by which one can take the place of another; not loaded")
 

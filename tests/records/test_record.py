@@ -6,7 +6,11 @@ import csv
 import dataclasses
 import json
 import math
+import os
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +74,7 @@ def test_history_has_an_empty_cell_for_what_a_phase_does_not_have(record: Record
 
 
 def test_record_without_epochs_has_none(tmp_path: Path) -> None:
-    assert make_record(tmp_path / "pair", random_predictions(1), history=[]).history == []
+    assert make_record(tmp_path / "forest", random_predictions(1), kind="classical", history=[]).history == []
 
 
 @pytest.mark.parametrize(
@@ -99,13 +103,14 @@ def test_same_content_is_the_same_bytes(record: Record, tmp_path: Path) -> None:
     assert record.digest() == other.digest()
 
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @given(
-    parameters=st.dictionaries(TEXT, st.integers() | NUMBERS | TEXT | st.booleans() | st.none(), max_size=4),
-    epochs=st.lists(st.tuples(NUMBERS, NUMBERS | st.just(math.nan)), max_size=4),
+    parameters=st.dictionaries(TEXT, INTEGERS | NUMBERS | TEXT | st.booleans() | st.none(), max_size=4),
+    epochs=st.lists(st.tuples(NUMBERS, NUMBERS | st.just(math.nan)), min_size=1, max_size=4),
     text=TEXT,
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -113,8 +118,11 @@ def test_round_trip_of_any_values(
     tmp_path: Path, parameters: dict[str, Any], epochs: list[tuple[float, float]], text: str
 ) -> None:
     history = [
-        Epoch("classifier", i, loss, value, loss, value, loss, loss, i) for i, (loss, value) in enumerate(epochs)
+        Epoch("classifier", i, loss, value, loss, value, loss, loss, i)
+        for i, (loss, value) in enumerate(epochs, start=1)
     ]
+    parameters = {name: value for name, value in parameters.items() if name != "pretrain.epochs"}
+    parameters["epochs"] = len(epochs)
     found = make_record(
         tmp_path / "small", random_predictions(1), history=history, parameters=parameters, architecture=text
     )
@@ -212,16 +220,32 @@ HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
     *((name, deep, "not JSON|dictionary") for name in (HEADER, METRICS, RUNTIME)),
     (HEADER, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),
     (RUNTIME, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),
-    (HEADER, lambda path: change_json(path, schema=2), "schema: .*less than or equal to 1"),
+    (HEADER, lambda path: change_json(path, schema=2, new="x"), r"newer lineup \(schema 2, this one reads 1\); update"),
     (HEADER, lambda path: change_json(path, schema=0), "schema: .*greater than or equal to 1"),
     (HEADER, lambda path: change_json(path, seed="one"), "seed: .*integer"),
     (HEADER, lambda path: change_json(path, data={}), "data.name: .*required"),
     (HEADER, lambda path: path.write_text("[]"), "dictionary"),
     (METRICS, lambda path: change_json(path, test_loss="low"), "test_loss: .*number"),
     (METRICS, lambda path: change_json(path, test_loss=[1]), "test_loss: .*number"),
+    (HEADER, replaced("0.001", "NaN"), "not JSON: NaN is not a JSON number"),
+    (HEADER, replaced("0.001", "1e999"), "not JSON: 1e999 is too large a number"),
+    (HEADER, replaced("0.001", "9" * 400), r"not JSON: 9+\.\.\. is too large a number"),
+    (HEADER, replaced("0.001", "9" * 5000), "not JSON: Exceeds the limit"),
+    (HEADER, lambda path: change_json(path, kind="oracle"), "kind: .*pattern"),
+    (RUNTIME, replaced(str(300 * 2**20), "9" * 400), r"not JSON: 9+\.\.\. is too large a number"),
+    (RUNTIME, replaced(str(300 * 2**20), "-1"), "peak_memory_bytes: .*greater than or equal to 0"),
+    (METRICS, replaced('"test_loss": ', '"test_loss": 1e999'), "not JSON: 1e999"),
+    (HISTORY, replaced(str(make_records.STARTED + 1000), "9" * 400), "timestamp: .*less than"),
     (HISTORY, replaced("timestamp", "moment"), "timestamp"),
     (HISTORY, replaced("0.25", "low"), "loss: .*number"),
-    (HISTORY, replaced("0.25", "0.25,0.25,0.25,0.25,0.25"), "history"),
+    (HISTORY, replaced("0.25", "0.25,0.25,0.25,0.25,0.25"), "line 2: expected 9 cells, found 13"),
+    (HISTORY, replaced("0.25", '"0.25'), "line 4: not a table: unexpected end of data"),
+    (HISTORY, replaced("0.25", "0" * 200_000), "line 2: not a table: field larger"),
+    (HISTORY, replaced("phase,epoch", "epoch,phase"), "expected the columns phase, epoch, .*; found epoch, phase"),
+    (HISTORY, replaced("autoencoder,1", "autoencoder,0"), "autoencoder: expected epochs 1 to 1, found 1 rows"),
+    (HISTORY, replaced("classifier,2", "classifier,3"), "classifier: expected epochs 1 to 2, found 2 rows"),
+    (HISTORY, replaced("classifier,1", "a" * 100_000 + ",1"), "expected the phases autoencoder, classifier; found"),
+    (HISTORY, replaced("autoencoder,1", "classifier,1"), "phases autoencoder, classifier; found classifier"),
 ]
 
 
@@ -235,6 +259,91 @@ def test_hostile_record_is_one_error_that_names_the_file(
     with pytest.raises(LineupError, match=f"(?s)small.*({said})") as caught:
         read_record(record.folder)
     assert str(record.folder if name == HEADER and "no record" in said else record.folder / name) in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("name", [HISTORY, CONFUSION, METRICS, RUNTIME, HEADER])
+def test_a_file_cut_anywhere_is_one_error(record: Record, name: str) -> None:
+    content = (record.folder / name).read_bytes()
+    read_confusion(read_record(record.folder))
+    sizes = range(len(content)) if name.endswith(".csv") else range(0, len(content) - 1, 11)
+    for size in sizes:
+        (record.folder / name).write_bytes(content[:size])
+        with pytest.raises(LineupError, match=re.escape(name)):
+            read_confusion(read_record(record.folder))
+
+
+def test_a_history_that_patience_ended_is_whole_and_no_shorter_one(tmp_path: Path) -> None:
+    losses = [math.nan, 0.5, 0.4, 0.45, 0.39, 0.5, math.nan, 0.4]
+    whole = [Epoch("classifier", number, 1, 1, loss, 1, 1, 1, 1) for number, loss in enumerate(losses, start=1)]
+    make = partial(make_record, tmp_path / "small", random_predictions(1))
+    for epochs, ended in ((20, [8]), (8, [8]), (7, [7]), (2, [2])):
+        for rows in range(len(whole) + 1):
+            with nullcontext() if rows in ended else pytest.raises(LineupError, match=HISTORY):
+                make(parameters={"epochs": epochs, "patience": 3}, history=whole[:rows])
+
+
+@pytest.mark.parametrize("kind", ["classical", "committee"])
+def test_a_history_of_what_has_no_epochs_is_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(LineupError, match="expected the phases none; found autoencoder, classifier"):
+        make_record(tmp_path / "small", random_predictions(1), kind=kind)
+
+
+def test_a_history_with_the_line_ends_of_another_system_is_whole(record: Record) -> None:
+    for name in (HISTORY, CONFUSION):
+        (record.folder / name).write_bytes((record.folder / name).read_bytes().replace(b"\n", b"\r\n"))
+    assert read_confusion(read_record(record.folder)).sum() == TEST
+
+
+@pytest.mark.parametrize("name", [HISTORY, METRICS, RUNTIME])
+def test_a_pipe_in_the_place_of_a_file_is_refused(record: Record, name: str) -> None:
+    (record.folder / name).unlink()
+    os.mkfifo(record.folder / name)
+    with pytest.raises(LineupError, match=f"{name}: cannot be read: not a regular file"):
+        read_record(record.folder)
+
+
+def test_a_number_of_epochs_that_is_none_is_one_short_error(record: Record) -> None:
+    change_json(record.folder / HEADER, parameters={"epochs": "x" * 10**6, "pretrain.epochs": 1, "patience": "x"})
+    with pytest.raises(LineupError, match=r"classifier: expected epochs 1 to x+\.\.\., found 2 rows") as caught:
+        read_record(record.folder)
+    assert len(str(caught.value)) < 600
+
+
+def test_pipes_in_the_place_of_predictions_and_matrix_are_refused(record: Record) -> None:
+    for name, read in ((PREDICTIONS, Record.predictions), (CONFUSION, read_confusion)):
+        (record.folder / name).unlink()
+        os.mkfifo(record.folder / name)
+        with pytest.raises(LineupError, match=f"{name}: .*not a regular file"):
+            read(record)
+
+
+PIECES = st.binary(max_size=9) | st.sampled_from(
+    [b"", b"1e999", b"NaN", b"9" * 400, b'"', b"[" * 2000, b",", b"\n", b"\xff", b"\x00", b"-1", b"{}"]
+)
+
+
+@given(name=st.sampled_from(FILES), place=st.floats(0, 1), removed=st.integers(0, 30), piece=PIECES)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_changed_record_is_read_or_one_short_error(
+    record: Record, name: str, place: float, removed: int, piece: bytes
+) -> None:
+    whole = (record.folder / name).read_bytes()
+    start = int(place * len(whole))
+    said = ""
+    try:
+        (record.folder / name).write_bytes(whole[:start] + piece + whole[start + removed :])
+        found = read_record(record.folder)
+        found.predictions()
+        read_confusion(found)
+        assert len(found.header.key) == 16
+        assert found.runtime.peak_memory_bytes / 2**20 >= 0
+    except LineupError as error:
+        said = str(error)
+    finally:
+        (record.folder / name).write_bytes(whole)
+    assert len(said) < 600
+    assert "\n" not in said
 
 
 def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
@@ -279,8 +388,8 @@ def test_predictions_missing_or_damaged(record: Record, spoil: Callable[[Path], 
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("Trouser", "Skirt"), ("actual", "truth"), (",1\n", ",many\n"), (",0\n", ",1e3\n")],
-    ids=["class", "column", "text", "float"],
+    [("Trouser", "Skirt"), ("T-shirt/top,Trouser", "Trouser,T-shirt/top"), (",1\n", ",many\n"), (",0\n", ",1e3\n")],
+    ids=["class", "twice", "text", "float"],
 )
 def test_confusion_matrix_of_something_else(record: Record, old: str, new: str) -> None:
     replaced(old, new)(record.folder / CONFUSION)
@@ -289,7 +398,7 @@ def test_confusion_matrix_of_something_else(record: Record, old: str, new: str) 
 
 
 def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(ValueError, match="should be a finite number"):
         make_record(tmp_path / "small", random_predictions(1), parameters={"learning_rate": math.inf})
 
 

@@ -16,26 +16,27 @@ pickle is opened.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby, product
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, FiniteFloat
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
 from lineup.evaluation.metrics import check_probabilities
-from lineup.files import file_sha256, read_text
+from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
 from lineup.records.machine import Machine, peak_memory_bytes, this_machine
-from lineup.schema import checked, read_checked
+from lineup.schema import checked, read_checked, read_json
+from lineup.tables import read_table, write_table
 
 SCHEMA = 1
 HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (
@@ -52,7 +53,13 @@ STRICT = ConfigDict(extra="forbid")
 
 # Names and keys become names of folders: no separators, no dots.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Value = int | float | str | bool | None
+Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Images = Annotated[int, Field(ge=0, lt=2**31)]
+Value = Integer | FiniteFloat | str | bool | None
+
+PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune."}
+"""The phases of a training in order, and what the names of their parameters begin with."""
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -78,14 +85,14 @@ class Epoch:
     """
 
     phase: str
-    epoch: int
+    epoch: Count
     loss: float
     accuracy: float
     val_loss: float
     val_accuracy: float
     learning_rate: float
     seconds: float
-    timestamp: int
+    timestamp: Count
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -110,19 +117,19 @@ class DataIdentity:
     title: str
     generated: bool
     fingerprint: str
-    classes: list[str]
-    training_images: int
-    validation_images: int
-    test_images: int
+    classes: Annotated[list[str], Field(max_length=256)]
+    training_images: Images
+    validation_images: Images
+    test_images: Images
 
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Weights:
     """Number of parameters, how many of them the optimiser changed last, how many not, and a hash of their values."""
 
-    parameters: int
-    trainable: int
-    frozen: int
+    parameters: Count
+    trainable: Count
+    frozen: Count
     sha256: str
 
 
@@ -179,13 +186,13 @@ class Header:
     """
 
     name: Name
-    kind: str
+    kind: Annotated[str, Field(pattern="^(network|classical|committee)$")]
     family: str
     architecture: str
     report: str
     parameters: dict[str, Value]
-    seed: int | None
-    threads: int | None
+    seed: Integer | None
+    threads: Count | None
     device: Device
     onednn: bool
     libraries: dict[str, str]
@@ -256,14 +263,18 @@ class Runtime:
     """
 
     attempt: str
-    started: int
-    ended: int
-    training_seconds: float
-    phase_seconds: dict[str, float]
-    images_per_second: float | None
-    peak_memory_bytes: int
+    started: Count
+    ended: Count
+    training_seconds: FiniteFloat
+    phase_seconds: dict[str, FiniteFloat]
+    images_per_second: FiniteFloat | None
+    peak_memory_bytes: Count
     machine: Machine
     git_commit: str
+
+
+HISTORY_COLUMNS = [field.name for field in dataclasses.fields(Epoch)]
+CONFUSION_COLUMNS = ["actual", "predicted", "count"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -359,11 +370,11 @@ def write_record(
     (folder / HEADER).write_text(_json(dataclasses.asdict(header)), encoding="utf-8")
     (folder / METRICS).write_text(_json(dict(metrics)), encoding="utf-8")
     (folder / RUNTIME).write_text(_json(dataclasses.asdict(runtime)), encoding="utf-8")
-    names = [field.name for field in dataclasses.fields(Epoch)]
-    _write_csv(folder / HISTORY, names, ([_cell(getattr(row, name)) for name in names] for row in history))
+    names = HISTORY_COLUMNS
+    write_table(folder / HISTORY, names, ([_cell(getattr(row, name)) for name in names] for row in history))
     classes = header.data.classes
     cells = ((classes[i], classes[j], int(n)) for (i, j), n in np.ndenumerate(confusion))
-    _write_csv(folder / CONFUSION, ["actual", "predicted", "count"], cells)
+    write_table(folder / CONFUSION, CONFUSION_COLUMNS, cells)
     write_npz(folder / PREDICTIONS, vars(predictions))
 
 
@@ -377,31 +388,70 @@ def read_record(folder: Path) -> Record:
     """
     if not (folder / HEADER).is_file():
         raise LineupError(f"{folder}: no record here; train the model or build the committee first (dvc repro)")
-    header = read_checked(folder / HEADER, Header)
-    metrics = read_checked(folder / METRICS, dict[str, float])
+    header = _read_header(folder / HEADER)
+    metrics = read_checked(folder / METRICS, dict[str, FiniteFloat])
     runtime = read_checked(folder / RUNTIME, Runtime)
     missing = sorted({"test_accuracy", "test_loss", "test_macro_f1", "val_accuracy"} - set(metrics))
     if missing:
         raise LineupError(f"{folder / METRICS}: {', '.join(missing)} missing")
-    rows = _read_rows(folder / HISTORY)
+    return Record(folder, header, _read_history(folder / HISTORY, header), metrics, runtime)
+
+
+def _read_header(path: Path) -> Header:
+    values = read_json(path)
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise LineupError(
+            f"{path}: written by a newer lineup (schema {schema}, this one reads {SCHEMA}); update lineup"
+        )
+    header: Header = checked(values, Header, path)
+    return header
+
+
+def _read_history(path: Path, header: Header) -> list[Epoch]:
     # An empty cell is a number that the phase does not have.
-    cells = [{name: cell if cell != "" else math.nan for name, cell in row.items()} for row in rows]
-    history = checked(cells, list[Epoch], folder / HISTORY)
-    return Record(folder, header, history, metrics, runtime)
+    rows = [[cell or math.nan for cell in row] for row in read_table(path, HISTORY_COLUMNS)]
+    history: list[Epoch] = checked([dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows], list[Epoch], path)
+    if problem := _missing_epochs(header, history):
+        raise LineupError(f"{path}: {problem}; the file is cut or of another training: make the record again")
+    return history
+
+
+def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
+    """Return what a history lacks of what its record was trained for, None if nothing."""
+    parameters = header.parameters if header.kind == "network" else {}
+    expected = [phase for phase, section in PHASES.items() if f"{section}epochs" in parameters]
+    phases = [(phase, list(rows)) for phase, rows in groupby(history, key=lambda row: row.phase)]
+    if (found := [phase for phase, _ in phases]) != expected:
+        return f"expected the phases {', '.join(expected) or 'none'}; found {shortened(', '.join(found)) or 'none'}"
+    for phase, rows in phases:
+        epochs, patience = (parameters.get(f"{PHASES[phase]}{name}") for name in ("epochs", "patience"))
+        # With patience the losses themselves say after which epoch the phase has stopped.
+        whole = len(rows) == epochs
+        if isinstance(epochs, int) and isinstance(patience, int):
+            whole = whole or (len(rows) < epochs and has_stopped(rows, patience))
+        if not whole or [row.epoch for row in rows] != list(range(1, len(rows) + 1)):
+            return f"{phase}: expected epochs 1 to {shortened(epochs)}, found {len(rows)} rows"
+    return None
 
 
 def read_confusion(record: Record) -> np.ndarray:
     """Return a record's confusion matrix, (k, k), rows actual, columns predicted."""
-    classes = record.header.data.classes
-    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    path = record.folder / CONFUSION
+    path, classes = record.folder / CONFUSION, record.header.data.classes
+    rows, pairs = read_table(path, CONFUSION_COLUMNS), list(product(classes, classes))
+    if sorted((actual, predicted) for actual, predicted, _ in rows) != sorted(pairs):
+        raise LineupError(
+            f"{path}: not a confusion matrix of these classes:"
+            f" expected each of their {len(pairs)} pairs once, found {len(rows)} rows"
+        )
+    found = {(actual, predicted): count for actual, predicted, count in rows}
     try:
-        for row in _read_rows(path):
-            counts[classes.index(row["actual"]), classes.index(row["predicted"])] = int(row["count"])
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise LineupError(f"{path}: not a confusion matrix of these classes: {error}") from error
-    if counts.min() < 0 or counts.sum() != record.header.data.test_images:
-        raise LineupError(f"{path}: counts {counts.sum()} images, record.json says {record.header.data.test_images}")
+        counts = np.array([int(found[pair]) for pair in pairs], dtype=np.int64).reshape(len(classes), len(classes))
+    except (ValueError, OverflowError) as error:
+        raise LineupError(f"{path}: not a confusion matrix of these classes: {shortened(error)}") from error
+    images = record.header.data.test_images
+    if counts.min(initial=0) < 0 or counts.max(initial=0) > images or counts.sum() != images:
+        raise LineupError(f"{path}: counts {counts.sum()} images, record.json says {images}")
     return counts
 
 
@@ -410,7 +460,7 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
     arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
     expected = {field.name for field in dataclasses.fields(Predictions)}
     if set(arrays) != expected:
-        raise LineupError(f"{path}: holds {sorted(arrays)}, expected {sorted(expected)}")
+        raise LineupError(f"{path}: holds {shortened(sorted(arrays))}, expected {sorted(expected)}")
     for part, images in (("val", data.validation_images), ("test", data.test_images)):
         shapes = {"indices": (images,), "labels": (images,), "probabilities": (images, len(data.classes))}
         for name, shape in shapes.items():
@@ -422,7 +472,7 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
         try:
             check_probabilities(arrays[f"{part}_probabilities"], arrays[f"{part}_labels"])
         except LineupError as error:
-            raise LineupError(f"{path}: {part}_{error}") from error
+            raise LineupError(f"{path}: {part}_{shortened(error)}") from error
     return Predictions(**arrays)
 
 
@@ -440,17 +490,3 @@ def _json(value: Any) -> str:
 
 def _cell(value: Any) -> Any:
     return "" if isinstance(value, float) and math.isnan(value) else value
-
-
-def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows)
-
-
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        return list(csv.DictReader(read_text(path).splitlines()))
-    except csv.Error as error:
-        raise LineupError(f"{path}: not a table: {error}") from error

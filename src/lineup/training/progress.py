@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lineup.records.record import Epoch, Header
-
-# Where a recipe has the settings of each phase.
-_SECTIONS = {"classifier": "", "autoencoder": "pretrain.", "finetuning": "finetune."}
+from lineup.records.record import PHASES, Epoch, Header
 
 
 class Progress:
@@ -27,7 +24,7 @@ class Progress:
         """Print one epoch."""
         header = self._header
         phase = "" if row.phase == "classifier" else f" {row.phase}"
-        epochs = header.parameters[f"{_SECTIONS[row.phase]}epochs"]
+        epochs = header.parameters[f"{PHASES[row.phase]}epochs"]
         speed = header.data.training_images / row.seconds
         print(
             f"{header.name}{phase} epoch {row.epoch}/{epochs}  {_measures('', row.loss, row.accuracy)}"

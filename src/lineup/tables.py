@@ -1,0 +1,54 @@
+"""CSV files that are whole: written in one way, and read only if nothing is cut off."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lineup.errors import LineupError, shortened
+from lineup.files import read_text
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file: a line of column names, then a line for each row."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Return the rows of a CSV file of `write_table`, below its column names.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which may come from another machine.
+    columns : sequence of str
+        The names that its columns must have, in this order.
+
+    Raises
+    ------
+    LineupError
+        If the file cannot be read, has other columns, or is cut: a row has too few or too many cells, or the last line
+        has no end.
+    """
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        found = next(reader, [])
+        if found != list(columns):
+            raise LineupError(f"{path}: expected the columns {', '.join(columns)}; found {shortened(', '.join(found))}")
+        rows = []
+        for row in reader:
+            if len(row) != len(columns):
+                raise LineupError(f"{path}: line {reader.line_num}: expected {len(columns)} cells, found {len(row)}")
+            rows.append(row)
+    except csv.Error as error:
+        raise LineupError(f"{path}: line {reader.line_num}: not a table: {shortened(error)}") from error
+    if not text.endswith("\n"):
+        raise LineupError(f"{path}: the last line is cut")
+    return rows
