@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
+from lineup.files import folder_sha256
 from lineup.records.machine import Machine
 from lineup.records.record import (
     MODEL,
+    PHASES,
     PREDICTIONS,
     DataIdentity,
     Device,
@@ -101,16 +103,24 @@ def make_record(
     folder: Path,
     predictions: Predictions,
     *,
-    history: Sequence[Epoch] = HISTORY,
+    history: Sequence[Epoch] | None = None,
     runtime: Runtime = RUNTIME,
     **header: Any,
 ) -> Record:
     """Write a record into a folder, which may hold a model already, and read it.
 
-    Metrics and confusion matrix are those of the predictions; ``header`` changes fields of `HEADER`.
+    Metrics and confusion matrix are those of the predictions; ``header`` changes fields of `HEADER`. The history of a
+    network is `HISTORY` if no other one is given; its numbers of epochs are added to parameters without them.
     """
+    if history is None:
+        history = HISTORY if header.get("kind", HEADER.kind) == "network" else []
+    parameters = header.get("parameters", HEADER.parameters)
+    epochs = {f"{PHASES[row.phase]}epochs": row.epoch for row in history}
+    header["parameters"] = parameters | {name: value for name, value in epochs.items() if name not in parameters}
     images = len(predictions.val_indices)
     fields: dict[str, Any] = {"name": folder.name, "data": dataclasses.replace(DATA, validation_images=images)}
+    if (folder / MODEL).is_dir():
+        fields["model_files"] = folder_sha256(folder / MODEL)
     folder.mkdir(parents=True, exist_ok=True)
     write_record(
         folder,

@@ -114,17 +114,9 @@ def load_answerer(folder: Path) -> Answerer:
 
 
 def _load_network(path: Path) -> Predictor:
-    from lineup.training.devices import quiet_stderr
+    from lineup.models.fit import load_network
 
-    with quiet_stderr():
-        import keras
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # damage surfaces as any of a dozen types, out of zipfile, json, h5py, Keras
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise LineupError(
-            f"{path}: expected a network of Keras, found a damaged or different file: {reason}"
-        ) from error
+    network = load_network(path)
 
     def predict(images: np.ndarray) -> np.ndarray:
         # At least one batch: no images have no rows, but as many columns.

@@ -16,8 +16,9 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -114,6 +115,22 @@ def arrays_sha256(estimator: Any) -> str:
     return digest.hexdigest()
 
 
+def file_arrays_sha256(path: Path) -> str:
+    """Return `arrays_sha256` of the estimator in a file of `save_estimator`, which is not loaded.
+
+    Raises
+    ------
+    LineupError
+        As of `load_estimator`.
+    """
+    with _opened(path) as (_, archive):
+        digest = hashlib.sha256()
+        for node in _nodes(_checked_schema(path, archive)):
+            if "file" in node:
+                digest.update(archive.read(node["file"]))
+        return digest.hexdigest()
+
+
 def load_estimator(path: Path) -> Any:
     """Read a file of `save_estimator`.
 
@@ -133,13 +150,20 @@ def load_estimator(path: Path) -> Any:
     """
     import skops.io
 
+    with _opened(path) as (stream, archive):
+        _check_numbers(path, archive, _checked_schema(path, archive))
+        return skops.io.load(stream, trusted=sorted(TYPES))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
+    """Open a file of `save_estimator` to read; whatever is wrong with it is a `LineupError`."""
     try:
         with open_regular(path) as stream:
             if (size := path.stat().st_size) > MAX_BYTES:
                 raise LineupError(f"{path}: too large: expected at most {MAX_BYTES:,} bytes, found {size:,}")
             with zipfile.ZipFile(stream) as archive:
-                _check_numbers(path, archive, _checked_schema(path, archive))
-            return skops.io.load(stream, trusted=sorted(TYPES))
+                yield stream, archive
     except LineupError:
         raise
     except FileNotFoundError:

@@ -143,6 +143,24 @@ def test_key_is_known_before_training(record: Record) -> None:
     assert read_record(record.folder).header.key == record.header.key
 
 
+def test_key_is_that_of_former_records(record: Record) -> None:
+    """Their runs are found by it."""
+    assert make_records.HEADER.key == "d8a14d0935c0a250"
+    files = {"network.keras": "0" * 64}
+    assert dataclasses.replace(make_records.HEADER, model_files=files).key == make_records.HEADER.key
+    values = json.loads((record.folder / HEADER).read_text())
+    del values["model_files"]
+    (record.folder / HEADER).write_text(json.dumps(values))
+    assert read_record(record.folder).header == record.header
+
+
+@pytest.mark.parametrize("name", ["../network.keras", "a/b", ".hidden", "", "a\n"])
+def test_files_of_a_model_have_plain_names(record: Record, name: str) -> None:
+    change_json(record.folder / HEADER, model_files={name: "0" * 64})
+    with pytest.raises(LineupError, match=r"model_files.*: .*pattern"):
+        read_record(record.folder)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -286,7 +304,7 @@ def test_a_history_that_patience_ended_is_whole_and_no_shorter_one(tmp_path: Pat
 @pytest.mark.parametrize("kind", ["classical", "committee"])
 def test_a_history_of_what_has_no_epochs_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(LineupError, match="expected the phases none; found autoencoder, classifier"):
-        make_record(tmp_path / "small", random_predictions(1), kind=kind)
+        make_record(tmp_path / "small", random_predictions(1), kind=kind, history=make_records.HISTORY)
 
 
 def test_a_history_with_the_line_ends_of_another_system_is_whole(record: Record) -> None:

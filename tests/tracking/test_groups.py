@@ -79,10 +79,12 @@ def test_other_settings_leave_the_former_runs_their_parent(tmp_path: Path, empty
     with store_in(tmp_path / "project", empty_store) as root:
         former = [record_of(root / "former", name, seed) for name, seed in (("one", 1), ("one_seed2", 2))]
         publish(root, former, tell=lambda line: None)
-        later = [record_of(root / "later", name, seed, epochs=7) for name, seed in (("one", 1), ("one_seed2", 2))]
+        later = [
+            record_of(root / "later", name, seed, learning_rate=0.7) for name, seed in (("one", 1), ("one_seed2", 2))
+        ]
         publish(root, later, tell=lambda line: None)
         parents = runs_by_name(root)["one, 2 seeds"]
-        assert sorted(run.data.params["epochs"] for run in parents) == ["2", "7"]
+        assert sorted(run.data.params["learning_rate"] for run in parents) == ["0.001", "0.7"]
         assert all(run.data.tags[GROUP] == "one" for run in parents)
         below = {run.data.tags[KEY]: run.data.tags[PARENT] for run in runs_by_name(root)["one"]}
         assert len(set(below.values())) == 2

@@ -221,7 +221,7 @@ def test_record_that_cannot_be_read_is_named(published: Published, root: Path, t
         publish(root, [pair], tell=lambda line: None)
     (one.folder / CONFUSION).unlink()
     (one.folder / CONFUSION).mkdir()
-    with pytest.raises(LineupError, match=rf"one/{CONFUSION}: cannot be read \(Is a directory\)$"):
+    with pytest.raises(LineupError, match=rf"one/{CONFUSION}: cannot be read \(not a regular file\)$"):
         publish(root, [one], tell=lambda line: None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
 import uuid
@@ -17,7 +18,7 @@ from lineup.committee.gather import Answers, gather
 from lineup.committee.model import write_analysis, write_committee
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
-from lineup.files import check_room, file_sha256, replacing_folder
+from lineup.files import check_room, file_sha256, folder_sha256, replacing_folder
 from lineup.records.machine import library_version, source_commit, this_machine
 from lineup.records.record import (
     MODEL,
@@ -91,7 +92,7 @@ def build_committee(
         write_analysis(model, analyse_members(committee, fitted, names, holdout, test))
         write_record(
             partial,
-            header,
+            dataclasses.replace(header, model_files=folder_sha256(model)),
             [],
             score(predictions, classes),
             predictions,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lineup.errors import LineupError, shortened
 from lineup.files import replacing_file
 from lineup.models.backup import Backup, Progress
 from lineup.models.blocks import classifier
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from lineup.config import Fit, NetworkRecipe
     from lineup.models.registry import Architecture
+
+NETWORK = "network.keras"
 
 OnEpoch = Callable[[Epoch], None]
 
@@ -95,7 +98,7 @@ class Network:
 
     def save(self, folder: Path) -> None:
         """See `Model`."""
-        path = folder / "network.keras"
+        path = folder / NETWORK
         self.keras_model.save(path)
         _reproducible(path)
 
@@ -242,6 +245,27 @@ def _numbered(config: bytes) -> bytes:
         return part
 
     return json.dumps(json.loads(config, object_hook=number)).encode()
+
+
+def load_network(path: Path) -> keras.Model:
+    """Read a network that `Network.save` wrote; no code in the file is run.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing, damaged or something else.
+    """
+    from lineup.training.devices import quiet_stderr
+
+    with quiet_stderr():
+        import keras
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # damage surfaces as any of a dozen types, out of zipfile, json, h5py, Keras
+        reason = shortened(error) or type(error).__name__
+        raise LineupError(
+            f"{path}: expected a network of Keras, found a damaged or different file: {reason}"
+        ) from error
 
 
 def weights_sha256(network: keras.Model) -> str:

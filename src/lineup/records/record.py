@@ -53,6 +53,8 @@ STRICT = ConfigDict(extra="forbid")
 
 # Names and keys become names of folders: no separators, no dots.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Images = Annotated[int, Field(ge=0, lt=2**31)]
@@ -181,6 +183,8 @@ class Header:
     experiment : str or None
         A name of its own for a single experiment outside the pipeline, so that it never takes the place of the
         pipeline's run with the same parameters. None in the pipeline.
+    model_files : dict of str to str
+        The files in ``model/`` and the SHA-256 of each; empty before training has ended, and in former records.
     schema : int
         Version of this format.
     """
@@ -200,6 +204,7 @@ class Header:
     weights: Weights | None = None
     members: list[Member] = dataclasses.field(default_factory=list)
     experiment: str | None = None
+    model_files: Annotated[dict[FileName, Sha256], Field(max_length=100)] = dataclasses.field(default_factory=dict)
     schema: Annotated[int, Field(ge=SCHEMA, le=SCHEMA)] = SCHEMA
 
     @property
@@ -210,7 +215,7 @@ class Header:
         repeated training takes the place of the former one in MLflow; anything else stands beside it.
         """
         known = dataclasses.asdict(self)
-        del known["weights"]
+        del known["weights"], known["model_files"]
         for member in known["members"]:
             del member["predictions_sha256"]
         return hashlib.sha256(_json(known).encode()).hexdigest()[:16]
@@ -298,7 +303,7 @@ class Record:
         return read_predictions(self.folder / PREDICTIONS, self.header.data)
 
     def digest(self) -> str:
-        """Return a hash of the whole record but for the model, whose weights' hash is in the header."""
+        """Return a hash of the whole record but for the model, whose hashes are in the header."""
         digest = hashlib.sha256()
         for name in (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME):
             digest.update(file_sha256(self.folder / name).encode())

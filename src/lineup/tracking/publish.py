@@ -20,6 +20,7 @@ from lineup.committee.model import ANALYSIS, COMMITTEE, read_analysis
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
+from lineup.files import open_regular
 from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.report.claims import published_accuracy
@@ -43,6 +44,7 @@ from lineup.tracking.runs import (
 )
 from lineup.tracking.stamp import is_published, note_published
 from lineup.tracking.store import open_store
+from lineup.tracking.verify import check_models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -93,6 +95,7 @@ def publish(
     if run_id is None and is_published(root, records, champion):
         tell(_summary(root, counts | {"unchanged": len(records)}))
         return
+    check_models(records)
     with store_errors(root):
         for record in records:
             client, experiment = open_store(root, record.header.data.name)
@@ -139,9 +142,10 @@ def _check_whole(records: Iterable[Record]) -> None:
             raise LineupError(f"{record.folder}: no {' and no '.join(absent)} here; make the record anew (dvc repro)")
         for path in (record.folder / name for name in FILES):
             try:
-                path.open("rb").close()
+                open_regular(path).close()
             except OSError as error:
                 raise LineupError(f"{path}: cannot be read ({error.strerror})") from error
+        files.read_confusion(record)
 
 
 def _without(record: Record, models: Models) -> str:

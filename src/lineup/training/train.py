@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
-from lineup.files import check_room, replacing_folder
+from lineup.files import check_room, folder_sha256, replacing_folder
 from lineup.models.backup import Backup
 from lineup.models.fit import Fitted, TrainingData
 from lineup.models.registry import Architecture, architecture, fit_model, libraries
@@ -113,6 +113,7 @@ def train_model(
     speed = known(lambda: _images_per_second(fitted, len(data.labels)), None)
     with replacing_folder(folder) as partial:
         _save_model(fitted, partial / MODEL)
+        header = dataclasses.replace(header, model_files=folder_sha256(partial / MODEL))
         write_record(
             partial,
             header,
