@@ -103,9 +103,13 @@ def test_a_former_network_is_known_by_its_weights(tmp_path: Path) -> None:
     swap(record.folder / MODEL / NETWORK)
     with pytest.raises(LineupError, match=r"one/model: the weights are not those of record\.json"):
         check_models([former(record, weights)])
-    truncate(record.folder / MODEL / NETWORK)
-    with pytest.raises(LineupError, match=r"one/model/network\.keras: expected a network of Keras"):
-        check_models([former(record, weights)])
+    for spoilt in (truncate, pipe):
+        spoilt(record.folder / MODEL / NETWORK)
+        said = (
+            r"one/model/network\.keras: expected a network of Keras, .*; restore it \(dvc checkout\) or run dvc repro"
+        )
+        with pytest.raises(LineupError, match=said):
+            check_models([former(record, weights)])
 
 
 def forest(seed: int) -> RandomForestClassifier:

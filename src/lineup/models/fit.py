@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lineup.errors import LineupError, shortened
-from lineup.files import replacing_file
+from lineup.files import open_regular, replacing_file
 from lineup.models.backup import Backup, Progress
 from lineup.models.blocks import classifier
 from lineup.models.loop import CLASSIFICATION, Loop, Objective, predict
@@ -260,6 +260,7 @@ def load_network(path: Path) -> keras.Model:
     with quiet_stderr():
         import keras
     try:
+        open_regular(path).close()
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damage surfaces as any of a dozen types, out of zipfile, json, h5py, Keras
         reason = shortened(error) or type(error).__name__

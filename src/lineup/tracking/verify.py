@@ -25,10 +25,17 @@ def check_models(records: Iterable[Record]) -> None:
         If a file is missing, changed, cut, or was never part of the record. The line names it.
     """
     for record in records:
-        problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
+        try:
+            problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
+        except LineupError as error:  # it names the file
+            raise LineupError(f"{error}; {_remedy(record)}") from error
         if problem:
-            remedy = "train it again" if record.header.experiment else "restore it (dvc checkout) or run dvc repro"
-            raise LineupError(f"{record.folder / MODEL}: {problem}; {remedy}; nothing was published")
+            raise LineupError(f"{record.folder / MODEL}: {problem}; {_remedy(record)}")
+
+
+def _remedy(record: Record) -> str:
+    remedy = "make it again" if record.header.experiment else "restore it (dvc checkout) or run dvc repro"
+    return f"{remedy}; nothing was published"
 
 
 def _wrong_files(record: Record) -> str | None:
