@@ -77,11 +77,11 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def download() -> None:
     """Fetch the dataset named in params.yaml, or draw it, into data/raw."""
     from lineup.data.download import download as fetch
-    from lineup.data.download import local_folder
+    from lineup.data.local import local_folder
 
     project, params = _project()
     data = params.data
-    fetch(
+    done = fetch(
         data.name,
         project.raw,
         folder=local_folder(data.folder),
@@ -89,6 +89,7 @@ def download() -> None:
         test_images=data.test_images,
         seed=data.seed,
     )
+    print(done)
 
 
 @app.command()

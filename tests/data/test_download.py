@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,24 +15,36 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lineup.data.datasets import DATASETS, FILE_NAMES, DatasetSpec, RemoteFile
-from lineup.data.download import download, local_folder
-from lineup.data.idx import read_idx
+from lineup.data.download import download
+from lineup.data.idx import idx_bytes, read_idx, write_idx
+from lineup.data.local import LocalFolder, local_folder
 from lineup.errors import LineupError
 
 FIRST = FILE_NAMES[0]
 # Longer than what one read takes, and different in every place.
-CONTENTS = {
-    name: b"".join(hashlib.sha256(f"{name}{i}".encode()).digest() for i in range(6000 + 10 * rank))
+ARRAYS = {
+    name: np.random.default_rng(rank).integers(0, 256, 192_000 + 320 * rank, np.uint8)
     for rank, name in enumerate(FILE_NAMES)
 }
+PLAIN = {name: idx_bytes(array) for name, array in ARRAYS.items()}
+# As the publisher does it, with a name and a time in the header.
+CONTENTS = {name: gzip.compress(data, mtime=1_504_176_627) for name, data in PLAIN.items()}
+
+
+def _remote(name: str) -> RemoteFile:
+    published, content = (hashlib.sha256(of[name]).hexdigest() for of in (CONTENTS, PLAIN))
+    return RemoteFile(name, len(CONTENTS[name]), published, ARRAYS[name].shape, content)
+
+
 SPEC = DatasetSpec(
     name="tiny",
     title="Tiny set",
     classes=("a", "b"),
-    files=tuple(RemoteFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in CONTENTS.items()),
+    files=tuple(map(_remote, FILE_NAMES)),
     hosts=(),
     generated=False,
 )
@@ -103,9 +116,10 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
-def _download(target: Path, *hosts: Host | str, folder: Path | None = None, name: str = "tiny") -> None:
+def _download(target: Path, *hosts: Host | str, folder: Path | None = None, name: str = "tiny") -> str:
     urls = [host if isinstance(host, str) else host.url for host in hosts]
-    download(name, target, folder=folder, train_images=40, test_images=20, seed=3, hosts=urls)
+    local = LocalFolder(folder, "a test") if folder else None
+    return download(name, target, folder=local, train_images=40, test_images=20, seed=3, hosts=urls)
 
 
 def _failure(target: Path, *hosts: Host | str, folder: Path | None = None) -> str:
@@ -143,7 +157,8 @@ def _source(folder: Path) -> Path:
 
 def test_fetches_verifies_and_describes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(Host()) as host:
-        _download(tmp_path, host)
+        assert _download(tmp_path, host) == "Tiny set: 4 files downloaded, verified"
+        assert _download(tmp_path, host) == f"Tiny set: 4 files already in {tmp_path}, verified"
     _assert_complete(tmp_path)
     text = (tmp_path / "dataset.json").read_text()
     description = json.loads(text)
@@ -172,7 +187,7 @@ def test_what_is_there_is_not_fetched_again_and_what_is_wrong_is(tmp_path: Path)
 def test_a_broken_transfer_is_continued_by_the_next_run(tmp_path: Path, ranges: bool) -> None:
     with serving(Host(dies_after=100_000)) as host:
         message = _failure(tmp_path, host)
-        assert f"{FIRST}: no host delivered it" in message
+        assert f"{FIRST}: all downloads failed" in message
         assert "broke off after" in message
         kept = (tmp_path / f".{FIRST}.partial").stat().st_size
         assert 0 < kept <= 100_000
@@ -289,39 +304,95 @@ def test_a_declared_compression_does_not_change_the_file(tmp_path: Path) -> None
 
 
 def test_a_folder_is_copied_and_no_host_is_asked(tmp_path: Path) -> None:
-    source = _source(tmp_path / "source")
-    _download(tmp_path / "raw", _dead_address(), folder=source)
-    _assert_complete(tmp_path / "raw")
+    source, target = _source(tmp_path / "source"), tmp_path / "raw"
+    assert _download(target, _dead_address(), folder=source) == f"Tiny set: 4 files from {source} (a test), verified"
+    _assert_complete(target)
+    (target / FIRST).unlink()
+    done = f"Tiny set: 1 of 4 files from {source} (a test), the others already in {target}, verified"
+    assert _download(target, folder=source) == done
 
 
-def test_a_folder_that_lacks_a_file_or_has_a_wrong_one_is_an_error(tmp_path: Path) -> None:
-    target = tmp_path / "raw"
-    assert f"{tmp_path / 'none'}: no such folder" in _failure(target, folder=tmp_path / "none")
-    source = _source(tmp_path / "source")
-    (source / FIRST).write_bytes(b"wrong")
-    message = _failure(target, folder=source)
-    assert f"{source / FIRST}: wrong SHA-256: expected {SPEC.files[0].sha256}" in message
-    assert hashlib.sha256(b"wrong").hexdigest() in message
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train-images-idx3-ubyte", PLAIN[FIRST]),
+        ("train-images.idx3-ubyte", PLAIN[FIRST]),
+        (FIRST, gzip.compress(PLAIN[FIRST], 1)),
+        (FIRST, PLAIN[FIRST]),
+        ("train-images.idx3-ubyte.gz", CONTENTS[FIRST]),
+    ],
+    ids=["plain", "plain with a dot", "compressed again", "plain but called gz", "published with a dot"],
+)
+def test_a_file_is_identified_by_its_content(tmp_path: Path, name: str, content: bytes) -> None:
+    source, target = _source(tmp_path / "source"), tmp_path / "raw"
     (source / FIRST).unlink()
-    message = _failure(target, folder=source)
-    assert f"{source / FIRST}: no such file" in message
-    assert all(name in message for name in FILE_NAMES)
-    assert list(target.iterdir()) == []
+    (source / name).write_bytes(content)
+    _download(target, folder=source)
+    np.testing.assert_array_equal(read_idx(target / FIRST), ARRAYS[FIRST])
+    write_idx(tmp_path / "again.gz", ARRAYS[FIRST])
+    assert (target / FIRST).read_bytes() in (CONTENTS[FIRST], (tmp_path / "again.gz").read_bytes())
+    assert (target / FIRST).read_bytes() == CONTENTS[FIRST] or content != CONTENTS[FIRST]
+    # The next call, with hosts and without the folder, accepts it too.
+    assert _download(target, _dead_address()) == f"Tiny set: 4 files already in {target}, verified"
+
+
+def test_a_damaged_file_does_not_hide_the_right_one_beside_it(tmp_path: Path) -> None:
+    source = _source(tmp_path / "source")
+    (source / FIRST).write_bytes(CONTENTS[FIRST][:1000])
+    (source / FIRST.removesuffix(".gz")).write_bytes(PLAIN[FIRST])
+    _download(tmp_path / "raw", folder=source)
+    np.testing.assert_array_equal(read_idx(tmp_path / "raw" / FIRST), ARRAYS[FIRST])
+
+
+def _other_content() -> bytes:
+    return idx_bytes(ARRAYS[FIRST][::-1].copy())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"wrong", "expected an IDX file"),
+        (CONTENTS[FIRST][:1000], "cannot be read: Compressed file ended"),
+        (CONTENTS[FILE_NAMES[1]], "expected 192,000 bytes of data, found 192,320"),
+        (_other_content(), "other content: its 192,000 bytes of data have SHA-256 "),
+        (gzip.compress(bytes([0, 0, 8, 3, 255, 255, 255, 255] * 2)), "its header promises 4294967295 x "),
+    ],
+    ids=["no IDX", "cut", "of another file", "other values", "bomb"],
+)
+def test_a_folder_with_a_wrong_file_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
+    source = _source(tmp_path / "source")
+    (source / FIRST).write_bytes(content)
+    found = _failure(tmp_path / "raw", folder=source)
+    assert found.startswith(f"{source / FIRST}: {message}")
+    assert found.endswith("; expected Tiny set, in the folder named by a test")
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_a_folder_that_lacks_a_file_is_an_error(tmp_path: Path) -> None:
+    assert f"{tmp_path / 'none'}: no such folder" in _failure(tmp_path / "raw", folder=tmp_path / "none")
+    source = _source(tmp_path / "source")
+    (source / FIRST).unlink()
+    os.mkfifo(source / FIRST)
+    message = _failure(tmp_path / "raw", folder=source)
+    assert message.startswith(f"{source / FIRST}: no such file, nor train-images-idx3-ubyte, train-images.idx3-")
+    assert list((tmp_path / "raw").iterdir()) == []
 
 
 def test_the_parameter_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = LocalFolder(Path("parameter"), "data.folder in params.yaml, which wins over FASHION_MNIST_DIR")
     monkeypatch.setenv("FASHION_MNIST_DIR", "environment")
-    assert local_folder("parameter") == Path("parameter")
-    assert local_folder(None) == local_folder("") == Path("environment")
-    assert local_folder("~/images") == Path.home() / "images"
+    assert local_folder("parameter") == both
+    assert local_folder(None) == local_folder("") == LocalFolder(Path("environment"), "FASHION_MNIST_DIR")
     monkeypatch.delenv("FASHION_MNIST_DIR")
+    assert local_folder("~/images") == LocalFolder(Path.home() / "images", "data.folder in params.yaml")
     assert local_folder(None) is None
 
 
 def test_generated_data_is_drawn_twice_alike_and_says_that_it_is(tmp_path: Path) -> None:
     _leave_partial(tmp_path / "a", b"of a transfer that was given up")
     for target in (tmp_path / "a", tmp_path / "b"):
-        _download(target, _dead_address(), name="synthetic")
+        done = _download(target, _dead_address(), name="synthetic")
+        assert done == "Synthetic garments: 40 training and 20 test images drawn"
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == sorted([*FILE_NAMES, "dataset.json"])
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from lineup.data.dataset import Dataset, load_dataset
 from lineup.data.datasets import DESCRIPTION, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from lineup.data.download import download
 from lineup.data.idx import write_idx
+from lineup.data.local import LocalFolder
 from lineup.data.split import stratified_order, write_split
 from lineup.errors import LineupError
 from lineup.files import file_sha256
@@ -215,12 +217,23 @@ def test_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
         load_dataset(tmp_path / "dataset.npz")
 
 
-def test_the_real_files_split_evenly(tmp_path: Path) -> None:
+def test_the_real_files_split_evenly_and_the_same_however_they_are_compressed(tmp_path: Path) -> None:
     folder = os.environ.get("FASHION_MNIST_DIR")
     if not folder:
         pytest.skip("FASHION_MNIST_DIR is not set: no folder with the real files")
-    download("fashion_mnist", tmp_path, folder=Path(folder), train_images=0, test_images=0, seed=0)
-    dataset = write_split(tmp_path, tmp_path / "dataset.npz", seed=42)
+    published, other = LocalFolder(Path(folder), "a test"), LocalFolder(tmp_path / "other", "a test")
+    download("fashion_mnist", tmp_path / "a", folder=published, train_images=0, test_images=0, seed=0)
+    dataset = write_split(tmp_path / "a", tmp_path / "a.npz", seed=42)
     assert not dataset.generated
     assert np.bincount(dataset.train_labels[dataset.validation_indices(0.1)]).tolist() == [600] * 10
-    assert load_dataset(tmp_path / "dataset.npz").fingerprint == dataset.fingerprint
+    assert load_dataset(tmp_path / "a.npz").fingerprint == dataset.fingerprint
+
+    shutil.copytree(tmp_path / "a", other.path)
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        plain = other.path / name.removesuffix(".gz").replace("-idx", ".idx")
+        plain.write_bytes(gzip.decompress((other.path / name).read_bytes()))
+        (other.path / name).unlink()
+    download("fashion_mnist", tmp_path / "b", folder=other, train_images=0, test_images=0, seed=0)
+    write_split(tmp_path / "b", tmp_path / "b.npz", seed=42)
+    assert (tmp_path / "b" / DESCRIPTION).read_bytes() != (tmp_path / "a" / DESCRIPTION).read_bytes()
+    assert file_sha256(tmp_path / "b.npz") == file_sha256(tmp_path / "a.npz")

@@ -29,11 +29,17 @@ class RemoteFile:
         Length of the file.
     sha256 : str
         Checksum, 64 lower-case hexadecimal digits.
+    shape : tuple of int
+        Dimensions of the array in it.
+    content_sha256 : str
+        Checksum of the unpacked IDX file. It identifies the content, however the file is compressed.
     """
 
     name: str
     size_bytes: int
     sha256: str
+    shape: tuple[int, ...]
+    content_sha256: str
 
 
 @dataclass(frozen=True)
@@ -84,10 +90,34 @@ _FASHION_MNIST = DatasetSpec(
     title="Fashion-MNIST",
     classes=_GARMENTS,
     files=(
-        RemoteFile(TRAIN_IMAGES, 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
-        RemoteFile(TRAIN_LABELS, 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-        RemoteFile(TEST_IMAGES, 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-        RemoteFile(TEST_LABELS, 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+        RemoteFile(
+            TRAIN_IMAGES,
+            26_421_880,
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            (60_000, IMAGE_SIZE, IMAGE_SIZE),
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        ),
+        RemoteFile(
+            TRAIN_LABELS,
+            29_515,
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            (60_000,),
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        ),
+        RemoteFile(
+            TEST_IMAGES,
+            4_422_102,
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            (10_000, IMAGE_SIZE, IMAGE_SIZE),
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        ),
+        RemoteFile(
+            TEST_LABELS,
+            5_148,
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            (10_000,),
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
     ),
     hosts=(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # the publisher

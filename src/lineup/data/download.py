@@ -1,14 +1,12 @@
 """Get the four files of a dataset: from a folder, from its hosts in turn, or drawn.
 
 What arrives is checked by SHA-256 before it takes its name; a transfer that breaks off is continued by the next host or
-the next run. Drawn data never stands in for real data unless it was asked for.
+the next run. Drawn data never replaces real data unless it was asked for.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from lineup.data.datasets import (
     find_dataset,
 )
 from lineup.data.idx import write_idx
+from lineup.data.local import FOLDER_VARIABLE, LocalFolder, copy_files, has_content
 from lineup.data.synthetic import generate
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file
@@ -34,7 +33,6 @@ from lineup.files import file_sha256, replacing_file
 if TYPE_CHECKING:
     import requests
 
-FOLDER_VARIABLE = "FASHION_MNIST_DIR"
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 16
@@ -52,36 +50,19 @@ class _HostError(Exception):
         self.reached = reached
 
 
-def local_folder(parameter: str | None) -> Path | None:
-    """Return the folder that the user named as the source of the files.
-
-    Parameters
-    ----------
-    parameter : str or None
-        ``data.folder`` of ``params.yaml``; wins over the environment variable ``FASHION_MNIST_DIR``.
-
-    Returns
-    -------
-    Path or None
-        None if neither is set, or both are empty.
-    """
-    value = parameter or os.environ.get(FOLDER_VARIABLE)
-    return Path(value).expanduser() if value else None
-
-
 def download(
     name: str,
     target: Path,
     *,
-    folder: Path | None,
+    folder: LocalFolder | None,
     train_images: int,
     test_images: int,
     seed: int,
     hosts: Sequence[str] | None = None,
-) -> None:
+) -> str:
     """Put the four IDX files of a dataset and ``dataset.json`` into a folder.
 
-    Files that are there already, with the right checksum, are left alone.
+    Files that are there already, with the right content, are left alone.
 
     Parameters
     ----------
@@ -89,14 +70,19 @@ def download(
         A key of `lineup.data.datasets.DATASETS`.
     target : Path
         The folder; made if missing.
-    folder : Path or None
-        Where to take the files of a fetched dataset from instead of its hosts. See `local_folder`.
+    folder : LocalFolder or None
+        Where to take the files of a fetched dataset from instead of its hosts. See `lineup.data.local.local_folder`.
     train_images, test_images : int
         How many images to draw; for a generated dataset only.
     seed : int
         Seed of the drawing; for a generated dataset only.
     hosts : sequence of str, optional
         Addresses to fetch from instead of the dataset's own, in this order.
+
+    Returns
+    -------
+    str
+        What was done, one line for the user.
 
     Raises
     ------
@@ -111,15 +97,29 @@ def download(
         if spec.generated:
             more = {"seed": seed, "train_images": train_images, "test_images": test_images}
             _draw(target, train_images, test_images, seed)
+            done = f"{train_images:,} training and {test_images:,} test images drawn"
         elif folder is not None:
-            _copy(spec, folder, target)
+            copied = copy_files(spec, folder, target)
+            done = _counted(spec, copied, f"from {folder.path} ({folder.named_by})", target)
         else:
-            _fetch(spec, spec.hosts if hosts is None else hosts, target)
+            fetched = _fetch(spec, spec.hosts if hosts is None else hosts, target)
+            done = _counted(spec, fetched, "downloaded", target)
         for file_name in FILE_NAMES:
             _partial(target, file_name).unlink(missing_ok=True)
         _describe(spec, target, more)
     except OSError as error:
         raise LineupError(f"{error.filename or target}: {error.strerror or error}") from error
+    return f"{spec.title}: {done}"
+
+
+def _counted(spec: DatasetSpec, taken: int, how: str, target: Path) -> str:
+    """Return where the files came from."""
+    total = len(spec.files)
+    if taken == 0:
+        return f"{total} files already in {target}, verified"
+    if taken < total:
+        return f"{taken} of {total} files {how}, the others already in {target}, verified"
+    return f"{total} files {how}, verified"
 
 
 def _describe(spec: DatasetSpec, target: Path, more: dict[str, int]) -> None:
@@ -144,30 +144,13 @@ def _draw(target: Path, train_images: int, test_images: int, seed: int) -> None:
     write_idx(target / TEST_LABELS, drawn.test_labels)
 
 
-def _copy(spec: DatasetSpec, folder: Path, target: Path) -> None:
-    """Copy the files from a folder that the user named; nothing else will do then."""
-    if not folder.is_dir():
-        raise LineupError(f"{folder}: no such folder; it is named by data.folder in params.yaml or {FOLDER_VARIABLE}")
-    for file in spec.files:
-        source = folder / file.name
-        if _is_right(target / file.name, file):
-            continue
-        if not source.is_file():
-            names = ", ".join(file.name for file in spec.files)
-            raise LineupError(f"{source}: no such file; expected the {len(spec.files)} files {names} in this folder")
-        with replacing_file(target / file.name) as partial:
-            shutil.copyfile(source, partial)
-            found = file_sha256(partial)
-            if found != file.sha256:
-                raise LineupError(f"{source}: wrong SHA-256: expected {file.sha256}, found {found}")
-
-
-def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> None:
-    """Fetch the missing files; the host that delivered the last one is asked first for the next."""
-    for file in spec.files:
-        if not _is_right(target / file.name, file):
-            delivered = _fetch_file(spec, file, hosts, target)
-            hosts = [delivered, *(host for host in hosts if host != delivered)]
+def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
+    """Fetch the missing files and return how many; the host that delivered the last one is asked first for the next."""
+    missing = [file for file in spec.files if not has_content(target / file.name, file)]
+    for file in missing:
+        delivered = _fetch_file(spec, file, hosts, target)
+        hosts = [delivered, *(host for host in hosts if host != delivered)]
+    return len(missing)
 
 
 def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], target: Path) -> str:
@@ -186,7 +169,7 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
         return host
     reasons = "; ".join(map(str, failures))
     if any(failure.reached for failure in failures):
-        raise LineupError(f"{file.name}: no host delivered it: {reasons}; {_WAYS_ON}")
+        raise LineupError(f"{file.name}: all downloads failed: {reasons}; {_WAYS_ON}")
     raise LineupError(f"{spec.title}: no host can be reached ({reasons or 'none is named'}); {_WAYS_ON}")
 
 
@@ -289,7 +272,3 @@ def _partial(target: Path, file_name: str) -> Path:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _is_right(path: Path, file: RemoteFile) -> bool:
-    return path.is_file() and _size(path) == file.size_bytes and file_sha256(path) == file.sha256

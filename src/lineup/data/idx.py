@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from lineup.errors import LineupError
-from lineup.files import replacing_file
+from lineup.files import open_regular, replacing_file
 
 _UNSIGNED_BYTE = 0x08
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -49,7 +49,7 @@ def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.d
         larger than ``max_bytes``.
     """
     try:
-        with path.open("rb") as plain:
+        with open_regular(path) as plain:
             magic = plain.read(2)
             plain.seek(0)
             if magic != _GZIP_MAGIC:
@@ -59,7 +59,8 @@ def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.d
     except FileNotFoundError:
         raise LineupError(f"{path}: no such file") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise LineupError(f"{path}: cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise LineupError(f"{path}: cannot be read: {reason}") from error
 
 
 def _read_stream(path: Path, stream: IO[bytes] | gzip.GzipFile, max_bytes: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -95,6 +96,19 @@ def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ..
     return shape
 
 
+def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
+    """Return an array as the content of an uncompressed IDX file.
+
+    Raises
+    ------
+    ValueError
+        If the array is not uint8, has not one to three dimensions, or is empty.
+    """
+    if array.dtype != np.uint8 or not 1 <= array.ndim <= 3 or array.size == 0:
+        raise ValueError(f"IDX takes uint8 arrays of 1 to 3 dimensions above 0, found {array.dtype} {array.shape}")
+    return struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape) + array.tobytes()
+
+
 def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     """Write an array as a gzip-compressed IDX file; equal arrays give equal bytes with the same zlib.
 
@@ -110,13 +124,11 @@ def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     ValueError
         If the array is of another type or shape.
     """
-    if array.dtype != np.uint8 or not 1 <= array.ndim <= 3 or array.size == 0:
-        raise ValueError(f"IDX takes uint8 arrays of 1 to 3 dimensions above 0, found {array.dtype} {array.shape}")
-    header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
-    # No file name and no time in the gzip header: both would change the bytes.
+    content = idx_bytes(array)
+    # No file name and no time in the gzip header: both would change the bytes. Level 9 takes ten times as long.
     with (
         replacing_file(path) as partial,
         partial.open("wb") as plain,
-        gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) as packed,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=plain, mtime=0) as packed,
     ):
-        packed.write(header + array.tobytes())
+        packed.write(content)

@@ -1,0 +1,136 @@
+"""Take the files of a dataset from a folder that the user named.
+
+A file is identified by the SHA-256 of its unpacked content, so that plain IDX files and files compressed by somebody
+else are as good as the published ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineup.data.datasets import DatasetSpec, RemoteFile
+from lineup.data.idx import idx_bytes, read_idx, write_idx
+from lineup.errors import LineupError
+from lineup.files import file_sha256, replacing_file
+
+FOLDER_VARIABLE = "FASHION_MNIST_DIR"
+_PARAMETER = "data.folder in params.yaml"
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """A folder that the user named as the source of the files.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    named_by : str
+        The setting that names it, for messages.
+    """
+
+    path: Path
+    named_by: str
+
+
+def local_folder(parameter: str | None) -> LocalFolder | None:
+    """Return the folder that the user named as the source of the files.
+
+    Parameters
+    ----------
+    parameter : str or None
+        ``data.folder`` of ``params.yaml``; wins over the environment variable ``FASHION_MNIST_DIR``.
+
+    Returns
+    -------
+    LocalFolder or None
+        None if neither is set, or both are empty.
+    """
+    variable = os.environ.get(FOLDER_VARIABLE)
+    if parameter:
+        named_by = f"{_PARAMETER}, which wins over {FOLDER_VARIABLE}" if variable else _PARAMETER
+        return LocalFolder(Path(parameter).expanduser(), named_by)
+    return LocalFolder(Path(variable).expanduser(), FOLDER_VARIABLE) if variable else None
+
+
+def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
+    """Copy the files that ``target`` lacks from a folder, and return how many these were.
+
+    A published file is copied as it is. Of any other file with the right content, the content is compressed by
+    `lineup.data.idx.write_idx`.
+
+    Raises
+    ------
+    LineupError
+        If there is no such folder, or it lacks a file, or has a file with other content.
+    """
+    if not folder.path.is_dir():
+        raise LineupError(f"{folder.path}: no such folder; it is named by {folder.named_by}")
+    missing = [file for file in spec.files if not has_content(target / file.name, file)]
+    for file in missing:
+        try:
+            _copy_file(file, folder.path, target / file.name)
+        except LineupError as error:
+            raise LineupError(f"{error}; expected {spec.title}, in the folder named by {folder.named_by}") from error
+    return len(missing)
+
+
+def has_content(path: Path, file: RemoteFile) -> bool:
+    """Return whether a file is the published one, or has its content in another compression."""
+    if not path.is_file():
+        return False
+    try:
+        return _is_published(path, file) or _read_content(path, file) is not None
+    except LineupError:
+        return False
+
+
+def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
+    """Copy one file, from the first of its usual names that has the right content."""
+    names = _usual_names(file.name)
+    sources = [folder / name for name in names if (folder / name).is_file()]
+    if not sources:
+        raise LineupError(f"{folder / file.name}: no such file, nor {', '.join(names[1:])}")
+    source = next((source for source in sources if has_content(source, file)), sources[0])
+    array = _read_content(source, file)
+    if _is_published(source, file):
+        with replacing_file(target) as partial:
+            shutil.copyfile(source, partial)
+    else:
+        write_idx(target, array)
+
+
+def _usual_names(name: str) -> list[str]:
+    """Return the names under which a file is found: with and without ``.gz``, with a dot for the second last hyphen."""
+    plain = name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
+    return [f"{plain}.gz", plain, f"{dotted}.gz", dotted]
+
+
+def _is_published(path: Path, file: RemoteFile) -> bool:
+    return path.stat().st_size == file.size_bytes and file_sha256(path) == file.sha256
+
+
+def _read_content(path: Path, file: RemoteFile) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the array in an IDX file, compressed or plain, that has the published content."""
+    array = read_idx(path)
+    if array.shape != file.shape:
+        raise LineupError(f"{path}: expected {_dimensions(file.shape)} bytes of data, found {_dimensions(array.shape)}")
+    found = hashlib.sha256(idx_bytes(array)).hexdigest()
+    if found != file.content_sha256:
+        raise LineupError(
+            f"{path}: other content: its {_dimensions(array.shape)} bytes of data have SHA-256 {found}"
+            f" unpacked, expected {file.content_sha256}"
+        )
+    return array
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return " x ".join(f"{size:,}" for size in shape)
