@@ -27,8 +27,11 @@ CHECK := import ensurepip, sys; (3, 11) <= sys.version_info < (3, 14) or sys.exi
 OUTER_PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 export PATH := $(CURDIR)/.venv/bin:$(OUTER_PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
-PIP_INSTALL := .venv/bin/python -m pip install --quiet --no-input
+# The user's settings say where packages come from; which ones and where to is for the lock file to say.
+PIP_INSTALL := .venv/bin/python -I scripts/pip_clean.py install --quiet --no-input
+UV_SOURCES := UV_DEFAULT_INDEX UV_INDEX% UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_OFFLINE UV_INSECURE_HOST UV_NATIVE_TLS \
+	UV_SYSTEM_CERTS UV_HTTP_% UV_KEYRING_PROVIDER UV_CACHE_DIR
+unexport PYTHONHOME PYTHONPATH $(filter-out $(UV_SOURCES),$(filter UV_%,$(.VARIABLES)))
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
