@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import scoring_server
 
+import lineup.serving
 from lineup.committee.fitting import FittedRule, Temperature, fit_rule
 from lineup.committee.model import COMMITTEE, read_committee, write_committee
+from lineup.committee.rules import RULES
 from lineup.errors import LineupError
+from lineup.models.batches import PREDICT_BATCH
 from lineup.models.classical import Classical, fit_estimator, logistic_regression
-from lineup.serving import BATCH, ServedModel, as_images, load_answerer, load_predictor
+from lineup.serving import MAX_IMAGES, ServedModel, as_images, load_answerer, load_predictor
 from tests.make_records import CLASSES
 from tests.networks import random_images, save_network
 
@@ -117,11 +123,24 @@ def test_damaged_network_is_one_error(tmp_path: Path, spoil: Callable[[bytes], b
 def test_any_number_of_images_is_answered(tmp_path: Path) -> None:
     save_network(tmp_path, seed=1)
     predict = load_predictor(tmp_path)
-    many = random_images(BATCH + 1)
+    many = random_images(PREDICT_BATCH + 1)
     found = predict(many)
-    assert found.shape == (BATCH + 1, len(CLASSES))
+    assert found.shape == (PREDICT_BATCH + 1, len(CLASSES))
     np.testing.assert_allclose(found[-1:], predict(many[-1:]), atol=1e-6)
-    assert predict(many[:0]).shape == (0, len(CLASSES))
+
+
+def assert_predicts_no_images(folder: Path) -> None:
+    """For no images: no rows, but the columns and the type of the others."""
+    found, agreement = load_answerer(folder)(IMAGES[:0])
+    assert found.shape == (0, len(CLASSES))
+    assert found.dtype == np.float32
+    assert agreement.shape == (0,)
+    assert load_predictor(folder)(IMAGES[:0]).shape == found.shape
+
+
+def test_no_images_are_no_predictions_of_a_network(tmp_path: Path) -> None:
+    save_network(tmp_path, seed=1)
+    assert_predicts_no_images(tmp_path)
 
 
 def save_committee(folder: Path, rule: str = "average", temperature: Temperature = "none") -> list[np.ndarray]:
@@ -165,6 +184,14 @@ def test_committee_of_a_network_and_a_classical_model(tmp_path: Path) -> None:
     write_committee(tmp_path, ["net", "line"], FittedRule("average", 2, len(CLASSES)))
     single = [np.asarray(network(IMAGES)), estimator.predict(IMAGES)]
     np.testing.assert_allclose(load_predictor(tmp_path)(IMAGES), np.mean(single, axis=0), atol=1e-6)
+    assert_predicts_no_images(tmp_path)
+    assert_predicts_no_images(tmp_path / "members" / "line")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_images_are_no_predictions_of_a_committee(tmp_path: Path, rule: str) -> None:
+    save_committee(tmp_path, rule, "both")
+    assert_predicts_no_images(tmp_path)
 
 
 def test_single_model_agrees_with_itself(tmp_path: Path) -> None:
@@ -196,11 +223,70 @@ def test_answer_is_a_table_with_a_row_for_each_image(tmp_path: Path) -> None:
     assert served(tmp_path).predict(None, IMAGES[:0]).shape == (0, 2 + len(CLASSES))
 
 
-def test_pixels_that_are_no_grey_values_are_an_error_for_the_client(tmp_path: Path) -> None:
-    save_network(tmp_path, seed=1)
-    with pytest.raises(MlflowException, match="every pixel must be a whole number from 0 to 255") as caught:
-        served(tmp_path).predict(None, IMAGES / 255)
-    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"  # HTTP 400
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A network that MLflow has saved and loaded."""
+    folder = tmp_path_factory.mktemp("served")
+    save_network(folder / "model", seed=1)
+    (folder / "record.json").write_text(json.dumps({"data": {"classes": CLASSES}}))
+    mlflow.pyfunc.save_model(
+        folder / "saved",
+        python_model=lineup.serving.__file__,
+        artifacts={"model": str(folder / "model"), "record": str(folder / "record.json")},
+        pip_requirements=[],
+    )
+    return mlflow.pyfunc.load_model(str(folder / "saved"))
+
+
+def ask(model: Any, images: Any) -> tuple[int, dict[str, Any]]:
+    """Send a request through the code of MLflow's server, and return the HTTP status and what it answers."""
+    server: Any = scoring_server
+    body = json.dumps({"inputs": images})
+    try:
+        answer = server.invocations(body, "application/json", model, model.metadata.get_input_schema())
+    except MlflowException as error:
+        refused: Any = error
+        return refused.get_http_status_code(), json.loads(refused.serialize_as_json())
+    return answer.status, json.loads(answer.response)
+
+
+def test_server_answers_a_request(model: Any) -> None:
+    status, answer = ask(model, IMAGES.tolist())
+    assert status == 200
+    assert [row["label"] for row in answer["predictions"]] == model.predict(IMAGES)["label"].tolist()
+    assert ask(model, []) == (200, {"predictions": []})
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((1, 28, 28), 256), "images: every pixel must be a whole number from 0 to 255"),
+        (IMAGES / 255, "images: every pixel must be a whole number from 0 to 255"),
+        (np.zeros((2, 40, 40), int), "images of shape (2, 40, 40): expected (n, 28, 28), (n, 28, 28, 1) or (n, 784)"),
+        (np.full((28, 28), "x" * 50), "images: expected an array of numbers, found <U50"),
+        (
+            np.zeros((MAX_IMAGES + 1, 1), int),
+            "images: expected at most 10,000 per request, found 10,001; send them in parts",
+        ),
+    ],
+    ids=["too light", "fractions", "shape", "text", "too many"],
+)
+def test_server_says_what_is_wrong_and_does_not_repeat_the_images(model: Any, images: np.ndarray, message: str) -> None:
+    status, answer = ask(model, images.tolist())
+    assert (status, answer["error_code"], answer["message"]) == (400, "INVALID_PARAMETER_VALUE", message)
+    assert len(str(answer)) < 300
+
+
+def test_too_many_images_are_refused_before_an_array_is_made() -> None:
+    as_images(np.zeros((MAX_IMAGES, 784), np.uint8))
+    image = [[0] * 28] * 28  # the same list ten thousand times, which an array would copy
+    tracemalloc.start()
+    try:
+        with pytest.raises(LineupError, match="expected at most 10,000 per request"):
+            as_images([image] * (MAX_IMAGES + 1))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_networks_are_served_without_scikit_learn(tmp_path: Path) -> None:

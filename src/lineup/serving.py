@@ -1,4 +1,4 @@
-"""Answer for images with the ``model/`` folder of a record: one network, or a committee with its members.
+"""Predict with the ``model/`` folder of a record: one network or estimator, or a committee with its members.
 
 This is the model that MLflow gets (models-from-code: MLflow runs this file, never a pickle), and what a record's
 probabilities can be checked against. It takes raw images and needs no preprocessing by the caller.
@@ -16,12 +16,15 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from lineup.committee.model import COMMITTEE, read_committee
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
+from lineup.models.batches import in_batches
 
-BATCH = 1000
+MAX_IMAGES = 10_000
+"""Most images of one call of the served model."""
 LABEL, AGREEMENT = "label", "agreement"
 SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 
@@ -35,28 +38,34 @@ def as_images(values: Any) -> np.ndarray:
     Parameters
     ----------
     values : array_like
-        Grey pixels 0 to 255 of shape (n, 28, 28), (n, 28, 28, 1), (n, 784) or one image (28, 28). Whole numbers of
-        another type are accepted, as JSON has no uint8.
+        Grey pixels 0 to 255 of shape (n, 28, 28), (n, 28, 28, 1), (n, 784) or one image (28, 28), or an empty list;
+        n is at most `MAX_IMAGES`. Whole numbers of another type are accepted, as JSON has no uint8.
 
     Raises
     ------
     LineupError
-        If it is no array of numbers, its shape is another one, or a value is no whole number from 0 to 255.
+        If there are too many, it is no array of numbers, its shape is another one, or a value is no whole number from 0
+        to 255.
     """
+    if (count := _length(values)) > MAX_IMAGES:
+        raise LineupError(f"images: expected at most {MAX_IMAGES:,} per request, found {count:,}; send them in parts")
     try:
         images = np.asarray(values)
     except ValueError as error:
         raise LineupError("images: expected an array of numbers, found lists of unequal lengths") from error
     if images.dtype.kind not in "biuf":
-        raise LineupError(f"images: expected an array of numbers, found {images.dtype}")
+        raise LineupError(f"images: expected an array of numbers, found {shortened(images.dtype, 80)}")
+    shape = images.shape
     if images.shape == (28, 28):
         images = images[None]
+    if images.shape == (0,):
+        images = images.reshape(0, 28, 28)
     if images.ndim == 4 and images.shape[1:] == (28, 28, 1):
         images = images[..., 0]
     if images.ndim == 2 and images.shape[1] == 784:
         images = images.reshape(-1, 28, 28)
     if images.ndim != 3 or images.shape[1:] != (28, 28):
-        raise LineupError(f"images of shape {np.shape(values)}: expected {SHAPES}")
+        raise LineupError(f"images of shape {shape}: expected {SHAPES}")
     if images.dtype == np.uint8:
         return images
     with np.errstate(invalid="ignore"):  # NaN and what is too large are refused in the next line
@@ -64,6 +73,13 @@ def as_images(values: Any) -> np.ndarray:
     if not np.array_equal(whole, images):
         raise LineupError("images: every pixel must be a whole number from 0 to 255")
     return whole
+
+
+def _length(values: Any) -> int:
+    try:
+        return len(values)
+    except TypeError:  # a number, or an array of no dimensions
+        return 1
 
 
 def load_predictor(folder: Path) -> Predictor:
@@ -119,9 +135,7 @@ def _load_network(path: Path) -> Predictor:
     network = load_network(path)
 
     def predict(images: np.ndarray) -> np.ndarray:
-        # At least one batch: no images have no rows, but as many columns.
-        batches = [images[start : start + BATCH] for start in range(0, max(len(images), 1), BATCH)]
-        return np.concatenate([np.asarray(network(batch, training=False)) for batch in batches])
+        return in_batches(lambda batch: np.asarray(network(batch, training=False)), images)
 
     return predict
 
@@ -145,10 +159,32 @@ def _load_committee(folder: Path) -> Answerer:
     return answer
 
 
-class ServedModel(PythonModel):
-    """A record's model as MLflow serves it: raw images in, an answer of each out.
+class InputError(MlflowException):
+    """What is wrong with the images of a request, and nothing more.
 
-    Its artifacts are ``model``, the folder that answers, and ``record``, the ``record.json`` that names the classes.
+    MLflow's server puts the whole input before the message of an exception: this one keeps the message that it was made
+    with.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """The first message."""
+        return self._message
+
+    @message.setter
+    def message(self, text: str) -> None:
+        """Ignore a later message."""
+
+
+class ServedModel(PythonModel):
+    """A record's model as MLflow serves it: raw images in, a prediction for each out.
+
+    Its artifacts are ``model``, the folder of `load_predictor`, and ``record``, the ``record.json`` that names the
+    classes.
     """
 
     def load_context(self, context: Any) -> None:
@@ -158,7 +194,7 @@ class ServedModel(PythonModel):
         self._answer = load_answerer(Path(context.artifacts["model"]))
 
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Answer for images of any shape that `as_images` takes.
+        """Predict the classes of at most `MAX_IMAGES` images, of any shape that `as_images` takes.
 
         Returns
         -------
@@ -168,13 +204,13 @@ class ServedModel(PythonModel):
 
         Raises
         ------
-        MlflowException
-            If these are no images, so that the server says what is wrong with them and not that something is.
+        InputError
+            If these are no images, or too many. The server answers with its message and HTTP status 400.
         """
         try:
             images = as_images(model_input)
         except LineupError as error:
-            raise MlflowException.invalid_parameter_value(str(error)) from error
+            raise InputError(str(error)) from error
         probabilities, agreement = self._answer(images)
         answers = pd.DataFrame(probabilities, columns=self._classes)
         answers.insert(0, LABEL, [self._classes[number] for number in probabilities.argmax(axis=1)])

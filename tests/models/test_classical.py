@@ -59,11 +59,14 @@ def test_probabilities_are_valid_and_learnt(model: tuple[str, Any]) -> None:
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert np.mean(probabilities.argmax(axis=1) == DRAWN.test_labels) > 0.5
+    none = predict_estimator(model[1], DRAWN.test_images[:0])
+    assert none.shape == (0, 10)
+    assert none.dtype == np.float32
 
 
 def test_answers_do_not_depend_on_the_batch(model: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = predict_estimator(model[1], DRAWN.test_images)
-    monkeypatch.setattr("lineup.models.classical.PREDICT_BATCH", 33)
+    monkeypatch.setattr("lineup.models.batches.PREDICT_BATCH", 33)
     np.testing.assert_allclose(predict_estimator(model[1], DRAWN.test_images), whole, atol=1e-6)
 
 

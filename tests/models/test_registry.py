@@ -73,6 +73,9 @@ def test_probabilities_of_raw_images(trained: tuple[Architecture, Fitted, list[E
     assert probabilities.shape == (5, 10)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    none = fitted.model.predict(images[:0])
+    assert none.shape == (0, 10)
+    assert none.dtype == np.float32
 
 
 def test_saved_model_answers_the_same(trained: tuple[Architecture, Fitted, list[Epoch]], tmp_path: Path) -> None:

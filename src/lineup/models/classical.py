@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lineup.models.batches import in_batches
 from lineup.models.fit import Fitted
 from lineup.models.registry import register_model
 from lineup.records.machine import library_version
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from lineup.models.registry import Architecture
 
 FILE = "estimator.skops"
-PREDICT_BATCH = 1000
 CERTAIN = 1e-7
 """A pair's probability stays so far away from 0 and 1, as in LIBSVM: a pair alone must not rule a class out."""
 
@@ -118,10 +118,8 @@ def predict_estimator(fitted: Any, images: Array) -> Array:
     """Return a fitted estimator's probabilities, float32 (n, k), of uint8 images (n, 28, 28), batch by batch."""
     import joblib
 
-    # At least one batch: no images have no rows, but as many columns.
-    batches = [images[start : start + PREDICT_BATCH] for start in range(0, max(len(images), 1), PREDICT_BATCH)]
     with joblib.parallel_config(n_jobs=1):  # trees side by side add up in the order in which they are done
-        return np.concatenate([fitted.predict_proba(_pixels(batch)) for batch in batches]).astype(np.float32)
+        return in_batches(lambda batch: fitted.predict_proba(_pixels(batch)), images).astype(np.float32)
 
 
 def _pixels(images: Array) -> Array:
@@ -275,9 +273,7 @@ class KernelMachine:
             Those of ``SVC(decision_function_shape="ovo")``.
         """
         vectors = self.support_vectors_.astype(np.float64)
-        # At least one batch: no inputs have no rows, but as many columns.
-        starts = range(0, max(len(inputs), 1), PREDICT_BATCH)
-        return np.concatenate([self._margins(inputs[start : start + PREDICT_BATCH], vectors) for start in starts])
+        return in_batches(lambda batch: self._margins(batch, vectors), inputs)
 
     def _margins(self, batch: Array, vectors: Array) -> Array:
         inputs = batch.astype(np.float64)

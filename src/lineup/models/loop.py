@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lineup.models.batches import PREDICT_BATCH, in_batches
+
 if TYPE_CHECKING:
     import keras
 
     from lineup.config import Fit
 
-PREDICT_BATCH = 1000
 SHIFT = 2
 """How many pixels augmentation moves an image at most, in each direction."""
 
@@ -279,6 +280,4 @@ def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
     import tensorflow as tf
 
     run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
-    starts = range(0, max(len(inputs), 1), PREDICT_BATCH)  # no inputs have no rows, but as many columns
-    batches = [run_traced(run, tf.constant(inputs[start : start + PREDICT_BATCH])).numpy() for start in starts]
-    return np.concatenate(batches).astype(np.float32, copy=False)
+    return in_batches(lambda batch: run_traced(run, tf.constant(batch)).numpy(), inputs).astype(np.float32, copy=False)

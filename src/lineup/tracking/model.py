@@ -64,7 +64,7 @@ def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> N
         return
     import mlflow
 
-    from lineup.serving import SHAPES
+    from lineup.serving import MAX_IMAGES, SHAPES
 
     folder = _with_members(record, models, temporary) if record.header.members else record.folder / MODEL
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
@@ -79,7 +79,7 @@ def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> N
                 "record": (record.folder / HEADER).absolute().as_uri(),
             },
             code_paths=[str(PACKAGE)],
-            metadata={"images": f"whole numbers from 0 to 255 of shape {SHAPES}"},
+            metadata={"images": f"whole numbers from 0 to 255 of shape {SHAPES}; at most {MAX_IMAGES:,} per request"},
             signature=_signature(record.header.data.classes),
             pip_requirements=_requirements(folder),
         )
