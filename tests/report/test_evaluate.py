@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
@@ -145,7 +146,7 @@ def test_models_with_several_seeds_are_compared_as_recipes(comparison: Compariso
 
 def test_the_page_turns_a_pair_towards_the_better_model(tmp_path: Path) -> None:
     comparison = compare([make_run(tmp_path, "worse", 800, data=REAL), make_run(tmp_path, "better", 830, data=REAL)])
-    page = evidence_markdown(comparison, comparison.entries[1])
+    page = evidence_markdown(comparison, comparison.entries[1], most_drawn=60)
     (pair,) = comparison.pairs
     assert pair.a == "worse"
     assert pair.difference == pytest.approx(-30 / 900)
@@ -153,6 +154,18 @@ def test_the_page_turns_a_pair_towards_the_better_model(tmp_path: Path) -> None:
     assert f"+0.0333, with a 95 % interval of {-pair.high:+.4f} to {-pair.low:+.4f}" in page
     assert "generated" not in page
     assert "Another seed" not in page
+
+
+def test_figures_show_the_most_accurate_of_many_models(records: list[Record], pages: Path, tmp_path: Path) -> None:
+    evaluate(records, tmp_path, most_drawn=2)
+    page = (tmp_path / "evidence.md").read_text()
+    assert (
+        "This figure and `leaderboard.png` show the 2 most accurate of 3 models; the tables have all of them." in page
+    )
+    assert "most accurate of" not in (pages / "evidence.md").read_text()
+    assert imread(tmp_path / "leaderboard.png").shape[0] < imread(pages / "leaderboard.png").shape[0]
+    for name in TABLES:
+        assert (tmp_path / name).read_bytes() == (pages / name).read_bytes()
 
 
 def test_a_single_record_has_pages_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -30,9 +31,11 @@ CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
 EVIDENCE, RUNS, PAIRS, RECIPES, CLASSES = "evidence.md", "runs.csv", "pairs.csv", "recipes.csv", "per_class.csv"
 DRAWN = 5
 """So many models have a line in a figure of curves."""
+MOST_DRAWN = 60
+"""So many models, the most accurate ones, are in a figure with a row per model: with more, nobody could read it."""
 
 
-def evaluate(records: Sequence[Record], folder: Path) -> None:
+def evaluate(records: Sequence[Record], folder: Path, *, most_drawn: int = MOST_DRAWN) -> None:
     """Write the leaderboard, the page of evidence, their tables and figures.
 
     Parameters
@@ -41,6 +44,8 @@ def evaluate(records: Sequence[Record], folder: Path) -> None:
         At least one, all of the same data.
     folder : Path
         Made if it is missing; other files in it are left alone.
+    most_drawn : int, optional
+        Most models in a figure that has a row per model. Default 60.
 
     Raises
     ------
@@ -63,8 +68,9 @@ def evaluate(records: Sequence[Record], folder: Path) -> None:
             table.to_csv(partial, index=False, lineterminator="\n")
     write_text(folder / PAGE, leaderboard_markdown(frame) + "\n")
     drawn = _drawn(comparison)
-    write_text(folder / EVIDENCE, evidence_markdown(comparison, drawn[0]))
-    _draw(comparison, frame, drawn, folder)
+    write_text(folder / EVIDENCE, evidence_markdown(comparison, drawn[0], most_drawn))
+    _draw_models(comparison, frame, most_drawn, folder)
+    _draw_curves(drawn, folder)
 
 
 def _runs(comparison: Comparison) -> pd.DataFrame:
@@ -92,7 +98,7 @@ def _pairs(comparison: Comparison) -> pd.DataFrame:
     """Return a row for each pair of runs; the correction among models is for those of their first runs alone."""
     # Without their order: a repeat before its model in params.yaml turns a pair of first runs.
     among_models = {frozenset((pair.a, pair.b)): pair.p_holm for pair in comparison.pairs}
-    frame = pd.DataFrame(comparison.run_pairs, columns=[field.name for field in fields(Pair)])
+    frame = _columns(comparison.run_pairs, Pair)
     frame = frame.rename(columns={"p_holm": "p_holm_runs"})
     frame["p_holm_models"] = [among_models.get(frozenset((pair.a, pair.b)), math.nan) for pair in comparison.run_pairs]
     return _rounded(frame)
@@ -100,7 +106,12 @@ def _pairs(comparison: Comparison) -> pd.DataFrame:
 
 def _recipes(comparison: Comparison) -> pd.DataFrame:
     """Return a row for each pair of models with several seeds."""
-    return _rounded(pd.DataFrame(comparison.recipes, columns=[field.name for field in fields(RecipePair)]))
+    return _rounded(_columns(comparison.recipes, RecipePair))
+
+
+def _columns(pairs: Sequence[Any], kind: Any) -> pd.DataFrame:
+    """Return a table column by column: pandas makes a dictionary for each row, of which there may be a million."""
+    return pd.DataFrame({field.name: [getattr(pair, field.name) for pair in pairs] for field in fields(kind)})
 
 
 def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -130,12 +141,21 @@ def _drawn(comparison: Comparison) -> list[Entry]:
     return sorted(chosen, key=ranked.index)
 
 
-def _draw(comparison: Comparison, frame: pd.DataFrame, drawn: Sequence[Entry], folder: Path) -> None:
-    """Write the figures."""
+def _draw_models(comparison: Comparison, frame: pd.DataFrame, most_drawn: int, folder: Path) -> None:
+    """Write the figures with a row per model, of the most accurate models."""
+    subtitle = figure_line(comparison.entries[0].base.header.data)
+    if len(frame) > most_drawn:
+        subtitle += f"; the {most_drawn:,} most accurate of {len(frame):,} models"
+    save_png(leaderboard(frame.head(most_drawn), subtitle=subtitle), folder / FIGURE)
+    accuracies = comparison.first_accuracies()
+    shown = {name: accuracies[name] for name in list(comparison.ranks)[:most_drawn]}
+    pairs = [pair for pair in comparison.pairs if pair.a in shown and pair.b in shown]
+    save_png(told_apart(shown, pairs, title="Which models differ", subtitle=subtitle), folder / "pairs.png")
+
+
+def _draw_curves(drawn: Sequence[Entry], folder: Path) -> None:
+    """Write the figures with a curve per model, of a few models."""
     subtitle = figure_line(drawn[0].base.header.data)
-    save_png(leaderboard(frame, subtitle=subtitle), folder / FIGURE)
-    pairs = told_apart(comparison.first_accuracies(), comparison.pairs, title="Which models differ", subtitle=subtitle)
-    save_png(pairs, folder / "pairs.png")
     curves, bins = {}, []
     for entry in drawn:
         predictions = entry.base.predictions()

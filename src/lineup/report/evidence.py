@@ -6,12 +6,16 @@ import itertools
 import math
 from collections.abc import Sequence
 from statistics import fmean
+from typing import TypeVar
 
 from lineup.evaluation.metrics import accuracy_interval
+from lineup.evaluation.recipes import RecipePair
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
 from lineup.report.compare import Comparison
 from lineup.report.entries import Entry
 from lineup.report.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
+
+AnyPair = TypeVar("AnyPair", Pair, RecipePair)
 
 _PROBABILITIES = {
     "loss": "test_loss",
@@ -55,7 +59,7 @@ _FILES = """
   MLflow."""
 
 
-def evidence_markdown(comparison: Comparison, best: Entry) -> str:
+def evidence_markdown(comparison: Comparison, best: Entry, most_drawn: int) -> str:
     """Return the page.
 
     Parameters
@@ -64,6 +68,8 @@ def evidence_markdown(comparison: Comparison, best: Entry) -> str:
         See :func:`lineup.report.compare.compare`.
     best : Entry
         The model whose classes and reliability are shown, the first of :meth:`Comparison.by_validation`.
+    most_drawn : int
+        So many models, the most accurate ones, are in the figures that have a row per model.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def evidence_markdown(comparison: Comparison, best: Entry) -> str:
         "Which model is better, how sure is that, and can its probabilities be believed? `lineup evaluate` writes this"
         f" page from the records of {len(comparison.entries)} models and committees, {len(runs)} runs in all.",
         data_line(data.name, data.test_images),
-        *_images(comparison, data.test_images),
+        *_images(comparison, data.test_images, most_drawn),
         *_seeds(comparison, data.test_images),
         *_probabilities(comparison, best),
         *_classes(comparison, best),
@@ -87,7 +93,7 @@ def evidence_markdown(comparison: Comparison, best: Entry) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _images(comparison: Comparison, images: int) -> list[str]:
+def _images(comparison: Comparison, images: int, most_drawn: int) -> list[str]:
     """Return what the draw of the images allows: intervals, pairs, correction for many pairs."""
     ranked = list(comparison.ranks)
     accuracies = comparison.first_accuracies()
@@ -104,7 +110,7 @@ def _images(comparison: Comparison, images: int) -> list[str]:
     apart = [pair for pair in comparison.pairs if pair.distinguishable]
     return [
         *sections,
-        _example(_between(comparison.pairs, ranked[0], ranked[1])),
+        _example(_neighbouring(comparison.pairs, ranked[:2])[0]),
         f"**Many pairs.** Of a hundred pairs of equally good models, up to five have p ≤ {LEVEL} by chance. Holm's"
         " correction raises each p so that the chance of telling even one pair of equals apart stays at most"
         f" {LEVEL} over all pairs together. Ranks, and the figure and the table below, are about the"
@@ -115,11 +121,21 @@ def _images(comparison: Comparison, images: int) -> list[str]:
         f"**What can be seen here.** {len(apart):,} of the {len(comparison.pairs):,} pairs of models can be told"
         f" apart.{_extremes(comparison.pairs)} A rank is one more than the number of models that are better by this"
         " test: all models of rank 1 may be the best.",
-        "![Which models differ](pairs.png)",
+        f"![Which models differ](pairs.png){_left_out(len(ranked), most_drawn)}",
         "Each model beside the one above it, by their first runs; the last column says in how many pairs of their runs,"
         " every seed of the one with every seed of the other, the difference has the same sign.",
         _neighbours(comparison, ranked),
     ]
+
+
+def _left_out(models: int, most_drawn: int) -> str:
+    """Return what the figures with a row per model do not show."""
+    if models <= most_drawn:
+        return ""
+    return (
+        f"\n\nThis figure and `leaderboard.png` show the {most_drawn:,} most accurate of {models:,} models; the tables"
+        " have all of them."
+    )
 
 
 def _example(pair: Pair) -> str:
@@ -153,20 +169,19 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
     headings = ["rank", "model", "accuracy", "lead of the one above", "95 % interval", "only above", "only this"]
     headings += ["p", "p, corrected", "same sign"]
     rows = [[str(comparison.ranks[ranked[0]]), ranked[0], number(accuracies[ranked[0]]), *[DASH] * 7]]
-    for above, name in itertools.pairwise(ranked):
-        pair = _between(comparison.pairs, above, name)
+    for pair in _neighbouring(comparison.pairs, ranked):
         rows.append(
             [
-                str(comparison.ranks[name]),
-                name,
-                number(accuracies[name]),
+                str(comparison.ranks[pair.b]),
+                pair.b,
+                number(accuracies[pair.b]),
                 number(pair.difference),
                 f"{pair.low:+.4f} to {pair.high:+.4f}",
                 f"{pair.a_only:,}",
                 f"{pair.b_only:,}",
                 p_value(pair.p),
                 p_value(pair.p_holm),
-                _same_sign(comparison.entry(above), comparison.entry(name)),
+                _same_sign(comparison.entry(pair.a), comparison.entry(pair.b)),
             ]
         )
     return table(headings, rows, ["model"])
@@ -179,14 +194,25 @@ def _same_sign(a: Entry, b: Entry) -> str:
     return f"{same} of {len(differences)}" if differences[0] else DASH
 
 
-def _between(pairs: Sequence[Pair], a: str, b: str) -> Pair:
-    """Return the pair of two models, turned so that ``a`` comes first."""
-    pair = next(pair for pair in pairs if {pair.a, pair.b} == {a, b})
-    if pair.a == a:
+def _neighbouring(pairs: Sequence[Pair], ranked: Sequence[str]) -> list[Pair]:
+    """Return the pair of each model and the next one, turned so that the one that is ranked above comes first."""
+    between = _of_neighbours(pairs, ranked)
+    return [_turned(between[frozenset(names)], names[0]) for names in itertools.pairwise(ranked)]
+
+
+def _of_neighbours(pairs: Sequence[AnyPair], ranked: Sequence[str]) -> dict[frozenset[str], AnyPair]:
+    """Return the pairs of models next to each other by their two names, found in one pass: pairs may be a million."""
+    wanted = set(map(frozenset, itertools.pairwise(ranked)))
+    return {names: pair for pair in pairs if (names := frozenset((pair.a, pair.b))) in wanted}
+
+
+def _turned(pair: Pair, first: str) -> Pair:
+    """Return a pair so that one of its models comes first."""
+    if pair.a == first:
         return pair
     # Less than nothing is nothing: 0 - x, where -x would be -0.0 and be printed so.
     turned = (0 - pair.difference, 0 - pair.high, 0 - pair.low)
-    return Pair(a, b, *turned, pair.b_only, pair.a_only, pair.p, pair.p_holm)
+    return Pair(pair.b, pair.a, *turned, pair.b_only, pair.a_only, pair.p, pair.p_holm)
 
 
 def _seeds(comparison: Comparison, images: int) -> list[str]:
@@ -219,9 +245,10 @@ def _recipes(comparison: Comparison) -> list[str]:
     apart = sum(pair.distinguishable for pair in comparison.recipes)
     names = dict.fromkeys(name for pair in comparison.recipes for name in (pair.a, pair.b))
     ranked = sorted(names, key=lambda name: -comparison.entry(name).mean("test_accuracy"))
+    between = _of_neighbours(comparison.recipes, ranked)
     rows = []
     for above, name in itertools.pairwise(ranked):
-        pair = next(pair for pair in comparison.recipes if {pair.a, pair.b} == {above, name})
+        pair = between[frozenset((above, name))]
         numbers = (abs(pair.difference), pair.images_error, pair.seeds_error, pair.error)
         rows.append([name, above, *map(number, numbers), p_value(pair.p), p_value(pair.p_holm)])
     headings = ["model", "the one above", "its lead", "error by images", "error by seeds", "standard error"]
