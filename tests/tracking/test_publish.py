@@ -169,7 +169,7 @@ def test_model_answers_as_the_record_does(published: Published, name: str) -> No
     assert set(answers["agreement"]) <= ({1.0} if name == "two" else {0.0, 0.5, 1.0})
     assert model.metadata.signature.inputs is None
     assert model.metadata.signature.outputs.input_names() == list(answers)
-    assert "(n, 784)" in model.metadata.metadata["images"]
+    assert "(n, 784); at most 10,000 per request" in model.metadata.metadata["images"]
 
 
 def test_model_says_what_serving_it_needs(published: Published) -> None:

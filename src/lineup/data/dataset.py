@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lineup.data.datasets import IMAGE_SIZE, find_dataset
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
 from lineup.npz import read_npz, write_npz
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -168,13 +168,16 @@ def load_dataset(path: Path) -> Dataset:
     _check_layout(path, arrays)
     metadata = parse_description(path, arrays.pop(_METADATA).tobytes())
     if metadata.get("schema") != _SCHEMA:
-        raise LineupError(f"{path}: expected schema {_SCHEMA}, found {metadata.get('schema')}; run lineup split again")
+        raise LineupError(
+            f"{path}: expected schema {_SCHEMA}, found {shortened(metadata.get('schema'), 80)}; run lineup split again"
+        )
     check_pair(f"{path}: train_labels", arrays["train_images"], arrays["train_labels"], metadata["classes"])
     check_pair(f"{path}: test_labels", arrays["test_images"], arrays["test_labels"], metadata["classes"])
     _check_order(path, arrays["order"], len(arrays["train_labels"]))
     found = _fingerprint(metadata["name"], arrays)
     if metadata.get("fingerprint") != found:
-        raise LineupError(f"{path}: expected the fingerprint {metadata.get('fingerprint')}, found {found}")
+        fingerprint = shortened(metadata.get("fingerprint"), 80)
+        raise LineupError(f"{path}: expected the fingerprint {fingerprint}, found {found}")
     return _dataset(metadata, arrays)
 
 
@@ -193,15 +196,16 @@ def parse_description(path: Path, content: bytes) -> dict[str, Any]:
     try:
         described = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise LineupError(f"{path}: expected JSON, found something else: {error}") from error
+        raise LineupError(f"{path}: expected JSON, found something else: {shortened(error)}") from error
     if not isinstance(described, dict):
         raise LineupError(f"{path}: expected a JSON object, found {type(described).__name__}")
     for key, kind in (("name", str), ("generated", bool), ("classes", list)):
         if not isinstance(described.get(key), kind):
-            raise LineupError(f"{path}: {key}: expected a {kind.__name__}, found {described.get(key)!r}")
+            found = shortened(repr(described.get(key)), 80)
+            raise LineupError(f"{path}: {key}: expected a {kind.__name__}, found {found}")
     classes = described["classes"]
     if not 2 <= len(classes) <= 256 or not all(isinstance(name, str) for name in classes):
-        raise LineupError(f"{path}: classes: expected 2 to 256 names, found {str(classes)[:80]}")
+        raise LineupError(f"{path}: classes: expected 2 to 256 names, found {shortened(classes, 80)}")
     return described
 
 
@@ -217,7 +221,8 @@ def check_pair(where: str, images: Bytes, labels: Bytes, classes: Sequence[str])
         raise LineupError(f"{where}: expected labels 0 to {len(classes) - 1}, found {labels.max()}")
     counts = np.bincount(labels, minlength=len(classes))
     if counts.min() == 0:
-        raise LineupError(f"{where}: expected images of every class, found none of {classes[int(counts.argmin())]!r}")
+        missing = shortened(repr(classes[int(counts.argmin())]), 80)
+        raise LineupError(f"{where}: expected images of every class, found none of {missing}")
 
 
 def _check_layout(path: Path, arrays: Arrays) -> None:
@@ -225,7 +230,7 @@ def _check_layout(path: Path, arrays: Arrays) -> None:
     found = {name: array.dtype for name, array in arrays.items()}
     if found != expected:
         listed = [", ".join(f"{name} {kind}" for name, kind in kinds.items()) for kinds in (expected, found)]
-        raise LineupError(f"{path}: expected the arrays {listed[0]}; found {listed[1] or 'none'}")
+        raise LineupError(f"{path}: expected the arrays {listed[0]}; found {shortened(listed[1] or 'none')}")
 
 
 def _check_order(path: Path, order: Order, count: int) -> None:

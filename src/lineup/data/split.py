@@ -17,7 +17,7 @@ from lineup.data.datasets import (
     TRAIN_LABELS,
 )
 from lineup.data.idx import read_idx
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
 from lineup.files import file_sha256
 
 
@@ -105,5 +105,5 @@ def _check_files(raw: Path, checksums: object) -> None:
         found = file_sha256(raw / name)
         if found != expected:
             raise LineupError(
-                f"{raw / name}: {DESCRIPTION} expects SHA-256 {expected}, found {found}; download it again"
+                f"{raw / name}: {DESCRIPTION} expects SHA-256 {shortened(expected, 80)}, found {found}; download again"
             )
