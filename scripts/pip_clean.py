@@ -5,6 +5,7 @@ Any other setting, of a variable PIP_* or of a pip.conf, could change what is in
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -55,7 +56,8 @@ def main() -> int:
     try:
         kept = kept_settings()
     except PipError as error:
-        print(f"pip's settings cannot be read: {error}", file=sys.stderr)
+        text = re.sub(r"://\S*@", "://****@", str(error))  # it may quote an address with a password
+        print(f"pip's settings cannot be read: {text}", file=sys.stderr)
         return 1
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     environment |= kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

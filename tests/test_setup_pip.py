@@ -96,13 +96,14 @@ def test_sources_are_kept_and_a_variable_wins_over_a_file(tmp_path: Path) -> Non
 def test_a_pip_conf_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     _pip_conf(tmp_path, {})
     path = tmp_path / ".config" / "pip" / "pip.conf"
-    path.write_text("index-url = nowhere\n")
+    path.write_text("index-url = https://user:s3cret@a.example\n")
     command = [sys.executable, "-I", str(SCRIPT), "list"]
     done = subprocess.run(command, env=_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("pip's settings cannot be read: ")
     assert str(path) in done.stderr
     assert "Traceback" not in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the names under which a file is found: with and without ``.gz``, with a dot for the second last hyphen."""
+    """Return the names under which a file is found: with and without ``.gz``, with a dot before ``idx``."""
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")
     return [f"{plain}.gz", plain, f"{dotted}.gz", dotted]
