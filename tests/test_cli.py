@@ -105,7 +105,7 @@ def no_seed(project: Path) -> None:
 
 
 MISTAKES: list[tuple[list[str], str]] = [
-    (["train", "vgg"], "unknown model 'vgg'; params.yaml has shallow_nn, shallow_nn_seed2"),
+    (["train", "vgg"], "unknown model 'vgg'; expected one of the 81 in the section models of params.yaml"),
     (["train", "basic_cnn", "--epochs", "0"], "epochs = 0: expected at least 1"),
     (["train", "basic_cnn", "--batch-size", "0"], "batch_size = 0: expected at least 1"),
     (["train", "basic_cnn", "--batch_size", "0"], "batch_size = 0: expected at least 1"),
@@ -117,7 +117,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "basic_cnn", "--record", "."], ".: no folder with a name of its own; the record would take its place"),
     (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
-    (["committee", "vgg"], "unknown committee 'vgg'; params.yaml has report_a"),
+    (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 23 in the section committees"),
     (["committee", "report_a"], "shallow_nn: no record here; train the model"),
     (["committee", "report_a", "--record", "x"], "report_a.json: no such file; run lineup select first"),
     (["select"], "shallow_nn: no record here"),
@@ -125,7 +125,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2"),
     (["reproduce"], "no record yet of shallow_nn, shallow_nn_seed2"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
-    (["models", "--family", "vgg"], "unknown family 'vgg'; known: dense, wide_deep, conv1d, cnn"),
+    (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
 ]
 
 
@@ -184,6 +184,8 @@ def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> N
     ("arguments", "said"),
     [
         (["train", "--nope"], "--nope"),
+        (["train", "basic_cnn", "--epoch", "3"], "--epochs"),  # as mlflow run -P epoch=3 becomes
+        (["trian", "basic_cnn"], "'train'"),
         (["train"], "Missing argument"),
         (["ui", "--port", "70000"], "65535"),
         (["fly"], "fly"),

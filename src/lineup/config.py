@@ -6,21 +6,20 @@ An unknown key, a wrong type or a value out of range is one line that names the 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.fitting import Temperature
 from lineup.committee.rules import RULES
 from lineup.committee.select import ALL, candidates
 from lineup.data.datasets import DATASETS
-from lineup.errors import LineupError
+from lineup.errors import LineupError, expected_one_of, shortened
 from lineup.models.registry import FAMILIES, Architecture, architecture, list_architectures
+from lineup.schema import first_problem, read_yaml, validated
 from lineup.seeds import base_name, seed_of
 
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -31,6 +30,7 @@ LearningRate = Annotated[float, Field(gt=0, le=10)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Option = int | float | str | bool
 
+MODELS = "the section models of params.yaml"
 SHOWN = 120
 """Of a wrong value an error shows so many characters."""
 
@@ -60,7 +60,7 @@ class Data:
     @model_validator(mode="after")
     def _check(self) -> Data:
         if self.name not in DATASETS:
-            raise ValueError(f"name = {self.name!r}: expected one of {', '.join(DATASETS)}")
+            raise ValueError(_unknown("name", self.name, DATASETS))
         return self
 
 
@@ -151,15 +151,14 @@ class Recipe:
     @model_validator(mode="after")
     def _check_recipe(self) -> Recipe:
         if self.family not in FAMILIES:
-            raise ValueError(f"family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
+            raise ValueError(_unknown("family", self.family, FAMILIES))
         known = {entry.name: entry for entry in list_architectures(self.family)}
         if self.architecture not in known:
-            raise ValueError(f"architecture = {self.architecture!r}: expected one of {', '.join(known)}")
+            raise ValueError(_unknown("architecture", self.architecture, known))
         entry = known[self.architecture]
         for option in self.options:
             if option not in entry.options:
-                accepted = ", ".join(entry.options) or "none"
-                raise ValueError(f"options.{option}: {self.architecture} accepts {accepted}")
+                raise ValueError(f"options.{option}: unknown option; {expected_one_of(option, entry.options)}")
         return self
 
 
@@ -214,7 +213,8 @@ def _repeated(section: str, name: str, known: Mapping[str, object]) -> tuple[str
     if name != f"{base}_seed{seed}":
         raise ValueError(f"{section}.{name}: expected the name {base}_seed{seed}, without zeros before the seed")
     if base not in known:
-        raise ValueError(f"{section}.{name}: repeats {base} by its name, and there is no such {kind}")
+        near = expected_one_of(base, known, f"the section {section} of params.yaml")
+        raise ValueError(f"{section}.{name}: repeats {base} by its name, and there is no such {kind}; {near}")
     return base, seed
 
 
@@ -269,7 +269,7 @@ class MemberFilter:
     @model_validator(mode="after")
     def _check(self) -> MemberFilter:
         if self.family is not None and self.family not in FAMILIES:
-            raise ValueError(f"family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
+            raise ValueError(_unknown("family", self.family, FAMILIES))
         return self
 
 
@@ -314,13 +314,14 @@ class Committee:
     @model_validator(mode="after")
     def _check(self) -> Committee:
         if self.rule not in RULES:
-            raise ValueError(f"rule = {self.rule!r}: expected one of {', '.join(RULES)}")
+            raise ValueError(_unknown("rule", self.rule, RULES))
         if isinstance(self.members, str) and self.members != ALL:
-            raise ValueError(f"members = {self.members!r}: expected {_WANTED['list_type']}")
+            raise ValueError(f"members = {_shown(self.members)}: expected {_WANTED['list_type']}")
         if self.members == MemberFilter():
             raise ValueError(f"members = {{}}: expected {_WANTED['list_type']}")
         if isinstance(self.members, list) and len(set(self.members)) < len(self.members):
-            raise ValueError(f"members = {self.members!r}: each model may stand there once")
+            twice = next(name for name in self.members if self.members.count(name) > 1)
+            raise ValueError(f"members: {_shown(twice)} is listed twice; expected each model once")
         return self
 
 
@@ -330,13 +331,13 @@ def _check_members(name: str, committee: Committee, models: Mapping[str, Archite
     if isinstance(members, list):
         for member in members:
             if member not in models:
-                raise ValueError(f"{where}: unknown model {member!r}; known: {', '.join(models)}")
+                raise ValueError(f"{where}: unknown model {_shown(member)}; {expected_one_of(member, models, MODELS)}")
         return
     found = candidates(members, models)
     if not found:
         raise ValueError(f"{where}: no model is of this kind, family and report")
     if isinstance(members, MemberFilter) and members.best and members.best > len(found):
-        raise ValueError(f"{where}.best = {members.best}: there are {len(found)} to choose from, {', '.join(found)}")
+        raise ValueError(f"{where}.best = {members.best}: there are {len(found)} to choose from")
 
 
 def _check_committee_repeat(name: str, committee: Committee, committees: Mapping[str, Committee]) -> None:
@@ -351,7 +352,7 @@ def _check_committee_repeat(name: str, committee: Committee, committees: Mapping
     members = [f"{member}_seed{seed}" for member in original.members]
     if committee != dataclasses.replace(original, members=members):
         raise ValueError(
-            f"committees.{name}: repeats {base} by its name; expected the members {', '.join(members)} and"
+            f"committees.{name}: repeats {base} by its name; expected the members {shortened(', '.join(members))} and"
             " otherwise the same settings"
         )
 
@@ -409,7 +410,7 @@ class Params:
             If there is no such model, or a changed setting is not valid.
         """
         if name not in self.models:
-            raise LineupError(f"unknown model {name!r}; params.yaml has {', '.join(self.models)}")
+            raise LineupError(f"unknown model {_shown(name)}; {expected_one_of(name, self.models, MODELS)}")
         values = dataclasses.asdict(self.models[name]) | changes
         recipe: NetworkRecipe | ClassicalRecipe = _validate(type(self.models[name]), values, f"models.{name}")
         return recipe
@@ -417,8 +418,8 @@ class Params:
     def committee(self, name: str) -> Committee:
         """Return a committee; a LineupError lists the known ones."""
         if name not in self.committees:
-            known = ", ".join(self.committees) or "none"
-            raise LineupError(f"unknown committee {name!r}; params.yaml has {known}")
+            known = expected_one_of(name, self.committees, "the section committees of params.yaml")
+            raise LineupError(f"unknown committee {_shown(name)}; {known}")
         return self.committees[name]
 
 
@@ -428,32 +429,26 @@ def load_params(path: Path) -> Params:
     Raises
     ------
     LineupError
-        If the file is missing, is not YAML, or breaks a rule. The line names key, value and what is accepted.
+        If the file is missing, is not YAML, or breaks a rule. The line names key, value and what is accepted; an
+        unknown key comes first, since a missing one may be the same with a typo.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # bytes that are no text, a number of 5,000 digits
-        raise LineupError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
-    params: Params = _validate(Params, values, path.name)
+    params: Params = _validate(Params, read_yaml(path), path.name)
     return params
 
 
 def _validate(kind: type[Any], values: Any, where: str) -> Any:
     try:
-        # As JSON, in which pydantic's strict mode takes a mapping for a dataclass; "3" stays text and is refused.
-        return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
+        return validated(values, kind, strict=True)  # "3" stays text and is refused
     except ValidationError as error:
         problem = _first_problem(error, kind)
-    except (TypeError, ValueError, RecursionError) as error:  # a date for a key, or an alias inside of what it names
+    except (TypeError, ValueError) as error:  # a date for a key
         problem = str(error)
     raise LineupError(" ".join(f"{where}: {problem}".split()))
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Return the first problem as ``key = value: what is accepted``."""
-    problem = error.errors(include_url=False)[0]
+    """Return the first unknown key, or else the first problem, as ``key = value: what is accepted``."""
+    problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))
     if location[-1:] == ("[key]",):
@@ -463,18 +458,19 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
     key = ".".join(map(str, _without_tag(location)))
     match problem["type"]:
         case "unexpected_keyword_argument":
-            return f"unknown key {key!r}; accepted here: {_accepted(kind, location[:-1])}"
+            section, _, name = key.rpartition(".")
+            where = f" in {section}" if section else ""
+            return f"unknown key {name!r}{where}; {expected_one_of(name, _accepted(kind, location[:-1]))}"
         case "missing":
-            return f"{key} is missing; this section has {_accepted(kind, location[:-1])}"
+            return f"{key} is missing; this section has {', '.join(_accepted(kind, location[:-1]))}"
         case "value_error":
             message = problem["msg"].removeprefix("Value error, ")
             return f"{key}.{message}" if key else message
         case "dataclass_type":
-            wanted = f"a section with {_accepted(kind, location)}"
+            wanted = f"a section with {', '.join(_accepted(kind, location))}"
         case "float_type" if isinstance(problem["input"], str):
             wanted = "a number; YAML takes it for one without quotes and with a point, as in 1.0e-3"
-    value = repr(problem["input"])
-    shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+    shown = _shown(problem["input"])
     return f"{key} = {shown}: expected {wanted}" if key else f"{shown}: expected {wanted}"
 
 
@@ -486,12 +482,22 @@ def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return location
 
 
-def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> str:
+def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> list[str]:
     """Return the keys that are accepted at a location: those of the innermost section that it names."""
     named = location[:1] in (("models",), ("committees",))
     for part in location[:1] + location[2:] if named else location:  # the second part is a name, maybe `data`
         kind = _SECTIONS[str(part)]
-    return ", ".join(field.name for field in dataclasses.fields(kind))
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def _shown(value: object) -> str:
+    """Return a wrong value as an error shows it."""
+    return shortened(repr(value), SHOWN)
+
+
+def _unknown(key: str, value: str, accepted: Iterable[str]) -> str:
+    """Return the error of a key whose value is none of the accepted ones."""
+    return f"{key} = {_shown(value)}: {expected_one_of(value, accepted)}"
 
 
 _SECTIONS: Mapping[str, type[Any]] = {

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LIMIT = 300
 """Most characters of a text from outside that an error message quotes."""
+
+LISTED = 20
+"""An error message lists the accepted names if there are at most so many."""
 
 
 class LineupError(Exception):
@@ -33,3 +38,36 @@ def shortened(text: object, limit: int = LIMIT) -> str:
     """
     line = " ".join(str(text).split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
+    """Return what an error says after an unknown name: up to three similar names, and the accepted ones.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    accepted : iterable of str
+        In the order in which they are listed.
+    place : str
+        Where a user finds them, if they are too many for one line. Default "the project".
+
+    Examples
+    --------
+    >>> expected_one_of("avrage", ["average", "maximum"])
+    "did you mean 'average'? Expected one of average, maximum"
+    >>> expected_one_of("vote", ["average", "maximum"])
+    'expected one of average, maximum'
+    """
+    from difflib import get_close_matches
+
+    names = list(accepted)
+    if len(names) > LISTED:
+        listed = f"one of the {len(names)} in {place}"
+    else:
+        listed = f"{'one of ' if len(names) > 1 else ''}{', '.join(names) or 'none'}"
+    near = [repr(other) for other in get_close_matches(shortened(name, 100), names, n=3)]
+    if not near:
+        return f"expected {listed}"
+    choice = " or ".join(filter(None, (", ".join(near[:-1]), near[-1])))
+    return f"did you mean {choice}? Expected {listed}"

@@ -33,5 +33,5 @@ def test_class_slugs_are_distinct_plain_names() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(LineupError, match=r"no dataset 'mnist'; expected one of fashion_mnist, synthetic"):
+    with pytest.raises(LineupError, match=r"unknown dataset 'mnist'; expected one of fashion_mnist, synthetic$"):
         find_dataset("mnist")

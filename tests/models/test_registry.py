@@ -194,9 +194,11 @@ def test_a_name_is_registered_once() -> None:
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(LineupError, match="unknown family 'resnets'; known: dense, wide_deep, conv1d, cnn"):
+    with pytest.raises(LineupError, match="unknown family 'resnets'; expected one of dense, wide_deep, conv1d, cnn"):
         list_architectures("resnets")
-    with pytest.raises(LineupError, match="unknown architecture 'vgg' in family 'cnn'; known: basic_cnn, deeper_cnn"):
+    with pytest.raises(
+        LineupError, match="unknown architecture 'vgg' in family 'cnn'; expected one of basic_cnn, deeper"
+    ):
         architecture("cnn", "vgg")
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from lineup.config import load_params
+from lineup.errors import LineupError
+from lineup.report import claims as module
 from lineup.report.claims import Claim, load_claims, published_accuracy
 
 CLAIMS = load_claims()
@@ -42,3 +46,49 @@ def test_a_range_is_met_inside_and_missed_from_its_nearest_end() -> None:
     exact = Claim("A", 0.876)
     assert exact.text == "0.8760"
     assert exact.nearest(0.9) == exact.nearest(0.8) == 0.876
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of ``claims.yaml``, from which the claims are loaded in this test."""
+    path = Path(shutil.copy(Path(module.__file__).with_name("claims.yaml"), tmp_path))
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "claims.py"))
+    monkeypatch.setattr(module, "load_claims", load_claims.__wrapped__)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (b"  accuracy: 0.8760", b"  acuracy: 0.8760", "shallow_nn.acuracy: Unexpected keyword argument"),
+        (b"accuracy: 0.8760", b"accuracy: high", "shallow_nn.accuracy: Input should be a valid number"),
+        (b"accuracy: 0.8760", b"accuracy: .nan", "shallow_nn.accuracy: Input should be less than or equal to 1"),
+        (b"shallow_nn:", b"2025-01-01:", "keys must be str, int, float, bool or None"),
+        (b"shallow_nn:", b"shallow_nn: [", "cannot be read as YAML: line "),
+        (b"shallow_nn:", b"shallow_nn\xff:", "not a UTF-8 text: byte "),
+    ],
+    ids=str,
+)
+def test_a_damaged_file_is_one_line_with_its_key(written: Path, right: bytes, wrong: bytes, said: str) -> None:
+    assert module.load_claims() == CLAIMS
+    written.write_bytes(written.read_bytes().replace(right, wrong, 1))
+    with pytest.raises(LineupError) as caught:
+        module.load_claims()
+    assert str(caught.value).startswith(f"{written}: {said}")
+    assert "\n" not in str(caught.value)
+
+
+def test_any_damage_is_one_line(written: Path) -> None:
+    content, draw = written.read_bytes(), random.Random(12)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(draw.randint(1, 3)):
+            damaged[draw.randrange(len(damaged))] = draw.randrange(256)
+        written.write_bytes(damaged)
+        try:
+            module.load_claims()
+        except LineupError as error:
+            message = str(error)
+            assert message.startswith(f"{written}: ")
+            assert "\n" not in message
+            assert len(message) < 600

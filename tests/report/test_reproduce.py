@@ -166,6 +166,8 @@ def test_accuracies_by_epoch_stand_beside_ours(three: Entry) -> None:
     assert f"| basic_cnn | 0.95 / 0.6000 | 0.9267 / {three.mean('val_accuracy'):.4f} | 0.93 / 0.6500 |" in page
     early = page_of(judge(dataclasses.replace(claim, train_epoch=1), three, 0.01))
     assert "| basic_cnn | 0.95 / 0.3000 (epoch 1) | " in early
+    late = page_of(judge(dataclasses.replace(claim, train_epoch=18), three, 0.01))
+    assert "| basic_cnn | 0.95 / 0.6000 (epoch 2) | " in late
     assert "by epoch" not in page_of(judge(Claim("D", 0.91), three, 0.01))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, expected_one_of
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
@@ -148,7 +148,7 @@ def find_dataset(name: str) -> DatasetSpec:
         If there is no dataset of this name.
     """
     if name not in DATASETS:
-        raise LineupError(f"data.name: no dataset {name!r}; expected one of {', '.join(DATASETS)}")
+        raise LineupError(f"data.name: unknown dataset {name!r}; {expected_one_of(name, DATASETS)}")
     return DATASETS[name]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, expected_one_of
 
 # A builder returns a `lineup.models.blocks.Stack` from scaled images to class probabilities. For the family
 # ``autoencoder`` it returns the parts that are trained one after another, for ``classical`` an estimator.
@@ -117,7 +117,7 @@ def list_architectures(family: str | None = None) -> list[Architecture]:
     """
     for name in (family,) if family else FAMILIES:
         if name not in FAMILIES:
-            raise LineupError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")
+            raise LineupError(f"unknown family {name!r}; {expected_one_of(name, FAMILIES)}")
         importlib.import_module(f"lineup.models.{name}")
     return [entry for entry in _ARCHITECTURES.values() if family in (None, entry.family)]
 
@@ -132,7 +132,7 @@ def architecture(family: str, name: str) -> Architecture:
     """
     found = {entry.name: entry for entry in list_architectures(family)}
     if name not in found:
-        raise LineupError(f"unknown architecture {name!r} in family {family!r}; known: {', '.join(found)}")
+        raise LineupError(f"unknown architecture {name!r} in family {family!r}; {expected_one_of(name, found)}")
     return found[name]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from lineup.schema import checked, read_yaml
 from lineup.seeds import base_name
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -91,10 +90,16 @@ class Claim:
 
 @cache
 def load_claims() -> dict[str, Claim]:
-    """Return every claim by the name of the model or committee in ``params.yaml``."""
-    values = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-    # As JSON, in which pydantic's strict mode takes a mapping for a dataclass.
-    return TypeAdapter(dict[str, Claim]).validate_json(json.dumps(values))
+    """Return every claim by the name of the model or committee in ``params.yaml``.
+
+    Raises
+    ------
+    LineupError
+        If ``claims.yaml`` is damaged. The line names file and key.
+    """
+    path = Path(__file__).with_name("claims.yaml")
+    claims: dict[str, Claim] = checked(read_yaml(path), dict[str, Claim], path, strict=True)
+    return claims
 
 
 def in_digits(published: float) -> str:

@@ -229,7 +229,8 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
         if claim.train_accuracy is None and claim.val_accuracy is None:
             continue
         epochs = [[row for row in run.history if row.phase == "classifier"] for run in verdict.entry.runs]
-        at = claim.train_epoch or 0  # from 1, so that 0 - 1 is the last
+        # From 1, so that 0 - 1 is the last one; no later than the last one of ours.
+        at = min(claim.train_epoch or 0, *map(len, epochs))
         trained = _beside(claim.train_accuracy, fmean(history[at - 1].accuracy for history in epochs))
         rows.append(
             [
