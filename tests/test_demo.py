@@ -13,13 +13,15 @@ from lineup.errors import LineupError
 from lineup.paths import Project
 from lineup.tracking.address import sqlite_uri
 
+SMALL = (Path(__file__).parents[1] / "params.demo.yaml").read_text(encoding="utf-8")
+
 # The first stage writes down what it was called with, the second fails.
 PIPELINE = """\
 stages:
   environment:
     cmd: python environment.py
     deps: [src/lineup/one.py]
-    params: [size]
+    params: [split]
     outs: [environment.json]
   broken:
     cmd: python -c "raise SystemExit(3)"
@@ -44,8 +46,8 @@ def project(tmp_path: Path) -> Project:
         "benchmarks/results/reproduction/measured.json": "{}",
         "dvc.lock": "of the real pipeline",
         "dvc.yaml": PIPELINE,
-        "params.demo.yaml": "size: 1\n",
-        "params.yaml": "size: 1000\n",
+        "params.demo.yaml": SMALL,
+        "params.yaml": "of the real pipeline",
         "runs/models/a/metrics.json": "{}",
         "src/lineup/__init__.py": "",
         "src/lineup/__pycache__/one.cpython-311.pyc": "",
@@ -87,7 +89,7 @@ def test_workspace_has_pipeline_code_and_small_parameters(project: Project) -> N
         "src/lineup/deep/er/two.py",
         "src/lineup/one.py",
     }
-    assert tree["params.yaml"][1] == b"size: 1\n"
+    assert tree["params.yaml"][1] == SMALL.encode()
     assert tree["src/lineup/deep/er/two.py"][1] == b"two = 2\n"
 
 
@@ -185,6 +187,16 @@ def test_a_failing_stage_is_one_line_and_the_checkout_stays_as_it_was(
     assert environment["MLFLOW_TRACKING_URI"] == sqlite_uri(project.root / "mlflow.db")
     assert environment["PYTHONUNBUFFERED"] == "1"
     assert "MLFLOW_RUN_ID" not in environment
+
+
+def test_parameters_are_checked_before_dvc_reads_them(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    (project.root / "params.demo.yaml").write_text(SMALL + "a; touch pwned: 1\n")
+
+    with pytest.raises(LineupError, match=r"params\.demo\.yaml: unknown key 'a; touch pwned'"):
+        run_demo(project)
+
+    assert capfd.readouterr() == ("", "")
+    assert not (project.root / ".demo" / "dvc.lock").exists()
 
 
 def test_a_given_store_is_kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

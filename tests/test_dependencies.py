@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from lineup.config import Params
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
 # Where each stage enters below the command line, which parses and calls and is no dependency; `config` only checks
-# params.yaml, whose values are dependencies themselves. publish runs always and needs no code dependencies.
+# params.yaml, whose values are dependencies themselves. publish runs always and needs no code
+# dependencies; check writes always the same.
 TRAINING = ["lineup.data.dataset", "lineup.training.train", "lineup.training.progress"]
 ENTRIES = {
     "download": ["lineup.data.download"],
@@ -99,6 +103,19 @@ def test_code_dependencies_are_the_import_closure(name: str) -> None:
     assert declared(definition, family) == closure(ENTRIES[name])
 
 
+def test_check_runs_again_with_every_change_of_params_yaml() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert stages["check"]["params"] == [section.name for section in dataclasses.fields(Params)]
+    assert stages["check"]["outs"] == ["data/checked"]
+    assert stages["download"]["deps"][0] == "data/checked"
+
+
+@pytest.mark.parametrize("name", ["train", "committee"])
+def test_no_name_from_params_yaml_is_part_of_a_command(name: str) -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert stages[name]["do"]["cmd"] == f'python -m lineup {name} "$DVC_STAGE"'
+
+
 def test_every_stage_is_held_against_its_closure() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    assert {name.partition("@")[0] for name in ENTRIES} == set(stages) - {"publish"}
+    assert {name.partition("@")[0] for name in ENTRIES} == set(stages) - {"check", "publish"}

@@ -74,6 +74,22 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
+def check(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file to write when all is well, for the pipeline.")
+    ] = None,
+) -> None:
+    """Check params.yaml: names, keys and values."""
+    from lineup.files import replacing_file
+
+    _, params = _project()
+    print(f"params.yaml: {params.summary()}")
+    if output:
+        with replacing_file(output) as partial:
+            partial.write_text("lineup check found no mistake in params.yaml\n", encoding="utf-8")
+
+
+@app.command()
 def download() -> None:
     """Fetch the dataset named in params.yaml, or draw it, into data/raw."""
     from lineup.data.download import download as fetch
@@ -107,7 +123,7 @@ def split() -> None:
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="Name of a model in params.yaml.")],
+    model: Annotated[str, typer.Argument(help="Name of a model in params.yaml, or of its stage: train@NAME.")],
     record: Record_ = None,
     epochs: Annotated[int | None, Setting("--epochs")] = None,
     batch_size: Annotated[int | None, Setting("--batch-size", "--batch_size")] = None,
@@ -118,10 +134,11 @@ def train(
     """Train one model and leave its record, with live curves in MLflow.
 
     Without --record it is a single experiment: its record goes to a new folder in experiments/ and its run to MLflow,
-    and the pipeline's own records stay as they are. Interrupted, a long training of the pipeline goes on from its last
-    backup; a single experiment starts anew.
+    and the pipeline's own records stay as they are. With the name of a stage its record goes to runs/models.
+    Interrupted, a long training of the pipeline goes on from its last backup; a single experiment starts again.
     """
     project, params = _project()
+    model, record = _of_stage("train", model, project.models, record)
     given = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -164,18 +181,20 @@ def select() -> None:
 
 @app.command()
 def committee(
-    name: Annotated[str, typer.Argument(help="Name of a committee in params.yaml.")],
+    name: Annotated[str, typer.Argument(help="Name of a committee in params.yaml, or of its stage: committee@NAME.")],
     record: Record_ = None,
 ) -> None:
     """Combine the stored predictions of a committee's members and leave its record.
 
     What its rule needs is fitted on images that all members held out. Without --record it is a single experiment: its
-    record goes to a new folder in experiments/ and its run to MLflow.
+    record goes to a new folder in experiments/ and its run to MLflow. With the name of a stage its record goes to
+    runs/committees.
     """
     from lineup.committee.build import build_committee
     from lineup.committee.select import read_selection, select
 
     project, params = _project()
+    name, record = _of_stage("committee", name, project.committees, record)
     settings = params.committee(name)
     folder, experiment = _place(project, name, record)
     if record:
@@ -291,7 +310,8 @@ def repro(
     """Bring the whole pipeline up to date, as dvc repro does, several stages side by side."""
     from lineup.repro import repro as run_stages
 
-    run_stages(find_project().root, jobs)
+    project, _ = _project()  # before DVC reads params.yaml, for which it has no limits
+    run_stages(project.root, jobs)
 
 
 @app.command()
@@ -316,6 +336,14 @@ def _project() -> tuple[Project, Params]:
 
     project = find_project()
     return project, load_params(project.params)
+
+
+def _of_stage(group: str, name: str, folder: Path, record: Path | None) -> tuple[str, Path | None]:
+    """Return the name of a model or committee and where its record goes, from that name or from that of its stage."""
+    before, at, after = name.partition("@")
+    if at and before == group:
+        return after, record or folder / after
+    return name, record
 
 
 def _place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:

@@ -401,6 +401,10 @@ class Params:
         """Return the architecture of each model, by the model's name."""
         return {name: architecture(recipe.family, recipe.architecture) for name, recipe in self.models.items()}
 
+    def summary(self) -> str:
+        """Return how many models and committees there are, and the dataset."""
+        return f"{len(self.models)} models, {len(self.committees)} committees, data {self.data.name}"
+
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
         """Return a model's recipe, with some settings changed.
 

@@ -69,12 +69,14 @@ def run_demo(project: Project) -> None:
     Raises
     ------
     LineupError
-        If a stage fails.
+        If ``params.demo.yaml`` has a mistake, or a stage fails.
     """
+    from lineup.config import load_params
     from lineup.report.show import show_leaderboard
     from lineup.repro import pass_on
 
     demo = prepare_demo(project)
+    load_params(project.root / PARAMS)  # before DVC reads it, which has no limits
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
         command, cwd=demo, env=_environment(project), stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1

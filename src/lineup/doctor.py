@@ -99,8 +99,7 @@ def _parameters(project: Project) -> Finding:
         params = load_params(project.params)
     except LineupError as error:
         return Finding("params.yaml", False, str(error), "correct that line")
-    found = f"{len(params.models)} models, {len(params.committees)} committees, data {params.data.name}"
-    return Finding("params.yaml", True, found)
+    return Finding("params.yaml", True, params.summary())
 
 
 def _data(project: Project) -> Finding:

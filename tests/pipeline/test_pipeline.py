@@ -17,7 +17,7 @@ from .conftest import FILES, MODELS, NAMES, PARAMS, ROOT, Checkout, ran
 pytestmark = pytest.mark.slow
 
 PAGES = ["evaluate", "reproduce", "champion", "publish"]
-STAGES = ["download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
+STAGES = ["check", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
 
 
 def snapshot(checkout: Checkout) -> dict[str, Any]:
@@ -136,11 +136,11 @@ def test_a_changed_learning_rate_reruns_what_depends_on_it(copy: Checkout) -> No
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
     # frozen_encoder sits in no committee: the selection is written again, the same, and no committee is combined.
-    assert ran(done.stdout) == ["train@frozen_encoder", "select", *PAGES]
+    assert ran(done.stdout) == ["check", "train@frozen_encoder", "select", *PAGES]
     copy.change(shallow_nn={"learning_rate": 0.002})
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["train@shallow_nn", "select", "committee@pair", *PAGES]
+    assert ran(done.stdout) == ["check", "train@shallow_nn", "select", "committee@pair", *PAGES]
     # The former runs of the model and its committee stay beside the new ones: they were made otherwise.
     assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "shallow_nn", "pair"])
 
