@@ -98,6 +98,17 @@ def test_project_is_found_from_every_folder_in_it(project: Path) -> None:
         find_project(project.parent)
 
 
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml"])
+def test_a_deleted_file_of_the_project_is_named(project: Path, name: str) -> None:
+    other = {"params.yaml": "dvc.yaml", "dvc.yaml": "params.yaml"}[name]
+    (project / name).unlink()
+    (project / "runs").mkdir()
+    told = f"{project}: no {name} beside {other}; copy it from where this folder comes"
+    assert error_of(lineup(project / "runs", "doctor")) == told
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    assert error_of(lineup(project, "doctor")) == f"{project}: no {name} beside {other}; git checkout HEAD -- {name}"
+
+
 def no_seed(project: Path) -> None:
     params = yaml.safe_load((project / "params.yaml").read_text())
     del params["split"]["seed"]
@@ -118,7 +129,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
     (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 23 in the section committees"),
-    (["committee", "report_a"], "shallow_nn: no record here; train the model"),
+    (["committee", "report_a"], "shallow_nn: no record here; make it again (dvc repro)"),
     (["committee", "report_a", "--record", "x"], "report_a.json: no such file; run lineup select first"),
     (["select"], "shallow_nn: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),

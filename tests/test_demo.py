@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
-from lineup.demo import prepare_demo, run_demo
+from lineup.demo import next_steps, prepare_demo, run_demo
 from lineup.errors import LineupError
 from lineup.paths import Project
 from lineup.tracking.address import sqlite_uri
@@ -208,3 +209,28 @@ def test_a_given_store_is_kept(project: Project, monkeypatch: pytest.MonkeyPatch
         run_demo(project)
 
     assert json.loads((demo / "environment.json").read_text())["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:9"
+
+
+SERVE = "mlflow models serve -m models:/lineup-synthetic@champion --env-manager local --port 5001"
+
+
+@pytest.mark.parametrize(
+    ("given", "see", "store"),
+    [
+        (None, "make ui", "sqlite:///{root}/mlflow.db"),
+        ("sqlite:////tmp/my runs.db", "MLFLOW_TRACKING_URI='sqlite:////tmp/my runs.db' make ui", "{given}"),
+        ("http://me:s3cret@127.0.0.1:5123", "http://127.0.0.1:5123 in a browser", "http://127.0.0.1:5123"),
+    ],
+)
+def test_next_steps_name_the_store_that_the_demo_filled(
+    project: Project, monkeypatch: pytest.MonkeyPatch, given: str | None, see: str, store: str
+) -> None:
+    if given:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    else:
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    runs, serve = next_steps(project, "synthetic")
+    assert runs == f"See every run with its curves: {see}"
+    address = shlex.quote(store.format(root=project.root, given=given))
+    folder = Path(sys.executable).parent
+    assert serve == f"Serve the champion, with {folder} on the PATH: MLFLOW_TRACKING_URI={address} {SERVE}"

@@ -36,7 +36,8 @@ ENTRIES = {
     "reproduce": ["lineup.report.reproduce"],
 }
 # Paths, the writing of files and the error class decide on no result.
-NEUTRAL = {f"src/lineup/{name}.py" for name in ("errors", "files", "paths", "schema", "skops_file", "tables")}
+NEUTRAL_MODULES = ("errors", "files", "paths", "pipeline", "schema", "skops_file", "tables")
+NEUTRAL = {f"src/lineup/{name}.py" for name in NEUTRAL_MODULES}
 
 
 def module_file(module: str) -> Path | None:

@@ -248,7 +248,7 @@ def test_hashes_of_a_folder(tmp_path: Path) -> None:
 def test_hash_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(range(256)) * 1000)
     assert file_sha256(tmp_path / "a") == hashlib.sha256(bytes(range(256)) * 1000).hexdigest()
-    with pytest.raises(LineupError, match=r"none: no such file; make it anew \(dvc repro\), or fetch it \(dvc pull\)"):
+    with pytest.raises(LineupError, match=r"none: no such file; make it again$"):
         file_sha256(tmp_path / "none")
     with pytest.raises(LineupError, match="cannot be read: not a regular file"):
         file_sha256(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from functools import partial
@@ -76,7 +77,7 @@ def run_demo(project: Project) -> None:
     from lineup.repro import pass_on
 
     demo = prepare_demo(project)
-    load_params(project.root / PARAMS)  # before DVC reads it, which has no limits
+    params = load_params(project.root / PARAMS)  # before DVC reads it, which has no limits
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
         command, cwd=demo, env=_environment(project), stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1
@@ -88,7 +89,34 @@ def run_demo(project: Project) -> None:
             " and the next `make demo` goes on from there"
         )
     show_leaderboard(Project(demo))
-    print("Every run with its curves, in the MLflow UI: make ui")
+    print(*next_steps(project, params.data.name), sep="\n")
+
+
+def next_steps(project: Project, data: str) -> list[str]:
+    """Return how to see the demo's runs and how to serve its champion, in commands that name the store it filled.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout.
+    data : str
+        Name of the demo's dataset.
+    """
+    from lineup.tracking.store import experiment_name, shown_uri
+
+    uri = _environment(project)["MLFLOW_TRACKING_URI"]
+    given = bool(os.environ.get("MLFLOW_TRACKING_URI"))
+    # Without credentials: whoever set them has to put them back.
+    store = f"MLFLOW_TRACKING_URI={shlex.quote(shown_uri(uri))}"
+    serve = f"mlflow models serve -m models:/{experiment_name(data)}@champion --env-manager local --port 5001"
+    if uri.startswith(("http:", "https:")):
+        runs = f"{shown_uri(uri)} in a browser"
+    else:
+        runs = f"{store} make ui" if given else "make ui"
+    return [
+        f"See every run with its curves: {runs}",
+        f"Serve the champion, with {Path(sys.executable).parent} on the PATH: {store} {serve}",
+    ]
 
 
 def _sources(root: Path) -> dict[Path, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,15 +80,19 @@ def _devices(_: Project) -> Finding:
 
 
 def _dvc(project: Project) -> Finding:
-    command = [sys.executable, "-m", "dvc", "status", "--quiet"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    from lineup.pipeline import PipelineError, read_pipeline
+
     version = _version("dvc")
-    if done.returncode == 0:
+    try:
+        pipeline = read_pipeline(project.root)
+    except PipelineError as error:
+        return Finding("DVC", False, f"{version}; {error.problem}", error.remedy)
+    count = len(pipeline.out_of_date)
+    if not count:
         return Finding("DVC", True, f"{version}, everything is up to date")
-    if done.returncode == 1 and not done.stderr.strip():
-        return Finding("DVC", True, f"{version}; some stages are out of date: dvc repro runs them")
-    first = (done.stderr.strip().splitlines() or ["unknown error"])[0]
-    return Finding("DVC", False, f"{version}: {first}", "see dvc status")
+    return Finding(
+        "DVC", True, f"{version}; {count} of {len(pipeline.graph)} stages are out of date: dvc repro runs them"
+    )
 
 
 def _parameters(project: Project) -> Finding:

@@ -153,7 +153,9 @@ def file_sha256(path: Path) -> str:
         with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise LineupError(f"{path}: no such file; make it anew (dvc repro), or fetch it (dvc pull)") from None
+        from lineup.pipeline import how_to_make
+
+        raise LineupError(f"{path}: no such file; {how_to_make(path)}") from None
     except OSError as error:
         raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from lineup.errors import LineupError
 
+FILES = ("params.yaml", "dvc.yaml")
+
 
 @dataclass(frozen=True)
 class Project:
@@ -85,9 +87,22 @@ def find_project(start: Path | None = None) -> Project:
         If neither the folder nor a parent of it has both ``params.yaml`` and ``dvc.yaml``.
     """
     start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+    folders = (start, *start.parents)
+    for folder in folders:
+        if all((folder / name).is_file() for name in FILES):
             return Project(folder)
+    for folder in folders:
+        if any((folder / name).is_file() for name in FILES):
+            raise LineupError(_incomplete(folder))
     raise LineupError(
         f"{start}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
     )
+
+
+def _incomplete(folder: Path) -> str:
+    """Return the error of a folder that has one of the files of a project, but not the other."""
+    from lineup.pipeline import how_to_restore
+
+    (missing,) = [name for name in FILES if not (folder / name).is_file()]
+    (there,) = [name for name in FILES if name != missing]
+    return f"{folder}: no {missing} beside {there}; {how_to_restore(folder, missing)}"

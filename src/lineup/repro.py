@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lineup.errors import LineupError
+from lineup.pipeline import read_pipeline
 from lineup.schema import read_json
 
 END_SECONDS = 30.0
@@ -174,21 +175,14 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     Raises
     ------
     LineupError
-        If DVC cannot say: no DVC repository, ``dvc.yaml`` or ``params.yaml`` not as they should be, or the repository
-        locked by another DVC process.
+        If DVC cannot say it; see `lineup.pipeline.read_pipeline`.
     """
     import networkx
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
 
-    try:
-        with Repo(str(root)) as repo:
-            graph = repo.index.graph
-            changed = set(repo.status())
-    except DvcException as error:
-        raise LineupError(f"{root}: {' '.join(str(error).split())}; dvc status may say more") from error
+    pipeline = read_pipeline(root)
+    graph = pipeline.graph
     order = list(networkx.dfs_postorder_nodes(graph))
-    wanted = {stage for stage in order if stage.addressing in changed}
+    wanted = {stage for stage in order if stage.addressing in pipeline.changed}
     for stage in order:  # an edge leads from a stage to one it depends on, which stands before it
         if any(needed in wanted and needed.name != SAME for needed in graph.successors(stage)):
             wanted.add(stage)

@@ -34,6 +34,7 @@ from lineup.errors import LineupError, shortened
 from lineup.evaluation.metrics import check_probabilities
 from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
+from lineup.pipeline import how_to_make
 from lineup.records.machine import Machine, peak_memory_bytes, this_machine
 from lineup.schema import checked, read_checked, read_json
 from lineup.tables import read_table, write_table
@@ -392,7 +393,7 @@ def read_record(folder: Path) -> Record:
         If a file is missing, too large, or not of this format; the line names the file.
     """
     if not (folder / HEADER).is_file():
-        raise LineupError(f"{folder}: no record here; train the model or build the committee first (dvc repro)")
+        raise LineupError(f"{folder}: no record here; {how_to_make(folder / HEADER)}")
     header = _read_header(folder / HEADER)
     metrics = read_checked(folder / METRICS, dict[str, FiniteFloat])
     runtime = read_checked(folder / RUNTIME, Runtime)

@@ -21,6 +21,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
 from lineup.files import open_regular
+from lineup.pipeline import how_to_make
 from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.report.claims import published_accuracy
@@ -139,7 +140,8 @@ def _check_whole(records: Iterable[Record]) -> None:
         model = [f"{files.MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [files.MODEL]
         absent = [name for name in (*FILES, *model) if not (record.folder / name).exists()]
         if absent:
-            raise LineupError(f"{record.folder}: no {' and no '.join(absent)} here; make the record anew (dvc repro)")
+            advice = how_to_make(record.folder / absent[0])
+            raise LineupError(f"{record.folder}: no {' and no '.join(absent)} here; {advice}")
         for path in (record.folder / name for name in FILES):
             try:
                 open_regular(path).close()
