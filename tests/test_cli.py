@@ -129,11 +129,16 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
     (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 23 in the section committees"),
+    (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 81"),
+    (["train", "committee@report_a"], "unknown model 'committee@report_a'; "),
+    (["train", "train@../x"], "unknown model '../x'; "),
+    (["committee", "committee@vgg"], "unknown committee 'vgg'; "),
+    (["committee", "committee@report_a"], "report_a.json: no such file; run lineup select first"),
     (["committee", "report_a"], "shallow_nn: no record here; make it again (dvc repro)"),
     (["committee", "report_a", "--record", "x"], "report_a.json: no such file; run lineup select first"),
     (["select"], "shallow_nn: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),
-    (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2"),
+    (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2, shallow_nn_seed3 and 101 more; run dvc repro"),
     (["reproduce"], "no record yet of shallow_nn, shallow_nn_seed2"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
     (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
@@ -169,6 +174,21 @@ def test_mistake_is_one_line(run: Callable[..., str], project: Path, arguments: 
     before = files_in(project)
     assert said in run(*arguments)
     assert files_in(project) == before
+
+
+def test_check_says_what_there_is_and_writes_the_same_file_each_time(project: Path) -> None:
+    output = project / "data" / "checked"
+    for _ in range(2):
+        done = lineup(project, "check", "--output", str(output))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "params.yaml: 81 models, 23 committees, data fashion_mnist\n"
+        assert output.read_text() == "lineup check found no mistake in params.yaml\n"
+    (project / "params.yaml").write_text("models: [")
+    output.unlink()
+    assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(
+        lineup(project, "check", "--output", "x")
+    )
+    assert not (project / "x").exists()
 
 
 def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lineup.doctor import _store
+from lineup import doctor
+from lineup.doctor import Finding, _store
 from lineup.paths import Project
 
 
@@ -36,3 +37,16 @@ def test_no_credentials_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not finding.fine
     assert finding.found.startswith(f"MLflow store http://{address}: ")
     assert "secret" not in finding.found
+
+
+def test_brackets_in_what_is_found_are_printed_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    for name in ("_python", "_packages", "_devices", "_dvc", "_parameters", "_data", "_store"):
+        monkeypatch.setattr(doctor, name, lambda _: Finding("[/name]", False, "[/found]", "[/remedy]"))
+    assert not doctor.examine()
+    printed = capsys.readouterr().out
+    assert printed.count("[/found]") == printed.count("[/remedy]") == 7

@@ -386,7 +386,8 @@ def _all_records(project: Project, params: Params) -> list[Record]:
     """Return the pipeline's records; a LineupError names those that are missing."""
     records, missing = _records(project, params)
     if missing:
-        raise LineupError(f"no record yet of {', '.join(missing)}; run dvc repro, or lineup train and lineup committee")
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise LineupError(f"no record yet of {', '.join(missing[:3])}{more}; run dvc repro")
     return records
 
 

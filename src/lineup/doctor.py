@@ -25,6 +25,7 @@ class Finding:
 def examine() -> bool:
     """Examine everything, print a table, and return whether all is fine."""
     from rich.console import Console
+    from rich.markup import escape  # what is found may hold brackets
     from rich.table import Table
 
     project = find_project()
@@ -35,9 +36,9 @@ def examine() -> bool:
         finding = check(project)
         findings.append(finding)
         mark = "[green]ok[/green]" if finding.fine else "[red]not ok[/red]"
-        table.add_row(mark, finding.name, finding.found)
+        table.add_row(mark, escape(finding.name), escape(finding.found))
         if not finding.fine:
-            table.add_row("", "", f"→ {finding.remedy}")
+            table.add_row("", "", f"→ {escape(finding.remedy)}")
     Console().print(table)
     return all(finding.fine for finding in findings)
 

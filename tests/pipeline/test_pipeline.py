@@ -163,7 +163,7 @@ def test_a_missing_record_is_named(copy: Checkout) -> None:
     shutil.rmtree(copy.demo / "runs" / "models" / "basic_cnn")
     done = copy.run("lineup", "evaluate")
     assert done.returncode == 1
-    assert done.stderr == "error: no record yet of basic_cnn; run dvc repro, or lineup train and lineup committee\n"
+    assert done.stderr == "error: no record yet of basic_cnn; run dvc repro\n"
 
 
 def test_metrics_are_flat_numbers(finished: Checkout) -> None:
