@@ -32,6 +32,7 @@ import yaml
 from lineup.demo import PARAMS
 from lineup.paths import Project, find_project
 from lineup.records.record import RUNTIME
+from lineup.schema import read_yaml
 
 MODELS = ("shallow_nn", "basic_cnn", "deeper_cnn", "frozen_encoder")
 COMMITTEE = "report_a"
@@ -51,7 +52,7 @@ def clone(root: Path, folder: Path, *, demo: bool) -> Project:
     records = [f":!runs/models/{name}" for name in MODELS]
     results = ("dvc.lock", "runs", "reports", *records)
     subprocess.run(["git", "rm", "-r", "--quiet", "--ignore-unmatch", "--", *results], cwd=folder, check=True)
-    params = yaml.safe_load((folder / (PARAMS if demo else "params.yaml")).read_text(encoding="utf-8"))
+    params = read_yaml(folder / (PARAMS if demo else "params.yaml"))
     params["models"] = {name: params["models"][name] for name in MODELS}
     params["committees"] = {COMMITTEE: params["committees"][COMMITTEE]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")

@@ -130,6 +130,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
     (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 23 in the section committees"),
     (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 81"),
+    (["train", "../dvc.yaml:train@vgg"], "unknown model 'vgg'; expected one of the 81"),  # from a subfolder
     (["train", "committee@report_a"], "unknown model 'committee@report_a'; "),
     (["train", "train@../x"], "unknown model '../x'; "),
     (["committee", "committee@vgg"], "unknown committee 'vgg'; "),

@@ -403,6 +403,14 @@ def test_many_names_are_counted_and_the_nearest_three_given() -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize("key", ["{}", "models.{}", "models.small.{}", "committees.both.{}"])
+def test_long_names_are_cut(tmp_path: Path, key: str) -> None:
+    for value in (1, {}, "y" * 9_000, {"z" * 9_000: 1}, RECIPE):
+        with pytest.raises(LineupError) as caught:
+            load(tmp_path, changed(key.format("x" * 9_000), value))
+        assert len(str(caught.value)) < 700
+
+
 def test_unknown_names_list_the_known_ones(params: Params) -> None:
     with pytest.raises(LineupError, match=r"unknown model 'vgg'; expected one of coded, dropped, small$"):
         params.recipe("vgg")

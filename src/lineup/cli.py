@@ -339,8 +339,11 @@ def _project() -> tuple[Project, Params]:
 
 
 def _of_stage(group: str, name: str, folder: Path, record: Path | None) -> tuple[str, Path | None]:
-    """Return the name of a model or committee and where its record goes, from that name or from that of its stage."""
-    before, at, after = name.partition("@")
+    """Return the name of a model or committee and where its record goes, from that name or from that of its stage.
+
+    Called from a subfolder, DVC puts the path of ``dvc.yaml`` before a stage: ``../dvc.yaml:train@basic_cnn``.
+    """
+    before, at, after = name.rpartition(":")[2].partition("@")
     if at and before == group:
         return after, record or folder / after
     return name, record

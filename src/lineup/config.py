@@ -158,7 +158,9 @@ class Recipe:
         entry = known[self.architecture]
         for option in self.options:
             if option not in entry.options:
-                raise ValueError(f"options.{option}: unknown option; {expected_one_of(option, entry.options)}")
+                raise ValueError(
+                    f"options.{shortened(option, SHOWN)}: unknown option; {expected_one_of(option, entry.options)}"
+                )
         return self
 
 
@@ -459,11 +461,11 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
         location = location[:-1]
     elif location[-3:-2] == ("options",) and location[-1] in ("int", "float", "str", "bool"):
         location, wanted = location[:-1], "a number, a text, true or false"
-    key = ".".join(map(str, _without_tag(location)))
+    parts = [shortened(part, SHOWN) for part in _without_tag(location)]
+    key = ".".join(parts)
     match problem["type"]:
         case "unexpected_keyword_argument":
-            section, _, name = key.rpartition(".")
-            where = f" in {section}" if section else ""
+            name, where = parts[-1], f" in {'.'.join(parts[:-1])}" if parts[1:] else ""
             return f"unknown key {name!r}{where}; {expected_one_of(name, _accepted(kind, location[:-1]))}"
         case "missing":
             return f"{key} is missing; this section has {', '.join(_accepted(kind, location[:-1]))}"

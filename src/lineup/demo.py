@@ -105,17 +105,17 @@ def next_steps(project: Project, data: str) -> list[str]:
     from lineup.tracking.store import experiment_name, shown_uri
 
     uri = _environment(project)["MLFLOW_TRACKING_URI"]
-    given = bool(os.environ.get("MLFLOW_TRACKING_URI"))
-    # Without credentials: whoever set them has to put them back.
-    store = f"MLFLOW_TRACKING_URI={shlex.quote(shown_uri(uri))}"
+    shown = shown_uri(uri)
+    # What may hold a password is not printed: the variable still has it.
+    store = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} " if shown == uri else ""
     serve = f"mlflow models serve -m models:/{experiment_name(data)}@champion --env-manager local --port 5001"
     if uri.startswith(("http:", "https:")):
-        runs = f"{shown_uri(uri)} in a browser"
+        runs = f"{shown} in a browser"
     else:
-        runs = f"{store} make ui" if given else "make ui"
+        runs = f"{store}make ui" if os.environ.get("MLFLOW_TRACKING_URI") else "make ui"
     return [
         f"See every run with its curves: {runs}",
-        f"Serve the champion, with {Path(sys.executable).parent} on the PATH: {store} {serve}",
+        f"Serve the champion, with {Path(sys.executable).parent} on the PATH: {store}{serve}",
     ]
 
 

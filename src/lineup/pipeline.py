@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lineup.errors import LineupError, shortened
+from lineup.paths import FILES
 from lineup.schema import read_yaml
 
 PIPELINE = "dvc.yaml"
@@ -58,13 +59,12 @@ def read_pipeline(root: Path) -> Pipeline:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    for name in ("params.yaml", PIPELINE):
+    for name in FILES:
         try:
             read_yaml(root / name)
         except LineupError as error:
-            raise PipelineError(
-                str(error), f"correct that line, or take the last one: {how_to_restore(root, name)}"
-            ) from error
+            remedy = f"correct it, or take the committed one: {how_to_restore(root, name)}"
+            raise PipelineError(str(error), remedy) from error
     try:
         with Repo(str(root)) as repo:
             return Pipeline(repo.index.graph, repo.status())

@@ -31,7 +31,7 @@ END_SECONDS = 30.0
 # What DVC prints around the lines of a stage.
 NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
 
-SAME = "check"
+CHECK = "check"
 """The stage whose output is always the same: nothing else has to run because it does."""
 
 
@@ -184,7 +184,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     order = list(networkx.dfs_postorder_nodes(graph))
     wanted = {stage for stage in order if stage.addressing in pipeline.changed}
     for stage in order:  # an edge leads from a stage to one it depends on, which stands before it
-        if any(needed in wanted and needed.name != SAME for needed in graph.successors(stage)):
+        if any(needed in wanted and needed.name != CHECK for needed in graph.successors(stage)):
             wanted.add(stage)
     # By name: an address is relative to the working directory.
     return {
