@@ -217,7 +217,7 @@ SERVE = "mlflow models serve -m models:/lineup-synthetic@champion --env-manager 
     ("given", "see", "store"),
     [
         (None, "make ui", "MLFLOW_TRACKING_URI=sqlite:///{root}/mlflow.db "),
-        ("sqlite:////tmp/a&b.db", "MLFLOW_TRACKING_URI='sqlite:////tmp/a&b.db' make ui", None),
+        ("sqlite:////tmp/runs.db", "MLFLOW_TRACKING_URI=sqlite:////tmp/runs.db make ui", None),
         ("http://127.0.0.1:5123", "http://127.0.0.1:5123 in a browser", "MLFLOW_TRACKING_URI=http://127.0.0.1:5123 "),
         ("http://me:s3cret@127.0.0.1:5123", "http://127.0.0.1:5123 in a browser", ""),
     ],

@@ -102,17 +102,17 @@ def next_steps(project: Project, data: str) -> list[str]:
     data : str
         Name of the demo's dataset.
     """
-    from lineup.tracking.store import experiment_name, shown_uri
+    from lineup.tracking.address import VARIABLE, shown_uri, tracking_uri
+    from lineup.tracking.store import experiment_name
 
-    uri = _environment(project)["MLFLOW_TRACKING_URI"]
-    shown = shown_uri(uri)
-    # What may hold a password is not printed: the variable still has it.
-    store = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} " if shown == uri else ""
+    given, shown = os.environ.get(VARIABLE, ""), shown_uri(tracking_uri(project.root))
+    # An address with a password is not printed: the variable still has it.
+    store = "" if shown_uri(given) != given else f"{VARIABLE}={shlex.quote(shown)} "
     serve = f"mlflow models serve -m models:/{experiment_name(data)}@champion --env-manager local --port 5001"
-    if uri.startswith(("http:", "https:")):
+    if shown.startswith(("http:", "https:")):
         runs = f"{shown} in a browser"
     else:
-        runs = f"{store}make ui" if os.environ.get("MLFLOW_TRACKING_URI") else "make ui"
+        runs = f"{store}make ui" if given else "make ui"
     return [
         f"See every run with its curves: {runs}",
         f"Serve the champion, with {Path(sys.executable).parent} on the PATH: {store}{serve}",

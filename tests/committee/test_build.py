@@ -189,7 +189,7 @@ def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
 def test_missing_answers_of_a_member_are_named(tmp_path: Path) -> None:
     selected = select("trio", TRIO, {}, tmp_path / "models")
     (tmp_path / "models" / "middle" / PREDICTIONS).unlink()
-    with pytest.raises(LineupError, match=r"middle.predictions\.npz: no such file; make it anew \(dvc repro\)"):
+    with pytest.raises(LineupError, match=r"middle.predictions\.npz: no such file; make it again"):
         build(tmp_path, selected)
     assert not (tmp_path / "trio").exists()
 

@@ -141,7 +141,7 @@ def test_best_of_models_that_were_trained_on_each_others_hold_out_is_refused(tmp
 def test_a_member_without_a_record_is_named_and_nothing_is_replaced(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
     select_all({"pair": committee("one", "two")}, {}, models, target)
-    with pytest.raises(LineupError, match=r"models.four: no record here; train the model"):
+    with pytest.raises(LineupError, match=r"models.four: no record here; make it again"):
         select_all({"pair": committee("one", "four")}, {}, models, target)
     assert [path.name for path in target.parent.iterdir() if "selection" in path.name] == ["selection"]
     assert [member.name for member in read_selection(target / "pair.json")] == ["one", "two"]
@@ -152,7 +152,7 @@ def test_a_member_without_predictions_says_what_to_do(models: Path, members: lis
     """As in a fresh clone: git holds the record's text files alone."""
     (models / "two" / PREDICTIONS).unlink()
     line_up = dict.fromkeys(("one", "two", "three"), LINE_UP["cnn_a"])
-    said = r"two.predictions\.npz: no such file; make it anew \(dvc repro\), or fetch it \(dvc pull\)"
+    said = r"two.predictions\.npz: no such file; make it again"
     with pytest.raises(LineupError, match=said):
         select("few", Committee(members=members, rule="average"), line_up, models)
 

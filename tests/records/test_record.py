@@ -206,7 +206,7 @@ def test_digest_changes_with_every_file(record: Record) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_digest_of_a_record_that_lacks_a_file_names_it(record: Record, name: str) -> None:
     (record.folder / name).unlink()
-    with pytest.raises(LineupError, match=rf"small.{name}: no such file; make it anew \(dvc repro\), or fetch it"):
+    with pytest.raises(LineupError, match=rf"small.{name}: no such file; make it again"):
         record.digest()
 
 
@@ -230,7 +230,7 @@ def replaced(text: str, by: str) -> Callable[[Path], None]:
 
 # File, what is done to it, and what the error says beside the file's name.
 HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
-    (HEADER, Path.unlink, "no record here; train the model or build the committee first"),
+    (HEADER, Path.unlink, "no record here; make it again"),
     *((name, Path.unlink, "no such file") for name in (HISTORY, METRICS, RUNTIME)),
     *((name, oversized, f"at most {TEXT_LIMIT:,}") for name in (HEADER, HISTORY, METRICS, RUNTIME)),
     *((name, lambda path: path.write_bytes(b"\xff\xfe"), "not a UTF-8 text") for name in (HEADER, HISTORY, METRICS)),

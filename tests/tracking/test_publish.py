@@ -209,7 +209,7 @@ def test_record_without_a_file_is_named(published: Published, root: Path, tmp_pa
         shutil.rmtree(record.folder / name)
     else:
         (record.folder / name).unlink()
-    with pytest.raises(LineupError, match=rf"one: no {name} here; make the record anew \(dvc repro\)"):
+    with pytest.raises(LineupError, match=rf"one: no {name} here; make it again"):
         publish(root, [published.records["two"], record], tell=lambda line: None)
     assert runs_of(root, published.records["two"]) == []
 
@@ -217,7 +217,7 @@ def test_record_without_a_file_is_named(published: Published, root: Path, tmp_pa
 def test_record_that_cannot_be_read_is_named(published: Published, root: Path, tmp_path: Path) -> None:
     one, pair = (copy_of(published.records[name], tmp_path) for name in ("one", "pair"))
     (pair.folder / MODEL / COMMITTEE).unlink()
-    with pytest.raises(LineupError, match=rf"pair: no {MODEL}/{COMMITTEE} here; make the record anew"):
+    with pytest.raises(LineupError, match=rf"pair: no {MODEL}/{COMMITTEE} here; make it again"):
         publish(root, [pair], tell=lambda line: None)
     (one.folder / CONFUSION).unlink()
     (one.folder / CONFUSION).mkdir()
