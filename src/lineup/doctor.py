@@ -122,6 +122,7 @@ def _data(project: Project) -> Finding:
 
 def _store(project: Project) -> Finding:
     from lineup.tracking.address import StoreError, shown_uri, store_file, tracking_uri
+    from lineup.tracking.artifacts import describe_loss
     from lineup.tracking.store import count_runs, has_database
 
     try:
@@ -129,7 +130,10 @@ def _store(project: Project) -> Finding:
         database = store_file(uri)
         if database is not None and not has_database(database):
             return Finding("MLflow store", True, f"{shown_uri(uri)}, not made yet: the first training makes it")
-        return Finding("MLflow store", True, f"{shown_uri(uri)}, {count_runs(project.root)}")
+        found = f"{shown_uri(uri)}, {count_runs(project.root)}"
+        if loss := describe_loss(project.root):
+            return Finding("MLflow store", False, f"{found}; {loss}", "lineup publish")
+        return Finding("MLflow store", True, found)
     except StoreError as error:
         return Finding("MLflow store", False, error.found, error.remedy)
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 @contextmanager
 def store_in(folder: Path, template: Path | None = None) -> Iterator[Path]:
     """Let the store in a folder be the one that lineup uses; with a template it is first copied there."""
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()  # by run: a copy of a store has the same runs in another folder
     folder.mkdir(parents=True, exist_ok=True)
     if template is not None:
         shutil.copy(template, folder / "mlflow.db")
@@ -57,6 +60,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pu
 
 @pytest.fixture
 def copied(published: Published, tmp_path: Path) -> Iterator[Path]:
-    """A project folder with a copy of the store in which everything is published."""
+    """A project folder with a copy of the store in which everything is published, and of its artifacts."""
+    shutil.copytree(published.root / "mlartifacts", tmp_path / "copied" / "mlartifacts")
     with store_in(tmp_path / "copied", published.store) as folder:
         yield folder

@@ -110,6 +110,7 @@ def test_artifacts(published: Published, tmp_path: Path) -> None:
     small = ["confusion_matrix.csv", "history.csv", "metrics.json", "predictions.npz", "record.json", "runtime.json"]
     figures = ["confusion_matrix", "cutoff", "reliability", "roc", "selective_accuracy", "training_curves"]
     assert files_of(client, run_id) == [
+        "artifacts.json",
         "classification_report.txt",
         *(f"figures/{name}.png" for name in figures),
         *(f"record/{name}" for name in small),

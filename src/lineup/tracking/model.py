@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from lineup.committee.model import COMMITTEE
 from lineup.files import file_sha256
 from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
+from lineup.tracking.links import copy_files
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -38,13 +40,17 @@ def absent_members(record: Record, models: Models) -> list[str]:
     return [member.name for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
-def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> None:
+def log_model(
+    root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
+) -> None:
     """Log a record's model into its run as code (`lineup.serving`) beside its files, so that nothing is pickled.
 
     A committee of which a member is no longer what was combined gets none: another model must not answer in its place.
 
     Parameters
     ----------
+    root : Path
+        Project folder.
     run_id : str
         The run.
     record : Record
@@ -52,7 +58,9 @@ def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> N
     models : Models
         Where the members' models are.
     temporary : Path
-        An empty folder, for what a committee answers with.
+        An empty folder, for a copy of the files that the model needs.
+    model_id : str, optional
+        A model that the run has logged already, whose files are written again. Default: a new one.
 
     Notes
     -----
@@ -66,8 +74,11 @@ def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> N
 
     from lineup.serving import MAX_IMAGES, SHAPES
 
-    folder = _with_members(record, models, temporary) if record.header.members else record.folder / MODEL
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+    folder = _copy_model(root, record, models, temporary / "model")
+    header = Path(shutil.copy(record.folder / HEADER, temporary))
+    # MLflow connects the run that is active with the model, which it can do only once.
+    run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()
+    with run, warnings.catch_warnings():
         # MLflow wants an input example to make a signature of.
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.log_model(
@@ -76,19 +87,22 @@ def log_model(run_id: str, record: Record, models: Models, temporary: Path) -> N
             # As quoted addresses: MLflow would read # and ? of a path as such parts of an address.
             artifacts={
                 "model": folder.absolute().as_uri(),
-                "record": (record.folder / HEADER).absolute().as_uri(),
+                "record": header.absolute().as_uri(),
             },
             code_paths=[str(PACKAGE)],
             metadata={"images": f"whole numbers from 0 to 255 of shape {SHAPES}; at most {MAX_IMAGES:,} per request"},
             signature=_signature(record.header.data.classes),
             pip_requirements=_requirements(folder),
+            model_id=model_id,
         )
 
 
-def _with_members(record: Record, models: Models, folder: Path) -> Path:
-    """Fill a folder with what a committee answers with, and return it."""
+def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Path:
+    """Copy the files that a model or a committee needs to predict into a new folder, and return it."""
+    if not record.header.members:
+        return copy_files(root, record.folder / MODEL, folder)
     for member in record.header.members:
-        shutil.copytree(models[member.key, member.predictions_sha256], folder / "members" / member.name)
+        copy_files(root, models[member.key, member.predictions_sha256], folder / "members" / member.name)
     shutil.copy(record.folder / MODEL / COMMITTEE, folder)
     return folder
 

@@ -1,8 +1,8 @@
 """Bring MLflow into line with the records: every record has exactly one finished run, with everything in it.
 
 The store may be empty, half filled by live runs, or up to date; afterwards it is the same. A run is found by the key of
-its record. A live run of the same training is completed, one that is finished with the same digest is left alone,
-anything else under that key is replaced.
+its record. A live run of the same training is completed, one that is finished with the same digest is left alone unless
+artifacts of it are lost, anything else under that key is replaced.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.report.claims import published_accuracy
 from lineup.tracking.address import shown_uri, tracking_uri
+from lineup.tracking.artifacts import lacks_artifacts, local_folders, logged_model, note_artifacts
 from lineup.tracking.errors import store_errors
 from lineup.tracking.groups import publish_groups
+from lineup.tracking.links import check_links, copy_files
+from lineup.tracking.lock import publish_lock
 from lineup.tracking.model import Models, absent_members, identity, log_model
 from lineup.tracking.registry import register_champion
 from lineup.tracking.runs import (
@@ -87,36 +90,53 @@ def publish(
     LineupError
         If a record lacks a file, or the store cannot be reached or refuses something.
     """
+    records = list(records)
+    counts = {"new": 0, "completed": 0, "unchanged": len(records)}
+
+    def nothing_to_do() -> bool:
+        return run_id is None and is_published(root, records, champion)
+
+    _check_whole(records)
+    if not nothing_to_do():
+        for record in records:
+            check_links(root, record.folder)
+        check_models(records)
+        with store_errors(root), publish_lock(root, tell):
+            if not nothing_to_do():  # another process may have published all of it meanwhile
+                counts = _publish_all(root, records, champion, run_id, tell)
+    tell(_summary(root, counts))
+
+
+def _publish_all(
+    root: Path, records: list[Record], champion: Champion | None, run_id: str | None, tell: Callable[[str], None]
+) -> dict[str, int]:
+    """Publish records and champion, and return how many runs are ``new``, ``completed`` and ``unchanged``."""
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     run_ids: dict[str, str] = {}
     models: Models = {}
-    looked_at: set[str] = set()
-    records = list(records)
-    _check_whole(records)
-    if run_id is None and is_published(root, records, champion):
-        tell(_summary(root, counts | {"unchanged": len(records)}))
-        return
-    check_models(records)
-    with store_errors(root):
-        for record in records:
-            client, experiment = open_store(root, record.header.data.name)
-            if experiment not in looked_at:
-                end_dead_runs(client, experiment)
-                looked_at.add(experiment)
-            given = run_id if record is records[-1] else None
-            run, outcome = _publish_record(client, experiment, record, models, given)
-            _link_members(client, run, record, run_ids)
-            run_ids[record.header.key] = run.info.run_id
-            models[identity(record)] = record.folder / files.MODEL
-            counts[outcome] += 1
-            if outcome != "unchanged":
-                tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
-        if records:
-            publish_groups(client, records, run_ids)
-        if records and champion is not None:
+    folders: list[Path] = []
+    stores: dict[str, tuple[MlflowClient, str]] = {}
+    for record in records:
+        data = record.header.data.name
+        if data not in stores:
+            stores[data] = open_store(root, data)
+            end_dead_runs(*stores[data])
+        client, experiment = stores[data]
+        given = run_id if record is records[-1] else None
+        run, outcome = _publish_record(root, client, experiment, record, models, given)
+        _link_members(client, run, record, run_ids)
+        run_ids[record.header.key] = run.info.run_id
+        models[identity(record)] = record.folder / files.MODEL
+        folders += local_folders(client, run)
+        counts[outcome] += 1
+        if outcome != "unchanged":
+            tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
+    if records:
+        publish_groups(client, records, run_ids)
+        if champion is not None:
             register_champion(client, champion, tell=tell)
-    note_published(root, records, champion)
-    tell(_summary(root, counts))
+    note_published(root, records, champion, folders)
+    return counts
 
 
 def _summary(root: Path, counts: Mapping[str, int]) -> str:
@@ -126,9 +146,10 @@ def _summary(root: Path, counts: Mapping[str, int]) -> str:
 
 def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
     """Put the pages of an evaluation into a run that exists already, as its artifacts."""
-    with store_errors(root):
+    with store_errors(root), tempfile.TemporaryDirectory() as temporary:
+        pages = copy_files(root, folder, Path(temporary, "pages"))
         client, _ = open_store(root, data)
-        client.log_artifacts(run_id, str(folder), artifact_path="evaluation")
+        client.log_artifacts(run_id, str(pages), artifact_path="evaluation")
 
 
 def _check_whole(records: Iterable[Record]) -> None:
@@ -157,7 +178,7 @@ def _without(record: Record, models: Models) -> str:
 
 
 def _publish_record(
-    client: MlflowClient, experiment: str, record: Record, models: Models, run_id: str | None
+    root: Path, client: MlflowClient, experiment: str, record: Record, models: Models, run_id: str | None
 ) -> tuple[Run, str]:
     """Return the run of a record and whether it was ``new``, ``completed`` or ``unchanged``."""
     digest = record.digest()
@@ -174,20 +195,24 @@ def _publish_record(
         if keep is None or run.info.run_id != keep.info.run_id:
             client.delete_run(run.info.run_id)
     if keep is not None and finished:
-        return keep, "unchanged"
+        if not lacks_artifacts(client, keep):
+            return keep, "unchanged"
+        _log_artifacts(root, client, keep, record, models)
+        return keep, "completed"
     if keep is None:
         tags = {KEY: record.header.key, PROCESS: process_tag(os.getpid())}
         started = record.runtime.started
         keep = client.create_run(experiment, start_time=started, run_name=record.header.name, tags=tags)
-    _complete(client, keep.info.run_id, record, models)
+    _complete(client, keep.info.run_id, record)
+    _log_artifacts(root, client, keep, record, models)
     client.set_terminated(keep.info.run_id, "FINISHED", record.runtime.ended)
     client.set_tag(keep.info.run_id, DIGEST, digest)
     client.delete_tag(keep.info.run_id, PUBLISHING)
     return client.get_run(keep.info.run_id), "completed" if live else "new"
 
 
-def _complete(client: MlflowClient, run_id: str, record: Record, models: Models) -> None:
-    """Write everything that a record holds into its run."""
+def _complete(client: MlflowClient, run_id: str, record: Record) -> None:
+    """Write everything that a record holds into its run, except for the artifacts."""
     from mlflow.entities import Metric, RunTag
 
     client.set_tag(run_id, PUBLISHING, "true")
@@ -197,11 +222,17 @@ def _complete(client: MlflowClient, run_id: str, record: Record, models: Models)
     ended = record.runtime.ended
     log_metrics(client, run_id, (Metric(name, value, ended, 0) for name, value in _final_metrics(record).items()))
     _log_dataset(client, run_id, record)
+
+
+def _log_artifacts(root: Path, client: MlflowClient, run: Run, record: Record, models: Models) -> None:
+    """Write all artifacts of a record into its run, its model among them; a list of them last."""
+    run_id, logged = run.info.run_id, logged_model(client, run)
     with tempfile.TemporaryDirectory() as temporary:
         _write_artifacts(record, Path(temporary))
         client.log_artifacts(run_id, temporary)
     with tempfile.TemporaryDirectory() as temporary:
-        log_model(run_id, record, models, Path(temporary))
+        log_model(root, run_id, record, models, Path(temporary), model_id=logged.model_id if logged else None)
+    note_artifacts(client, run_id)
 
 
 def _tags(record: Record) -> dict[str, str]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from lineup.champion import Champion
 from lineup.errors import LineupError
+from lineup.tracking.artifacts import logged_model
 from lineup.tracking.runs import KEY, find_runs
 from lineup.tracking.store import experiment_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
@@ -34,10 +35,11 @@ def register_champion(client: MlflowClient, champion: Champion, *, tell: Callabl
         If the champion has no run, or its run no model.
     """
     run = next(iter(find_runs(client, KEY, champion.key)), None)
-    if run is None or not run.outputs or not run.outputs.model_outputs:
+    model = logged_model(client, run) if run else None
+    if run is None or model is None:
         raise LineupError(f"champion {champion.name}: no run with a model in MLflow; make its record anew (dvc repro)")
     name = experiment_name(run.data.tags["data"])
-    version = _version_of(client, name, run) or _register(client, name, run, run.outputs.model_outputs[-1].model_id)
+    version = _version_of(client, name, model) or _register(client, name, run, model)
     former = _alias(client, name, CHAMPION)
     if former == version:
         return
@@ -49,23 +51,22 @@ def register_champion(client: MlflowClient, champion: Champion, *, tell: Callabl
     tell(f"champion: {champion.name}, version {version} of the registered model {name}")
 
 
-def _version_of(client: MlflowClient, name: str, run: Run) -> str | None:
+def _version_of(client: MlflowClient, name: str, model: LoggedModel) -> str | None:
     """Return the version that holds a run's model, if it is registered."""
-    found = client.search_model_versions(f"name = '{name}' and run_id = '{run.info.run_id}'")
-    return str(found[0].version) if found else None
+    found = client.search_model_versions(f"name = '{name}' and run_id = '{model.source_run_id}'")
+    return next((str(version.version) for version in found if version.source == model.artifact_location), None)
 
 
-def _register(client: MlflowClient, name: str, run: Run, model_id: str) -> str:
+def _register(client: MlflowClient, name: str, run: Run, model: LoggedModel) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
         client.get_registered_model(name)
     except MlflowException:
         client.create_registered_model(name, description="Champions of lineup, chosen by validation images alone.")
-    model = client.get_logged_model(model_id)
     description = f"{run.info.run_name}: raw uint8 images to class probabilities"
     version = client.create_model_version(
-        name, model.artifact_location, run.info.run_id, description=description, model_id=model_id
+        name, model.artifact_location, run.info.run_id, description=description, model_id=model.model_id
     )
     return str(version.version)
 

@@ -49,6 +49,8 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
     import mlflow
     from filelock import FileLock
 
+    from lineup.tracking.locations import update_locations
+
     with store_errors(root):
         mlflow.set_tracking_uri(uri)
         name = experiment_name(data)
@@ -58,6 +60,8 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
             if database:
                 _make_database(database)
             client = _connect(uri)
+            if database:
+                update_locations(client, database)
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 # A server knows its own places.

@@ -1,0 +1,141 @@
+"""The artifacts that publishing left: a list of them in each run, by which it is seen later that some are lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lineup.errors import LineupError
+from lineup.schema import read_checked
+from lineup.tracking.address import prepare_environment, store_file
+from lineup.tracking.errors import store_errors
+from lineup.tracking.groups import GROUP
+from lineup.tracking.locations import former_folders, local_folder
+from lineup.tracking.runs import DIGEST
+from lineup.tracking.store import EXPERIMENT_PREFIX
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import FileInfo, LoggedModel, Run
+
+LISTING = "artifacts.json"
+"""The artifact of a run that lists its artifacts and the files of its model, with their sizes in bytes."""
+
+LEFT_BY_LOADING = ("__pycache__", "registered_model_meta")
+"""What loading a model adds to its folder."""
+
+Listing = dict[str, dict[str, int | None]]
+
+
+def files_in(folder: Path) -> dict[str, int | None]:
+    """Return the size of each file in a folder and its subfolders; nothing of a folder that does not exist.
+
+    Without what loading a model adds.
+    """
+    found: dict[str, int | None] = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in LEFT_BY_LOADING]
+        inside = Path(place).relative_to(folder)
+        for name in names:
+            with suppress(OSError):  # removed meanwhile, or a link to nothing
+                if name not in LEFT_BY_LOADING:
+                    found[(inside / name).as_posix()] = Path(place, name).stat().st_size
+    return found
+
+
+def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
+    """Return the model that a run logged last, unless it has been deleted."""
+    from mlflow.exceptions import MlflowException
+
+    for output in reversed(run.outputs.model_outputs if run.outputs else []):
+        with suppress(MlflowException):
+            return client.get_logged_model(output.model_id)
+    return None
+
+
+def local_folders(client: MlflowClient, run: Run) -> list[Path]:
+    """Return the folders on this machine that hold the artifacts and the model of a run."""
+    model = logged_model(client, run)
+    locations = [run.info.artifact_uri, *([model.artifact_location] if model else [])]
+    return [folder for location in locations if (folder := local_folder(location))]
+
+
+def list_artifacts(client: MlflowClient, run: Run) -> Listing:
+    """Return the artifacts and the files of the model that a run has now, with their sizes.
+
+    Every file where they are on this machine. Of other storage only what is at the top: each folder there costs a
+    request.
+    """
+    model = logged_model(client, run)
+    folder = local_folder(run.info.artifact_uri)
+    found = files_in(folder) if folder else _sizes(client.list_artifacts(run.info.run_id))
+    if model is None:
+        return {"run": found, "model": {}}
+    folder = local_folder(model.artifact_location)
+    in_model = files_in(folder) if folder else _sizes(client.list_logged_model_artifacts(model.model_id))
+    return {"run": found, "model": in_model}
+
+
+def note_artifacts(client: MlflowClient, run_id: str) -> None:
+    """Write the list of a run's artifacts into the run: the last of them, when all others are there."""
+    listing = list_artifacts(client, client.get_run(run_id))
+    listing["run"].pop(LISTING, None)
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary, LISTING)
+        path.write_text(json.dumps(listing, indent=1) + "\n", encoding="utf-8")
+        client.log_artifact(run_id, str(path))
+
+
+def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
+    """Return whether artifacts of a published run, or files of its model, are gone or have another size."""
+    found = list_artifacts(client, run)
+    if LISTING not in found["run"]:
+        return True
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = local_folder(run.info.artifact_uri)
+        path = folder / LISTING if folder else client.download_artifacts(run.info.run_id, LISTING, temporary)
+        try:
+            listed = read_checked(Path(path), Listing)
+        except LineupError:
+            return True
+    return any(not sizes.items() <= found.get(part, {}).items() for part, sizes in listed.items())
+
+
+def describe_loss(root: Path) -> str:
+    """Return what is wrong with the artifacts of a store that is a file, as a phrase; empty if nothing is.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+
+    Raises
+    ------
+    LineupError
+        If the store cannot be read.
+    """
+    uri = prepare_environment(root)
+    database = store_file(uri)
+    if database is None:
+        return ""  # every look costs requests, and publishing looks itself
+    with store_errors(root):
+        import mlflow
+
+        client = mlflow.MlflowClient(uri)
+        former = former_folders(client, database)
+        if former:
+            return f"it belongs to {', '.join(former)}: its runs have their artifacts there"
+        found = [item.experiment_id for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
+        runs = client.search_runs(found, "attributes.status = 'FINISHED'") if found else []
+        published = [run for run in runs if DIGEST in run.data.tags and GROUP not in run.data.tags]
+        lost = sum(lacks_artifacts(client, run) for run in published)
+    return f"{lost} of {len(published)} published runs lack artifacts" if lost else ""
+
+
+def _sizes(items: Iterable[FileInfo]) -> dict[str, int | None]:
+    return {item.path: item.file_size for item in items}
