@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup import __version__
+from lineup import __version__, signals
 from lineup.errors import LineupError, shortened
 from lineup.paths import Project, find_project
 from lineup.terminal import tolerate_encodings
@@ -44,13 +44,21 @@ Setting = partial(typer.Option, help="Instead of the recipe's own.")
 
 
 def main() -> None:
-    """Run the command; a `LineupError`, or one of the system such as a full disk, is one line and exit status 1."""
+    """Run the command.
+
+    A `LineupError`, or one of the system such as a full disk, is one line and exit status 1; a signal that ends the
+    command is one line, too, and 128 plus its number.
+    """
     tolerate_encodings()
     if "DVC_STAGE" in os.environ:
         # Under `mlflow run -e main` every stage inherits the outer run and would write into it.
         os.environ.pop("MLFLOW_RUN_ID", None)
+    signals.handle_signals()
     try:
         app()
+    except SystemExit as end:
+        # What the framework of the command line makes of every KeyboardInterrupt.
+        sys.exit(signals.report(signals.received[0]) if signals.received and end.code == 130 else end.code)
     except LineupError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
@@ -154,19 +162,20 @@ def train(
     from lineup.training.train import train_model
 
     folder, experiment = _place(project, model, record)
-    live = LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID"))
-    done = train_model(
-        model,
-        recipe,
-        load_dataset(project.dataset),
-        folder,
-        threads=params.training.threads,
-        experiment=experiment,
-        # Each single experiment is a run of its own: none would ever go on from what another one left.
-        backups=project.backups if experiment is None else None,
-        listeners=[Progress(), live],
-    )
-    live.close()
+    dataset = load_dataset(project.dataset)
+    with LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID")) as live:
+        done = train_model(
+            model,
+            recipe,
+            dataset,
+            folder,
+            threads=params.training.threads,
+            experiment=experiment,
+            # Each single experiment is a run of its own: none would ever go on from what another one left.
+            backups=project.backups if experiment is None else None,
+            listeners=[Progress(), live],
+        )
+        live.finish(done)
     _finish(project, done)
 
 

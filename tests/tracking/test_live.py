@@ -16,9 +16,9 @@ from mlflow.entities import Run
 
 from lineup.records.machine import this_machine
 from lineup.tracking.live import LiveRun
-from lineup.tracking.runs import ATTEMPT, KEY, PROCESS, find_runs, process_tag
+from lineup.tracking.runs import ATTEMPT, KEY, PROCESS, SEEN, find_runs, process_tag
 from lineup.tracking.store import open_store
-from tests.make_records import HEADER, HISTORY, STARTED
+from tests.make_records import HEADER, HISTORY, STARTED, make_record, random_predictions
 
 UNTRAINED = dataclasses.replace(HEADER, weights=None)
 
@@ -40,39 +40,75 @@ def wait_for_epochs(root: Path, name: str, count: int) -> Run:
 
 
 def test_each_epoch_arrives_while_training_goes_on(root: Path) -> None:
-    live = LiveRun(root)
-    live.start(UNTRAINED, "attempt-1", STARTED)
-    live.epoch(HISTORY[0])
-    wait_for_epochs(root, "autoencoder/loss", 1)
-    live.epoch(HISTORY[1])
-    run = wait_for_epochs(root, "epoch/loss", 1)
-    assert run.info.status == "RUNNING"
-    assert (run.info.run_name, run.info.start_time) == ("small", STARTED)
-    tags = run.data.tags
-    assert (tags[KEY], tags[ATTEMPT]) == (UNTRAINED.key, "attempt-1")
-    assert tags[PROCESS] == process_tag(os.getpid())
-    assert tags["host"] == this_machine().host
-    assert run.data.params == {"epochs": "2", "learning_rate": "0.001", "scaling": "unit", "pretrain.epochs": "1"}
-    live.epoch(HISTORY[2])
-    live.close()
-    client = client_of(root)
-    points = client.get_metric_history(run.info.run_id, "epoch/val_accuracy")
+    with LiveRun(root) as live:
+        live.start(UNTRAINED, "attempt-1", STARTED)
+        live.epoch(HISTORY[0])
+        wait_for_epochs(root, "autoencoder/loss", 1)
+        live.epoch(HISTORY[1])
+        run = wait_for_epochs(root, "epoch/loss", 1)
+        assert run.info.status == "RUNNING"
+        assert (run.info.run_name, run.info.start_time) == ("small", STARTED)
+        tags = run.data.tags
+        assert (tags[KEY], tags[ATTEMPT]) == (UNTRAINED.key, "attempt-1")
+        assert tags[PROCESS] == process_tag(os.getpid())
+        assert tags["host"] == this_machine().host
+        assert run.data.params == {"epochs": "2", "learning_rate": "0.001", "scaling": "unit", "pretrain.epochs": "1"}
+        live.epoch(HISTORY[2])
+    points = client_of(root).get_metric_history(run.info.run_id, "epoch/val_accuracy")
     assert [(point.step, point.timestamp, point.value) for point in points] == [
         (row.epoch, row.timestamp, row.val_accuracy) for row in HISTORY[1:]
     ]
-    # Only `lineup publish` ends it: what it lacks yet is in the record.
-    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_a_training_that_left_its_record_is_finished_with_its_metrics(root: Path, tmp_path: Path) -> None:
+    record = make_record(tmp_path / "small", random_predictions(1))
+    with LiveRun(root) as live:
+        live.start(record.header, record.runtime.attempt, STARTED)
+        live.finish(record)
+    (run,) = find_runs(client_of(root), KEY, record.header.key)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
+    assert record.metrics.items() <= run.data.metrics.items()
+    assert run.data.metrics["training_seconds"] == record.runtime.training_seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")]
+)
+def test_a_training_that_ends_by_an_error_says_so(root: Path, error: type[BaseException], status: str) -> None:
+    def train() -> None:
+        with LiveRun(root) as live:
+            live.start(UNTRAINED, "attempt-1", STARTED)
+            live.epoch(HISTORY[0])
+            raise error
+
+    with pytest.raises(error):
+        train()
+    (run,) = find_runs(client_of(root), KEY, UNTRAINED.key)
+    assert run.info.status == status
+    assert run.info.end_time > STARTED
+    assert run.data.metrics["autoencoder/loss"] == HISTORY[0].loss
+
+
+def test_a_run_says_again_and_again_that_it_is_alive(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lineup.tracking.live.BEAT_SECONDS", 0.1)
+    with LiveRun(root) as live:
+        live.start(UNTRAINED, "attempt-1", STARTED)
+        live.epoch(HISTORY[0])
+        run = wait_for_epochs(root, "autoencoder/loss", 1)
+        deadline = time.monotonic() + 20
+        client = client_of(root)
+        while client.get_run(run.info.run_id).data.tags[SEEN] == run.data.tags[SEEN]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_second_start_takes_the_place_of_the_first(root: Path) -> None:
     for attempt in ("attempt-1", "attempt-2"):
-        live = LiveRun(root)
-        live.start(UNTRAINED, attempt, STARTED)
-        live.epoch(HISTORY[1])
-        live.close()
-    other = LiveRun(root)
-    other.start(dataclasses.replace(UNTRAINED, seed=2), "attempt-3", STARTED)
-    other.close()
+        with LiveRun(root) as live:
+            live.start(UNTRAINED, attempt, STARTED)
+            live.epoch(HISTORY[1])
+    with LiveRun(root) as other:
+        other.start(dataclasses.replace(UNTRAINED, seed=2), "attempt-3", STARTED)
     client, experiment = open_store(root, "synthetic")
     runs = client.search_runs([experiment])
     assert sorted(run.data.tags[ATTEMPT] for run in runs) == ["attempt-2", "attempt-3"]
@@ -85,10 +121,9 @@ def test_a_given_run_is_written_into(root: Path) -> None:
     client, experiment = open_store(root, "synthetic")
     given = client.create_run(experiment, run_name="by mlflow run").info.run_id
     client.log_param(given, "learning_rate", "1e-3")
-    live = LiveRun(root, run_id=given)
-    live.start(UNTRAINED, "attempt-1", STARTED)
-    live.epoch(HISTORY[1])
-    live.close()
+    with LiveRun(root, run_id=given) as live:
+        live.start(UNTRAINED, "attempt-1", STARTED)
+        live.epoch(HISTORY[1])
     (run,) = client.search_runs([experiment])
     assert run.info.run_id == given
     assert run.data.tags[ATTEMPT] == "attempt-1"
@@ -98,21 +133,21 @@ def test_a_given_run_is_written_into(root: Path) -> None:
 
 
 def test_a_run_deleted_meanwhile_is_one_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    live = LiveRun(root)
-    live.start(UNTRAINED, "attempt-1", STARTED)
-    live.epoch(HISTORY[1])
-    run = wait_for_epochs(root, "epoch/loss", 1)
-    client_of(root).delete_run(run.info.run_id)
-    for _ in range(3):
-        live.epoch(HISTORY[2])
-    live.close()
+    with LiveRun(root) as live:
+        live.start(UNTRAINED, "attempt-1", STARTED)
+        live.epoch(HISTORY[1])
+        run = wait_for_epochs(root, "epoch/loss", 1)
+        client_of(root).delete_run(run.info.run_id)
+        for _ in range(3):
+            live.epoch(HISTORY[2])
     (warning,) = capsys.readouterr().err.splitlines()
     assert warning.startswith("warning: no live tracking (")
     assert run.info.run_id in warning
 
 
-def test_close_without_a_start_makes_no_store(tmp_path: Path) -> None:
-    LiveRun(tmp_path).close()
+def test_without_a_start_no_store_is_made(tmp_path: Path) -> None:
+    with LiveRun(tmp_path):
+        pass
     assert not list(tmp_path.iterdir())
 
 
@@ -122,13 +157,12 @@ from pathlib import Path
 from lineup.tracking.live import LiveRun
 from tests.make_records import HEADER, HISTORY, STARTED
 
-live = LiveRun(Path(sys.argv[1]))
 started = time.monotonic()
-live.start(HEADER, "attempt", STARTED)
-for row in HISTORY:
-    live.epoch(row)
-told = time.monotonic()
-live.close()
+with LiveRun(Path(sys.argv[1])) as live:
+    live.start(HEADER, "attempt", STARTED)
+    for row in HISTORY:
+        live.epoch(row)
+    told = time.monotonic()
 closed = time.monotonic()
 live.epoch(HISTORY[-1])
 print(told - started, closed - told)

@@ -102,9 +102,8 @@ def test_a_copy_without_artifacts_gets_its_own(project: Path, tmp_path: Path) ->
 def test_a_training_after_a_move_does_not_make_the_former_folder(project: Path, tmp_path: Path) -> None:
     moved = project.rename(tmp_path / "moved")
     with store_in(moved):
-        live = LiveRun(moved)
-        live.start(HEADER, "attempt", STARTED)
-        live.close()
+        with LiveRun(moved) as live:
+            live.start(HEADER, "attempt", STARTED)
         (run,) = [run for run in client_of(moved).search_runs(["1"]) if run.info.run_name == HEADER.name]
         client_of(moved).log_text(run.info.run_id, "text", "a file.txt")
     assert run.info.artifact_uri.startswith((moved / "mlartifacts").as_uri())

@@ -8,7 +8,7 @@ from pathlib import Path
 from lineup.records.machine import this_machine
 from lineup.tracking.live import LiveRun
 from lineup.tracking.publish import PUBLISHING, publish
-from lineup.tracking.runs import ATTEMPT, DIGEST, KEY, PROCESS, epoch_metrics, log_metrics
+from lineup.tracking.runs import ATTEMPT, DIGEST, KEY, PROCESS, SEEN, epoch_metrics, log_metrics
 from lineup.tracking.store import open_store
 from tests.make_records import HISTORY, STARTED
 
@@ -35,7 +35,7 @@ def test_deleted_store_is_built_again(published: Published, root: Path) -> None:
     del expected[published.records["single"].header.key]
     found = snapshot(root)
     for entry in (*expected.values(), *found.values()):
-        entry["tags"].pop(PROCESS, None)
+        entry["tags"] = {name: value for name, value in entry["tags"].items() if name not in (PROCESS, SEEN)}
     assert found == expected
 
 
@@ -98,30 +98,29 @@ def test_publish_killed_in_the_middle_is_made_whole(published: Published, root: 
 
 def test_live_run_is_completed(published: Published, root: Path) -> None:
     record = published.records["one"]
-    live = LiveRun(root)
-    live.start(record.header, record.runtime.attempt, record.runtime.started)
-    for row in record.history[:-1]:  # the last epoch was lost on the way
-        live.epoch(row)
-    live.close()
+    with LiveRun(root) as live:
+        live.start(record.header, record.runtime.attempt, record.runtime.started)
+        for row in record.history[:-1]:  # the last epoch was lost on the way
+            live.epoch(row)
+        live.finish(record)
     begun = run_of(root, record)
-    assert begun.info.status == "RUNNING"
+    assert begun.info.status == "FINISHED"
     told: list[str] = []
     publish(root, [record], tell=told.append)
     assert told[0] == f"one: completed run {begun.info.run_id}"
     found = snapshot(root)
     expected = snapshot(published.root)[record.header.key]
     for entry in (found[record.header.key], expected):
-        entry["tags"].pop(PROCESS, None)
+        entry["tags"] = {name: value for name, value in entry["tags"].items() if name not in (PROCESS, SEEN)}
     assert found == {record.header.key: expected}
 
 
 def test_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
     """A training under the same key that never came to a record: only what the record says is true."""
     record = published.records["one"]
-    live = LiveRun(root)
-    live.start(record.header, "another attempt", STARTED - 9_000)
-    live.epoch(dataclasses.replace(record.history[1], epoch=77))
-    live.close()
+    with LiveRun(root) as live:
+        live.start(record.header, "another attempt", STARTED - 9_000)
+        live.epoch(dataclasses.replace(record.history[1], epoch=77))
     begun = run_of(root, record).info.run_id
     publish(root, [record], tell=lambda line: None)
     run = run_of(root, record)

@@ -13,12 +13,15 @@ from mlflow import MlflowClient
 
 from lineup.errors import LineupError
 from lineup.records.machine import this_machine
+from lineup.records.record import now
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.runs import (
+    ATTEMPT,
     BATCH_METRICS,
     BATCH_PARAMS,
     KEY,
     PROCESS,
+    SEEN,
     describe,
     end_dead_runs,
     epoch_metrics,
@@ -28,7 +31,7 @@ from lineup.tracking.runs import (
     process_tag,
 )
 from lineup.tracking.store import count_runs, open_store
-from tests.make_records import HEADER, HISTORY, MACHINE
+from tests.make_records import HEADER, HISTORY, MACHINE, make_record, random_predictions
 
 
 @pytest.fixture
@@ -119,7 +122,7 @@ def ended_pid() -> int:
     return process.pid
 
 
-def test_only_dead_runs_of_this_host_are_ended(store: tuple[MlflowClient, str]) -> None:
+def test_only_dead_runs_are_ended(store: tuple[MlflowClient, str], root: Path) -> None:
     client, experiment = store
     host = this_machine().host
     mine = process_tag(os.getpid())
@@ -141,7 +144,7 @@ def test_only_dead_runs_of_this_host_are_ended(store: tuple[MlflowClient, str]) 
     client.set_terminated(ended, "FINISHED", 1234)
     zombie.kill()
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
-    end_dead_runs(client, experiment)
+    end_dead_runs(client, experiment, root)
     zombie.wait()
     assert {name: client.get_run(run_id).info.status for name, run_id in runs.items()} == {
         "alive": "RUNNING",
@@ -154,6 +157,30 @@ def test_only_dead_runs_of_this_host_are_ended(store: tuple[MlflowClient, str]) 
     }
     info = client.get_run(ended).info
     assert (info.status, info.end_time) == ("FINISHED", 1234)
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(30, "RUNNING"), (61, "KILLED")])
+def test_a_run_of_another_host_is_ended_when_it_was_silent_for_an_hour(
+    store: tuple[MlflowClient, str], root: Path, minutes: int, status: str
+) -> None:
+    client, experiment = store
+    tags = {PROCESS: "another host:1:1", SEEN: str(now() - minutes * 60_000)}
+    run_id = client.create_run(experiment, start_time=1, tags=tags).info.run_id
+    end_dead_runs(client, experiment, root)
+    assert client.get_run(run_id).info.status == status
+
+
+@pytest.mark.parametrize("folder", ["runs/models/small", "experiments/small-0a1b2c3d"])
+def test_a_dead_run_that_left_a_record_is_finished(store: tuple[MlflowClient, str], root: Path, folder: str) -> None:
+    """Its training could not reach the store at its end; another one has begun since."""
+    client, experiment = store
+    record = make_record(root / folder, random_predictions(1))
+    (root / "runs" / "models" / "damaged").mkdir(parents=True)
+    (root / "runs" / "models" / "damaged" / "runtime.json").write_text("{")
+    dead = f"{this_machine().host}:{ended_pid()}:1760000000"
+    run_id = client.create_run(experiment, tags={PROCESS: dead, ATTEMPT: record.runtime.attempt}).info.run_id
+    end_dead_runs(client, experiment, root)
+    assert client.get_run(run_id).info.status == "FINISHED"
 
 
 # Forks, so that MLflow is imported once.

@@ -7,7 +7,6 @@ artifacts of it are lost, anything else under that key is replaced.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -37,14 +36,14 @@ from lineup.tracking.runs import (
     ATTEMPT,
     DIGEST,
     KEY,
-    PROCESS,
     describe,
     end_dead_runs,
     epoch_metrics,
+    final_metrics,
     find_runs,
     log_metrics,
     log_params,
-    process_tag,
+    process_tags,
 )
 from lineup.tracking.stamp import is_published, note_published
 from lineup.tracking.store import open_store
@@ -120,7 +119,7 @@ def _publish_all(
         data = record.header.data.name
         if data not in stores:
             stores[data] = open_store(root, data)
-            end_dead_runs(*stores[data])
+            end_dead_runs(*stores[data], root)
         client, experiment = stores[data]
         given = run_id if record is records[-1] else None
         run, outcome = _publish_record(root, client, experiment, record, models, given)
@@ -200,7 +199,7 @@ def _publish_record(
         _log_artifacts(root, client, keep, record, models)
         return keep, "completed"
     if keep is None:
-        tags = {KEY: record.header.key, PROCESS: process_tag(os.getpid())}
+        tags = {KEY: record.header.key, PUBLISHING: "true"} | process_tags()
         started = record.runtime.started
         keep = client.create_run(experiment, start_time=started, run_name=record.header.name, tags=tags)
     _complete(client, keep.info.run_id, record)
@@ -213,14 +212,13 @@ def _publish_record(
 
 def _complete(client: MlflowClient, run_id: str, record: Record) -> None:
     """Write everything that a record holds into its run, except for the artifacts."""
-    from mlflow.entities import Metric, RunTag
+    from mlflow.entities import RunTag
 
     client.set_tag(run_id, PUBLISHING, "true")
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in _tags(record).items()])
     log_params(client, run_id, _params(record))
     log_metrics(client, run_id, (metric for row in record.history for metric in epoch_metrics(row)))
-    ended = record.runtime.ended
-    log_metrics(client, run_id, (Metric(name, value, ended, 0) for name, value in _final_metrics(record).items()))
+    log_metrics(client, run_id, final_metrics(record))
     _log_dataset(client, run_id, record)
 
 
@@ -276,19 +274,6 @@ def _params(record: Record) -> dict[str, object]:
             "weights_sha256": header.weights.sha256,
         }
     return values | {f"library.{name}": version for name, version in header.libraries.items()}
-
-
-def _final_metrics(record: Record) -> dict[str, float]:
-    runtime = record.runtime
-    values = dict(record.metrics) | {
-        "training_seconds": runtime.training_seconds,
-        "peak_memory_mib": runtime.peak_memory_bytes / 2**20,
-    }
-    if len(runtime.phase_seconds) > 1:
-        values |= {f"training_seconds/{phase}": seconds for phase, seconds in runtime.phase_seconds.items()}
-    if runtime.images_per_second is not None:
-        values["images_per_second"] = runtime.images_per_second
-    return values
 
 
 def _log_dataset(client: MlflowClient, run_id: str, record: Record) -> None:

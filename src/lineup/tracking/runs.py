@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lineup.errors import LineupError
 from lineup.records.machine import Machine, this_machine
-from lineup.records.record import Epoch, Header
+from lineup.records.record import RUNTIME, Epoch, Header, Record, now
+from lineup.schema import read_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -17,6 +22,9 @@ KEY = "lineup.key"
 ATTEMPT = "lineup.attempt"
 DIGEST = "lineup.digest"
 PROCESS = "lineup.process"
+SEEN = "lineup.seen"
+SILENT_SECONDS = 3600
+"""A run of another host that has not said for so long that it is alive is taken for dead."""
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 BATCH_METRICS = 1000
 BATCH_PARAMS = 100
@@ -87,6 +95,27 @@ def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> Non
         client.log_batch(run_id, params=params[start : start + BATCH_PARAMS])
 
 
+def final_metrics(record: Record) -> list[Metric]:
+    """Return the metrics of a whole record, at the time at which it ended."""
+    from mlflow.entities import Metric
+
+    runtime = record.runtime
+    values = dict(record.metrics) | {
+        "training_seconds": runtime.training_seconds,
+        "peak_memory_mib": runtime.peak_memory_bytes / 2**20,
+    }
+    if len(runtime.phase_seconds) > 1:
+        values |= {f"training_seconds/{phase}": seconds for phase, seconds in runtime.phase_seconds.items()}
+    if runtime.images_per_second is not None:
+        values["images_per_second"] = runtime.images_per_second
+    return [Metric(name, value, runtime.ended, 0) for name, value in values.items()]
+
+
+def process_tags() -> dict[str, str]:
+    """Return the tags of a run that this process is at work on: which process, and that it is alive now."""
+    return {PROCESS: process_tag(os.getpid()), SEEN: str(now())}
+
+
 def process_tag(pid: int) -> str:
     """Return what identifies a process on its host, even when its number is used again: ``host:pid:start``."""
     import psutil
@@ -94,16 +123,48 @@ def process_tag(pid: int) -> str:
     return f"{this_machine().host}:{pid}:{psutil.Process(pid).create_time():.0f}"
 
 
-def end_dead_runs(client: MlflowClient, experiment: str) -> None:
-    """Mark as KILLED the runs that are RUNNING in MLflow while their process on this host is gone.
+def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
+    """End the runs that are RUNNING in MLflow while their process is gone: as KILLED, or FINISHED with a record.
 
-    A training that was killed cannot say so itself. Runs of other hosts are left alone: they may well be alive.
+    A training that was killed (SIGKILL) cannot say so itself, and one that could not reach the store at its end
+    neither. The processes of this host can be looked at. A process of another host notes in its run about each minute
+    that it is alive; it is taken for dead after an hour without a note, to allow for clocks that differ and for a
+    computer that slept. If it is alive after all, it ends its run again when the training ends.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment : str
+        Id of the experiment whose runs are looked at.
+    root : Path
+        Project folder, in whose records the attempt of a run is looked for.
     """
-    host = this_machine().host
-    for run in client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'"):
-        where, _, process = run.data.tags.get(PROCESS, "").partition(":")
-        if where == host and not _alive(process):
-            client.set_terminated(run.info.run_id, status="KILLED")
+    running = client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'")
+    dead = [run for run in running if PROCESS in run.data.tags and not is_alive(run)]
+    attempts = _attempts(root) if dead else set()
+    for run in dead:
+        status = "FINISHED" if run.data.tags.get(ATTEMPT) in attempts else "KILLED"
+        client.set_terminated(run.info.run_id, status=status)
+
+
+def is_alive(run: Run) -> bool:
+    """Return whether the process that is at work on a run is alive, as far as can be known."""
+    where, _, process = run.data.tags.get(PROCESS, "").partition(":")
+    if where == this_machine().host:
+        return _alive(process)
+    try:
+        return now() - int(run.data.tags[SEEN]) < SILENT_SECONDS * 1000
+    except (KeyError, ValueError):
+        return True  # of an earlier lineup, or of somebody else
+
+
+def _attempts(root: Path) -> set[str]:
+    """Return the attempts that have left a record in a project."""
+    found = set()
+    for path in (*root.glob(f"runs/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
+        with suppress(LineupError, KeyError, TypeError):
+            found.add(str(read_json(path)["attempt"]))
+    return found
 
 
 def _alive(process: str) -> bool:

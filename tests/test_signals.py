@@ -1,0 +1,143 @@
+"""Signals end a command in an orderly way: one line, the exit status of shells, and the run of a training KILLED."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lineup.data.download import download
+from lineup.data.split import write_split
+from lineup.tracking.runs import KEY
+from tests.tracking.published import client_of
+
+ROOT = Path(__file__).parents[1]
+MODEL = {"batch_size": 32, "learning_rate": 0.001, "validation": 0.2, "seed": 1}
+NETWORK = MODEL | {"family": "dense", "architecture": "shallow_nn", "epochs": 10_000}
+PARAMS = {
+    "data": {"name": "synthetic", "train_images": 200, "test_images": 50, "seed": 1},
+    "split": {"seed": 1},
+    "training": {"threads": 1},
+    "models": {"long": NETWORK},
+    "committees": {},
+    "champion": {"metric": "loss"},
+}
+
+
+def start(folder: Path, code: Sequence[str], **environment: str) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
+    return subprocess.Popen(
+        [sys.executable, *code],
+        cwd=folder,
+        env=kept | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+
+
+COMPUTES = """
+import hashlib, sys, time
+from pathlib import Path
+from lineup import cli, signals
+
+@cli.app.command()
+def compute(at_once: int) -> None:
+    signals.before_exit.append(lambda: Path("called").touch())
+    Path("begun").touch()
+    if at_once:  # for minutes
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    while True:
+        time.sleep(0.01)
+
+sys.argv = ["lineup", "compute", sys.argv[1]]
+signals.REACT_SECONDS = 0.5
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_one_line_and_the_exit_status_of_shells(tmp_path: Path, number: signal.Signals) -> None:
+    with start(tmp_path, ["-c", COMPUTES, "0"]) as process:
+        wait_for((tmp_path / "begun").exists, process)
+        process.send_signal(number)
+        assert process.communicate(timeout=20)[1] == f"stopped by {number.name}\n"
+    assert process.returncode == 128 + number
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_long_computation_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with start(tmp_path, ["-c", COMPUTES, "1"]) as process:
+        wait_for((tmp_path / "begun").exists, process)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20)[1] == "stopped by SIGTERM\n"
+    assert process.returncode == 143
+    assert time.monotonic() - began < 15
+    assert (tmp_path / "called").exists()
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    """As with nohup."""
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{COMPUTES}"
+    with start(tmp_path, ["-c", code, "0"]) as process:
+        wait_for((tmp_path / "begun").exists, process)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with an empty store, whose only training takes minutes."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "dvc.yaml", root)
+    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    download("synthetic", root / "data" / "raw", folder=None, train_images=200, test_images=50, seed=1)
+    (root / "data" / "splits").mkdir()
+    write_split(root / "data" / "raw", root / "data" / "splits" / "dataset.npz", 1)
+    client_of(root).search_experiments()  # makes the store
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_run_of_a_stopped_training_is_killed(project: Path, number: signal.Signals) -> None:
+    def epochs() -> int:
+        client = client_of(project)
+        experiment = client.get_experiment_by_name("lineup-synthetic")
+        runs = client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'") if experiment else []
+        return max((len(client.get_metric_history(run.info.run_id, "epoch/loss")) for run in runs), default=0)
+
+    command = ["-m", "lineup", "train", "long", "--record", "runs/models/long"]
+    with start(project, command) as process:
+        wait_for(lambda: epochs() >= 1, process)
+        process.send_signal(number)
+        began = time.monotonic()
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number
+    assert errors == f"stopped by {number.name}\n"
+    assert time.monotonic() - began < 20
+    (run,) = client_of(project).search_runs(["1"])
+    assert run.info.status == "KILLED"
+    assert KEY in run.data.tags
+    assert not (project / "runs" / "models" / "long").exists()
