@@ -7,8 +7,10 @@ artifacts of it are lost, anything else under that key is replaced.
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from itertools import combinations
@@ -41,6 +43,8 @@ from lineup.tracking.runs import (
     epoch_metrics,
     final_metrics,
     find_runs,
+    is_alive,
+    is_own,
     log_metrics,
     log_params,
     process_tags,
@@ -56,6 +60,10 @@ if TYPE_CHECKING:
     from lineup.champion import Champion
 
 PUBLISHING = "lineup.publishing"
+WAIT_SECONDS = 60.0
+"""How long to wait for another machine that publishes the same record into the same server."""
+RETRY_SECONDS = (2.0, 10.0)
+"""How long to wait at most before each further try, when that machine has deleted the run."""
 
 FILES = (files.HEADER, files.HISTORY, files.METRICS, files.PREDICTIONS, files.CONFUSION, files.RUNTIME)
 """What of a record goes into its run as it is."""
@@ -122,7 +130,7 @@ def _publish_all(
             end_dead_runs(*stores[data], root)
         client, experiment = stores[data]
         given = run_id if record is records[-1] else None
-        run, outcome = _publish_record(root, client, experiment, record, models, given)
+        run, outcome = _publish_undisturbed(root, client, experiment, record, models, given)
         _link_members(client, run, record, run_ids)
         run_ids[record.header.key] = run.info.run_id
         models[identity(record)] = record.folder / files.MODEL
@@ -176,12 +184,39 @@ def _without(record: Record, models: Models) -> str:
     return f", without its model: {', '.join(gone)} trained anew or removed since it was combined" if gone else ""
 
 
+def _publish_undisturbed(
+    root: Path, client: MlflowClient, experiment: str, record: Record, models: Models, run_id: str | None
+) -> tuple[Run, str]:
+    """Do as `_publish_record`, and again if another machine that publishes the same record has deleted the run."""
+    from mlflow.exceptions import MlflowException
+
+    for wait in RETRY_SECONDS:
+        try:
+            return _publish_record(root, client, experiment, record, models, run_id)
+        except MlflowException as error:
+            if "deleted" not in str(error):
+                raise
+            time.sleep(random.uniform(wait / 2, wait))
+    return _publish_record(root, client, experiment, record, models, run_id)
+
+
+def _find_runs(client: MlflowClient, key: str) -> list[Run]:
+    """Return the runs of a record, once no other process is at work on one of them, or after a limited time."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        runs = find_runs(client, KEY, key)
+        others = [run for run in runs if PUBLISHING in run.data.tags and is_alive(run) and not is_own(run)]
+        if not others or time.monotonic() > end:
+            return runs
+        time.sleep(1)
+
+
 def _publish_record(
     root: Path, client: MlflowClient, experiment: str, record: Record, models: Models, run_id: str | None
 ) -> tuple[Run, str]:
     """Return the run of a record and whether it was ``new``, ``completed`` or ``unchanged``."""
     digest = record.digest()
-    runs = find_runs(client, KEY, record.header.key)
+    runs = _find_runs(client, record.header.key)
     given = [client.get_run(run_id)] if run_id else []
     # A run that publishing itself began and did not finish may hold half its artifacts: it is made anew.
     whole = [run for run in runs if PUBLISHING not in run.data.tags]
@@ -214,8 +249,8 @@ def _complete(client: MlflowClient, run_id: str, record: Record) -> None:
     """Write everything that a record holds into its run, except for the artifacts."""
     from mlflow.entities import RunTag
 
-    client.set_tag(run_id, PUBLISHING, "true")
-    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in _tags(record).items()])
+    tags = _tags(record) | process_tags() | {PUBLISHING: "true"}
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
     log_params(client, run_id, _params(record))
     log_metrics(client, run_id, (metric for row in record.history for metric in epoch_metrics(row)))
     log_metrics(client, run_id, final_metrics(record))

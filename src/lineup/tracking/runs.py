@@ -147,6 +147,11 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
         client.set_terminated(run.info.run_id, status=status)
 
 
+def is_own(run: Run) -> bool:
+    """Return whether this very process is at work on a run."""
+    return run.data.tags.get(PROCESS) == process_tag(os.getpid())
+
+
 def is_alive(run: Run) -> bool:
     """Return whether the process that is at work on a run is alive, as far as can be known."""
     where, _, process = run.data.tags.get(PROCESS, "").partition(":")

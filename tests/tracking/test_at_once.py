@@ -1,0 +1,71 @@
+"""Two processes that publish the same records into the same store at once: one run each, and no error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lineup.tracking.lock import LOCK, publish_lock
+from lineup.tracking.publish import publish
+
+from .conftest import store_in
+from .published import client_of, files_of, models_of, network_record, run_of, runs_of
+
+# Forks, so that MLflow is imported once. Without the lock, as on two machines that share a server.
+PUBLISH_AT_ONCE = """
+import contextlib, os, sys, traceback
+from pathlib import Path
+import mlflow
+from lineup.records.record import read_record
+from lineup.tracking import publish
+
+root, locked = Path(sys.argv[1]), sys.argv[2] == "locked"
+if not locked:
+    publish.publish_lock = lambda *_: contextlib.nullcontext()
+records = [read_record(root / "runs" / "one")]
+pids = []
+for number in range(2):
+    pid = os.fork()
+    if not pid:
+        try:
+            with Path(root, f"told-{number}").open("w") as file:
+                publish.publish(root, records, tell=lambda line: print(line, file=file, flush=True))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    pids.append(pid)
+sys.exit(any(os.waitpid(pid, 0)[1] for pid in pids))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["locked", "unlocked"])
+def test_two_publishes_at_once(root: Path, how: str) -> None:
+    record = network_record(root / "runs" / "one", seed=1)
+    command = [sys.executable, "-c", PUBLISH_AT_ONCE, str(root), how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = sorted((root / f"told-{number}").read_text().splitlines() for number in range(2))
+    if how == "locked":
+        assert first[-1].startswith("MLflow: 1 new, 0 completed, 0 unchanged")
+        assert second[0] == "waiting for another publish into the same store to end ..."
+        assert second[1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
+    else:
+        # If both made their run in the same moment there are two, until somebody publishes again.
+        assert all(run.info.status == "FINISHED" for run in runs_of(root, record))
+        publish(root, [record], tell=lambda line: None)
+    run = run_of(root, record)
+    assert run.info.status == "FINISHED"
+    assert len(models_of(run)) == 1
+    assert "record/record.json" in files_of(client_of(root), run.info.run_id)
+
+
+def test_a_publish_waits_beside_the_file_of_the_store(tmp_path: Path) -> None:
+    told: list[str] = []
+    with store_in(tmp_path / "store"), publish_lock(tmp_path, told.append):
+        assert (tmp_path / "store" / LOCK).exists()
+    assert told == []
