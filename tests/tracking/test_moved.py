@@ -65,7 +65,7 @@ def dump(root: Path) -> str:
 @pytest.fixture
 def project(published: Published, tmp_path: Path) -> Path:
     """A copy of the published project, whose store still names the original."""
-    return Path(shutil.copytree(published.root, tmp_path / "a project"))
+    return Path(shutil.copytree(published.root, tmp_path / "a project of C# 1"))
 
 
 def test_a_copy_shares_nothing_with_its_original(published: Published, project: Path) -> None:
