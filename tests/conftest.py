@@ -8,7 +8,9 @@ import pytest
 
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
-PIPELINE = Path(__file__).parent / "pipeline"
+TESTS = Path(__file__).parent
+SLOW_FIRST = ("pipeline/test_interruptions.py", "models", "pipeline")
+"""Slow tests that start first. One process makes the checkout of the pipeline, the others take models meanwhile."""
 
 
 # Before the hook of pytest-xdist, which reads the groups.
@@ -16,14 +18,18 @@ PIPELINE = Path(__file__).parent / "pipeline"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the quick tests first, so that most failures show within two minutes; then the slow ones.
 
-    The tests of a file run in one process, quick and slow ones apart. The slow tests of the pipeline share a checkout
-    that takes a minute to make: they all run in one process, which starts with them while the other takes the rest.
+    The tests of a file run in one process, quick and slow ones apart.
     """
     for item in items:
-        slow, pipeline = _is_slow(item), item.path.is_relative_to(PIPELINE)
-        group = "pipeline" if slow and pipeline else f"{item.path} {'slow' if slow else 'quick'}"
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (_is_slow(item), not item.path.is_relative_to(PIPELINE)))
+        item.add_marker(pytest.mark.xdist_group(f"{item.path} {'slow' if _is_slow(item) else 'quick'}"))
+    items.sort(key=lambda item: (_is_slow(item), _place(item) if _is_slow(item) else 0))
+
+
+def _place(item: pytest.Item) -> int:
+    """Return the place of a slow test's group in `SLOW_FIRST`; those that are not in it come last."""
+    return next(
+        (place for place, name in enumerate(SLOW_FIRST) if item.path.is_relative_to(TESTS / name)), len(SLOW_FIRST)
+    )
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -413,5 +413,5 @@ def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dataset_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LineupError, match="no dataset 'other'"):
+    with pytest.raises(LineupError, match="unknown dataset 'other'"):
         _download(tmp_path, name="other")

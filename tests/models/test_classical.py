@@ -24,6 +24,8 @@ from lineup.models.classical import (
 from lineup.models.registry import architecture, list_architectures
 from lineup.skops_file import arrays_sha256, load_estimator, save_estimator
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "svm": {},

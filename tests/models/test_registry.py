@@ -25,6 +25,8 @@ from lineup.models.registry import (
 )
 from lineup.records.record import Epoch
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     import keras
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from lineup.records.record import Record, read_record
@@ -22,6 +23,7 @@ from lineup.tracking.address import sqlite_uri
 ROOT = Path(__file__).parents[2]
 FILES = ("dvc.yaml", ".dvcignore", "MLproject", "conda.yaml", "params.yaml")
 EXPERIMENT = "lineup-synthetic"
+LOG = "demo.log"
 
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 32, "learning_rate": 0.001, "validation": 0.2, "seed": 1}
 PARAMS: dict[str, Any] = {
@@ -113,28 +115,38 @@ def ran(output: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout after one ``lineup demo``. Only read it; change a `copy`."""
-    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Checkout:
+    """A checkout after one ``lineup demo``, shared by all test processes. Only read it; change a `copy`."""
+    if worker_id == "master":
+        return _run_demo(tmp_path_factory.mktemp("checkout"))
+    shared = tmp_path_factory.getbasetemp().parent / "checkout"
+    with FileLock(f"{shared}.lock"):
+        if (shared / LOG).exists():
+            return Checkout(shared)
+        shared.mkdir()
+        return _run_demo(shared)
+
+
+def _run_demo(root: Path) -> Checkout:
+    """Make a checkout in an empty folder and run its demo."""
+    checkout = Checkout(root)
     for name in FILES:
-        shutil.copy(ROOT / name, checkout.root / name)
-    shutil.copytree(ROOT / "src", checkout.root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in (".dvc/plots", "benchmarks/results/reproduction"):
-        shutil.copytree(ROOT / name, checkout.root / name)
-    (checkout.root / "params.demo.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
-    done = checkout.run("lineup", "demo", cwd=checkout.root)
+        shutil.copytree(ROOT / name, root / name)
+    (root / "params.demo.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    done = checkout.run("lineup", "demo", cwd=root)
     assert done.returncode == 0, done.stdout + done.stderr
-    (checkout.root / "demo.log").write_text(done.stdout)
+    (root / LOG).write_text(done.stdout)
     return checkout
 
 
 @pytest.fixture
 def copy(finished: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of the finished checkout, without its MLflow store."""
+    """A copy of the finished checkout and its MLflow store, with what ``mlflow run`` needs in the workspace."""
     target = Checkout(tmp_path / "checkout")
-    skip = shutil.ignore_patterns("mlflow.db*", "mlartifacts", ".mlflow.lock", "src")
-    shutil.copytree(finished.root, target.root, ignore=skip, symlinks=True)
-    shutil.copytree(finished.demo / "src", target.demo / "src")
+    shutil.copytree(finished.root, target.root, ignore=shutil.ignore_patterns("__pycache__", LOG), symlinks=True)
     for name in ("MLproject", "conda.yaml"):
         shutil.copy(ROOT / name, target.demo / name)
     return target

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from lineup.records.record import read_record
 
-from .conftest import FILES, MODELS, NAMES, PARAMS, ROOT, Checkout, ran
+from .conftest import FILES, LOG, MODELS, NAMES, PARAMS, ROOT, Checkout, ran
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def contents(client: MlflowClient, run: Any) -> dict[str, Any]:
 
 
 def test_every_stage_runs_once_and_the_checkout_stays(finished: Checkout) -> None:
-    output = (finished.root / "demo.log").read_text()
+    output = (finished.root / LOG).read_text()
     assert sorted(ran(output)) == sorted(STAGES)
     assert "make ui" in output
     assert "generated data: these figures say nothing about Fashion-MNIST" in output
@@ -114,17 +114,18 @@ def test_served_model_gives_the_probabilities_of_the_record(finished: Checkout, 
     assert answers["agreement"].isin([0, 0.5, 1] if name == "pair" else [1]).all()
 
 
-def test_a_repro_with_nothing_to_do_publishes_nothing_new(finished: Checkout) -> None:
-    before = {run.info.run_name: run.info.run_id for run in finished.runs()}
-    done = finished.run("dvc", "repro")
+def test_a_repro_with_nothing_to_do_publishes_nothing_new(copy: Checkout) -> None:
+    before = {run.info.run_name: run.info.run_id for run in copy.runs()}
+    done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
     assert ran(done.stdout) == ["publish"]
     assert f"0 new, 0 completed, {len(NAMES)} unchanged" in done.stdout
-    assert {run.info.run_name: run.info.run_id for run in finished.runs()} == before
+    assert {run.info.run_name: run.info.run_id for run in copy.runs()} == before
 
 
 def test_a_deleted_store_is_rebuilt(finished: Checkout, copy: Checkout) -> None:
-    assert not (copy.root / "mlflow.db").exists()
+    (copy.root / "mlflow.db").unlink()
+    shutil.rmtree(copy.root / "mlartifacts")
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
     assert ran(done.stdout) == ["publish"]

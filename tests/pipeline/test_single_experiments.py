@@ -69,4 +69,4 @@ def test_the_pipeline_under_mlflow_run_keeps_its_runs_apart(copy: Checkout) -> N
     assert experiment is not None
     (outer,) = client.search_runs([experiment.experiment_id])
     assert not outer.data.metrics
-    assert sorted(run.info.run_name for run in copy.runs()) == sorted(NAMES)
+    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "shallow_nn", "pair"])

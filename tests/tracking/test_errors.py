@@ -38,7 +38,7 @@ def refused(root: Path, remedy: str) -> str:
     with pytest.raises(StoreError, match=remedy) as caught:
         open_store(root, "synthetic")
     assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value)) < 700
     finding = _store(Project(root))
     assert not finding.fine
     assert finding.remedy == caught.value.remedy

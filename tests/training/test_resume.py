@@ -18,6 +18,8 @@ from lineup.records.record import PREDICTIONS, Epoch, Header
 from lineup.training import train
 from lineup.training.train import train_model
 
+pytestmark = pytest.mark.slow
+
 RECIPE = NetworkRecipe(
     epochs=4,
     batch_size=32,
