@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -74,15 +73,16 @@ def run_demo(project: Project) -> None:
     """
     from lineup.config import load_params
     from lineup.report.show import show_leaderboard
-    from lineup.repro import pass_on
+    from lineup.repro import end_groups, pass_on, start_dvc
 
     demo = prepare_demo(project)
     params = load_params(project.root / PARAMS)  # before DVC reads it, which has no limits
-    command = [sys.executable, "-m", "dvc", "repro"]
-    with subprocess.Popen(
-        command, cwd=demo, env=_environment(project), stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1
-    ) as process:
-        pass_on(process, partial(print, flush=True))
+    with start_dvc(["repro"], demo, _environment(project)) as process:
+        try:
+            pass_on(process, partial(print, flush=True))
+        except BaseException:  # such as Ctrl-C: the stage ends, too
+            end_groups([process])
+            raise
     if status := process.returncode:
         raise LineupError(
             f"{demo}: dvc repro failed with exit status {status}; the lines above name the stage and say why,"

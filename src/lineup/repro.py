@@ -228,17 +228,7 @@ class _Workers:
 
     def __exit__(self, *_: object) -> None:
         self._ended = True
-        for number in self.processes():
-            # The whole group: DVC, its shell and the training. DVC itself ends once its stage has.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(number, signal.SIGINT)
-        deadline = time.monotonic() + END_SECONDS
-        for process in list(self._running.values()):
-            try:
-                process.wait(max(deadline - time.monotonic(), 0))
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        end_groups(list(self._running.values()))
 
     def processes(self) -> list[int]:
         """Return the numbers of the DVC processes that run, each the leader of a process group of its own."""
@@ -267,24 +257,48 @@ class _Workers:
 
     def _run(self, name: str, gpu: str | None) -> int:
         """Run a stage in a process group of its own, pass on what it prints, and return its exit status."""
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-        with subprocess.Popen(
-            command,
-            cwd=self._root,
-            env=_environment(gpu),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",  # a line in another encoding is no reason to give up the stage
-            bufsize=1,
-            start_new_session=True,
-        ) as process:
+        arguments = ["--wait-for-lock", "repro", "--single-item", name]
+        with start_dvc(arguments, self._root, _environment(gpu), stderr=subprocess.STDOUT) as process:
             self._running[name] = process
             if self._ended:  # between the decision to start it and its start
                 os.killpg(process.pid, signal.SIGKILL)
             pass_on(process, lambda line: self._tell(f"[{name}] {line}"))
         del self._running[name]
         return process.returncode
+
+
+def start_dvc(
+    arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
+) -> subprocess.Popen[str]:
+    """Start DVC as the leader of a process group of its own; see `pass_on` and `end_groups`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        errors="replace",  # a line in another encoding is no reason to give up the stage
+        bufsize=1,
+        start_new_session=True,
+    )
+
+
+def end_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """Interrupt DVC processes of `start_dvc` with their shells and stages, and wait until they have ended.
+
+    What does not end in time is killed. DVC itself waits for its stage.
+    """
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+    deadline = time.monotonic() + END_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def pass_on(process: subprocess.Popen[str], tell: Callable[[str], None]) -> None:

@@ -175,20 +175,24 @@ def test_the_lock_of_a_killed_process_that_is_a_zombie_is_removed(workspace: Pat
     process.wait()
 
 
-def test_ctrl_c_ends_the_stages_too(workspace: Path) -> None:
-    shutil.copy(ROOT / "params.demo.yaml", workspace / "params.yaml")
+@pytest.mark.parametrize(
+    ("command", "folder", "number"), [("repro", ".", signal.SIGINT), ("demo", ".demo", signal.SIGTERM)]
+)
+def test_a_signal_ends_the_stages_too(workspace: Path, command: str, folder: str, number: int) -> None:
+    for name in ("params.yaml", "params.demo.yaml"):
+        shutil.copy(ROOT / "params.demo.yaml", workspace / name)
     (workspace / "dvc.yaml").write_text("stages:\n  long:\n    cmd: touch started && sleep 61\n    outs: [never]\n")
     quiet = subprocess.DEVNULL
-    command = [sys.executable, "-m", "lineup", "repro"]
-    process = subprocess.Popen(command, cwd=workspace, stdout=quiet, stderr=quiet, start_new_session=True)
-    wait_for(lambda: (workspace / "started").exists(), "the stage")
+    call = [sys.executable, "-m", "lineup", command]
+    process = subprocess.Popen(call, cwd=workspace, stdout=quiet, stderr=quiet, start_new_session=True)
+    wait_for(lambda: (workspace / folder / "started").exists(), "the stage")
     stages = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) != 0
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 128 + number
     gone, alive = psutil.wait_procs(stages, timeout=10)
     assert len(gone) >= 2
     assert not alive
-    check_not_busy(workspace)
+    check_not_busy(workspace / folder)
 
 
 @pytest.mark.slow
