@@ -154,6 +154,8 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def call(*arguments: str) -> str:
         monkeypatch.chdir(project)
         monkeypatch.setattr(sys, "argv", ["lineup", *arguments])
+        # Its handlers are those of a whole process, here of the tests.
+        monkeypatch.setattr("lineup.signals.handle_signals", lambda: None)
         with pytest.raises(SystemExit) as caught:
             main()
         assert caught.value.code == 1

@@ -29,7 +29,7 @@ def snapshot(checkout: Checkout) -> dict[str, Any]:
 def contents(client: MlflowClient, run: Any) -> dict[str, Any]:
     """Return what MLflow holds of one run."""
     run_id = run.info.run_id
-    tags = {name: value for name, value in run.data.tags.items() if name != "lineup.process"}
+    tags = {name: value for name, value in run.data.tags.items() if name not in ("lineup.process", "lineup.seen")}
     links = {name: client.get_run(value).info.run_name for name, value in tags.items() if name.startswith("member.")}
     points = {name: client.get_metric_history(run_id, name) for name in run.data.metrics}
     folders = [item.path for item in client.list_artifacts(run_id)]
@@ -143,7 +143,7 @@ def test_a_changed_learning_rate_reruns_what_depends_on_it(copy: Checkout) -> No
     assert done.returncode == 0, done.stderr
     assert ran(done.stdout) == ["check", "train@shallow_nn", "select", "committee@pair", *PAGES]
     # The former runs of the model and its committee stay beside the new ones: they were made otherwise.
-    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "shallow_nn", "pair"])
+    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "frozen_encoder", "shallow_nn", "pair"])
 
 
 def test_same_seed_same_bits(finished: Checkout, copy: Checkout) -> None:
