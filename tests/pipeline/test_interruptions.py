@@ -68,7 +68,7 @@ def test_killed_and_never_trained_again(copy: Checkout) -> None:
     copy.change(shallow_nn={"epochs": LONG})
     kill_while_training(copy)
     copy.change(shallow_nn={"epochs": 1})
-    done = copy.run("dvc", "repro")
+    done = copy.run("dvc", "repro", "--single-item", "train@shallow_nn")
     assert done.returncode == 0, done.stdout + done.stderr
     runs = [run for run in copy.runs() if run.info.run_name == "shallow_nn"]
     assert {run.data.params["epochs"]: run.info.status for run in runs} == {
