@@ -26,20 +26,21 @@ def examine() -> bool:
     """Examine everything, print a table, and return whether all is fine."""
     from rich.console import Console
     from rich.markup import escape  # what is found may hold brackets
-    from rich.table import Table
 
     project = find_project()
     checks: list[Callable[[Project], Finding]] = [_python, _packages, _devices, _dvc, _parameters, _data, _store]
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    console = Console()
     findings = []
     for check in checks:
         finding = check(project)
         findings.append(finding)
-        mark = "[green]ok[/green]" if finding.fine else "[red]not ok[/red]"
-        table.add_row(mark, escape(finding.name), escape(finding.found))
+        mark = "[green]ok    [/green]" if finding.fine else "[red]not ok[/red]"
+        # No line is broken, so that a command in it can be copied.
+        console.print(
+            f"{mark}  {escape(f'{finding.name:12}')}  {escape(finding.found)}", soft_wrap=True, highlight=False
+        )
         if not finding.fine:
-            table.add_row("", "", f"→ {escape(finding.remedy)}")
-    Console().print(table)
+            console.print(f"{'':22}→ {escape(finding.remedy)}", soft_wrap=True, highlight=False)
     return all(finding.fine for finding in findings)
 
 

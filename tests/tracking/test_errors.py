@@ -47,9 +47,15 @@ def refused(root: Path, remedy: str) -> str:
 
 def test_tables_of_a_newer_mlflow(root: Path) -> None:
     change(root, "UPDATE alembic_version SET version_num = 'ffff77228345'")
-    refused(root, rf": its tables are those of a newer MLflow \(ffff77228345\); install that version, or {RECREATE}")
+    refused(
+        root,
+        rf": its tables are those of a newer MLflow \(ffff77228345\); use the MLflow that made them, or {RECREATE}",
+    )
     change(root, "DROP TABLE logged_model_tags")
-    refused(root, rf": its tables are those of a newer MLflow \(ffff77228345\); install that version, or {RECREATE}")
+    refused(
+        root,
+        rf": its tables are those of a newer MLflow \(ffff77228345\); use the MLflow that made them, or {RECREATE}",
+    )
 
 
 def test_tables_that_an_interrupted_process_left(root: Path) -> None:

@@ -137,7 +137,10 @@ def _schema(version: str, root: Path) -> tuple[str, str]:
     if version == "None":
         return INCOMPLETE, _recreate(root)
     if not _is_known(version):
-        return f"its tables are those of a newer MLflow ({version})", f"install that version, or {_recreate(root)}"
+        return (
+            f"its tables are those of a newer MLflow ({version})",
+            f"use the MLflow that made them, or {_recreate(root)}",
+        )
     uri = tracking_uri(root)
     address = shlex.quote(uri) if store_file(uri) else f'"${VARIABLE}"'
     mlflow = "mlflow" if shutil.which("mlflow") else shlex.quote(str(Path(sys.executable).with_name("mlflow")))
