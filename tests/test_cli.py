@@ -98,6 +98,15 @@ def test_project_is_found_from_every_folder_in_it(project: Path) -> None:
         find_project(project.parent)
 
 
+@pytest.mark.parametrize("left", [("dvc.yaml",), ("params.yaml", ".dvc/config")])
+def test_a_damaged_project_is_not_taken_for_the_one_around_it(project: Path, left: tuple[str, ...]) -> None:
+    for name in left:
+        (project / ".demo" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / ".demo" / name).touch()
+    with pytest.raises(LineupError, match=rf"\.demo: no .* beside {re.escape(left[0])}"):
+        find_project(project / ".demo")
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml"])
 def test_a_deleted_file_of_the_project_is_named(project: Path, name: str) -> None:
     other = {"params.yaml": "dvc.yaml", "dvc.yaml": "params.yaml"}[name]

@@ -409,5 +409,5 @@ def _records(project: Project, params: Params) -> tuple[list[Record], list[str]]
 
     folders = [project.models / name for name in params.models]
     folders += [project.committees / name for name in params.committees]
-    found = [folder for folder in folders if (folder / HEADER).is_file()]
+    found = [folder for folder in folders if (folder / HEADER).exists()]
     return [read_record(folder) for folder in found], [folder.name for folder in folders if folder not in found]

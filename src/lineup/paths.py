@@ -84,16 +84,21 @@ def find_project(start: Path | None = None) -> Project:
     Raises
     ------
     LineupError
-        If neither the folder nor a parent of it has both ``params.yaml`` and ``dvc.yaml``.
+        If no folder has both ``params.yaml`` and ``dvc.yaml``, or a project on the way up lacks one of them: the
+        workspace of the demo is never taken for the project around it.
     """
     start = (start or Path.cwd()).resolve()
-    folders = (start, *start.parents)
-    for folder in folders:
-        if all((folder / name).is_file() for name in FILES):
+    incomplete = None
+    for folder in (start, *start.parents):
+        found = [name for name in FILES if (folder / name).exists()]
+        if found == list(FILES):
             return Project(folder)
-    for folder in folders:
-        if any((folder / name).is_file() for name in FILES):
-            raise LineupError(_incomplete(folder))
+        if found:
+            incomplete = incomplete or folder
+            if "dvc.yaml" in found or (folder / ".dvc").exists():
+                break
+    if incomplete:
+        raise LineupError(_incomplete(incomplete))
     raise LineupError(
         f"{start}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
     )
@@ -103,6 +108,6 @@ def _incomplete(folder: Path) -> str:
     """Return the error of a folder that has one of the files of a project, but not the other."""
     from lineup.pipeline import how_to_restore
 
-    (missing,) = [name for name in FILES if not (folder / name).is_file()]
+    (missing,) = [name for name in FILES if not (folder / name).exists()]
     (there,) = [name for name in FILES if name != missing]
     return f"{folder}: no {missing} beside {there}; {how_to_restore(folder, missing)}"

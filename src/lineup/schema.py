@@ -37,7 +37,9 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(read_text(path), parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise LineupError(f"{path}: nested too deeply") from error
+    except ValueError as error:
         raise LineupError(f"{path}: not JSON: {shortened(error)}") from error
 
 
@@ -124,7 +126,8 @@ def read_checked(path: Path, kind: Any) -> Any:
 
 
 def _integer(digits: str) -> int:
-    if not -(2**63) <= (value := int(digits)) < 2**63:
+    # Python itself refuses to read a number of thousands of digits.
+    if len(digits) > 20 or not -(2**63) <= (value := int(digits)) < 2**63:
         raise ValueError(f"{shortened(digits, 40)} is too large a number")
     return value
 

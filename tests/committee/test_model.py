@@ -47,7 +47,7 @@ FITTED = fit_rule("greedy", PROBABILITIES, LABELS).to_json()
 WRONG = [
     ("", "not JSON"),
     ("[1", "not JSON"),
-    ("[" * 100_000, "not JSON"),
+    ("[" * 100_000, "nested too deeply"),
     ("[]", "expected the members and the fitted rule"),
     ({"members": NAMES}, "expected the members and the fitted rule"),
     ({"members": NAMES, "fitted": FITTED, "rule": "average"}, "expected the members and the fitted rule"),

@@ -67,6 +67,12 @@ def test_changed_record_takes_the_place_of_its_run(published: Published, copied:
     assert pair.data.metrics["test_loss"] == published.records["pair"].metrics["test_loss"]
     assert models_of(pair) == []
 
+    # It gets its model when the former member is back.
+    former = [published.records[name] for name in ("one", "two", "pair")]
+    publish(copied, former, tell=told.append)
+    assert told[-1].startswith("MLflow: 1 new, 1 completed, 1 unchanged")
+    assert len(models_of(run_of(copied, published.records["pair"]))) == 1
+
 
 def test_publish_killed_in_the_middle_is_made_whole(published: Published, root: Path) -> None:
     record = published.records["one"]

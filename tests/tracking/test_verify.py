@@ -85,7 +85,7 @@ def test_links_into_a_cache_are_taken_like_files(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "cached")
     check_models([record])
     cut(tmp_path / "cached")
-    with pytest.raises(LineupError, match=r"is not the file .*; restore it \(dvc checkout\) or run dvc repro; nothing"):
+    with pytest.raises(LineupError, match=r"is not the file .*; restore it \(dvc checkout --force\) or run"):
         check_models([record])
 
 
@@ -105,9 +105,7 @@ def test_a_former_network_is_known_by_its_weights(tmp_path: Path) -> None:
         check_models([former(record, weights)])
     for spoilt in (truncate, pipe):
         spoilt(record.folder / MODEL / NETWORK)
-        said = (
-            r"one/model/network\.keras: expected a network of Keras, .*; restore it \(dvc checkout\) or run dvc repro"
-        )
+        said = r"one/model/network\.keras: expected a network of Keras, .*; restore it \(dvc checkout --force\) or run"
         with pytest.raises(LineupError, match=said):
             check_models([former(record, weights)])
 

@@ -392,7 +392,7 @@ def read_record(folder: Path) -> Record:
     LineupError
         If a file is missing, too large, or not of this format; the line names the file.
     """
-    if not (folder / HEADER).is_file():
+    if not (folder / HEADER).exists():
         raise LineupError(f"{folder}: no record here; {how_to_make(folder / HEADER)}")
     header = _read_header(folder / HEADER)
     metrics = read_checked(folder / METRICS, dict[str, FiniteFloat])

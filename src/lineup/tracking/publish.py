@@ -229,7 +229,7 @@ def _publish_record(
         if keep is None or run.info.run_id != keep.info.run_id:
             client.delete_run(run.info.run_id)
     if keep is not None and finished:
-        if not lacks_artifacts(client, keep):
+        if not lacks_artifacts(client, keep) and not _can_have_model(client, keep, record, models):
             return keep, "unchanged"
         _log_artifacts(root, client, keep, record, models)
         return keep, "completed"
@@ -243,6 +243,11 @@ def _publish_record(
     client.set_tag(keep.info.run_id, DIGEST, digest)
     client.delete_tag(keep.info.run_id, PUBLISHING)
     return client.get_run(keep.info.run_id), "completed" if live else "new"
+
+
+def _can_have_model(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
+    """Return whether a run has no model and could have one: the members of its committee are there again."""
+    return logged_model(client, run) is None and not absent_members(record, models)
 
 
 def _complete(client: MlflowClient, run_id: str, record: Record) -> None:

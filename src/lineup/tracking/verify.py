@@ -14,7 +14,7 @@ from lineup.skops_file import file_arrays_sha256
 
 
 def check_models(records: Iterable[Record]) -> None:
-    """Raise an error if a record's ``model/`` is not what its ``record.json`` describes.
+    """Raise an error if a record's predictions or its ``model/`` are not what its ``record.json`` describes.
 
     Its files are compared with their hashes. A record from before there were such hashes has one of the weights, for
     which the model is read: of a network, with TensorFlow.
@@ -26,6 +26,7 @@ def check_models(records: Iterable[Record]) -> None:
     """
     for record in records:
         try:
+            record.predictions()
             problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
         except LineupError as error:  # it names the file
             raise LineupError(f"{error}; {_remedy(record)}") from error
@@ -34,7 +35,7 @@ def check_models(records: Iterable[Record]) -> None:
 
 
 def _remedy(record: Record) -> str:
-    remedy = "make it again" if record.header.experiment else "restore it (dvc checkout) or run dvc repro"
+    remedy = "make it again" if record.header.experiment else "restore it (dvc checkout --force) or run dvc repro"
     return f"{remedy}; nothing was published"
 
 
