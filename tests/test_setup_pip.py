@@ -61,8 +61,9 @@ version = "1.0"
 
 
 def _environment(home: Path, **variables: str) -> dict[str, str]:
-    """Return this process's environment without pip's settings, with another home and some variables."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "XDG_", "PYTHON"))}
+    """Return this process's environment without the settings of pip and make, with another home and some variables."""
+    left_out = ("PIP_", "XDG_", "PYTHON", "MAKE", "MFLAGS")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return inherited | {"HOME": str(home)} | variables
 
 

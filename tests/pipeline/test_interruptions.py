@@ -18,8 +18,9 @@ from .conftest import NAMES, Checkout, ran, wait_for
 
 pytestmark = pytest.mark.slow
 
-# Enough epochs that a training is certainly under way when it is killed.
-LONG = 100
+# A training that is certainly under way when it is killed: it takes longer than MLflow's import, on every machine.
+LONG = 150
+SLOW = {"epochs": LONG, "batch_size": 1}
 
 
 def epochs_logged(checkout: Checkout) -> int:
@@ -45,7 +46,7 @@ def kill_while_training(checkout: Checkout) -> None:
 
 
 def test_killed_in_the_middle(copy: Checkout) -> None:
-    copy.change(shallow_nn={"epochs": LONG})
+    copy.change(shallow_nn=SLOW)
     kill_while_training(copy)
     assert not (copy.demo / "runs" / "models" / "shallow_nn" / "record.json").exists()
     assert [run.info.status for run in copy.runs()].count("RUNNING") == 1
@@ -65,7 +66,7 @@ def test_killed_in_the_middle(copy: Checkout) -> None:
 
 def test_killed_and_never_trained_again(copy: Checkout) -> None:
     """A killed training whose parameters are changed afterwards does not stay RUNNING for ever."""
-    copy.change(shallow_nn={"epochs": LONG})
+    copy.change(shallow_nn=SLOW)
     kill_while_training(copy)
     copy.change(shallow_nn={"epochs": 1})
     done = copy.run("dvc", "repro", "--single-item", "train@shallow_nn")
