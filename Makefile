@@ -43,8 +43,8 @@ demo: .venv/.ready  ## run the whole pipeline, small, in .demo, and print the le
 	@lineup demo
 
 # Two processes, each with whole files (tests/conftest.py): what a test waits for is seldom more than one core.
-test: .venv/.ready  ## run the tests, some ten minutes
-	@echo "All tests, the quick ones first: about 10 minutes on two idle cores, longer on busy ones"
+test: .venv/.ready  ## run the tests, about 11 minutes
+	@echo "All tests, the quick ones first: about 11 minutes on two cores, longer on busy ones"
 	@pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 repro: .venv/.ready  ## bring all results up to date (dvc repro)
