@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from packaging.utils import canonicalize_name
 
-from lineup.config import Fit, NetworkRecipe, load_params
 from lineup.data.dataset import Dataset, load_dataset
 from lineup.files import replacing_file
-from lineup.models.blocks import Stack, apply, classifier
-from lineup.models.registry import Architecture, architecture, image_shape
+from lineup.models.layers import Stack, apply, classifier
+from lineup.models.registry import Architecture, architecture
+from lineup.models.settings import Fit, NetworkRecipe
+from lineup.params import load_params
 from lineup.paths import find_project
 from lineup.records.machine import this_machine
 
@@ -71,14 +72,14 @@ def stack_of(name: str) -> Stack:
 
 def lineup_network(name: str) -> keras.Model:
     """Return a new network as lineup builds it: raw uint8 images in."""
-    return classifier(name, recipe_of(name).scaling, stack_of(name), image_shape(recipe_of(name).family))
+    return classifier(name, recipe_of(name).scaling, stack_of(name), entry_of(name).image_shape)
 
 
 def plain_network(name: str) -> Any:
     """Return a new network as a plain script builds and compiles it: scaled images in."""
     import keras
 
-    images = keras.Input(image_shape(recipe_of(name).family))
+    images = keras.Input(entry_of(name).image_shape)
     network = keras.Model(images, apply(stack_of(name), images))
     adam = keras.optimizers.Adam(fit_of(name, epochs=1).learning_rate)
     if reconstructs(name):
@@ -106,7 +107,7 @@ def scaled(name: str, images: np.ndarray) -> np.ndarray:
     """Return uint8 images (n, 28, 28) as float32, scaled and shaped as the plain network takes them."""
     scale, offset = {"unit": (1 / 255, 0), "symmetric": (1 / 127.5, -1)}[recipe_of(name).scaling]
     pixels = images * np.float32(scale) + np.float32(offset)
-    return pixels.reshape(-1, *image_shape(recipe_of(name).family))
+    return pixels.reshape(-1, *entry_of(name).image_shape)
 
 
 def run_worker(*arguments: str, **environment: str) -> Any:

@@ -18,9 +18,9 @@ from typing import Any
 import common
 import numpy as np
 
-from lineup.models.backup import Backup
-from lineup.models.fit import TrainingData, fit_network
+from lineup.training.backup import Backup
 from lineup.training.devices import prepare
+from lineup.training.fit import TrainingData, fit_network
 
 Curves = dict[str, list[float]]
 MEASURES = ("loss", "val_loss")

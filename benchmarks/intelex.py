@@ -23,9 +23,9 @@ from typing import Any
 import common
 import numpy as np
 
-from lineup.models.classical import fit_estimator, predict_estimator
 from lineup.models.registry import architecture
 from lineup.training.devices import prepare
+from lineup.training.estimator import fit_estimator, predict_estimator
 
 MODELS = ("svm", "knn", "random_forest", "logistic_regression")
 PLAIN, INTELEX = "scikit-learn", "intelex"

@@ -29,7 +29,7 @@ from typing import Any
 import common
 import yaml
 
-from lineup.demo import PARAMS
+from lineup.execution.demo import PARAMS
 from lineup.paths import Project, find_project
 from lineup.records.record import RUNTIME
 from lineup.schema import read_yaml

@@ -1,7 +1,7 @@
 """What a committee's answers cost: throughput, memory and latency, as lineup serves them and as a user would write it.
 
 predict   three calls of Keras's ``Model.predict`` and the mean of what they return
-lineup    the predictor that ``lineup.serving.load_predictor`` loads, which is also the model that MLflow gets
+lineup    the predictor that ``lineup.serving.predictor.load_predictor`` loads, which is also the model that MLflow gets
 
 Both answer for the test images of this checkout with the networks of one committee's record, in processes of their own
 that take turns, and have to agree. Throughput is that of all images after a first call, which traces; latency that of
@@ -27,7 +27,7 @@ import numpy as np
 from lineup.paths import find_project
 from lineup.records.machine import peak_memory_bytes
 from lineup.records.record import MODEL, read_record
-from lineup.serving import Predictor, load_predictor
+from lineup.serving.predictor import Predictor, load_predictor
 from lineup.training.devices import prepare
 
 VARIANTS = ("predict", "lineup")

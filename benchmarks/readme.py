@@ -16,7 +16,7 @@ from pathlib import Path
 from common import RESULTS, markdown_table
 
 from lineup.files import replacing_file
-from lineup.report.leaderboard import replace_block
+from lineup.pages.leaderboard import replace_block
 
 README = Path(__file__).with_name("README.md")
 

@@ -13,7 +13,7 @@ from torch_network import convert
 if TYPE_CHECKING:
     import keras
 
-    from lineup.config import Fit
+    from lineup.models.settings import Fit
 
 TOLERANCE = 1e-4
 

@@ -98,9 +98,9 @@ def plain_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: in
 def lineup_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: int) -> list[float]:
     """Return the seconds of each epoch as a record's ``history.csv`` has them, validated on ten images."""
     prepare("network", threads, seed=1)
-    from lineup.models.backup import Backup
-    from lineup.models.fit import TrainingData, fit_network
-    from lineup.models.loop import CLASSIFICATION, RECONSTRUCTION
+    from lineup.training.backup import Backup
+    from lineup.training.fit import TrainingData, fit_network
+    from lineup.training.loop import CLASSIFICATION, RECONSTRUCTION
 
     targets = images if common.reconstructs(name) else labels
     history = fit_network(

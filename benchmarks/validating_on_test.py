@@ -20,16 +20,15 @@ import statistics
 from typing import Any
 
 import numpy as np
-from common import dataset, fit_of, print_table, recipe_of, stack_of, write_results
+from common import dataset, entry_of, fit_of, print_table, recipe_of, stack_of, write_results
 
 from lineup.data.dataset import Dataset
-from lineup.models.backup import Backup
-from lineup.models.blocks import classifier
-from lineup.models.fit import TrainingData, fit_network
-from lineup.models.loop import predict
-from lineup.models.registry import image_shape
+from lineup.models.layers import classifier
 from lineup.records.record import Epoch
+from lineup.training.backup import Backup
 from lineup.training.devices import prepare
+from lineup.training.fit import TrainingData, fit_network
+from lineup.training.loop import predict
 
 HELD_OUT, ALL = "with a hold-out", "without a hold-out"
 LAST = (HELD_OUT, "the last")
@@ -42,7 +41,7 @@ def new_network(name: str, padding: str | None) -> Any:
     for layer in stack:
         if padding and hasattr(layer, "padding") and hasattr(layer, "filters"):
             layer.padding = padding
-    return classifier(name, recipe_of(name).scaling, stack, image_shape(recipe_of(name).family))
+    return classifier(name, recipe_of(name).scaling, stack, entry_of(name).image_shape)
 
 
 def accuracies_by_epoch(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lineup.config import Params
+from lineup.params import Params
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
@@ -31,9 +31,9 @@ ENTRIES = {
     "train@wide_deep": [*TRAINING, "lineup.models.wide_deep"],
     "select": ["lineup.committee.select"],
     "committee": ["lineup.committee.build", "lineup.committee.select"],
-    "champion": ["lineup.champion"],
-    "evaluate": ["lineup.report.evaluate"],
-    "reproduce": ["lineup.report.reproduce"],
+    "champion": ["lineup.committee.champion"],
+    "evaluate": ["lineup.pages.evaluate"],
+    "reproduce": ["lineup.pages.reproduce"],
 }
 # Paths, the writing of files and the error class decide on no result.
 NEUTRAL_MODULES = ("errors", "files", "paths", "pipeline", "schema", "skops_file", "tables")

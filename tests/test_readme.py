@@ -10,9 +10,9 @@ from statistics import fmean
 import pandas as pd
 import pytest
 
-from lineup.config import load_params
+from lineup.pages.leaderboard import leaderboard_markdown, read_leaderboard, replace_block
+from lineup.params import load_params
 from lineup.records.record import METRICS
-from lineup.report.leaderboard import leaderboard_markdown, read_leaderboard, replace_block
 from lineup.seeds import by_base_name
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_the_published_figures_of_report_a_hold() -> None:
 def test_every_command_of_the_reference_exists() -> None:
     from typer.main import get_command
 
-    from lineup.cli import app
+    from lineup.cli.app import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"`lineup ([a-z]+)", README))

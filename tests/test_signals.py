@@ -41,6 +41,8 @@ def start(folder: Path, code: Sequence[str], **environment: str) -> subprocess.P
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # Under nohup the tests ignore it, and so would the process.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
 
 
@@ -55,7 +57,8 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 COMPUTES = """
 import hashlib, sys, time
 from pathlib import Path
-from lineup import cli, signals
+from lineup import signals
+from lineup.cli import app as cli
 
 @cli.app.command()
 def compute(at_once: int) -> None:

@@ -153,7 +153,7 @@ def file_sha256(path: Path) -> str:
         with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        from lineup.pipeline import how_to_make
+        from lineup.remedies import how_to_make
 
         raise LineupError(f"{path}: no such file; {how_to_make(path)}") from None
     except OSError as error:

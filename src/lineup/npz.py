@@ -72,7 +72,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
     except LineupError:
         raise
     except FileNotFoundError:
-        from lineup.pipeline import how_to_make
+        from lineup.remedies import how_to_make
 
         raise LineupError(f"{path}: no such file; {how_to_make(path)}") from None
     except Exception as error:  # damage surfaces as any of a dozen types: zipfile, zlib, struct, tokenize, numpy, ...

@@ -106,7 +106,7 @@ def find_project(start: Path | None = None) -> Project:
 
 def _incomplete(folder: Path) -> str:
     """Return the error of a folder that has one of the files of a project, but not the other."""
-    from lineup.pipeline import how_to_restore
+    from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]
     (there,) = [name for name in FILES if name != missing]

@@ -1,7 +1,7 @@
 """A model with several seeds is several entries of ``params.yaml``: ``<model>`` and ``<model>_seed<n>``.
 
 Each is a stage, a record and a run of its own, so that DVC keeps and MLflow compares each; pages and runs put them
-together by name, and ``lineup.config`` sees to it that nothing but the seed differs between them.
+together by name, and ``lineup.params`` sees to it that nothing but the seed differs between them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from lineup.committee.gather import Answers
 from lineup.committee.model import read_analysis, read_committee
 from lineup.committee.rules import RULES
 from lineup.committee.select import select
-from lineup.config import Committee
+from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Record, read_confusion
 from tests.committee.strategies import skilled_members

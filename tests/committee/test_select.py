@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lineup.committee.select import Entry, candidates, read_selection, select, select_all, write_selection
-from lineup.config import Committee, MemberFilter
+from lineup.committee.settings import Committee, MemberFilter
 from lineup.errors import LineupError
 from lineup.files import TEXT_LIMIT, file_sha256
 from lineup.models.registry import Architecture

@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 
 from lineup.data.synthetic import generate
 from lineup.errors import LineupError
-from lineup.models.classical import (
-    KernelMachine,
-    couple,
-    fit_estimator,
-    fit_sigmoid,
-    libraries,
-    predict_estimator,
-)
+from lineup.models.kernel_machine import KernelMachine, couple, fit_sigmoid
 from lineup.models.registry import architecture, list_architectures
-from lineup.skops_file import arrays_sha256, load_estimator, save_estimator
+from lineup.training.estimator import fit_estimator, libraries, predict_estimator
+from lineup.training.skops_file import arrays_sha256, load_estimator, save_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +62,7 @@ def test_probabilities_are_valid_and_learnt(model: tuple[str, Any]) -> None:
 
 def test_answers_do_not_depend_on_the_batch(model: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = predict_estimator(model[1], DRAWN.test_images)
-    monkeypatch.setattr("lineup.models.batches.PREDICT_BATCH", 33)
+    monkeypatch.setattr("lineup.batches.PREDICT_BATCH", 33)
     np.testing.assert_allclose(predict_estimator(model[1], DRAWN.test_images), whole, atol=1e-6)
 
 

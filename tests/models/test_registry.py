@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lineup.config import Fit, NetworkRecipe
 from lineup.errors import LineupError
-from lineup.models.backup import Backup
-from lineup.models.fit import Fitted, Network, TrainingData
-from lineup.models.loop import predict
 from lineup.models.registry import (
     Architecture,
     architecture,
-    fit_model,
-    image_shape,
     list_architectures,
     register_model,
 )
+from lineup.models.settings import Fit, NetworkRecipe
 from lineup.records.record import Epoch
+from lineup.training.backup import Backup
+from lineup.training.fit import Fitted, TrainingData
+from lineup.training.loop import predict
+from lineup.training.network import Network
+from lineup.training.trainers import trainer_of
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def trained(request: pytest.FixtureRequest) -> tuple[Architecture, Fitted, list[
     data = TrainingData(images[:32], labels[:32], images[32:], labels[32:])
     recipe = recipe_of(entry, epochs=1)
     told: list[Epoch] = []
-    return entry, fit_model(entry)(entry, recipe, data, told.append, NO_BACKUP), told
+    return entry, trainer_of(entry).fit(entry, recipe, data, told.append, NO_BACKUP), told
 
 
 def test_parameter_count_is_the_registered_one(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
@@ -104,7 +104,7 @@ def test_every_epoch_is_told_and_kept(trained: tuple[Architecture, Fitted, list[
 
 
 def test_scaling_is_part_of_the_network() -> None:
-    from lineup.models.blocks import classifier
+    from lineup.models.layers import classifier
 
     images = np.array([0, 255], dtype=np.uint8)[:, None, None].repeat(28, 1).repeat(28, 2)
     for scaling, expected in (("unit", [0, 1]), ("symmetric", [-1, 1])):
@@ -122,7 +122,7 @@ def fit_encoder(**settings: Any) -> Network:
     keras.utils.set_random_seed(7)
     recipe = dataclasses.replace(recipe_of(entry, 1), **settings)
     data = TrainingData(images, labels, images[:16], labels[:16])
-    model = fit_model(entry)(entry, recipe, data, lambda row: None, NO_BACKUP).model
+    model = trainer_of(entry).fit(entry, recipe, data, lambda row: None, NO_BACKUP).model
     assert isinstance(model, Network)
     assert model.weights.parameters == model.weights.trainable + model.weights.frozen
     return model
@@ -164,10 +164,10 @@ def test_finetuning_moves_the_encoder_but_not_its_statistics() -> None:
 
 
 def test_running_statistics_are_not_trainable() -> None:
-    from lineup.models.blocks import classifier
+    from lineup.models.layers import classifier
 
     entry = architecture("wide_deep", "wide_deep")
-    network = Network(classifier("wide_deep", "unit", entry.make({}), image_shape(entry.family)))
+    network = Network(classifier("wide_deep", "unit", entry.make({}), entry.image_shape))
     assert (network.weights.trainable, network.weights.frozen) == (18_170, 120)
 
 
@@ -183,7 +183,7 @@ def test_head_on_codes_is_the_whole_network() -> None:
     images = np.random.default_rng(5).integers(0, 256, (32, 28, 28), dtype=np.uint8)
     labels = np.arange(32, dtype=np.uint8) % 10
     data = TrainingData(images, labels, images, labels)
-    fitted = fit_model(entry)(entry, recipe_of(entry, 2), data, lambda row: None, NO_BACKUP)
+    fitted = trainer_of(entry).fit(entry, recipe_of(entry, 2), data, lambda row: None, NO_BACKUP)
     accuracy = float((fitted.model.predict(images).argmax(axis=1) == labels).mean())
     assert accuracy == pytest.approx(fitted.history[-1].val_accuracy)
 

@@ -17,7 +17,7 @@ import yaml
 from dvc.lock import make_lock
 
 from lineup.errors import LineupError
-from lineup.repro import Plan, _Workers, check_not_busy, former_seconds, repro, stages_to_run
+from lineup.execution.repro import Plan, _Workers, check_not_busy, former_seconds, repro, stages_to_run
 
 from .conftest import ROOT, Checkout, ran, wait_for
 

@@ -13,7 +13,7 @@ from mlflow.entities import DatasetInput, Run
 
 from lineup.committee.build import build_committee
 from lineup.committee.select import select
-from lineup.config import Committee
+from lineup.committee.settings import Committee
 from lineup.records.record import MODEL, Record
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish

@@ -16,7 +16,7 @@ import pytest
 from alembic import command
 from mlflow.store.db.utils import _get_alembic_config
 
-from lineup.doctor import _store
+from lineup.execution.doctor import _store
 from lineup.paths import Project
 from lineup.tracking.address import StoreError, sqlite_uri
 from lineup.tracking.errors import store_errors

@@ -10,8 +10,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from lineup.champion import Champion
-from lineup.doctor import _store
+from lineup.committee.champion import Champion
+from lineup.execution.doctor import _store
 from lineup.paths import Project
 from lineup.records.record import Record, read_record
 from lineup.tracking.artifacts import files_in

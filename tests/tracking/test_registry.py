@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from lineup.champion import Champion
+from lineup.committee.champion import Champion
 from lineup.errors import LineupError
 from lineup.records.record import METRICS, MODEL, Record
 from lineup.tracking.address import sqlite_uri

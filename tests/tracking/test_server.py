@@ -20,7 +20,7 @@ import pytest
 
 from lineup.committee.build import build_committee
 from lineup.committee.select import select
-from lineup.config import Committee
+from lineup.committee.settings import Committee
 from lineup.records.record import Record
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish

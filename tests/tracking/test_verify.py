@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from lineup.champion import choose
 from lineup.committee.build import build_committee
+from lineup.committee.champion import choose
 from lineup.committee.model import COMMITTEE
 from lineup.committee.select import select
-from lineup.config import ChampionRule, Committee
+from lineup.committee.settings import ChampionRule, Committee
 from lineup.errors import LineupError
-from lineup.models.classical import FILE as ESTIMATOR
-from lineup.models.fit import NETWORK, weights_sha256
 from lineup.records.record import MODEL, Record, Weights
-from lineup.skops_file import arrays_sha256, save_estimator
 from lineup.tracking.publish import publish
 from lineup.tracking.verify import check_models
+from lineup.training.estimator import FILE as ESTIMATOR
+from lineup.training.network import NETWORK, weights_sha256
+from lineup.training.skops_file import arrays_sha256, save_estimator
 from tests.make_records import make_record, random_predictions
 from tests.networks import save_network
 

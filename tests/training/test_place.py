@@ -8,11 +8,12 @@ import pytest
 
 from lineup.committee.build import build_committee
 from lineup.committee.select import select
-from lineup.config import ClassicalRecipe, Committee
+from lineup.committee.settings import Committee
 from lineup.data.dataset import Dataset
 from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.errors import LineupError
+from lineup.models.settings import ClassicalRecipe
 from lineup.records.record import Epoch, Header
 from lineup.training.train import train_model
 from tests.make_records import make_record, random_predictions

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from lineup.config import Fit, NetworkRecipe
 from lineup.data.download import download
 from lineup.data.split import write_split
-from lineup.models.backup import Backup
+from lineup.models.settings import Fit, NetworkRecipe
 from lineup.records.record import PREDICTIONS, Epoch, Header
 from lineup.training import train
+from lineup.training.backup import Backup
 from lineup.training.train import train_model
 
 pytestmark = pytest.mark.slow

@@ -37,7 +37,7 @@ from lineup.records.record import (
 from lineup.records.score import score
 
 if TYPE_CHECKING:
-    from lineup.config import Committee
+    from lineup.committee.settings import Committee
 
 
 def build_committee(

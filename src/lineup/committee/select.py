@@ -22,10 +22,7 @@ from lineup.schema import read_checked
 from lineup.seeds import seed_of
 
 if TYPE_CHECKING:
-    from lineup.config import Committee, MemberFilter
-
-ALL = "all"
-"""Instead of a list of members: every model of the line-up."""
+    from lineup.committee.settings import Committee, MemberFilter
 
 
 @dataclass(frozen=True, config=STRICT)

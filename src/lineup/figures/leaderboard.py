@@ -26,7 +26,7 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
         A row per model, in any order: ``name``, ``kind`` (network, classical or committee), ``test_accuracy`` with its
         bounds ``low`` and ``high`` and its standard deviation over seeds ``test_accuracy_sd`` (NaN for one seed), and
         ``published`` (NaN where nothing was) up to ``published_to`` (NaN unless a range was), as shares from 0 to 1.
-        Other columns are ignored, so that :func:`lineup.report.leaderboard.leaderboard_frame` fits.
+        Other columns are ignored, so that :func:`lineup.pages.leaderboard.leaderboard_frame` fits.
     title : str, optional
         First line. Default: "Test accuracy".
     subtitle : str, optional

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lineup.models.blocks import Stack, dense_end, hidden
-from lineup.models.fit import fit_classifier as fit_model
-from lineup.models.fit import libraries
+from lineup.models.layers import Stack, dense_end, hidden
 from lineup.models.registry import register_model
-
-__all__ = ["IMAGE_SHAPE", "fit_model", "libraries"]
-
-IMAGE_SHAPE = (28, 28, 1)
 
 
 @register_model(report="A", parameters=693_962)

@@ -6,14 +6,8 @@ with which the layers can be counted; no hidden dense layer follows.
 
 from __future__ import annotations
 
-from lineup.models.blocks import Stack, dense_end
-from lineup.models.fit import fit_classifier as fit_model
-from lineup.models.fit import libraries
+from lineup.models.layers import Stack, dense_end
 from lineup.models.registry import register_model
-
-__all__ = ["IMAGE_SHAPE", "fit_model", "libraries"]
-
-IMAGE_SHAPE = (28, 28)
 
 
 @register_model(report="C", parameters=83_142)

@@ -15,20 +15,45 @@ from typing import Any
 
 from lineup.errors import LineupError, expected_one_of
 
-# A builder returns a `lineup.models.blocks.Stack` from scaled images to class probabilities. For the family
+# A builder returns a `lineup.models.layers.Stack` from scaled images to class probabilities. For the family
 # ``autoencoder`` it returns the parts that are trained one after another, for ``classical`` an estimator.
 Builder = Callable[..., Any]
 
+
+@dataclass(frozen=True)
+class Family:
+    """Architectures of one module that are trained in the same way.
+
+    Parameters
+    ----------
+    name : str
+        Its module is ``lineup.models.<name>``.
+    kind : {"network", "classical"}
+        A Keras network or a scikit-learn estimator.
+    trainer : {"classifier", "autoencoder", "estimator"}
+        Its training is in the module ``lineup.training.<trainer>``.
+    channels : bool
+        Whether its networks take images with a channel axis, (28, 28, 1); the others take rows of pixels, (28, 28).
+    """
+
+    name: str
+    kind: str
+    trainer: str
+    channels: bool = False
+
+
 FAMILIES = {
-    "dense": "network",
-    "wide_deep": "network",
-    "conv1d": "network",
-    "cnn": "network",
-    "residual": "network",
-    "autoencoder": "network",
-    "classical": "classical",
+    family.name: family
+    for family in (
+        Family("dense", "network", "classifier"),
+        Family("wide_deep", "network", "classifier"),
+        Family("conv1d", "network", "classifier"),
+        Family("cnn", "network", "classifier", channels=True),
+        Family("residual", "network", "classifier", channels=True),
+        Family("autoencoder", "network", "autoencoder", channels=True),
+        Family("classical", "classical", "estimator"),
+    )
 }
-"""Every family and its kind: a Keras network, or a classical model of scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +96,12 @@ class Architecture:
     @property
     def kind(self) -> str:
         """``network`` or ``classical``."""
-        return FAMILIES[self.family]
+        return FAMILIES[self.family].kind
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one scaled image that its network takes."""
+        return (28, 28, 1) if FAMILIES[self.family].channels else (28, 28)
 
     @property
     def summary(self) -> str:
@@ -134,18 +164,3 @@ def architecture(family: str, name: str) -> Architecture:
     if name not in found:
         raise LineupError(f"unknown architecture {name!r} in family {family!r}; {expected_one_of(name, found)}")
     return found[name]
-
-
-def fit_model(entry: Architecture) -> Callable[..., Any]:
-    """Return the function that trains the models of an architecture's family."""
-    return importlib.import_module(f"lineup.models.{entry.family}").fit_model  # type: ignore[no-any-return]
-
-
-def libraries(entry: Architecture) -> dict[str, str]:
-    """Return the versions of what computes in an architecture's family."""
-    return importlib.import_module(f"lineup.models.{entry.family}").libraries()  # type: ignore[no-any-return]
-
-
-def image_shape(family: str) -> tuple[int, ...]:
-    """Return the shape of one scaled image that the networks of a family take."""
-    return importlib.import_module(f"lineup.models.{family}").IMAGE_SHAPE  # type: ignore[no-any-return]

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lineup.models.blocks import Stack, apply
-from lineup.models.fit import fit_classifier as fit_model
-from lineup.models.fit import libraries
+from lineup.models.layers import Stack, apply
 from lineup.models.registry import register_model
-
-__all__ = ["IMAGE_SHAPE", "fit_model", "libraries"]
-
-IMAGE_SHAPE = (28, 28, 1)
 
 
 @register_model(report="E", parameters=56_810)

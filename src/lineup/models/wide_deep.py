@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lineup.models.blocks import Stack, apply, dense_end, hidden
-from lineup.models.fit import fit_classifier as fit_model
-from lineup.models.fit import libraries
+from lineup.models.layers import Stack, apply, dense_end, hidden
 from lineup.models.registry import register_model
-
-__all__ = ["IMAGE_SHAPE", "fit_model", "libraries"]
-
-IMAGE_SHAPE = (28, 28)
 
 
 @register_model(report="B", parameters=18_290)

@@ -34,8 +34,8 @@ from lineup.errors import LineupError, shortened
 from lineup.evaluation.metrics import check_probabilities
 from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
-from lineup.pipeline import how_to_make
 from lineup.records.machine import Machine, peak_memory_bytes, this_machine
+from lineup.remedies import how_to_make
 from lineup.schema import checked, read_checked, read_json
 from lineup.tables import read_table, write_table
 

@@ -1,4 +1,4 @@
-"""The model of a run: the record's own, or a committee's with its members inside, served by `lineup.serving`."""
+"""The model of a run: the record's own, or a committee's with its members inside; see `lineup.serving.predictor`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def absent_members(record: Record, models: Models) -> list[str]:
 def log_model(
     root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
 ) -> None:
-    """Log a record's model into its run as code (`lineup.serving`) beside its files, so that nothing is pickled.
+    """Log a record's model into its run as code beside its files, so that nothing is pickled.
 
     A committee of which a member is no longer what was combined gets none: another model must not answer in its place.
 
@@ -65,14 +65,14 @@ def log_model(
     Notes
     -----
     The signature says nothing about the images, for MLflow would refuse every shape but the one that it names and
-    would make whole numbers of all that it is sent: pixels from 0 to 1 would all be black. `lineup.serving.as_images`
-    takes every shape, and refuses such pixels.
+    would make whole numbers of all that it is sent: pixels from 0 to 1 would all be black.
+    `lineup.serving.predictor.as_images` takes every shape, and refuses such pixels.
     """
     if absent_members(record, models):
         return
     import mlflow
 
-    from lineup.serving import MAX_IMAGES, SHAPES
+    from lineup.serving.predictor import MAX_IMAGES, SHAPES
 
     folder = _copy_model(root, record, models, temporary / "model")
     header = Path(shutil.copy(record.folder / HEADER, temporary))
@@ -83,7 +83,7 @@ def log_model(
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(PACKAGE / "serving.py"),
+            python_model=str(PACKAGE / "serving" / "predictor.py"),
             # As quoted addresses: MLflow would read # and ? of a path as such parts of an address.
             artifacts={
                 "model": folder.absolute().as_uri(),
@@ -108,11 +108,11 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
 
 
 def _signature(classes: list[str]) -> ModelSignature:
-    """Return what the model answers: see `lineup.serving.ServedModel.predict`."""
+    """Return what the model answers: see `lineup.serving.predictor.ServedModel.predict`."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    from lineup.serving import AGREEMENT, LABEL
+    from lineup.serving.predictor import AGREEMENT, LABEL
 
     said = (ColSpec(DataType.string, LABEL), ColSpec(DataType.double, AGREEMENT))
     return ModelSignature(outputs=Schema([*said, *(ColSpec(DataType.float, name) for name in classes)]))

@@ -22,10 +22,10 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
 from lineup.files import open_regular
-from lineup.pipeline import how_to_make
+from lineup.published.claims import published_accuracy
 from lineup.records import record as files
 from lineup.records.record import Record
-from lineup.report.claims import published_accuracy
+from lineup.remedies import how_to_make
 from lineup.tracking.address import shown_uri, tracking_uri
 from lineup.tracking.artifacts import lacks_artifacts, local_folders, logged_model, note_artifacts
 from lineup.tracking.errors import store_errors
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from lineup.champion import Champion
+    from lineup.committee.champion import Champion
 
 PUBLISHING = "lineup.publishing"
 WAIT_SECONDS = 60.0

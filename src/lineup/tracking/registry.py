@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lineup.champion import Champion
+from lineup.committee.champion import Champion
 from lineup.errors import LineupError
 from lineup.tracking.artifacts import logged_model
 from lineup.tracking.runs import KEY, find_runs

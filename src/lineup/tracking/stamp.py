@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lineup.champion import Champion
+from lineup.committee.champion import Champion
 from lineup.errors import LineupError
 from lineup.files import replacing_file
 from lineup.records.record import Record

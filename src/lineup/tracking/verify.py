@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from lineup.committee.model import read_committee
 from lineup.errors import LineupError, shortened
 from lineup.files import folder_sha256
-from lineup.models.classical import FILE as ESTIMATOR
-from lineup.models.fit import NETWORK, load_network, weights_sha256
 from lineup.records.record import MODEL, Record
-from lineup.skops_file import file_arrays_sha256
+from lineup.training.estimator import FILE as ESTIMATOR
+from lineup.training.network import NETWORK, load_network, weights_sha256
+from lineup.training.skops_file import file_arrays_sha256
 
 
 def check_models(records: Iterable[Record]) -> None:

@@ -14,9 +14,7 @@ import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import check_room, folder_sha256, replacing_folder
-from lineup.models.backup import Backup
-from lineup.models.fit import Fitted, TrainingData
-from lineup.models.registry import Architecture, architecture, fit_model, libraries
+from lineup.models.registry import FAMILIES, Architecture, architecture
 from lineup.npz import write_npz
 from lineup.records.machine import known, source_commit
 from lineup.records.record import (
@@ -33,11 +31,14 @@ from lineup.records.record import (
     write_record,
 )
 from lineup.records.score import score
+from lineup.training.backup import Backup
 from lineup.training.devices import Environment, prepare
+from lineup.training.fit import Fitted, TrainingData
+from lineup.training.trainers import trainer_of
 
 if TYPE_CHECKING:
-    from lineup.config import ClassicalRecipe, NetworkRecipe
     from lineup.data.dataset import Dataset
+    from lineup.models.settings import ClassicalRecipe, NetworkRecipe
 
 
 class Listener(Protocol):
@@ -106,7 +107,7 @@ def train_model(
 
     backup = Backup(backups and backups / f"{header.key}-{_code_sha256(entry)}")
     data = _training_data(dataset, recipe.validation)
-    fitted: Fitted = fit_model(entry)(entry, recipe, data, lambda row: _tell(listeners, row), backup)
+    fitted = trainer_of(entry).fit(entry, recipe, data, lambda row: _tell(listeners, row), backup)
     header = dataclasses.replace(header, weights=fitted.model.weights)
 
     predictions = _predict(fitted, dataset, recipe.validation)
@@ -151,7 +152,7 @@ def _header(
         threads=threads,
         device=environment.device,
         onednn=environment.onednn,
-        libraries={"python": platform.python_version(), "numpy": np.__version__} | libraries(entry),
+        libraries={"python": platform.python_version(), "numpy": np.__version__} | trainer_of(entry).libraries(),
         data=DataIdentity(
             name=dataset.name,
             title=dataset.title,
@@ -168,8 +169,10 @@ def _header(
 
 def _code_sha256(entry: Architecture) -> str:
     """Return a hash of the code of a training: a backup that other code has left is none of this one's."""
-    models = Path(__file__).parents[1] / "models"
-    code = (models / f"{module}.py" for module in (entry.family, "backup", "blocks", "fit", "loop"))
+    package = Path(__file__).parents[1]
+    modules = ("backup", "fit", "loop", FAMILIES[entry.family].trainer)
+    code = [package / "models" / f"{entry.family}.py", package / "models" / "layers.py"]
+    code += [package / "training" / f"{module}.py" for module in modules]
     return hashlib.sha256(b"".join(file.read_bytes() for file in code)).hexdigest()[:8]
 
 

@@ -1,0 +1,5 @@
+"""The ``lineup`` command: parse, call, print."""
+
+from lineup.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,146 @@
+"""Examine machine and checkout: what is fine, what is not, what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+
+from lineup.errors import LineupError
+from lineup.paths import Project, find_project
+from lineup.records.machine import this_machine
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One examined thing: its name, whether it is fine, what was found, and what to do if it is not."""
+
+    name: str
+    fine: bool
+    found: str
+    remedy: str = ""
+
+
+def examine() -> bool:
+    """Examine everything, print a table, and return whether all is fine."""
+    from rich.console import Console
+    from rich.markup import escape  # what is found may hold brackets
+
+    project = find_project()
+    checks: list[Callable[[Project], Finding]] = [_python, _packages, _devices, _dvc, _parameters, _data, _store]
+    console = Console()
+    findings = []
+    for check in checks:
+        finding = check(project)
+        findings.append(finding)
+        mark = "[green]ok    [/green]" if finding.fine else "[red]not ok[/red]"
+        # No line is broken, so that a command in it can be copied.
+        console.print(
+            f"{mark}  {escape(f'{finding.name:12}')}  {escape(finding.found)}", soft_wrap=True, highlight=False
+        )
+        if not finding.fine:
+            console.print(f"{'':22}→ {escape(finding.remedy)}", soft_wrap=True, highlight=False)
+    return all(finding.fine for finding in findings)
+
+
+def _python(_: Project) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fine = (3, 11) <= sys.version_info < (3, 14)
+    return Finding("Python", fine, f"{version} ({sys.executable})", "make setup PYTHON=python3.11 (or 3.12, 3.13)")
+
+
+def _packages(_: Project) -> Finding:
+    """Compare the installed versions of the direct dependencies with their pins."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for text in metadata.requires("lineup") or []:
+        need = Requirement(text)
+        if need.marker is not None:
+            continue  # an extra: TensorFlow is examined by importing it
+        version = _version(need.name)
+        if version is None or version not in need.specifier:
+            wrong.append(f"{need.name} {version or 'missing'} (pinned {need.specifier})")
+    return Finding("packages", not wrong, ", ".join(wrong) or "as pinned", "make setup")
+
+
+def _devices(_: Project) -> Finding:
+    from lineup.training.devices import onednn_enabled, quiet_stderr
+
+    try:
+        with quiet_stderr():
+            import tensorflow as tf
+    except ImportError as error:
+        return Finding("TensorFlow", False, str(error), "make setup")
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in gpus]
+    onednn = "on" if onednn_enabled() else "off"
+    device = ", ".join(names) or f"{this_machine().cpu_model}, {this_machine().cores} cores"
+    found = f"{tf.__version__} on {device}, oneDNN {onednn}"
+    return Finding("TensorFlow", True, found)
+
+
+def _dvc(project: Project) -> Finding:
+    from lineup.execution.pipeline import PipelineError, read_pipeline
+
+    version = _version("dvc")
+    try:
+        pipeline = read_pipeline(project.root)
+    except PipelineError as error:
+        return Finding("DVC", False, f"{version}; {error.problem}", error.remedy)
+    count = len(pipeline.out_of_date)
+    if not count:
+        return Finding("DVC", True, f"{version}, everything is up to date")
+    return Finding(
+        "DVC", True, f"{version}; {count} of {len(pipeline.graph)} stages are out of date: dvc repro runs them"
+    )
+
+
+def _parameters(project: Project) -> Finding:
+    from lineup.params import load_params
+
+    try:
+        params = load_params(project.params)
+    except LineupError as error:
+        return Finding("params.yaml", False, str(error), "correct that line")
+    return Finding("params.yaml", True, params.summary())
+
+
+def _data(project: Project) -> Finding:
+    from lineup.data.dataset import load_dataset
+
+    if not project.dataset.is_file():
+        remedy = "dvc repro split; without a network name a folder in FASHION_MNIST_DIR, or try make demo"
+        return Finding("data", False, "not split yet", remedy)
+    try:
+        dataset = load_dataset(project.dataset)
+    except LineupError as error:
+        return Finding("data", False, str(error), "dvc repro -f split")
+    counts = f"{len(dataset.train_labels):,} + {len(dataset.test_labels):,} images"
+    return Finding("data", True, f"{dataset.title}, {counts}, fingerprint {dataset.fingerprint[:12]}")
+
+
+def _store(project: Project) -> Finding:
+    from lineup.tracking.address import StoreError, shown_uri, store_file, tracking_uri
+    from lineup.tracking.artifacts import describe_loss
+    from lineup.tracking.store import count_runs, has_database
+
+    try:
+        uri = tracking_uri(project.root)
+        database = store_file(uri)
+        if database is not None and not has_database(database):
+            return Finding("MLflow store", True, f"{shown_uri(uri)}, not made yet: the first training makes it")
+        found = f"{shown_uri(uri)}, {count_runs(project.root)}"
+        if loss := describe_loss(project.root):
+            return Finding("MLflow store", False, f"{found}; {loss}", "lineup publish")
+        return Finding("MLflow store", True, found)
+    except StoreError as error:
+        return Finding("MLflow store", False, error.found, error.remedy)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

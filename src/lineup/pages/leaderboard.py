@@ -1,0 +1,252 @@
+"""The leaderboard as a table: for a page, for the terminal, for a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lineup.errors import LineupError
+from lineup.evaluation.metrics import accuracy_interval
+from lineup.pages.markdown import data_line, device_of, number, span, table, with_spread
+from lineup.published.claims import Claim, load_claims
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lineup.records.model_runs import Entry
+
+METRICS = (
+    "val_accuracy",
+    "test_accuracy",
+    "test_loss",
+    "test_top2_accuracy",
+    "test_brier",
+    "test_ece",
+    "test_macro_f1",
+    "test_macro_auc",
+    "test_surest_80",
+)
+"""Each is a column of the leaderboard, its mean over the seeds, and one more with ``_sd``, their standard deviation."""
+
+# Columns that are whole numbers or missing.
+_WHOLE_NUMBERS = {"parameters": "Int64"}
+
+# What a table must have that is shown again: these numbers and these names.
+_SHOWN_NUMBERS = {
+    **dict.fromkeys(("rank", "seeds", "test_count"), "int64"),
+    **dict.fromkeys(("test_accuracy", "test_accuracy_sd", "low", "high", "val_accuracy"), "float64"),
+    **dict.fromkeys(("published", "published_to", "difference", "training_seconds"), "float64"),
+}
+_SHOWN_NAMES = ("name", "kind", "device", "data")
+
+
+def leaderboard_frame(entries: Sequence[Entry], ranks: Mapping[str, int]) -> pd.DataFrame:
+    """Return models and committees as a table, the highest mean test accuracy first; equals by name.
+
+    The order is for display alone: nothing is selected by it.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        At least one; their runs have all of `METRICS`.
+    ranks : mapping of str to int
+        Rank of each, by name; see :func:`lineup.evaluation.significance.shared_ranks`.
+
+    Returns
+    -------
+    DataFrame
+        A row each: what it is; ``rank``; number of ``seeds``; mean and standard deviation of each metric; ``low`` and
+        ``high``, the 95 % interval that the number of test images allows around the mean test accuracy (see
+        :func:`lineup.evaluation.metrics.accuracy_interval`); the ``published`` accuracy (to ``published_to`` if it is
+        a range) and the ``difference`` to it, 0 inside of a range; the mean ``training_seconds``. What there is not is
+        missing; a published figure is, on generated data, which it was not measured on.
+
+    Raises
+    ------
+    LineupError
+        If a record lacks a metric.
+    """
+    frame = pd.DataFrame([_row(entry, ranks[entry.name]) for entry in entries])
+    floats = ("published", "published_to", "difference", "training_seconds")
+    frame = frame.astype(_WHOLE_NUMBERS | dict.fromkeys(floats, "float64"))
+    return frame.sort_values(["test_accuracy", "name"], ascending=[False, True], ignore_index=True)
+
+
+def read_leaderboard(path: Path) -> pd.DataFrame:
+    """Read a table of `leaderboard_frame` back from a CSV file.
+
+    Raises
+    ------
+    LineupError
+        If the file cannot be read, or is not of this format, such as one of an earlier version.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=_WHOLE_NUMBERS | _SHOWN_NUMBERS)
+        missing = [name for name in (*_SHOWN_NAMES, *_SHOWN_NUMBERS) if name not in frame]
+        problem = f"no column {', '.join(missing)}" if missing else "no rows" if frame.empty else None
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        # pandas's own errors of a damaged file are ValueErrors.
+        problem = " ".join(str(error).split())
+    if problem:
+        raise LineupError(f"{path}: no leaderboard of this version: {problem}; make it anew (dvc repro)")
+    return frame
+
+
+def leaderboard_markdown(frame: pd.DataFrame) -> str:
+    """Return the leaderboard as a page: the name of its data, how to read it, a GitHub table of the main columns.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From :func:`leaderboard_frame`.
+
+    Returns
+    -------
+    str
+        Markdown without a final newline. Generated data are called so in a sentence above the table.
+    """
+    texts = _texts(frame)
+    trained = frame.loc[frame["kind"] != "committee", "device"]
+    machines = f" Trained on {'; '.join(sorted(set(trained)))}." if len(trained) else ""
+    rows = texts.to_numpy().tolist()
+    return f"{_caption(frame)}\n\n{_READING}{machines}\n\n{table([str(name) for name in texts], rows, _LEFT)}"
+
+
+def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
+    """Print the main columns of the leaderboard to a terminal.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From :func:`leaderboard_frame`.
+    console : rich.console.Console
+        Where to print.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    texts = _texts(frame)
+    console.print(Text(_caption(frame)), soft_wrap=True)
+    printed = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in _PRINTED:
+        # Headings wrap at spaces and, in a narrow terminal, model names fold; figures stay whole.
+        width = None if name == "model" else max(map(len, [*name.split(), *texts[name]]))
+        printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
+    for cells in texts[list(_PRINTED)].to_numpy().tolist():
+        printed.add_row(*map(Text, cells))
+    console.print(printed)
+
+
+def replace_block(text: str, marker: str, block: str) -> str:
+    """Replace what stands between a pair of markers in a Markdown text.
+
+    Parameters
+    ----------
+    text : str
+        With one ``<!-- {marker}:begin -->`` and, after it, one ``<!-- {marker}:end -->``.
+    marker : str
+        Name of the pair.
+    block : str
+        What is to stand there; blank lines part it from the markers, as Markdown needs around a table.
+
+    Returns
+    -------
+    str
+        The text, with all outside the markers as it was; the same again if the block is already there.
+
+    Raises
+    ------
+    LineupError
+        If a marker is missing or stands there twice, or the end comes first.
+    """
+    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
+    for line in (begin, end):
+        if text.count(line) != 1:
+            raise LineupError(f"expected the line {line!r} once in the text, found it {text.count(line)} times")
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise LineupError(f"the line {end!r} comes before {begin!r}")
+    return f"{before}{begin}\n\n{block.strip()}\n\n{end}{after}"
+
+
+_LEFT = ("model", "kind")
+_PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
+_READING = (
+    "Accuracies are means over the seeds, ± their standard deviation. The interval is what so many test images allow"
+    " around the mean (Wilson, 95 %). The rank, by first seeds alone, is one more than the number of models that are"
+    " better by more than the draw of the images explains; `reports/evidence.md` says how that is tested."
+)
+
+
+def _row(entry: Entry, rank: int) -> dict[str, object]:
+    header = entry.base.header
+    # A published figure was measured on the real data and stands beside nothing else.
+    claim = None if header.data.generated else load_claims().get(entry.name)
+    mean, images = entry.mean("test_accuracy"), header.data.test_images
+    low, high = accuracy_interval(round(mean * images), images)
+    metrics: dict[str, float] = {}
+    for metric in METRICS:
+        metrics |= {metric: entry.mean(metric), f"{metric}_sd": entry.deviation(metric)}
+    return {
+        "rank": rank,
+        "name": entry.name,
+        "kind": header.kind,
+        "family": header.family,
+        "report": header.report,
+        "parameters": header.weights.parameters if header.weights else None,
+        "seeds": len(entry.runs),
+        **metrics,
+        "low": low,
+        "high": high,
+        **_published(claim, mean),
+        "test_count": images,
+        "training_seconds": entry.training_seconds,
+        "device": device_of(entry.base),
+        "data": header.data.name,
+        "generated": header.data.generated,
+    }
+
+
+def _published(claim: Claim | None, accuracy: float) -> dict[str, float | None]:
+    if claim is None:
+        return {"published": None, "published_to": None, "difference": None}
+    return {
+        "published": claim.accuracy,
+        "published_to": claim.accuracy_to,
+        "difference": accuracy - claim.nearest(accuracy),
+    }
+
+
+def _caption(frame: pd.DataFrame) -> str:
+    return data_line(str(frame["data"].iloc[0]), int(frame["test_count"].iloc[0]))
+
+
+def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the main columns as texts, under the headings that readers see."""
+
+    def column(text: Callable[..., str], *names: str) -> list[str]:
+        return [text(*values) for values in zip(*(frame[name] for name in names), strict=True)]
+
+    return pd.DataFrame(
+        {
+            "rank": column(str, "rank"),
+            "model": column(str, "name"),
+            "kind": column(str, "kind"),
+            "seeds": column(str, "seeds"),
+            "test accuracy": column(with_spread, "test_accuracy", "test_accuracy_sd"),
+            "95 % interval": column(span, "low", "high"),
+            "validation accuracy": column(number, "val_accuracy"),
+            "published": column(_published_text, "published", "published_to"),
+            "difference": column(lambda value: number(value, "+.4f"), "difference"),
+            "training, s": column(lambda value: number(value, ",.1f"), "training_seconds"),
+        }
+    )
+
+
+def _published_text(low: float, high: float) -> str:
+    return number(low) if pd.isna(high) else span(low, high, ".2f")

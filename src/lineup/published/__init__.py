@@ -1,0 +1,1 @@
+"""What the five reports say, and its reader."""

@@ -1,0 +1,131 @@
+"""The models and committees of a line-up, each with its runs, which differ in nothing but the seed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineup.errors import LineupError
+from lineup.evaluation.seeds import SeedDeviation
+from lineup.records.record import METRICS, Record
+from lineup.seeds import by_base_name, seed_of
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model or committee.
+
+    Parameters
+    ----------
+    name : str
+        Of its first run.
+    runs : tuple of Record
+        At least one: that of the name, then its repeats, the lowest seed first.
+    """
+
+    name: str
+    runs: tuple[Record, ...]
+
+    @property
+    def base(self) -> Record:
+        """The run that bears the name itself."""
+        return self.runs[0]
+
+    def values(self, metric: str) -> list[float]:
+        """Return a metric of each run.
+
+        Raises
+        ------
+        LineupError
+            If a record does not have it.
+        """
+        for run in self.runs:
+            if metric not in run.metrics:
+                raise LineupError(f"{run.folder / METRICS}: no {metric}; make the record anew (dvc repro)")
+        return [run.metrics[metric] for run in self.runs]
+
+    def mean(self, metric: str) -> float:
+        """Return the mean of a metric over the runs; an error as in `values`."""
+        return statistics.fmean(self.values(metric))
+
+    def deviation(self, metric: str) -> float:
+        """Return the sample standard deviation of a metric, NaN for one run; an error as in `values`."""
+        return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
+
+    def correct(self) -> NDArray[np.bool_]:
+        """Return which test images each run has right, of shape (runs, images).
+
+        Raises
+        ------
+        LineupError
+            If predictions cannot be read.
+        """
+        predictions = [run.predictions() for run in self.runs]
+        return np.stack([found.test_probabilities.argmax(axis=1) == found.test_labels for found in predictions])
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Mean wall time of a training; None for a committee, whose members are trained elsewhere."""
+        if self.base.header.kind == "committee":
+            return None
+        return statistics.fmean(run.runtime.training_seconds for run in self.runs)
+
+
+def entries_of(records: Sequence[Record]) -> list[Entry]:
+    """Put the runs of each model and committee together.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        At least one, all of the same data and split.
+
+    Returns
+    -------
+    list of Entry
+        In the order of the records.
+
+    Raises
+    ------
+    LineupError
+        If there are no records, or two were made from different data.
+    """
+    if not records:
+        raise LineupError("evaluation: there are no results to compare; train a model first")
+    first = records[0].header
+    for record in records[1:]:
+        if record.header.data.fingerprint != first.data.fingerprint:
+            raise LineupError(
+                f"evaluation: {record.header.name} was made from other data or another split than {first.name};"
+                " make both anew (dvc repro)"
+            )
+    by_name = {record.header.name: record for record in records}
+    return [
+        Entry(name, tuple(by_name[run] for run in sorted(names, key=lambda run: seed_of(run) or 0)))
+        for name, names in by_base_name(by_name).items()
+    ]
+
+
+def seed_deviations(entries: Iterable[Entry]) -> dict[str, SeedDeviation]:
+    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of entry.
+
+    The pooled standard deviation of all entries of a kind that have several seeds; 0 if none has. Three seeds of one
+    model say too little about its own deviation.
+    """
+    several: dict[str, list[Entry]] = {}
+    for entry in entries:
+        of_kind = several.setdefault(entry.base.header.kind, [])
+        if len(entry.runs) > 1:
+            of_kind.append(entry)
+    return {kind: _pooled(found) for kind, found in several.items()}
+
+
+def _pooled(entries: Sequence[Entry]) -> SeedDeviation:
+    """Return the root of the mean variance, where an entry weighs as many runs as it has beyond the first."""
+    freedom = sum(len(entry.runs) - 1 for entry in entries)
+    squares = sum((len(entry.runs) - 1) * entry.deviation("test_accuracy") ** 2 for entry in entries)
+    return SeedDeviation(math.sqrt(squares / freedom) if freedom else 0.0, freedom)

@@ -1,0 +1,1 @@
+"""Predict with stored models, without MLflow or with it."""

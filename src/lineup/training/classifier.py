@@ -1,0 +1,29 @@
+"""Fit the families of one stack of layers, from scaled images to class probabilities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lineup.models.layers import classifier
+from lineup.training.fit import Fitted, TrainingData, fit_network, libraries, phase_seconds
+from lineup.training.network import Network
+
+if TYPE_CHECKING:
+    from lineup.models.registry import Architecture
+    from lineup.models.settings import NetworkRecipe
+    from lineup.training.backup import Backup
+    from lineup.training.fit import OnEpoch
+
+__all__ = ["fit_model", "libraries"]
+
+
+def fit_model(
+    entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
+) -> Fitted:
+    """Build an architecture of one stack of layers and fit it: the ``fit_model`` of the families without phases."""
+    network = classifier(entry.name, recipe.scaling, entry.make(recipe.options), entry.image_shape)
+    random = np.random.default_rng(recipe.seed)
+    history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch, backup=backup)
+    return Fitted(Network(network), history, phase_seconds(history))

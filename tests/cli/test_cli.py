@@ -1,0 +1,267 @@
+"""The ``lineup`` command as people call it: quick, with help, and one line for every mistake."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from lineup import __version__
+from lineup.cli.app import app
+from lineup.errors import LineupError
+from lineup.models.registry import list_architectures
+from lineup.paths import find_project
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = sorted(getattr(get_command(app), "commands", {}))
+HEAVY = ("numpy", "pandas", "tensorflow", "keras", "mlflow", "pydantic", "sklearn", "matplotlib", "dvc", "yaml")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout with nothing but its parameters and its pipeline."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def lineup(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m lineup`` in a folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
+    command = [sys.executable, "-m", "lineup", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=kept | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    """Call the command in this process, on a wide terminal; return status and output without colours."""
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    return done.exit_code, re.sub(r"\x1b\[[0-9;]*m", "", done.output)
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the message of a command that failed as it should: status 1, one line, no traceback."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+def test_version_and_help() -> None:
+    assert invoke("--version") == (0, f"lineup {__version__}\n")
+    for option in ("--help", "-h"):
+        status, output = invoke(option)
+        assert status == 0
+        assert all(re.search(rf"\b{command}\b", output) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    status, output = invoke(command, "--help")
+    assert status == 0
+    assert f"Usage: lineup {command}" in output
+    summary = get_command(app).commands[command].help  # type: ignore[attr-defined]
+    assert summary
+    assert summary.splitlines()[0] in output
+
+
+def test_importing_the_command_imports_nothing_heavy() -> None:
+    code = f"import sys, lineup.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_outside_a_project_is_one_line(tmp_path: Path) -> None:
+    message = error_of(lineup(tmp_path, "train", "basic_cnn"))
+    assert (
+        message == f"{tmp_path}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
+    )
+
+
+def test_project_is_found_from_every_folder_in_it(project: Path) -> None:
+    (project / "a" / "b").mkdir(parents=True)
+    assert find_project(project / "a" / "b").root == find_project(project).root == project.resolve()
+    (project / "a" / "params.yaml").write_text("")
+    assert find_project(project / "a" / "b").root == project.resolve()
+    with pytest.raises(LineupError, match=r"no params\.yaml and dvc\.yaml"):
+        find_project(project.parent)
+
+
+@pytest.mark.parametrize("left", [("dvc.yaml",), ("params.yaml", ".dvc/config")])
+def test_a_damaged_project_is_not_taken_for_the_one_around_it(project: Path, left: tuple[str, ...]) -> None:
+    for name in left:
+        (project / ".demo" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / ".demo" / name).touch()
+    with pytest.raises(LineupError, match=rf"\.demo: no .* beside {re.escape(left[0])}"):
+        find_project(project / ".demo")
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml"])
+def test_a_deleted_file_of_the_project_is_named(project: Path, name: str) -> None:
+    other = {"params.yaml": "dvc.yaml", "dvc.yaml": "params.yaml"}[name]
+    (project / name).unlink()
+    (project / "runs").mkdir()
+    told = f"{project}: no {name} beside {other}; copy it from where this folder comes"
+    assert error_of(lineup(project / "runs", "doctor")) == told
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    assert error_of(lineup(project, "doctor")) == f"{project}: no {name} beside {other}; git checkout HEAD -- {name}"
+
+
+def no_seed(project: Path) -> None:
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    del params["split"]["seed"]
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+MISTAKES: list[tuple[list[str], str]] = [
+    (["train", "vgg"], "unknown model 'vgg'; expected one of the 81 in the section models of params.yaml"),
+    (["train", "basic_cnn", "--epochs", "0"], "epochs = 0: expected at least 1"),
+    (["train", "basic_cnn", "--batch-size", "0"], "batch_size = 0: expected at least 1"),
+    (["train", "basic_cnn", "--batch_size", "0"], "batch_size = 0: expected at least 1"),
+    (["train", "basic_cnn", "--learning-rate", "nan"], "learning_rate = nan: expected at most 10"),
+    (["train", "basic_cnn", "--learning_rate", "0"], "learning_rate = 0.0: expected more than 0"),
+    (["train", "basic_cnn", "--validation", "0.9"], "validation = 0.9: expected at most 0.5"),
+    (["train", "basic_cnn", "--seed", "-1"], "seed = -1: expected at least 0"),
+    (["train", "basic_cnn", "--epochs", "2", "--seed", "0"], "dataset.npz: no such file; run lineup split first"),
+    (["train", "basic_cnn", "--record", "."], ".: no folder with a name of its own; the record would take its place"),
+    (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
+    (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
+    (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 23 in the section committees"),
+    (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 81"),
+    (["train", "../dvc.yaml:train@vgg"], "unknown model 'vgg'; expected one of the 81"),  # from a subfolder
+    (["train", "committee@report_a"], "unknown model 'committee@report_a'; "),
+    (["train", "train@../x"], "unknown model '../x'; "),
+    (["committee", "committee@vgg"], "unknown committee 'vgg'; "),
+    (["committee", "committee@report_a"], "report_a.json: no such file; run lineup select first"),
+    (["committee", "report_a"], "shallow_nn: no record here; make it again (dvc repro)"),
+    (["committee", "report_a", "--record", "x"], "report_a.json: no such file; run lineup select first"),
+    (["select"], "shallow_nn: no record here"),
+    (["split"], "dataset.json: no such file; run lineup download first"),
+    (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2, shallow_nn_seed3 and 101 more; run dvc repro"),
+    (["reproduce"], "no record yet of shallow_nn, shallow_nn_seed2"),
+    (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
+    (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
+]
+
+
+@pytest.fixture
+def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Call the command in this process as its script does, and return the one line of its error."""
+    from lineup.cli.app import main
+
+    def call(*arguments: str) -> str:
+        monkeypatch.chdir(project)
+        monkeypatch.setattr(sys, "argv", ["lineup", *arguments])
+        # Its handlers are those of a whole process, here of the tests.
+        monkeypatch.setattr("lineup.signals.handle_signals", lambda: None)
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        (line,) = printed.err.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return call
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistake_is_one_line(run: Callable[..., str], project: Path, arguments: list[str], said: str) -> None:
+    before = files_in(project)
+    assert said in run(*arguments)
+    assert files_in(project) == before
+
+
+def test_check_says_what_there_is_and_writes_the_same_file_each_time(project: Path) -> None:
+    output = project / "data" / "checked"
+    for _ in range(2):
+        done = lineup(project, "check", "--output", str(output))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "params.yaml: 81 models, 23 committees, data fashion_mnist\n"
+        assert output.read_text() == "lineup check found no mistake in params.yaml\n"
+    (project / "params.yaml").write_text("models: [")
+    output.unlink()
+    assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(
+        lineup(project, "check", "--output", "x")
+    )
+    assert not (project / "x").exists()
+
+
+def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path) -> None:
+    own = project / "runs" / "models" / "basic_cnn"
+    own.mkdir(parents=True)
+    (own / ".gitignore").write_text("/model\n")
+    said = run("train", "basic_cnn", "--record", "runs/models")
+    assert "runs/models: a folder with other files and no record.json; the record would take its place" in said
+    # As DVC leaves it when it removes the outputs of the stage that it is about to run.
+    assert "dataset.npz: no such file" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
+
+
+def test_what_the_system_refuses_is_one_line(run: Callable[..., str], project: Path) -> None:
+    (project / "runs").write_text("in the way")
+    assert run("select") == f"error: {project.resolve() / 'runs'}: File exists"
+
+
+def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> None:
+    no_seed(project)
+    assert error_of(lineup(project, "split")) == "params.yaml: split.seed is missing; this section has seed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--nope"], "--nope"),
+        (["train", "basic_cnn", "--epoch", "3"], "--epochs"),  # as mlflow run -P epoch=3 becomes
+        (["trian", "basic_cnn"], "'train'"),
+        (["train"], "Missing argument"),
+        (["ui", "--port", "70000"], "65535"),
+        (["fly"], "fly"),
+        (["train", "basic_cnn", "--epochs", "abc"], "--epochs"),
+        (["train", "basic_cnn", "--epochs", "1.5"], "--epochs"),
+        (["train", "basic_cnn", "--learning-rate", "low"], "--learning-rate"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments: list[str], said: str) -> None:
+    status, output = invoke(*arguments)
+    assert status == 2
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_models_lists_everything_registered() -> None:
+    _, output = invoke("models")
+    for entry in list_architectures():
+        (line,) = [line for line in output.splitlines() if re.search(rf"\b{entry.name}\b", line)]
+        assert (f"{entry.parameters:,}" if entry.parameters else " - ") in line
+        assert entry.family in line
+        assert entry.summary in line
+    _, output = invoke("models", "--family", "cnn")
+    assert "basic_cnn" in output
+    assert "shallow_nn" not in output
+
+
+def test_a_stage_of_dvc_does_not_write_into_an_outer_run(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    run("select")
+    assert os.environ["MLFLOW_RUN_ID"] == "0" * 32
+    monkeypatch.setenv("DVC_STAGE", "train@basic_cnn")
+    run("select")
+    assert "MLFLOW_RUN_ID" not in os.environ

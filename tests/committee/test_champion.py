@@ -1,0 +1,129 @@
+"""The champion is chosen by validation images alone, on those that every candidate held out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lineup.committee.champion import choose, rank, read_champion, write_champion
+from lineup.committee.gather import Answers
+from lineup.errors import LineupError
+from lineup.files import TEXT_LIMIT
+from lineup.records.record import Predictions, Record
+from tests.make_records import make_record, random_predictions
+
+
+def answer(correct: list[bool], sure: float = 0.8) -> list[list[float]]:
+    """Return the answers of a candidate, of two classes, right or wrong on images of class 0."""
+    return [[sure, 1 - sure] if right else [1 - sure, sure] for right in correct]
+
+
+def holdout(*candidates: list[list[float]]) -> Answers:
+    """Return the answers of all candidates."""
+    images = len(candidates[0])
+    return Answers(np.arange(images), np.zeros(images, dtype=int), np.array(candidates))
+
+
+def test_the_highest_accuracy_or_the_lowest_loss() -> None:
+    bold, wise = answer([True, True, True, False], sure=0.999), answer([True, True, False, False], sure=0.6)
+    assert rank(["bold", "wise"], holdout(bold, wise), "accuracy") == {"bold": 0.75, "wise": 0.5}
+    values = rank(["bold", "wise"], holdout(bold, wise), "loss")
+    assert list(values) == ["wise", "bold"]
+    assert values["wise"] == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2)
+
+
+def test_of_equals_the_first() -> None:
+    same = holdout(*[answer([True, False])] * 3)
+    assert list(rank(["b", "a", "c"], same, "accuracy")) == ["b", "a", "c"]
+    assert list(rank(["b", "a", "c"], same, "loss")) == ["b", "a", "c"]
+
+
+def test_only_images_that_all_held_out_count(tmp_path: Path) -> None:
+    wide, narrow = random_predictions(1, range(12)), random_predictions(2, [7, 3, 5])
+    found = [make_record(tmp_path / "wide", wide), make_record(tmp_path / "narrow", narrow)]
+    champion = choose(found, rule("accuracy"))
+    assert champion.images == 3
+    shares = {
+        "wide": np.mean(wide.val_probabilities[[7, 3, 5]].argmax(axis=1) == narrow.val_labels),
+        "narrow": np.mean(narrow.val_probabilities.argmax(axis=1) == narrow.val_labels),
+    }
+    assert champion.validation == shares
+    assert champion.val_accuracy == max(shares.values())
+
+
+def test_candidates_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    found = records(tmp_path)
+    data = dataclasses.replace(found[1].header.data, fingerprint="f" * 64)
+    elsewhere = make_record(tmp_path / "elsewhere", random_predictions(1), data=data)
+    with pytest.raises(LineupError, match=r"^champion: elsewhere was made from other data or another split than a; "):
+        choose([*found, elsewhere], rule("loss"))
+    other = make_record(tmp_path / "other", random_predictions(1, [1, 40]))
+    with pytest.raises(LineupError, match=r"^champion: a was trained on 1 of the 2 images that other held out; "):
+        choose([*found, other], rule("loss"))
+
+
+def records(folder: Path, change: Any = lambda predictions: predictions) -> list[Record]:
+    """Return three models and a committee with invented answers."""
+    return [
+        make_record(folder / name, change(random_predictions(seed)), name=name, kind=kind)
+        for seed, (name, kind) in enumerate(
+            [("a", "network"), ("b", "classical"), ("c", "network"), ("d", "committee")]
+        )
+    ]
+
+
+def rule(metric: str, among: str = "all") -> Any:
+    return SimpleNamespace(metric=metric, among=among)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_test_labels_choose_nothing(tmp_path: Path, metric: str) -> None:
+    """Whatever the test labels and the answers to test images are, the same one is chosen."""
+    chosen = choose(records(tmp_path / "one"), rule(metric))
+    for seed in range(20):
+
+        def permuted(predictions: Predictions, seed: int = seed) -> Predictions:
+            order = np.random.default_rng(seed).permutation(len(predictions.test_labels))
+            other = random_predictions(seed + 50).test_probabilities
+            return dataclasses.replace(
+                predictions, test_labels=predictions.test_labels[order], test_probabilities=other
+            )
+
+        again = choose(records(tmp_path / f"permuted{seed}", permuted), rule(metric))
+        assert (again.name, again.validation) == (chosen.name, chosen.validation)
+
+
+def test_among_and_cost(tmp_path: Path) -> None:
+    found = records(tmp_path)
+    champion = choose(found, rule("accuracy"))
+    record = next(record for record in found if record.header.name == champion.name)
+    assert champion.key == record.header.key
+    assert champion.test_accuracy == record.metrics["test_accuracy"]
+    assert champion.val_accuracy == pytest.approx(record.metrics["val_accuracy"])
+    assert champion.cost == pytest.approx(champion.val_accuracy - champion.test_accuracy)
+    assert champion.candidates == 4
+    assert choose(found, rule("accuracy", "committees")).name == "d"
+    assert choose(found, rule("accuracy", "models")).name in {"a", "b", "c"}
+    with pytest.raises(LineupError, match=r"champion\.among = 'committees': params.yaml has none"):
+        choose(found[:3], rule("accuracy", "committees"))
+
+
+def test_the_file_is_read_as_written_and_refused_otherwise(tmp_path: Path) -> None:
+    champion = choose(records(tmp_path / "runs"), rule("loss"))
+    path = tmp_path / "champion.json"
+    write_champion(path, champion)
+    assert read_champion(path) == champion
+    for text in ("", "[]", '{"name": "a"}', path.read_text(encoding="utf-8").replace('"key"', '"keys"')):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(LineupError, match=r"champion\.json: "):
+            read_champion(path)
+    path.write_bytes(b" " * (TEXT_LIMIT + 1))
+    with pytest.raises(LineupError, match=rf"champion\.json: expected at most {TEXT_LIMIT:,} bytes"):
+        read_champion(path)
+    with pytest.raises(LineupError, match="no such file"):
+        read_champion(tmp_path / "none.json")

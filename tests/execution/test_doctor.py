@@ -1,0 +1,52 @@
+"""What `lineup doctor` says of the MLflow store."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from lineup.execution import doctor
+from lineup.execution.doctor import Finding, _store
+from lineup.paths import Project
+
+
+def test_a_store_that_is_not_made_yet_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    finding = _store(Project(tmp_path))
+    assert finding.fine
+    assert finding.found == f"sqlite:///{tmp_path / 'mlflow.db'}, not made yet: the first training makes it"
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_behind_the_file_are_no_part_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs.db").write_bytes(b"no database at all" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}?timeout=5")
+    finding = _store(Project(tmp_path))
+    assert not finding.fine
+    assert finding.found.startswith(f"MLflow store sqlite:///{tmp_path / 'runs.db'}: ")
+
+
+def test_no_credentials_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@{address}")
+    finding = _store(Project(tmp_path))
+    assert not finding.fine
+    assert finding.found.startswith(f"MLflow store http://{address}: ")
+    assert "secret" not in finding.found
+
+
+def test_brackets_in_what_is_found_are_printed_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    for name in ("_python", "_packages", "_devices", "_dvc", "_parameters", "_data", "_store"):
+        monkeypatch.setattr(doctor, name, lambda _: Finding("[/name]", False, "[/found]", "[/remedy]"))
+    assert not doctor.examine()
+    printed = capsys.readouterr().out
+    assert printed.count("[/found]") == printed.count("[/remedy]") == 7

@@ -1,0 +1,163 @@
+"""What DVC cannot read is one line with a remedy that works: real DVC repositories, damaged one way each."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dvc.lock import make_lock
+
+from lineup.errors import LineupError
+from lineup.execution.doctor import _dvc
+from lineup.execution.pipeline import PipelineError, read_pipeline
+from lineup.files import file_sha256
+from lineup.paths import Project
+
+PIPELINE = """\
+stages:
+  first:
+    cmd: echo {size} > out
+    params: [size]
+    outs: [out]
+  last:
+    cmd: 'true'
+    always_changed: true
+    deps: [out]
+""".replace("{size}", "${size}")
+BOMB = "\n".join(["size: &a0 lol", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))])
+
+
+def run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git and DVC repository whose pipeline has run."""
+    root = tmp_path_factory.mktemp("made")
+    (root / ".dvc").mkdir()
+    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / "params.yaml").write_text("size: 1\n")
+    run(root, "git", "init", "--quiet")
+    run(root, sys.executable, "-m", "dvc", "repro")
+    run(root, "git", "add", ".")
+    run(root, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x")
+    return root
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    """A copy of that repository."""
+    return Path(shutil.copytree(made, tmp_path / "project"))
+
+
+def remedy_of(root: Path, *said: str) -> str:
+    """See what doctor finds, and return the remedy."""
+    finding = _dvc(Project(root))
+    assert not finding.fine
+    for text in said:
+        assert text in finding.found
+    assert "\n" not in finding.found
+    assert len(finding.found) < 600
+    return finding.remedy
+
+
+def test_up_to_date_and_out_of_date(root: Path) -> None:
+    assert _dvc(Project(root)).found.endswith(", everything is up to date")
+    assert [name.rpartition(":")[2] for name in read_pipeline(root).changed] == ["last"]
+    (root / "params.yaml").write_text("size: 2\n")
+    finding = _dvc(Project(root))
+    assert finding.fine
+    assert finding.found.endswith("; 1 of 2 stages are out of date: dvc repro runs them")
+
+
+def damage_lock(root: Path) -> None:
+    (root / "dvc.lock").write_text("<<<<<<< HEAD\n" + (root / "dvc.lock").read_text())
+
+
+@pytest.mark.parametrize(
+    ("damage", "said", "remedy"),
+    [
+        (damage_lock, "dvc.lock: cannot be read: line 1 is a merge conflict", "git checkout HEAD -- dvc.lock"),
+        (lambda root: (root / "dvc.lock").write_bytes(b"\xff"), "dvc.lock: cannot be read", "git checkout HEAD"),
+        (lambda root: (root / "dvc.yaml").write_text("stages: ["), "dvc.yaml: cannot be read as YAML: line 2", "git"),
+        (lambda root: (root / "params.yaml").write_text("a: b: c"), "params.yaml: cannot be read as YAML", "git check"),
+        (lambda root: (root / "params.yaml").write_text(BOMB), "more than 4,000,000 characters", "git checkout HEAD"),
+        (lambda root: (root / "params.yaml").unlink(), "params.yaml: no such file", "git checkout HEAD -- params.yaml"),
+        (lambda root: shutil.rmtree(root / ".dvc"), "no folder .dvc here", "git checkout HEAD -- .dvc"),
+    ],
+)
+def test_remedy_from_git_works(root: Path, damage: Callable[[Path], object], said: str, remedy: str) -> None:
+    damage(root)
+    begin = time.process_time()
+    advice = remedy_of(root, said)
+    assert time.process_time() - begin < 2
+    assert remedy in advice
+    run(root, *advice[advice.index("git") :].split(",")[0].split())
+    assert _dvc(Project(root)).fine
+
+
+def test_a_copy_without_git(root: Path) -> None:
+    shutil.rmtree(root / ".git")
+    remedy = remedy_of(root, f"{root}: no git repository")
+    assert remedy == "dvc config core.no_scm true lets DVC work without git"
+    run(root, sys.executable, "-m", *remedy.split()[:4])
+    assert _dvc(Project(root)).found.endswith(", everything is up to date")
+    shutil.rmtree(root / ".dvc")
+    assert remedy_of(root, "no folder .dvc here") == "dvc init --no-scm makes one"
+    run(root, sys.executable, "-m", "dvc", "init", "--no-scm")
+    assert _dvc(Project(root)).fine
+
+
+def test_other_faults_are_told_in_the_words_of_dvc(root: Path) -> None:
+    (root / "dvc.yaml").write_text(PIPELINE.replace("${size}", "${width}"))
+    assert remedy_of(root, "Could not find 'width'") == "correct dvc.yaml or params.yaml; dvc status says more"
+    (root / ".dvc" / "config").write_text("[core\n")
+    assert remedy_of(root, "config file error") == "correct .dvc/config"
+
+
+def test_another_process_at_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0)
+    with make_lock(str(root / ".dvc" / "tmp" / "lock")):
+        assert remedy_of(root, "another DVC process is at work here") == "wait until it has ended"
+    (root / "dvc.yaml").write_text(PIPELINE.replace("echo ${size}", "sleep 30; echo ${size}"))
+    command = [sys.executable, "-m", "dvc", "repro"]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "> sleep" not in process.stdout.readline():
+            pass
+        for _ in range(100):
+            if (root / ".dvc" / "tmp" / "rwlock").is_file():
+                break
+            time.sleep(0.1)
+        assert (
+            remedy_of(root, f"another DVC process is at work here (PID {process.pid}): ") == "wait until it has ended"
+        )
+        process.terminate()
+
+
+def test_a_missing_file_is_fetched_only_where_there_is_a_remote(root: Path) -> None:
+    def told(path: Path) -> str:
+        with pytest.raises(LineupError) as caught:
+            file_sha256(path)
+        return str(caught.value).removeprefix(f"{path}: no such file; ")
+
+    assert told(root / "runs" / "x") == "make it again (dvc repro)"
+    assert told(root / "experiments" / "x" / "y") == "run that experiment again, or delete its folder"
+    assert told(root.parent / "x") == "make it again"
+    run(root, sys.executable, "-m", "dvc", "remote", "add", "--local", "--default", "disk", str(root.parent / "remote"))
+    assert told(root / "runs" / "x") == "fetch it (dvc pull), or make it again (dvc repro)"
+
+
+def test_an_error_of_the_pipeline_is_one_line_with_its_remedy(root: Path) -> None:
+    (root / "dvc.lock").write_text("x: [")
+    with pytest.raises(PipelineError) as caught:
+        read_pipeline(root)
+    remedy = "git checkout HEAD -- dvc.lock, then dvc repro"
+    assert str(caught.value) == f"{root / 'dvc.lock'}: cannot be read; {remedy}"

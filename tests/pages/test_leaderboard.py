@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from lineup.errors import LineupError
+from lineup.evaluation.metrics import accuracy_interval
+from lineup.figures.leaderboard import leaderboard
+from lineup.pages.compare import compare
+from lineup.pages.leaderboard import (
+    METRICS,
+    leaderboard_frame,
+    leaderboard_markdown,
+    print_leaderboard,
+    read_leaderboard,
+    replace_block,
+)
+from lineup.records.record import Record
+from tests.runs import GENERATED, REAL, make_run, make_seeds
+
+DASH = "\N{EN DASH}"
+
+
+def frame_of(records: list[Record]) -> pd.DataFrame:
+    comparison = compare(records)
+    return leaderboard_frame(comparison.entries, comparison.ranks)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """A network with three seeds, a forest with a published range, and a committee, on the real data."""
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        *make_seeds(folder, "basic_cnn", [810, 819, 828], data=REAL, seconds=1234.56),
+        make_run(folder, "svm", 774, kind="classical", report="E", weights=None, data=REAL, threads=1),
+        make_run(folder, "vote", 855, kind="committee", report="-", weights=None, threads=None, data=REAL),
+    ]
+
+
+def test_frame_has_a_row_for_each_model_the_best_first(records: list[Record]) -> None:
+    frame = frame_of(records)
+    assert list(frame["name"]) == ["vote", "basic_cnn", "svm"]
+    assert list(frame["seeds"]) == [1, 3, 1]
+    cnn = frame.iloc[1]
+    assert cnn["test_accuracy"] == pytest.approx(0.91)
+    assert cnn["test_accuracy_sd"] == pytest.approx(0.01)
+    assert (cnn["low"], cnn["high"]) == accuracy_interval(819, 900)
+    assert cnn["difference"] == pytest.approx(0.91 - 0.9156)
+    assert cnn["parameters"] == 10
+    assert cnn["training_seconds"] == pytest.approx(1234.56)
+    assert frame["parameters"].isna().tolist() == [True, False, True]
+    assert frame[["published", "training_seconds"]].isna().to_numpy().tolist() == [
+        [True, True],
+        [False, False],
+        [False, False],
+    ]
+    assert {*METRICS, *(f"{name}_sd" for name in METRICS)} <= set(frame)
+    assert not frame[list(METRICS)].isna().any(axis=None)
+
+
+def test_the_difference_to_a_range_is_that_to_its_nearest_end(records: list[Record]) -> None:
+    frame = frame_of(records).set_index("name")
+    assert frame["published"]["svm"] == 0.87
+    assert frame["published_to"]["svm"] == 0.89
+    assert frame["difference"]["svm"] == pytest.approx(774 / 900 - 0.87)
+    assert f"| 0.87{DASH}0.89 | -0.0100 |" in leaderboard_markdown(frame.reset_index())
+
+
+def test_frame_survives_its_file_and_fits_the_figure(records: list[Record], tmp_path: Path) -> None:
+    frame = frame_of(records)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    again = read_leaderboard(tmp_path / "table.csv")
+    assert leaderboard_markdown(again) == leaderboard_markdown(frame)
+    assert leaderboard(again).axes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (r"(?s).*", "", "No columns to parse"),
+        (r"(?s)\n.*", "\n", "no rows"),
+        ("test_accuracy_sd", "deviation", "no column test_accuracy_sd"),
+        ("(?m)^1,", "first,", "first"),
+        ("0[.]95", "high", "high"),
+        ("1234[.]56", '"1234.56', "could not convert string to float"),
+        ("basic_cnn", "caf\udce9", "utf-8"),
+    ],
+)
+def test_a_file_that_is_no_leaderboard_is_one_error(
+    records: list[Record], tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = tmp_path / "table.csv"
+    text = frame_of(records).to_csv(index=False)
+    path.write_bytes(re.sub(old, new, text, count=1).encode(errors="surrogateescape"))
+    with pytest.raises(LineupError, match=rf"table\.csv: no leaderboard of this version: .*{said}") as caught:
+        read_leaderboard(path)
+    assert "\n" not in str(caught.value)
+    assert "make it anew (dvc repro)" in str(caught.value)
+    path.unlink()
+    with pytest.raises(LineupError, match=r"table\.csv: no leaderboard of this version: .*No such file"):
+        read_leaderboard(path)
+
+
+def test_markdown_table(records: list[Record]) -> None:
+    caption, reading, table = leaderboard_markdown(frame_of(records)).split("\n\n")
+    assert caption == "Data: Fashion-MNIST, 900 test images."
+    assert reading.endswith("Trained on A processor, 1 thread; A processor, 2 threads.")
+    assert table.splitlines() == [
+        "| rank | model | kind | seeds | test accuracy | 95 % interval | validation accuracy | published | difference "
+        "| training, s |",
+        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| 1 | vote | committee | 1 | 0.9500 | 0.9338{DASH}0.9624 | 0.9500 | {DASH} | {DASH} | {DASH} |",
+        f"| 2 | basic_cnn | network | 3 | 0.9100 ± 0.0100 | 0.8895{DASH}0.9270 | 0.9100 | 0.9156 | -0.0056 | 1,234.6 |",
+        f"| 3 | svm | classical | 1 | 0.8600 | 0.8358{DASH}0.8811 | 0.8600 | 0.87{DASH}0.89 | -0.0100 | 3.5 |",
+    ]
+
+
+def test_generated_data_are_called_so_and_nothing_published_stands_beside_them(tmp_path: Path) -> None:
+    frame = frame_of(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED))
+    assert frame["generated"].all()
+    assert frame[["published", "published_to", "difference"]].isna().all(axis=None)
+    text = leaderboard_markdown(frame)
+    assert "This is generated data: these figures say nothing about Fashion-MNIST." in text
+    assert "0.9156" not in text
+
+
+def test_equals_stand_by_name(tmp_path: Path) -> None:
+    frame = frame_of([make_run(tmp_path, name, 810) for name in ("c", "a", "b")])
+    assert list(frame["name"]) == ["a", "b", "c"]
+    assert set(frame["rank"]) == {1}
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_printed_table(records: list[Record], width: int) -> None:
+    console = Console(file=StringIO(), width=width)
+    frame = frame_of(records).assign(generated=True, data="synthetic")
+    frame["name"] = ["[red]x", "cnn", "svm"]
+    print_leaderboard(frame, console)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"0.8895{DASH}0.9270" in printed
+    assert "0.9156" in next(line for line in printed.splitlines() if "cnn" in line).split()[-1]
+    assert "[red]x" in printed
+    assert "say nothing about Fashion-MNIST" in printed
+
+
+def test_block_is_replaced_between_its_markers_alone() -> None:
+    text = "before\n<!-- a:begin -->\nold\n<!-- a:end -->\n<!-- b:begin --><!-- b:end -->\nafter\n"
+    changed = replace_block(text, "a", "| new \\1 |\n")
+    assert changed == (
+        "before\n<!-- a:begin -->\n\n| new \\1 |\n\n<!-- a:end -->\n<!-- b:begin --><!-- b:end -->\nafter\n"
+    )
+
+
+@given(st.text(), st.text(), st.text())
+def test_block_replaced_twice_is_replaced_once(before: str, after: str, block: str) -> None:
+    text = f"{before}<!-- a:begin --><!-- a:end -->{after}"
+    once = replace_block(text, "a", block)
+    assert replace_block(once, "a", block) == once
+    assert once.startswith(before)
+    assert once.endswith(after)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected the line '<!-- a:begin -->' once in the text, found it 0 times"),
+        ("<!-- a:begin -->", "'<!-- a:end -->' once in the text, found it 0 times"),
+        ("<!-- a:begin --><!-- a:begin --><!-- a:end -->", "found it 2 times"),
+        ("<!-- a:end --><!-- a:begin -->", "comes before"),
+    ],
+)
+def test_missing_markers_are_refused(text: str, message: str) -> None:
+    with pytest.raises(LineupError, match=message):
+        replace_block(text, "a", "new")

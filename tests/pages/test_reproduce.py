@@ -1,0 +1,278 @@
+"""The page of the reproduction: verdicts by a stated rule, and what is said beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lineup.errors import LineupError
+from lineup.evaluation.seeds import compare_recipes
+from lineup.pages.markdown import p_value
+from lineup.pages.reproduce import MEASUREMENTS, Verdict, judge, reproduce
+from lineup.pages.reproduction import reproduction_markdown
+from lineup.published.claims import Claim, load_claims
+from lineup.records.model_runs import Entry, entries_of, seed_deviations
+from lineup.records.record import Record
+from tests.runs import GENERATED, REAL, make_run, make_seeds
+
+BENCHMARKS = Path(__file__).parents[2] / MEASUREMENTS
+
+
+def error(accuracy: float) -> float:
+    """Standard error of an accuracy on the 900 images of these tests."""
+    return math.sqrt(accuracy * (1 - accuracy) / 900)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Entry:
+    """A model of three seeds: 0.90, 0.91 and 0.92."""
+    (entry,) = entries_of(make_seeds(tmp_path_factory.mktemp("runs"), "basic_cnn", [810, 819, 828], data=REAL))
+    return entry
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Entry:
+    """A model of one seed: 0.90."""
+    (entry,) = entries_of([make_run(tmp_path_factory.mktemp("runs"), "svm", 810, kind="classical", data=REAL)])
+    return entry
+
+
+def test_the_band_is_that_of_the_formula(three: Entry, one: Entry) -> None:
+    verdict = judge(Claim("A", 0.9156), three, 0.01)
+    of_seeds = 0.01**2 * (1 + 1 / 3)
+    half = 1.959964 * math.sqrt(error(0.9156) ** 2 + error(0.91) ** 2 + of_seeds)
+    assert verdict.band == pytest.approx(half + 0.00005)
+    assert verdict.difference == pytest.approx(0.91 - 0.9156)
+    # One seed is off by as much again as the published one; two digits leave more room.
+    verdict = judge(Claim("E", 0.91, digits=2), one, 0.002)
+    half = 1.959964 * math.sqrt(error(0.91) ** 2 + error(0.9) ** 2 + 0.002**2 * 2)
+    assert verdict.band == pytest.approx(half + 0.005)
+
+
+def test_the_edge_of_the_band(three: Entry) -> None:
+    verdict = judge(Claim("A", 0.9), three, 0.01)
+    assert dataclasses.replace(verdict, difference=verdict.band).word == "reproduced"
+    assert dataclasses.replace(verdict, difference=-verdict.band).word == "reproduced"
+    assert dataclasses.replace(verdict, difference=math.nextafter(verdict.band, 1)).word == "better"
+    assert dataclasses.replace(verdict, difference=math.nextafter(-verdict.band, -1)).word == "worse"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "word"), [(0.91, "reproduced"), (0.9, "reproduced"), (0.8, "better"), (0.96, "worse")]
+)
+def test_verdicts(three: Entry, accuracy: float, word: str) -> None:
+    assert judge(Claim("A", accuracy), three, 0.01).word == word
+
+
+def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: Entry) -> None:
+    inside = judge(Claim("E", 0.89, accuracy_to=0.92, digits=2), one, 0.0)
+    assert (inside.difference, inside.word) == (0, "reproduced")
+    below = judge(Claim("E", 0.95, accuracy_to=0.97, digits=2), one, 0.0)
+    assert below.difference == pytest.approx(-0.05)
+    assert below.word == "worse"
+    assert judge(Claim("E", 0.83, accuracy_to=0.84, digits=2), one, 0.0).word == "better"
+
+
+def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: Entry) -> None:
+    verdict = judge(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three, 0.01)
+    assert verdict.word == "better"
+    other = verdict.by_recall
+    assert other is not None
+    assert other.word == "reproduced"
+    assert other.difference == pytest.approx(0.91 - 0.904)
+    assert judge(Claim("C", 0.9040, recall=0.9040), three, 0.01).by_recall is None
+    assert judge(Claim("A", 0.9156, recall=0.92), three, 0.01).by_recall is None  # by rounding
+    assert judge(Claim("A", 0.9156), three, 0.01).by_recall is None
+
+
+def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> str:
+    return reproduction_markdown(
+        {verdict.entry.name: verdict.entry for verdict in verdicts}, verdicts, [], measurements or {}
+    )
+
+
+def test_a_difference_is_explained_and_a_reproduction_is_not(three: Entry) -> None:
+    claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
+    assert "- **basic_cnn** comes out better by 0.1100. It was stopped early. The report validated" in page_of(
+        judge(claim, three, 0.01)
+    )
+    page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
+    assert "stopped early" not in page
+    assert "Where they differ" not in page
+    assert "Not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
+
+
+def test_a_reproduced_figure_can_contradict_itself(three: Entry) -> None:
+    page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
+    assert "| reproduced; contradicts itself |" in page
+    assert (
+        "- **basic_cnn**, report A: recall and accuracy differ. Were the recall the accuracy, ours would be: better."
+        in page
+    )
+    assert "Of 1 published accuracies 1 are reproduced" in page
+    assert "Beside 1 of them the report contradicts itself" in page
+
+
+def test_single_seeds_of_long_trainings_are_named(tmp_path: Path) -> None:
+    long = make_run(tmp_path, "resnet", 810, seconds=900, data=REAL)
+    short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
+    verdicts = [judge(Claim("E", 0.9), entry, 0.0) for entry in entries_of([long, short])]
+    page = page_of(*verdicts)
+    assert "One seed, since a training takes more than 10 minutes: resnet (15 min)." in page
+    assert "One seed, since chance has little or no part in fitting them: knn." in page
+
+
+def test_other_figures_stand_beside_ours(three: Entry) -> None:
+    claim = Claim("A", 0.91, loss=0.3489, precision=0.92, f1=0.904, seconds=57.74)
+    page = page_of(judge(claim, three, 0.01))
+    loss, f1 = three.mean("test_loss"), three.mean("test_macro_f1")
+    assert f"| basic_cnn | 0.3489 / {loss:.4f} | 0.92 / " in page
+    assert f" |  | 0.9040 / {f1:.4f} | 58 / 4 |" in page
+    assert "F1 by class" not in page
+    assert "Other published figures" not in page_of(judge(Claim("A", 0.91), three, 0.01))
+
+
+def of_ten_classes(entry: Entry, metric: str) -> Entry:
+    """Return an entry with seven classes more, of which a metric is 0.5."""
+    classes = [*REAL.classes, *(f"class {number}" for number in range(7))]
+    runs = tuple(
+        dataclasses.replace(
+            run,
+            header=dataclasses.replace(run.header, data=dataclasses.replace(REAL, classes=classes)),
+            metrics=run.metrics | {f"test_{metric}/class_{number}": 0.5 for number in range(7)},
+        )
+        for run in entry.runs
+    )
+    return Entry("wide_deep", runs)
+
+
+def test_scores_by_class_stand_beside_ours(three: Entry) -> None:
+    page = page_of(judge(Claim("B", 0.91, f1_by_class=[0.8] * 10), of_ten_classes(three, "f1"), 0.01))
+    assert "| wide_deep | 0.80 / 0.9" in page
+    assert page.count("0.80 / 0.50") == 7
+
+
+def test_accuracies_by_epoch_stand_beside_ours(three: Entry) -> None:
+    claim = Claim("D", 0.91, train_accuracy=0.95, val_accuracy=0.9267, best_val_accuracy=0.93)
+    page = page_of(judge(claim, three, 0.01))
+    # Of the classifier's two epochs the last; the autoencoder's accuracies are none.
+    assert f"| basic_cnn | 0.95 / 0.6000 | 0.9267 / {three.mean('val_accuracy'):.4f} | 0.93 / 0.6500 |" in page
+    early = page_of(judge(dataclasses.replace(claim, train_epoch=1), three, 0.01))
+    assert "| basic_cnn | 0.95 / 0.3000 (epoch 1) | " in early
+    late = page_of(judge(dataclasses.replace(claim, train_epoch=18), three, 0.01))
+    assert "| basic_cnn | 0.95 / 0.6000 (epoch 2) | " in late
+    assert "by epoch" not in page_of(judge(Claim("D", 0.91), three, 0.01))
+
+
+def test_what_a_report_does_not_say_of_a_class_stays_empty(three: Entry) -> None:
+    claim = Claim("E", 0.91, recall_by_class=[*[None] * 9, 0.713])
+    page = page_of(judge(claim, of_ten_classes(three, "recall"), 0.01))
+    assert f"| wide_deep | {' | ' * 8} | 0.713 / 0.500 |" in page
+
+
+def test_other_settings_stand_beside_the_model_without_them(tmp_path: Path) -> None:
+    """Of the claims: basic_cnn's variants and frozen_encoder's experiments, as far as they are in the line-up."""
+    records = [
+        *make_seeds(tmp_path / "runs", "basic_cnn", [810, 819, 828], data=REAL),
+        *make_seeds(tmp_path / "runs", "basic_cnn_l2", [780, 771, 762], data=REAL),
+        make_run(tmp_path / "runs", "frozen_encoder", 810, data=REAL),
+        make_run(tmp_path / "runs", "random_encoder", 720, data=REAL),
+    ]
+    reproduce(records, tmp_path / "none", tmp_path / "pages")
+    page = (tmp_path / "pages" / "reproduction.md").read_text()
+    experiments, future = page.split("## Other settings")[1].split("What the reports call future work:")
+    (row,) = (line for line in future.splitlines() if "basic_cnn_l2" in line)
+    assert row.startswith("| basic_cnn | 0.9156 | 0.9100 ± 0.0100 | basic_cnn_l2 | an L2 penalty of 0.0001")
+    entries = {entry.name: entry for entry in entries_of(records)}
+    deviation = dict.fromkeys(entries, seed_deviations(entries.values())["network"])
+    correct = {name: entry.correct() for name, entry in entries.items()}
+    pairs = [("basic_cnn_l2", "basic_cnn"), ("random_encoder", "frozen_encoder")]
+    pair, other = compare_recipes(correct, deviation, pairs)
+    assert f"| 0.8567 ± 0.0100 | 3 | -0.0533 | {pair.error:.4f} | {p_value(pair.p)} | {p_value(pair.p_holm)} |" in row
+    assert f"| 0.8000 | 1 | -0.1000 | {other.error:.4f} | " in experiments
+    assert "thawed_encoder" not in page
+    assert "basic_cnn_augmented" not in page
+
+
+MEASURED = {
+    "machine": {"cpu_model": "A processor"},
+    "data": {"fingerprint": REAL.fingerprint},
+    "settings": {"network": "conv2d_5", "seeds": 5, "epochs": 10, "threads": 1},
+    "rows": [
+        {"training": "with", "epoch": "the last", "test accuracy": 0.9, "gain": None},
+        {"training": "without", "epoch": "the best", "test accuracy": 0.91, "gain": 0.01},
+    ],
+}
+
+
+def test_what_was_measured_is_shown_for_the_same_data_alone(three: Entry) -> None:
+    verdict = judge(Claim("A", 0.9), three, 0.01)
+    page = page_of(verdict, measurements={"validating_on_test-conv2d_5": MEASURED})
+    assert "`conv2d_5`, 5 seeds, 10 epochs, A processor, 1 thread:" in page
+    assert "| without | the best | 0.9100 | 0.0100 |" in page
+    assert "| with | the last | 0.9000 | \N{EN DASH} |" in page
+    elsewhere = MEASURED | {"data": {"fingerprint": "0" * 64}}
+    assert "What does validating" not in page_of(verdict, measurements={"validating_on_test-conv2d_5": elsewhere})
+
+
+PAPER = {
+    "data": {"fingerprint": REAL.fingerprint},
+    "rows": [
+        {"row": "svc", "published": 0.897, "accuracy": 0.8995, "accuracies": [0.8995], "difference": 0.0025}
+        | {"tolerance": 0.003, "within": True, "note": ""},
+        {"row": "mlp", "published": 0.871, "accuracy": 0.8800, "accuracies": [0.879, 0.881], "difference": 0.009}
+        | {"tolerance": 0.005, "within": False, "note": "an older optimiser."},
+    ],
+    "missing": {"boosting": 0.88},
+}
+
+
+def test_the_paper_of_the_data_set_has_a_table(three: Entry) -> None:
+    page = page_of(judge(Claim("A", 0.9), three, 0.01), measurements={"classical": PAPER})
+    assert "| svc | 0.897 | 0.8995 | 1 | +0.0025 | 0.003 | within |" in page
+    assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
+    assert "- **mlp**: an older optimiser." in page
+    assert "**svc**" not in page
+    assert "Published and not fitted yet: boosting (0.880)." in page
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> list[Record]:
+    return [*make_seeds(tmp_path / "runs", "basic_cnn", [810, 819, 828], data=REAL)]
+
+
+def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path: Path) -> None:
+    (tmp_path / "validating_on_test-conv2d_5.json").write_text(json.dumps(MEASURED))
+    reproduce(real, tmp_path, tmp_path / "pages")
+    page = (tmp_path / "pages" / "reproduction.md").read_text()
+    assert "| basic_cnn | A | 0.9156 | 0.9100 ± 0.0100 | 3 |" in page
+    assert "`conv2d_5`, 5 seeds" in page
+    absent = sorted(set(load_claims()) - {"basic_cnn"})
+    assert f"Not in this line-up: {', '.join(absent)}." in page
+    table = pd.read_csv(tmp_path / "pages" / "reproduction.csv")
+    assert table["name"].tolist() == ["basic_cnn"]
+    assert table["verdict"].tolist() == ["reproduced"]
+    assert table["difference"][0] == pytest.approx(0.91 - 0.9156)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"data": {}, "rows": []}', '{"data": {"fingerprint": "0"}}'])
+def test_a_file_that_is_no_result_is_named(real: list[Record], tmp_path: Path, text: str) -> None:
+    (tmp_path / "classical.json").write_text(text)
+    with pytest.raises(LineupError, match=r"classical\.json: expected a benchmark's result file"):
+        reproduce(real, tmp_path, tmp_path / "pages")
+
+
+def test_generated_data_are_held_against_nothing(tmp_path: Path) -> None:
+    reproduce(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED), BENCHMARKS, tmp_path / "pages")
+    page = (tmp_path / "pages" / "reproduction.md").read_text()
+    assert "This is generated data: these figures say nothing about Fashion-MNIST." in page
+    assert "Published figures cannot be compared with these." in page
+    assert "| basic_cnn | A | 0.9050 ± 0.0071 | 2 |" in page
+    assert "0.9156" not in page
+    assert pd.read_csv(tmp_path / "pages" / "reproduction.csv").empty
