@@ -1,4 +1,4 @@
-"""The ``lineup`` command: parse, call, print."""
+"""The ``lineup`` command: each group of commands in one file that parses, calls and prints."""
 
 from lineup.cli.app import main
 

@@ -1,0 +1,35 @@
+"""Commands for the images: download and split them."""
+
+from __future__ import annotations
+
+from lineup.cli.common import open_project
+
+
+def download() -> None:
+    """Download or generate the dataset of params.yaml into data/raw."""
+    from lineup.data.download import download as fetch
+    from lineup.data.local import local_folder
+
+    project, params = open_project()
+    data = params.data
+    done = fetch(
+        data.name,
+        project.raw,
+        folder=local_folder(data.folder),
+        train_images=data.train_images,
+        test_images=data.test_images,
+        seed=data.seed,
+    )
+    print(done)
+
+
+def split() -> None:
+    """Split the images into training, validation and test images, and write them to data/splits."""
+    from lineup.data.split import write_split
+
+    project, params = open_project()
+    dataset = write_split(project.raw, project.dataset, params.split.seed)
+    print(
+        f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images,"
+        f" fingerprint {dataset.fingerprint[:12]}"
+    )

@@ -1,0 +1,58 @@
+"""Commands for the pages and tables of results."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineup.cli.common import all_records, open_project
+from lineup.paths import find_project
+
+
+def evaluate(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the pages. Default: experiments/evaluate.")
+    ] = None,
+) -> None:
+    """Compare all models and committees: leaderboard, evidence, tables and figures."""
+    from lineup.pages.evaluate import evaluate as write_pages
+
+    project, params = open_project()
+    folder = output or project.experiments / "evaluate"
+    records = all_records(project, params)
+    write_pages(records, folder)
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        from lineup.tracking.publish import publish_folder
+
+        publish_folder(project.root, params.data.name, run_id, folder)
+    print(f"{folder}: leaderboard.md and evidence.md, with their tables and figures")
+
+
+def reproduce(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the page. Default: experiments/reproduce.")
+    ] = None,
+) -> None:
+    """Compare our results with the published ones: a page and a table."""
+    from lineup.pages.reproduce import MEASUREMENTS
+    from lineup.pages.reproduce import reproduce as write_page
+
+    project, params = open_project()
+    folder = output or project.experiments / "reproduce"
+    write_page(all_records(project, params), project.root / MEASUREMENTS, folder)
+    print(f"{folder}: reproduction.md and reproduction.csv")
+
+
+def leaderboard(
+    readme: Annotated[bool, typer.Option("--readme", help="Also write the table into README.md.")] = False,
+) -> None:
+    """Print the leaderboard of the last evaluation."""
+    from lineup.pages.show import show_leaderboard, write_readme
+
+    project = find_project()
+    show_leaderboard(project)
+    if readme:
+        write_readme(project)
