@@ -67,7 +67,7 @@ def test_models_are_compared_by_their_first_runs(records: list[Record], comparis
 
 
 def test_runs_have_further_metrics(records: list[Record], comparison: Comparison) -> None:
-    run = comparison.entry("dense").runs[1]
+    run = comparison.model("dense").runs[1]
     assert run.header.name == "dense_seed2"
     predictions = run.predictions()
     auc = roc_auc_score(predictions.test_labels, predictions.test_probabilities, multi_class="ovr")
@@ -145,7 +145,7 @@ def test_models_with_several_seeds_are_compared_as_recipes(comparison: Compariso
 
 def test_the_page_turns_a_pair_towards_the_better_model(tmp_path: Path) -> None:
     comparison = compare([make_run(tmp_path, "worse", 800, data=REAL), make_run(tmp_path, "better", 830, data=REAL)])
-    page = evidence_markdown(comparison, comparison.entries[1], most_drawn=60)
+    page = evidence_markdown(comparison, comparison.models[1], most_drawn=60)
     (pair,) = comparison.pairs
     assert pair.a == "worse"
     assert pair.difference == pytest.approx(-30 / 900)

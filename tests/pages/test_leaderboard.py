@@ -30,7 +30,7 @@ DASH = "\N{EN DASH}"
 
 def frame_of(records: list[Record]) -> pd.DataFrame:
     comparison = compare(records)
-    return leaderboard_frame(comparison.entries, comparison.ranks)
+    return leaderboard_frame(comparison.models, comparison.ranks)
 
 
 @pytest.fixture(scope="module")

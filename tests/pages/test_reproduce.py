@@ -17,7 +17,7 @@ from lineup.pages.markdown import p_value
 from lineup.pages.reproduce import MEASUREMENTS, Verdict, judge, reproduce
 from lineup.pages.reproduction import reproduction_markdown
 from lineup.published.claims import Claim, load_claims
-from lineup.records.model_runs import Entry, entries_of, seed_deviations
+from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
 from tests.runs import GENERATED, REAL, make_run, make_seeds
 
@@ -30,20 +30,20 @@ def error(accuracy: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Entry:
+def three(tmp_path_factory: pytest.TempPathFactory) -> ModelRuns:
     """A model of three seeds: 0.90, 0.91 and 0.92."""
-    (entry,) = entries_of(make_seeds(tmp_path_factory.mktemp("runs"), "basic_cnn", [810, 819, 828], data=REAL))
-    return entry
+    (model,) = group_runs(make_seeds(tmp_path_factory.mktemp("runs"), "basic_cnn", [810, 819, 828], data=REAL))
+    return model
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Entry:
+def one(tmp_path_factory: pytest.TempPathFactory) -> ModelRuns:
     """A model of one seed: 0.90."""
-    (entry,) = entries_of([make_run(tmp_path_factory.mktemp("runs"), "svm", 810, kind="classical", data=REAL)])
-    return entry
+    (model,) = group_runs([make_run(tmp_path_factory.mktemp("runs"), "svm", 810, kind="classical", data=REAL)])
+    return model
 
 
-def test_the_band_is_that_of_the_formula(three: Entry, one: Entry) -> None:
+def test_the_band_is_that_of_the_formula(three: ModelRuns, one: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9156), three, 0.01)
     of_seeds = 0.01**2 * (1 + 1 / 3)
     half = 1.959964 * math.sqrt(error(0.9156) ** 2 + error(0.91) ** 2 + of_seeds)
@@ -55,7 +55,7 @@ def test_the_band_is_that_of_the_formula(three: Entry, one: Entry) -> None:
     assert verdict.band == pytest.approx(half + 0.005)
 
 
-def test_the_edge_of_the_band(three: Entry) -> None:
+def test_the_edge_of_the_band(three: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9), three, 0.01)
     assert dataclasses.replace(verdict, difference=verdict.band).word == "reproduced"
     assert dataclasses.replace(verdict, difference=-verdict.band).word == "reproduced"
@@ -66,11 +66,11 @@ def test_the_edge_of_the_band(three: Entry) -> None:
 @pytest.mark.parametrize(
     ("accuracy", "word"), [(0.91, "reproduced"), (0.9, "reproduced"), (0.8, "better"), (0.96, "worse")]
 )
-def test_verdicts(three: Entry, accuracy: float, word: str) -> None:
+def test_verdicts(three: ModelRuns, accuracy: float, word: str) -> None:
     assert judge(Claim("A", accuracy), three, 0.01).word == word
 
 
-def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: Entry) -> None:
+def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: ModelRuns) -> None:
     inside = judge(Claim("E", 0.89, accuracy_to=0.92, digits=2), one, 0.0)
     assert (inside.difference, inside.word) == (0, "reproduced")
     below = judge(Claim("E", 0.95, accuracy_to=0.97, digits=2), one, 0.0)
@@ -79,7 +79,7 @@ def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: Entry
     assert judge(Claim("E", 0.83, accuracy_to=0.84, digits=2), one, 0.0).word == "better"
 
 
-def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: Entry) -> None:
+def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: ModelRuns) -> None:
     verdict = judge(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three, 0.01)
     assert verdict.word == "better"
     other = verdict.by_recall
@@ -93,11 +93,11 @@ def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: Entry) ->
 
 def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> str:
     return reproduction_markdown(
-        {verdict.entry.name: verdict.entry for verdict in verdicts}, verdicts, [], measurements or {}
+        {verdict.model.name: verdict.model for verdict in verdicts}, verdicts, [], measurements or {}
     )
 
 
-def test_a_difference_is_explained_and_a_reproduction_is_not(three: Entry) -> None:
+def test_a_difference_is_explained_and_a_reproduction_is_not(three: ModelRuns) -> None:
     claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
     assert "- **basic_cnn** comes out better by 0.1100. It was stopped early. The report validated" in page_of(
         judge(claim, three, 0.01)
@@ -108,7 +108,7 @@ def test_a_difference_is_explained_and_a_reproduction_is_not(three: Entry) -> No
     assert "Not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
 
 
-def test_a_reproduced_figure_can_contradict_itself(three: Entry) -> None:
+def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
     page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
     assert "| reproduced; contradicts itself |" in page
     assert (
@@ -122,13 +122,13 @@ def test_a_reproduced_figure_can_contradict_itself(three: Entry) -> None:
 def test_single_seeds_of_long_trainings_are_named(tmp_path: Path) -> None:
     long = make_run(tmp_path, "resnet", 810, seconds=900, data=REAL)
     short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
-    verdicts = [judge(Claim("E", 0.9), entry, 0.0) for entry in entries_of([long, short])]
+    verdicts = [judge(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
     page = page_of(*verdicts)
     assert "One seed, since a training takes more than 10 minutes: resnet (15 min)." in page
     assert "One seed, since chance has little or no part in fitting them: knn." in page
 
 
-def test_other_figures_stand_beside_ours(three: Entry) -> None:
+def test_other_figures_stand_beside_ours(three: ModelRuns) -> None:
     claim = Claim("A", 0.91, loss=0.3489, precision=0.92, f1=0.904, seconds=57.74)
     page = page_of(judge(claim, three, 0.01))
     loss, f1 = three.mean("test_loss"), three.mean("test_macro_f1")
@@ -138,8 +138,8 @@ def test_other_figures_stand_beside_ours(three: Entry) -> None:
     assert "Other published figures" not in page_of(judge(Claim("A", 0.91), three, 0.01))
 
 
-def of_ten_classes(entry: Entry, metric: str) -> Entry:
-    """Return an entry with seven classes more, of which a metric is 0.5."""
+def of_ten_classes(model: ModelRuns, metric: str) -> ModelRuns:
+    """Return a model with seven classes more, of which a metric is 0.5."""
     classes = [*REAL.classes, *(f"class {number}" for number in range(7))]
     runs = tuple(
         dataclasses.replace(
@@ -147,18 +147,18 @@ def of_ten_classes(entry: Entry, metric: str) -> Entry:
             header=dataclasses.replace(run.header, data=dataclasses.replace(REAL, classes=classes)),
             metrics=run.metrics | {f"test_{metric}/class_{number}": 0.5 for number in range(7)},
         )
-        for run in entry.runs
+        for run in model.runs
     )
-    return Entry("wide_deep", runs)
+    return ModelRuns("wide_deep", runs)
 
 
-def test_scores_by_class_stand_beside_ours(three: Entry) -> None:
+def test_scores_by_class_stand_beside_ours(three: ModelRuns) -> None:
     page = page_of(judge(Claim("B", 0.91, f1_by_class=[0.8] * 10), of_ten_classes(three, "f1"), 0.01))
     assert "| wide_deep | 0.80 / 0.9" in page
     assert page.count("0.80 / 0.50") == 7
 
 
-def test_accuracies_by_epoch_stand_beside_ours(three: Entry) -> None:
+def test_accuracies_by_epoch_stand_beside_ours(three: ModelRuns) -> None:
     claim = Claim("D", 0.91, train_accuracy=0.95, val_accuracy=0.9267, best_val_accuracy=0.93)
     page = page_of(judge(claim, three, 0.01))
     # Of the classifier's two epochs the last; the autoencoder's accuracies are none.
@@ -170,7 +170,7 @@ def test_accuracies_by_epoch_stand_beside_ours(three: Entry) -> None:
     assert "by epoch" not in page_of(judge(Claim("D", 0.91), three, 0.01))
 
 
-def test_what_a_report_does_not_say_of_a_class_stays_empty(three: Entry) -> None:
+def test_what_a_report_does_not_say_of_a_class_stays_empty(three: ModelRuns) -> None:
     claim = Claim("E", 0.91, recall_by_class=[*[None] * 9, 0.713])
     page = page_of(judge(claim, of_ten_classes(three, "recall"), 0.01))
     assert f"| wide_deep | {' | ' * 8} | 0.713 / 0.500 |" in page
@@ -189,9 +189,9 @@ def test_other_settings_stand_beside_the_model_without_them(tmp_path: Path) -> N
     experiments, future = page.split("## Other settings")[1].split("What the reports call future work:")
     (row,) = (line for line in future.splitlines() if "basic_cnn_l2" in line)
     assert row.startswith("| basic_cnn | 0.9156 | 0.9100 ± 0.0100 | basic_cnn_l2 | an L2 penalty of 0.0001")
-    entries = {entry.name: entry for entry in entries_of(records)}
-    deviation = dict.fromkeys(entries, seed_deviations(entries.values())["network"])
-    correct = {name: entry.correct() for name, entry in entries.items()}
+    models = {model.name: model for model in group_runs(records)}
+    deviation = dict.fromkeys(models, seed_deviations(models.values())["network"])
+    correct = {name: model.correct() for name, model in models.items()}
     pairs = [("basic_cnn_l2", "basic_cnn"), ("random_encoder", "frozen_encoder")]
     pair, other = compare_recipes(correct, deviation, pairs)
     assert f"| 0.8567 ± 0.0100 | 3 | -0.0533 | {pair.error:.4f} | {p_value(pair.p)} | {p_value(pair.p_holm)} |" in row
@@ -211,7 +211,7 @@ MEASURED = {
 }
 
 
-def test_what_was_measured_is_shown_for_the_same_data_alone(three: Entry) -> None:
+def test_what_was_measured_is_shown_for_the_same_data_alone(three: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9), three, 0.01)
     page = page_of(verdict, measurements={"validating_on_test-conv2d_5": MEASURED})
     assert "`conv2d_5`, 5 seeds, 10 epochs, A processor, 1 thread:" in page
@@ -233,7 +233,7 @@ PAPER = {
 }
 
 
-def test_the_paper_of_the_data_set_has_a_table(three: Entry) -> None:
+def test_the_paper_of_the_data_set_has_a_table(three: ModelRuns) -> None:
     page = page_of(judge(Claim("A", 0.9), three, 0.01), measurements={"classical": PAPER})
     assert "| svc | 0.897 | 0.8995 | 1 | +0.0025 | 0.003 | within |" in page
     assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page

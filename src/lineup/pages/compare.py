@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lineup.evaluation.curves import ClassRow, per_class_table, selective_accuracy
 from lineup.evaluation.seeds import RecipePair, compare_recipes
 from lineup.evaluation.significance import Pair, holm, pairwise, shared_ranks
-from lineup.records.model_runs import Entry, entries_of, seed_deviations
+from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
 
 SUREST = 0.8
@@ -26,7 +26,7 @@ class Comparison:
 
     Parameters
     ----------
-    entries : list of Entry
+    models : list of ModelRuns
         Models and committees. Beside the metrics of their records, their runs have ``test_macro_auc``, the mean area
         under the ROC curve of a class against the rest, and ``test_surest_80``, the accuracy on the 80 % of the test
         images of which the run is surest.
@@ -42,28 +42,28 @@ class Comparison:
         Of models with several seeds, by all their runs. Corrected for so many pairs.
     """
 
-    entries: list[Entry]
+    models: list[ModelRuns]
     classes: dict[str, list[ClassRow]]
     pairs: list[Pair]
     run_pairs: list[Pair]
     ranks: dict[str, int]
     recipes: list[RecipePair]
 
-    def entry(self, name: str) -> Entry:
-        """Return an entry by its name."""
-        return next(entry for entry in self.entries if entry.name == name)
+    def model(self, name: str) -> ModelRuns:
+        """Return a model by its name."""
+        return next(model for model in self.models if model.name == name)
 
     def first_accuracies(self) -> dict[str, float]:
         """Return the test accuracy of each model's first run, by the model's name."""
-        return {entry.name: entry.base.metrics["test_accuracy"] for entry in self.entries}
+        return {model.name: model.first.metrics["test_accuracy"] for model in self.models}
 
-    def by_validation(self) -> list[Entry]:
-        """Return the entries, the highest mean accuracy on validation images first; equals by name.
+    def by_validation(self) -> list[ModelRuns]:
+        """Return the models, the highest mean accuracy on validation images first; equals by name.
 
         Each is scored on the images that it held out itself, which are not the same for all. It is good for the choice
         of what to show, not for that of the best: see `lineup.committee.champion`.
         """
-        return sorted(self.entries, key=lambda entry: (-entry.mean("val_accuracy"), entry.name))
+        return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
 
 
 def compare(records: Sequence[Record]) -> Comparison:
@@ -79,7 +79,7 @@ def compare(records: Sequence[Record]) -> Comparison:
     LineupError
         If there are no records, predictions cannot be read, or two records were made from different data.
     """
-    entries_of(records)
+    group_runs(records)
     correct: dict[str, NDArray[np.bool_]] = {}
     classes: dict[str, list[ClassRow]] = {}
     completed = []
@@ -87,20 +87,20 @@ def compare(records: Sequence[Record]) -> Comparison:
         name = record.header.name
         metrics, correct[name], classes[name] = _examine(record)
         completed.append(dataclasses.replace(record, metrics=record.metrics | metrics))
-    entries = entries_of(completed)
+    models = group_runs(completed)
     run_pairs = pairwise(correct)
-    pairs = _among(run_pairs, {entry.name for entry in entries})
+    pairs = _among(run_pairs, {model.name for model in models})
     ranks = shared_ranks(
-        {entry.name: entry.base.metrics["test_accuracy"] for entry in entries},
+        {model.name: model.first.metrics["test_accuracy"] for model in models},
         [(pair.a, pair.b) for pair in pairs if pair.distinguishable],
     )
-    several = [entry for entry in entries if len(entry.runs) > 1]
-    deviations = seed_deviations(entries)
+    several = [model for model in models if len(model.runs) > 1]
+    deviations = seed_deviations(models)
     recipes = compare_recipes(
-        {entry.name: np.stack([correct[run.header.name] for run in entry.runs]) for entry in several},
-        {entry.name: deviations[entry.base.header.kind] for entry in several},
+        {model.name: np.stack([correct[run.header.name] for run in model.runs]) for model in several},
+        {model.name: deviations[model.first.header.kind] for model in several},
     )
-    return Comparison(entries, classes, pairs, run_pairs, ranks, recipes)
+    return Comparison(models, classes, pairs, run_pairs, ranks, recipes)
 
 
 def _among(pairs: Sequence[Pair], names: Collection[str]) -> list[Pair]:

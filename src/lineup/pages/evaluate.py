@@ -24,7 +24,7 @@ from lineup.pages.compare import Comparison, compare
 from lineup.pages.evidence import evidence_markdown
 from lineup.pages.leaderboard import METRICS, leaderboard_frame, leaderboard_markdown
 from lineup.pages.markdown import device_of, figure_line, write_text
-from lineup.records.model_runs import Entry
+from lineup.records.model_runs import ModelRuns
 from lineup.records.record import Record
 
 CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
@@ -55,7 +55,7 @@ def evaluate(records: Sequence[Record], folder: Path, *, most_drawn: int = MOST_
     """
     check_room(folder / CSV)
     comparison = compare(records)
-    frame = leaderboard_frame(comparison.entries, comparison.ranks)
+    frame = leaderboard_frame(comparison.models, comparison.ranks)
     tables = {
         CSV: frame,
         RUNS: _runs(comparison),
@@ -78,7 +78,7 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
     rows = [
         {
             "name": run.header.name,
-            "model": entry.name,
+            "model": model.name,
             "kind": run.header.kind,
             "seed": run.header.seed,
             **{metric: run.metrics[metric] for metric in METRICS},
@@ -88,8 +88,8 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
             "git_commit": run.runtime.git_commit,
             "key": run.header.key,
         }
-        for entry in comparison.entries
-        for run in entry.runs
+        for model in comparison.models
+        for run in model.runs
     ]
     return pd.DataFrame(rows).astype({"seed": "Int64"})
 
@@ -132,18 +132,18 @@ def _classes(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows).round(6)
 
 
-def _drawn(comparison: Comparison) -> list[Entry]:
+def _drawn(comparison: Comparison) -> list[ModelRuns]:
     """Return the models that have a line in figures, by validation: the best of each kind and the best of the rest."""
     ranked = comparison.by_validation()
-    best = {entry.base.header.kind: entry for entry in reversed(ranked)}
-    others = [entry for entry in ranked if entry not in best.values()]
+    best = {model.first.header.kind: model for model in reversed(ranked)}
+    others = [model for model in ranked if model not in best.values()]
     chosen = [*best.values(), *others[: DRAWN - len(best)]]
     return sorted(chosen, key=ranked.index)
 
 
 def _draw_models(comparison: Comparison, frame: pd.DataFrame, most_drawn: int, folder: Path) -> None:
     """Write the figures with a row per model, of the most accurate models."""
-    subtitle = figure_line(comparison.entries[0].base.header.data)
+    subtitle = figure_line(comparison.models[0].first.header.data)
     if len(frame) > most_drawn:
         subtitle += f"; the {most_drawn:,} most accurate of {len(frame):,} models"
     save_png(leaderboard(frame.head(most_drawn), subtitle=subtitle), folder / FIGURE)
@@ -153,18 +153,18 @@ def _draw_models(comparison: Comparison, frame: pd.DataFrame, most_drawn: int, f
     save_png(told_apart(shown, pairs, title="Which models differ", subtitle=subtitle), folder / "pairs.png")
 
 
-def _draw_curves(drawn: Sequence[Entry], folder: Path) -> None:
+def _draw_curves(drawn: Sequence[ModelRuns], folder: Path) -> None:
     """Write the figures with a curve per model, of a few models."""
-    subtitle = figure_line(drawn[0].base.header.data)
+    subtitle = figure_line(drawn[0].first.header.data)
     curves, bins = {}, []
-    for entry in drawn:
-        predictions = entry.base.predictions()
-        curves[entry.name] = selective_accuracy(predictions.test_probabilities, predictions.test_labels)
+    for model in drawn:
+        predictions = model.first.predictions()
+        curves[model.name] = selective_accuracy(predictions.test_probabilities, predictions.test_labels)
         bins.append(reliability_bins(predictions.test_probabilities, predictions.test_labels))
     save_png(selective_curves(curves, title="Answering only where sure", subtitle=subtitle), folder / "selective.png")
     diagram = reliability_diagram(
         bins[0],
-        error=drawn[0].base.metrics["test_ece"],
+        error=drawn[0].first.metrics["test_ece"],
         title=f"{drawn[0].name}: is it right as often as it is sure?",
         subtitle=subtitle,
     )

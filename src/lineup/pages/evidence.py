@@ -13,7 +13,7 @@ from lineup.evaluation.seeds import RecipePair
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
 from lineup.pages.compare import Comparison
 from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
-from lineup.records.model_runs import Entry
+from lineup.records.model_runs import ModelRuns
 
 AnyPair = TypeVar("AnyPair", Pair, RecipePair)
 
@@ -59,14 +59,14 @@ _FILES = """
   MLflow."""
 
 
-def evidence_markdown(comparison: Comparison, best: Entry, most_drawn: int) -> str:
+def evidence_markdown(comparison: Comparison, best: ModelRuns, most_drawn: int) -> str:
     """Return the page.
 
     Parameters
     ----------
     comparison : Comparison
         See :func:`lineup.pages.compare.compare`.
-    best : Entry
+    best : ModelRuns
         The model whose classes and reliability are shown, the first of :meth:`Comparison.by_validation`.
     most_drawn : int
         So many models, the most accurate ones, are in the figures that have a row per model.
@@ -76,12 +76,12 @@ def evidence_markdown(comparison: Comparison, best: Entry, most_drawn: int) -> s
     str
         Markdown with figures from the page's own folder. Generated data are called so in the first paragraph.
     """
-    data = best.base.header.data
-    runs = [run for entry in comparison.entries for run in entry.runs]
+    data = best.first.header.data
+    runs = [run for model in comparison.models for run in model.runs]
     sections = [
         "# Evidence",
         "Which model is better, how sure is that, and can its probabilities be believed? `lineup evaluate` writes this"
-        f" page from the records of {len(comparison.entries)} models and committees, {len(runs)} runs in all.",
+        f" page from the records of {len(comparison.models)} models and committees, {len(runs)} runs in all.",
         data_line(data.name, data.test_images),
         *_images(comparison, data.test_images, most_drawn),
         *_seeds(comparison, data.test_images),
@@ -181,13 +181,13 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
                 f"{pair.b_only:,}",
                 p_value(pair.p),
                 p_value(pair.p_holm),
-                _same_sign(comparison.entry(pair.a), comparison.entry(pair.b)),
+                _same_sign(comparison.model(pair.a), comparison.model(pair.b)),
             ]
         )
     return table(headings, rows, ["model"])
 
 
-def _same_sign(a: Entry, b: Entry) -> str:
+def _same_sign(a: ModelRuns, b: ModelRuns) -> str:
     """Return in how many pairs of runs the difference has the sign that it has between the first runs."""
     differences = [x - y for x in a.values("test_accuracy") for y in b.values("test_accuracy")]
     same = sum(x * differences[0] > 0 for x in differences)
@@ -218,9 +218,9 @@ def _turned(pair: Pair, first: str) -> Pair:
 def _seeds(comparison: Comparison, images: int) -> list[str]:
     """Return how far trainings with other seeds are apart, beside what the images allow."""
     spreads = {
-        entry.name: seed_spread(entry.values("test_accuracy"), images)
-        for entry in comparison.entries
-        if len(entry.runs) > 1
+        model.name: seed_spread(model.values("test_accuracy"), images)
+        for model in comparison.models
+        if len(model.runs) > 1
     }
     if not spreads:
         return []
@@ -231,7 +231,7 @@ def _seeds(comparison: Comparison, images: int) -> list[str]:
         " out from both.",
         table(
             ["model", "seeds", "mean", "deviation over seeds", "lowest", "highest", "sampling error"],
-            [_seed_row(comparison.entry(name), spread) for name, spread in spreads.items()],
+            [_seed_row(comparison.model(name), spread) for name, spread in spreads.items()],
             ["model"],
         ),
         *_recipes(comparison),
@@ -244,7 +244,7 @@ def _recipes(comparison: Comparison) -> list[str]:
         return []
     apart = sum(pair.distinguishable for pair in comparison.recipes)
     names = dict.fromkeys(name for pair in comparison.recipes for name in (pair.a, pair.b))
-    ranked = sorted(names, key=lambda name: -comparison.entry(name).mean("test_accuracy"))
+    ranked = sorted(names, key=lambda name: -comparison.model(name).mean("test_accuracy"))
     between = _of_neighbours(comparison.recipes, ranked)
     rows = []
     for above, name in itertools.pairwise(ranked):
@@ -268,18 +268,18 @@ def _typical(spreads: Sequence[SeedSpread]) -> str:
     )
 
 
-def _seed_row(entry: Entry, spread: SeedSpread) -> list[str]:
-    values = entry.values("test_accuracy")
+def _seed_row(model: ModelRuns, spread: SeedSpread) -> list[str]:
+    values = model.values("test_accuracy")
     numbers = (spread.mean, spread.deviation, min(values), max(values), spread.sampling_error)
-    return [entry.name, str(spread.seeds), *map(number, numbers)]
+    return [model.name, str(spread.seeds), *map(number, numbers)]
 
 
-def _probabilities(comparison: Comparison, best: Entry) -> list[str]:
+def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
     """Return what the probabilities are worth beyond the first choice."""
-    entries = sorted(comparison.entries, key=lambda entry: entry.mean("test_loss"))
+    models = sorted(comparison.models, key=lambda model: model.mean("test_loss"))
     rows = [
-        [entry.name, *(with_spread(entry.mean(name), entry.deviation(name)) for name in _PROBABILITIES.values())]
-        for entry in entries
+        [model.name, *(with_spread(model.mean(name), model.deviation(name)) for name in _PROBABILITIES.values())]
+        for model in models
     ]
     return [
         "## Can the probabilities be believed?",
@@ -293,9 +293,9 @@ def _probabilities(comparison: Comparison, best: Entry) -> list[str]:
     ]
 
 
-def _shown(comparison: Comparison, best: Entry) -> str:
+def _shown(comparison: Comparison, best: ModelRuns) -> str:
     """Return which models the figures show, and what that does not say."""
-    counts = sorted({entry.base.header.data.validation_images for entry in comparison.entries})
+    counts = sorted({model.first.header.data.validation_images for model in comparison.models})
     return (
         "The figures show those with the highest mean accuracy on validation images, first of all"
         f" `{best.name}`. Each has its own, the {' or '.join(f'{count:,}' for count in counts)} images that it held"
@@ -306,7 +306,7 @@ def _shown(comparison: Comparison, best: Entry) -> str:
     )
 
 
-def _classes(comparison: Comparison, best: Entry) -> list[str]:
+def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     """Return how well the best model tells each class."""
     rows = [
         [
@@ -314,12 +314,12 @@ def _classes(comparison: Comparison, best: Entry) -> list[str]:
             *map(number, (row.precision, row.recall, row.f1, row.auc, row.average_precision)),
             f"{row.confused_with}, {row.confused:,} of {row.images:,}" if row.confused else "",
         ]
-        for row in comparison.classes[best.base.header.name]
+        for row in comparison.classes[best.first.header.name]
     ]
     headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often taken for"]
     return [
         "## Classes",
-        f"Each class against the rest, by `{best.base.header.name}`. Precision: of what is called so, how much is so;"
+        f"Each class against the rest, by `{best.first.header.name}`. Precision: of what is called so, how much is so;"
         " recall: of what is so, how much is called so; F1: their harmonic mean.",
         table(headings, rows, ["class", "most often taken for"]),
     ]

@@ -16,7 +16,7 @@ from lineup.published.claims import Claim, load_claims
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lineup.records.model_runs import Entry
+    from lineup.records.model_runs import ModelRuns
 
 METRICS = (
     "val_accuracy",
@@ -43,14 +43,14 @@ _SHOWN_NUMBERS = {
 _SHOWN_NAMES = ("name", "kind", "device", "data")
 
 
-def leaderboard_frame(entries: Sequence[Entry], ranks: Mapping[str, int]) -> pd.DataFrame:
+def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> pd.DataFrame:
     """Return models and committees as a table, the highest mean test accuracy first; equals by name.
 
     The order is for display alone: nothing is selected by it.
 
     Parameters
     ----------
-    entries : sequence of Entry
+    models : sequence of ModelRuns
         At least one; their runs have all of `METRICS`.
     ranks : mapping of str to int
         Rank of each, by name; see :func:`lineup.evaluation.significance.shared_ranks`.
@@ -69,7 +69,7 @@ def leaderboard_frame(entries: Sequence[Entry], ranks: Mapping[str, int]) -> pd.
     LineupError
         If a record lacks a metric.
     """
-    frame = pd.DataFrame([_row(entry, ranks[entry.name]) for entry in entries])
+    frame = pd.DataFrame([_row(model, ranks[model.name]) for model in models])
     floats = ("published", "published_to", "difference", "training_seconds")
     frame = frame.astype(_WHOLE_NUMBERS | dict.fromkeys(floats, "float64"))
     return frame.sort_values(["test_accuracy", "name"], ascending=[False, True], ignore_index=True)
@@ -183,30 +183,30 @@ _READING = (
 )
 
 
-def _row(entry: Entry, rank: int) -> dict[str, object]:
-    header = entry.base.header
+def _row(model: ModelRuns, rank: int) -> dict[str, object]:
+    header = model.first.header
     # A published figure was measured on the real data and stands beside nothing else.
-    claim = None if header.data.generated else load_claims().get(entry.name)
-    mean, images = entry.mean("test_accuracy"), header.data.test_images
+    claim = None if header.data.generated else load_claims().get(model.name)
+    mean, images = model.mean("test_accuracy"), header.data.test_images
     low, high = accuracy_interval(round(mean * images), images)
     metrics: dict[str, float] = {}
     for metric in METRICS:
-        metrics |= {metric: entry.mean(metric), f"{metric}_sd": entry.deviation(metric)}
+        metrics |= {metric: model.mean(metric), f"{metric}_sd": model.deviation(metric)}
     return {
         "rank": rank,
-        "name": entry.name,
+        "name": model.name,
         "kind": header.kind,
         "family": header.family,
         "report": header.report,
         "parameters": header.weights.parameters if header.weights else None,
-        "seeds": len(entry.runs),
+        "seeds": len(model.runs),
         **metrics,
         "low": low,
         "high": high,
         **_published(claim, mean),
         "test_count": images,
-        "training_seconds": entry.training_seconds,
-        "device": device_of(entry.base),
+        "training_seconds": model.training_seconds,
+        "device": device_of(model.first),
         "data": header.data.name,
         "generated": header.data.generated,
     }

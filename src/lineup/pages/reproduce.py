@@ -20,7 +20,7 @@ from lineup.files import replacing_file
 from lineup.pages.markdown import write_text
 from lineup.pages.reproduction import reproduction_markdown
 from lineup.published.claims import Claim, load_claims
-from lineup.records.model_runs import Entry, entries_of, seed_deviations
+from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
 
 PAGE, CSV = "reproduction.md", "reproduction.csv"
@@ -42,7 +42,7 @@ class Verdict:
     ----------
     claim : Claim
         What the report says.
-    entry : Entry
+    model : ModelRuns
         What came out here.
     difference : float
         Our mean accuracy less the published one; less the nearest end of a published range, 0 inside of it.
@@ -53,7 +53,7 @@ class Verdict:
     """
 
     claim: Claim
-    entry: Entry
+    model: ModelRuns
     difference: float
     spread: float
     band: float
@@ -75,26 +75,26 @@ class Verdict:
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
             return None
         digits = 2 if round(claim.recall, 2) == claim.recall else 4
-        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.entry, self.spread)
+        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.model, self.spread)
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval that the number of test images allows around our mean accuracy."""
-        images = self.entry.base.header.data.test_images
-        return accuracy_interval(round(self.entry.mean("test_accuracy") * images), images)
+        images = self.model.first.header.data.test_images
+        return accuracy_interval(round(self.model.mean("test_accuracy") * images), images)
 
 
-def judge(claim: Claim, entry: Entry, spread: float) -> Verdict:
-    """Compare an entry with its claim.
+def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
+    """Compare a model with its claim.
 
     Parameters
     ----------
     claim : Claim
         What the report says.
-    entry : Entry
+    model : ModelRuns
         What came out here.
     spread : float
-        Standard deviation of the test accuracy between seeds, of entries of this kind: see `seed_deviations`.
+        Standard deviation of the test accuracy between seeds, of models of this kind: see `seed_deviations`.
 
     Notes
     -----
@@ -103,13 +103,13 @@ def judge(claim: Claim, entry: Entry, spread: float) -> Verdict:
     m over k seeds; s the standard deviation between seeds, by which the published one training is off, too. Both sides
     were measured on the same images, which e does not allow for: in that the band is rather too wide than too narrow.
     """
-    images, mean = entry.base.header.data.test_images, entry.mean("test_accuracy")
+    images, mean = model.first.header.data.test_images, model.mean("test_accuracy")
     published = claim.nearest(mean)
     of_images = (published * (1 - published) + mean * (1 - mean)) / images
-    of_seeds = spread**2 * (1 + 1 / len(entry.runs))
+    of_seeds = spread**2 * (1 + 1 / len(model.runs))
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     band = 0.5 * 10**-claim.digits + z * math.sqrt(of_images + of_seeds)
-    return Verdict(claim, entry, mean - published, spread, band)
+    return Verdict(claim, model, mean - published, spread, band)
 
 
 def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> None:
@@ -130,32 +130,32 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     LineupError
         If there are no records, one is incomplete, two were made from different data, or a result file is none.
     """
-    entries = {entry.name: entry for entry in entries_of(records)}
+    models = {model.name: model for model in group_runs(records)}
     generated = records[0].header.data.generated
-    claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in entries}
-    deviations = seed_deviations(entries.values())
-    kinds = {name: entry.base.header.kind for name, entry in entries.items()}
-    verdicts = [judge(claim, entries[name], deviations[kinds[name]].value) for name, claim in claims.items()]
+    claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in models}
+    deviations = seed_deviations(models.values())
+    kinds = {name: model.first.header.kind for name, model in models.items()}
+    verdicts = [judge(claim, models[name], deviations[kinds[name]].value) for name, claim in claims.items()]
     results = {path.stem: _measurement(path) for path in sorted(measurements.glob("*.json"))}
-    variants = _compare_variants(entries, claims, deviations)
-    write_text(folder / PAGE, reproduction_markdown(entries, verdicts, variants, results))
+    variants = _compare_variants(models, claims, deviations)
+    write_text(folder / PAGE, reproduction_markdown(models, verdicts, variants, results))
     with replacing_file(folder / CSV) as partial:
         _frame(verdicts).to_csv(partial, index=False, lineterminator="\n")
 
 
 def _compare_variants(
-    entries: Mapping[str, Entry], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
+    models: Mapping[str, ModelRuns], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
 ) -> list[RecipePair]:
-    """Compare each entry that is another one with other settings, ``a``, with that one, ``b``."""
+    """Compare each model that is another one with other settings, ``a``, with that one, ``b``."""
     pairs = [
         (variant, name)
         for name, claim in claims.items()
         for variant in (*claim.experiments, *claim.variants)
-        if variant in entries
+        if variant in models
     ]
-    named = [entries[name] for name in dict.fromkeys(name for pair in pairs for name in pair)]
-    deviations = {entry.name: of_kind[entry.base.header.kind] for entry in named}
-    return compare_recipes({entry.name: entry.correct() for entry in named}, deviations, pairs)
+    named = [models[name] for name in dict.fromkeys(name for pair in pairs for name in pair)]
+    deviations = {model.name: of_kind[model.first.header.kind] for model in named}
+    return compare_recipes({model.name: model.correct() for model in named}, deviations, pairs)
 
 
 def _measurement(path: Path) -> dict[str, Any]:
@@ -177,13 +177,13 @@ def _frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Return a row for each verdict."""
     rows = [
         [
-            verdict.entry.name,
+            verdict.model.name,
             verdict.claim.report,
             verdict.claim.accuracy,
             verdict.claim.accuracy_to,
-            verdict.entry.mean("test_accuracy"),
-            verdict.entry.deviation("test_accuracy"),
-            len(verdict.entry.runs),
+            verdict.model.mean("test_accuracy"),
+            verdict.model.deviation("test_accuracy"),
+            len(verdict.model.runs),
             *verdict.interval,
             verdict.difference,
             verdict.band,

@@ -11,7 +11,7 @@ from lineup.data.datasets import class_slug
 from lineup.evaluation.seeds import RecipePair
 from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 from lineup.published.claims import in_digits, load_claims
-from lineup.records.model_runs import Entry
+from lineup.records.model_runs import ModelRuns
 
 if TYPE_CHECKING:
     from lineup.pages.reproduce import Verdict
@@ -59,7 +59,7 @@ after the last pooling, so that the network has more parameters."""
 
 
 def reproduction_markdown(
-    entries: Mapping[str, Entry],
+    models: Mapping[str, ModelRuns],
     verdicts: Sequence[Verdict],
     variants: Sequence[RecipePair],
     measurements: Mapping[str, Any],
@@ -68,18 +68,18 @@ def reproduction_markdown(
 
     Parameters
     ----------
-    entries : mapping of str to Entry
+    models : mapping of str to ModelRuns
         Models and committees by name.
     verdicts : sequence of Verdict
         Of those of which something is published; none on generated data, of which the page then says so.
     variants : sequence of RecipePair
-        Each entry that is another one with other settings, ``a``, with that one, ``b``, which has a verdict.
+        Each model that is another one with other settings, ``a``, with that one, ``b``, which has a verdict.
     measurements : mapping of str to mapping
         Result files of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by name, as read from JSON.
         Those of other data are left out.
     """
-    data = next(iter(entries.values())).base.header.data
-    runs = [run for entry in entries.values() for run in entry.runs]
+    data = next(iter(models.values())).first.header.data
+    runs = [run for model in models.values() for run in model.runs]
     same = {name: result for name, result in measurements.items() if result["data"]["fingerprint"] == data.fingerprint}
     if verdicts:
         body = [
@@ -89,12 +89,12 @@ def reproduction_markdown(
             *_other_figures(verdicts),
             *_by_epoch(verdicts),
             *_scores_by_class(verdicts),
-            *_other_settings(entries, verdicts, variants),
+            *_other_settings(models, verdicts, variants),
             *_validating_on_test([result for name, result in same.items() if name.startswith("validating_on_test-")]),
             *_paper(same.get("classical")),
         ]
     else:
-        body = ["Published figures cannot be compared with these. Our results alone:", _ours(entries)]
+        body = ["Published figures cannot be compared with these. Our results alone:", _ours(models)]
     head = [
         "# Reproduction",
         "What five published reports claim, beside what comes out here. `lineup reproduce` writes this page from the"
@@ -109,7 +109,7 @@ def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
     counts = Counter(verdict.word for verdict in verdicts)
     contradictory = sum(verdict.claim.contradiction is not None for verdict in verdicts)
     headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "band", "verdict"]
-    absent = sorted(set(load_claims()) - {verdict.entry.name for verdict in verdicts})
+    absent = sorted(set(load_claims()) - {verdict.model.name for verdict in verdicts})
     return [
         f"Of {len(verdicts)} published accuracies {counts['reproduced']} are reproduced; ours is better than"
         f" {counts['better']} and worse than {counts['worse']}. Beside {contradictory} of them the report contradicts"
@@ -124,14 +124,14 @@ def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _accuracy_row(verdict: Verdict) -> list[str]:
-    entry, claim = verdict.entry, verdict.claim
+    model, claim = verdict.model, verdict.claim
     word = f"{verdict.word}; contradicts itself" if claim.contradiction else verdict.word
     return [
-        entry.name,
+        model.name,
         claim.report,
         claim.text,
-        _accuracy(entry),
-        str(len(entry.runs)),
+        _accuracy(model),
+        str(len(model.runs)),
         span(*verdict.interval),
         number(verdict.difference, "+.4f"),
         number(verdict.band),
@@ -141,7 +141,7 @@ def _accuracy_row(verdict: Verdict) -> list[str]:
 
 def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     """Return the sentence that says which standard deviations between seeds were reckoned with."""
-    spreads = {verdict.entry.base.header.kind: verdict.spread for verdict in verdicts}
+    spreads = {verdict.model.first.header.kind: verdict.spread for verdict in verdicts}
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
         "Three seeds of one model say little about how far others would be, so that s is that of all models of a kind"
@@ -151,13 +151,13 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
 
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
     """Return the sentences that say why some models have one seed."""
-    single = [verdict.entry for verdict in verdicts if len(verdict.entry.runs) == 1]
+    single = [verdict.model for verdict in verdicts if len(verdict.model.runs) == 1]
     long, certain = [], []
-    for entry in single:
-        if (seconds := entry.training_seconds or 0) > LONG_SECONDS:
-            long.append(f"{entry.name} ({seconds / 60:.0f} min)")
-        elif entry.base.header.kind == "classical":
-            certain.append(entry.name)
+    for model in single:
+        if (seconds := model.training_seconds or 0) > LONG_SECONDS:
+            long.append(f"{model.name} ({seconds / 60:.0f} min)")
+        elif model.first.header.kind == "classical":
+            certain.append(model.name)
     sentences = []
     if long:
         sentences.append(f"One seed, since a training takes more than {LONG_SECONDS // 60} minutes: {', '.join(long)}.")
@@ -176,7 +176,7 @@ def _differences(verdicts: Sequence[Verdict]) -> list[str]:
         texts = [claim.why or "Not explained yet", *([f"The report {claim.remark}"] if claim.remark else [])]
         sentences = " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in texts)
         lines.append(
-            f"- **{verdict.entry.name}** comes out {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
+            f"- **{verdict.model.name}** comes out {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
         )
     return ["## Where they differ", "\n".join(lines)] if lines else []
 
@@ -184,7 +184,7 @@ def _differences(verdicts: Sequence[Verdict]) -> list[str]:
 def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
     """Return which published figures contradict each other."""
     lines = [
-        f"- **{verdict.entry.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
+        f"- **{verdict.model.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
         + (f" Were the recall the accuracy, ours would be: {other.word}." if (other := verdict.by_recall) else "")
         for verdict in verdicts
         if verdict.claim.contradiction
@@ -204,11 +204,11 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
     """Return the published figures beside accuracy, each with ours."""
     rows = []
     for verdict in verdicts:
-        claim, entry = verdict.claim, verdict.entry
-        cells = [_beside(getattr(claim, name), entry.mean(metric)) for name, metric in _OTHERS.items()]
-        cells.append(f"{claim.seconds:.0f} / {_classifier_seconds(entry):.0f}" if claim.seconds else "")
+        claim, model = verdict.claim, verdict.model
+        cells = [_beside(getattr(claim, name), model.mean(metric)) for name, metric in _OTHERS.items()]
+        cells.append(f"{claim.seconds:.0f} / {_classifier_seconds(model):.0f}" if claim.seconds else "")
         if any(cells):
-            rows.append([entry.name, *cells])
+            rows.append([model.name, *cells])
     if not rows:
         return []
     headings = ["model", "loss", "precision", "recall", "F1", "training, s"]
@@ -228,15 +228,15 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
         claim = verdict.claim
         if claim.train_accuracy is None and claim.val_accuracy is None:
             continue
-        epochs = [[row for row in run.history if row.phase == "classifier"] for run in verdict.entry.runs]
+        epochs = [[row for row in run.history if row.phase == "classifier"] for run in verdict.model.runs]
         # From 1, so that 0 - 1 is the last one; no later than the last one of ours.
         at = min(claim.train_epoch or 0, *map(len, epochs))
         trained = _beside(claim.train_accuracy, fmean(history[at - 1].accuracy for history in epochs))
         rows.append(
             [
-                verdict.entry.name,
+                verdict.model.name,
                 f"{trained} (epoch {at})" if at else trained,
-                _beside(claim.val_accuracy, verdict.entry.mean("val_accuracy")),
+                _beside(claim.val_accuracy, verdict.model.mean("val_accuracy")),
                 _beside(claim.best_val_accuracy, fmean(max(row.val_accuracy for row in history) for history in epochs)),
             ]
         )
@@ -251,9 +251,9 @@ def _beside(theirs: float | None, ours: float) -> str:
     return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
 
 
-def _classifier_seconds(entry: Entry) -> float:
+def _classifier_seconds(model: ModelRuns) -> float:
     """Return the mean wall time of training the classifier."""
-    times = [run.runtime for run in entry.runs]
+    times = [run.runtime for run in model.runs]
     return fmean(time.phase_seconds.get("classifier", time.training_seconds) for time in times)
 
 
@@ -262,19 +262,19 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
     sections = []
     for title, metric in (("F1", "f1"), ("Recall", "recall")):
         rows = [
-            [verdict.entry.name, *_class_cells(verdict.entry, metric, published)]
+            [verdict.model.name, *_class_cells(verdict.model, metric, published)]
             for verdict in verdicts
             if (published := getattr(verdict.claim, f"{metric}_by_class"))
         ]
         if rows:
-            classes = verdicts[0].entry.base.header.data.classes
+            classes = verdicts[0].model.first.header.data.classes
             sections += [f"{title} by class, published / ours:", table(["model", *classes], rows, ["model"])]
     return sections
 
 
-def _class_cells(entry: Entry, metric: str, published: Sequence[float | None]) -> list[str]:
+def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
     """Return a published score and ours for each class; empty where nothing is published."""
-    ours = [entry.mean(f"test_{metric}/{class_slug(name)}") for name in entry.base.header.data.classes]
+    ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [
         f"{theirs:.{digits}f} / {our:.{digits}f}" if theirs else "" for theirs, our in zip(published, ours, strict=True)
@@ -282,10 +282,10 @@ def _class_cells(entry: Entry, metric: str, published: Sequence[float | None]) -
 
 
 def _other_settings(
-    entries: Mapping[str, Entry], verdicts: Sequence[Verdict], variants: Sequence[RecipePair]
+    models: Mapping[str, ModelRuns], verdicts: Sequence[Verdict], variants: Sequence[RecipePair]
 ) -> list[str]:
-    """Return the results of entries that are another one with other settings, beside that one."""
-    claims = {verdict.entry.name: verdict.claim for verdict in verdicts}
+    """Return the results of models that are another one with other settings, beside that one."""
+    claims = {verdict.model.name: verdict.claim for verdict in verdicts}
     headings = ["model", "published", "ours", "variant", "what it changes", "its accuracy", "seeds", "difference"]
     headings += ["standard error", "p", "p, corrected"]
     sections = []
@@ -294,11 +294,11 @@ def _other_settings(
             [
                 pair.b,
                 claims[pair.b].text,
-                _accuracy(entries[pair.b]),
+                _accuracy(models[pair.b]),
                 pair.a,
                 changed,
-                _accuracy(entries[pair.a]),
-                str(len(entries[pair.a].runs)),
+                _accuracy(models[pair.a]),
+                str(len(models[pair.a].runs)),
                 number(pair.difference, "+.4f"),
                 number(pair.error),
                 p_value(pair.p),
@@ -362,14 +362,14 @@ def _value(value: str | float | None) -> str:
     return value if isinstance(value, str) else number(value)
 
 
-def _ours(entries: Mapping[str, Entry]) -> str:
+def _ours(models: Mapping[str, ModelRuns]) -> str:
     """Return our results without published ones."""
     rows = [
-        [entry.name, entry.base.header.report or DASH, _accuracy(entry), str(len(entry.runs))]
-        for entry in entries.values()
+        [model.name, model.first.header.report or DASH, _accuracy(model), str(len(model.runs))]
+        for model in models.values()
     ]
     return table(["model", "report", "ours", "seeds"], rows, ["model", "report"])
 
 
-def _accuracy(entry: Entry) -> str:
-    return with_spread(entry.mean("test_accuracy"), entry.deviation("test_accuracy"))
+def _accuracy(model: ModelRuns) -> str:
+    return with_spread(model.mean("test_accuracy"), model.deviation("test_accuracy"))

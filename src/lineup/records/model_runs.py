@@ -17,7 +17,7 @@ from lineup.seeds import by_base_name, seed_of
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelRuns:
     """One model or committee.
 
     Parameters
@@ -32,7 +32,7 @@ class Entry:
     runs: tuple[Record, ...]
 
     @property
-    def base(self) -> Record:
+    def first(self) -> Record:
         """The run that bears the name itself."""
         return self.runs[0]
 
@@ -71,12 +71,12 @@ class Entry:
     @property
     def training_seconds(self) -> float | None:
         """Mean wall time of a training; None for a committee, whose members are trained elsewhere."""
-        if self.base.header.kind == "committee":
+        if self.first.header.kind == "committee":
             return None
         return statistics.fmean(run.runtime.training_seconds for run in self.runs)
 
 
-def entries_of(records: Sequence[Record]) -> list[Entry]:
+def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
     """Put the runs of each model and committee together.
 
     Parameters
@@ -86,7 +86,7 @@ def entries_of(records: Sequence[Record]) -> list[Entry]:
 
     Returns
     -------
-    list of Entry
+    list of ModelRuns
         In the order of the records.
 
     Raises
@@ -105,27 +105,27 @@ def entries_of(records: Sequence[Record]) -> list[Entry]:
             )
     by_name = {record.header.name: record for record in records}
     return [
-        Entry(name, tuple(by_name[run] for run in sorted(names, key=lambda run: seed_of(run) or 0)))
+        ModelRuns(name, tuple(by_name[run] for run in sorted(names, key=lambda run: seed_of(run) or 0)))
         for name, names in by_base_name(by_name).items()
     ]
 
 
-def seed_deviations(entries: Iterable[Entry]) -> dict[str, SeedDeviation]:
-    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of entry.
+def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
+    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of model.
 
-    The pooled standard deviation of all entries of a kind that have several seeds; 0 if none has. Three seeds of one
+    The pooled standard deviation of all models of a kind that have several seeds; 0 if none has. Three seeds of one
     model say too little about its own deviation.
     """
-    several: dict[str, list[Entry]] = {}
-    for entry in entries:
-        of_kind = several.setdefault(entry.base.header.kind, [])
-        if len(entry.runs) > 1:
-            of_kind.append(entry)
+    several: dict[str, list[ModelRuns]] = {}
+    for model in models:
+        of_kind = several.setdefault(model.first.header.kind, [])
+        if len(model.runs) > 1:
+            of_kind.append(model)
     return {kind: _pooled(found) for kind, found in several.items()}
 
 
-def _pooled(entries: Sequence[Entry]) -> SeedDeviation:
-    """Return the root of the mean variance, where an entry weighs as many runs as it has beyond the first."""
-    freedom = sum(len(entry.runs) - 1 for entry in entries)
-    squares = sum((len(entry.runs) - 1) * entry.deviation("test_accuracy") ** 2 for entry in entries)
+def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
+    """Return the root of the mean variance, where a model weighs as many runs as it has beyond the first."""
+    freedom = sum(len(model.runs) - 1 for model in models)
+    squares = sum((len(model.runs) - 1) * model.deviation("test_accuracy") ** 2 for model in models)
     return SeedDeviation(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
