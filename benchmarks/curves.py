@@ -20,7 +20,8 @@ import numpy as np
 
 from lineup.training.backup import Backup
 from lineup.training.devices import prepare
-from lineup.training.fit import TrainingData, fit_network
+from lineup.training.fit import fit_network
+from lineup.training.fitted import TrainingData
 
 Curves = dict[str, list[float]]
 MEASURES = ("loss", "val_loss")

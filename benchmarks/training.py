@@ -99,7 +99,8 @@ def lineup_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: i
     """Return the seconds of each epoch as a record's ``history.csv`` has them, validated on ten images."""
     prepare("network", threads, seed=1)
     from lineup.training.backup import Backup
-    from lineup.training.fit import TrainingData, fit_network
+    from lineup.training.fit import fit_network
+    from lineup.training.fitted import TrainingData
     from lineup.training.loop import CLASSIFICATION, RECONSTRUCTION
 
     targets = images if common.reconstructs(name) else labels

@@ -27,7 +27,8 @@ from lineup.models.layers import classifier
 from lineup.records.record import Epoch
 from lineup.training.backup import Backup
 from lineup.training.devices import prepare
-from lineup.training.fit import TrainingData, fit_network
+from lineup.training.fit import fit_network
+from lineup.training.fitted import TrainingData
 from lineup.training.loop import predict
 
 HELD_OUT, ALL = "with a hold-out", "without a hold-out"

@@ -20,7 +20,7 @@ from lineup.models.registry import (
 from lineup.models.settings import Fit, NetworkRecipe
 from lineup.records.record import Epoch
 from lineup.training.backup import Backup
-from lineup.training.fit import Fitted, TrainingData
+from lineup.training.fitted import Fitted, TrainingData
 from lineup.training.loop import predict
 from lineup.training.network import Network
 from lineup.training.trainers import trainer_of

@@ -17,7 +17,8 @@ from lineup.models.registry import architecture
 from lineup.models.settings import Fit
 from lineup.records.record import Epoch, best_epoch
 from lineup.training.backup import Backup
-from lineup.training.fit import TrainingData, fit_network
+from lineup.training.fit import fit_network
+from lineup.training.fitted import TrainingData
 from lineup.training.loop import (
     RECONSTRUCTION,
     Loop,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lineup.models.layers import classifier
-from lineup.training.fit import Fitted, TrainingData, fit_network, libraries, phase_seconds
+from lineup.training.fit import fit_network, libraries, phase_seconds
+from lineup.training.fitted import Fitted, TrainingData
 from lineup.training.loop import RECONSTRUCTION, predict
 from lineup.training.network import Network
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lineup.models.registry import Architecture
     from lineup.models.settings import NetworkRecipe
     from lineup.training.backup import Backup
-    from lineup.training.fit import OnEpoch
+    from lineup.training.fitted import OnEpoch
 
 __all__ = ["fit_model", "libraries"]
 

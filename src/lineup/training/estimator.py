@@ -15,14 +15,14 @@ import numpy as np
 from lineup.batches import in_batches
 from lineup.records.machine import library_version
 from lineup.records.record import Weights
-from lineup.training.fit import Fitted
+from lineup.training.fitted import Fitted
 from lineup.training.skops_file import arrays_sha256, save_estimator
 
 if TYPE_CHECKING:
     from lineup.models.registry import Architecture
     from lineup.models.settings import ClassicalRecipe
     from lineup.training.backup import Backup
-    from lineup.training.fit import OnEpoch, TrainingData
+    from lineup.training.fitted import OnEpoch, TrainingData
 
 FILE = "estimator.skops"
 
@@ -67,7 +67,7 @@ def _pixels(images: Array) -> Array:
 
 @dataclass(frozen=True)
 class Classical:
-    """A fitted estimator as a `lineup.training.fit.Model`."""
+    """A fitted estimator as a `lineup.training.fitted.Model`."""
 
     estimator: Any
 

@@ -33,7 +33,7 @@ from lineup.records.record import (
 from lineup.records.score import score
 from lineup.training.backup import Backup
 from lineup.training.devices import Environment, prepare
-from lineup.training.fit import Fitted, TrainingData
+from lineup.training.fitted import Fitted, TrainingData
 from lineup.training.trainers import trainer_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lineup.models.registry import FAMILIES, Architecture
 
 if TYPE_CHECKING:
-    from lineup.training.fit import Fitted
+    from lineup.training.fitted import Fitted
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Trainer:
     Parameters
     ----------
     fit : callable
-        Called with architecture, recipe, `lineup.training.fit.TrainingData`, a listener of epochs and a
+        Called with architecture, recipe, `lineup.training.fitted.TrainingData`, a listener of epochs and a
         `lineup.training.backup.Backup`.
     libraries : callable
         Returns the versions of the libraries that it computes with, by name.
