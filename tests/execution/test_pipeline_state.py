@@ -1,4 +1,4 @@
-"""What DVC cannot read is one line with a remedy that works: real DVC repositories, damaged one way each."""
+"""DVC errors become one line with a remedy that works: real DVC repositories, each damaged in one way."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def root(made: Path, tmp_path: Path) -> Path:
 
 
 def remedy_of(root: Path, *said: str) -> str:
-    """See what doctor finds, and return the remedy."""
+    """Check what doctor finds, and return its remedy."""
     finding = _dvc(Project(root))
     assert not finding.fine
     for text in said:
@@ -115,17 +115,17 @@ def test_a_copy_without_git(root: Path) -> None:
     assert _dvc(Project(root)).fine
 
 
-def test_other_faults_are_told_in_the_words_of_dvc(root: Path) -> None:
+def test_other_errors_quote_dvc(root: Path) -> None:
     (root / "dvc.yaml").write_text(PIPELINE.replace("${size}", "${width}"))
     assert remedy_of(root, "Could not find 'width'") == "correct dvc.yaml or params.yaml; dvc status says more"
     (root / ".dvc" / "config").write_text("[core\n")
     assert remedy_of(root, "config file error") == "correct .dvc/config"
 
 
-def test_another_process_at_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_dvc_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0)
     with make_lock(str(root / ".dvc" / "tmp" / "lock")):
-        assert remedy_of(root, "another DVC process is at work here") == "wait until it has ended"
+        assert remedy_of(root, "another DVC process is running here") == "wait until it ends"
     (root / "dvc.yaml").write_text(PIPELINE.replace("echo ${size}", "sleep 30; echo ${size}"))
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
@@ -136,23 +136,21 @@ def test_another_process_at_work(root: Path, monkeypatch: pytest.MonkeyPatch) ->
             if (root / ".dvc" / "tmp" / "rwlock").is_file():
                 break
             time.sleep(0.1)
-        assert (
-            remedy_of(root, f"another DVC process is at work here (PID {process.pid}): ") == "wait until it has ended"
-        )
+        assert remedy_of(root, f"another DVC process is running here (PID {process.pid}): ") == "wait until it ends"
         process.terminate()
 
 
 def test_a_missing_file_is_fetched_only_where_there_is_a_remote(root: Path) -> None:
-    def told(path: Path) -> str:
+    def error(path: Path) -> str:
         with pytest.raises(LineupError) as caught:
             file_sha256(path)
         return str(caught.value).removeprefix(f"{path}: no such file; ")
 
-    assert told(root / "runs" / "x") == "make it again (dvc repro)"
-    assert told(root / "experiments" / "x" / "y") == "run that experiment again, or delete its folder"
-    assert told(root.parent / "x") == "make it again"
+    assert error(root / "runs" / "x") == "make it again (dvc repro)"
+    assert error(root / "experiments" / "x" / "y") == "run that experiment again, or delete its folder"
+    assert error(root.parent / "x") == "make it again"
     run(root, sys.executable, "-m", "dvc", "remote", "add", "--local", "--default", "disk", str(root.parent / "remote"))
-    assert told(root / "runs" / "x") == "fetch it (dvc pull), or make it again (dvc repro)"
+    assert error(root / "runs" / "x") == "fetch it (dvc pull), or make it again (dvc repro)"
 
 
 def test_an_error_of_the_pipeline_is_one_line_with_its_remedy(root: Path) -> None:

@@ -71,7 +71,7 @@ def run_demo(project: Project) -> None:
     LineupError
         If ``params.demo.yaml`` has a mistake, or a stage fails.
     """
-    from lineup.execution.repro import end_groups, pass_on, start_dvc
+    from lineup.execution.local import pass_on, start_dvc, stop_groups
     from lineup.pages.show import show_leaderboard
     from lineup.params import load_params
 
@@ -81,7 +81,7 @@ def run_demo(project: Project) -> None:
         try:
             pass_on(process, partial(print, flush=True))
         except BaseException:  # such as Ctrl-C: the stage ends, too
-            end_groups([process])
+            stop_groups([process])
             raise
     if status := process.returncode:
         raise LineupError(
@@ -152,13 +152,8 @@ def _update(path: Path, content: bytes) -> None:
 
 def _environment(project: Project) -> dict[str, str]:
     """Return the environment of the demo's stages."""
+    from lineup.execution.local import stage_environment
     from lineup.tracking.address import store_environment
 
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_RUN_ID"}
-    # Stage commands call python by name: it has to be this one, even where the virtual environment is not active.
-    folders = [str(Path(sys.executable).parent), *filter(None, [environment.get("PATH")])]
-    return environment | {
-        **store_environment(project.root),  # the checkout's own store, whatever the working directory
-        "PATH": os.pathsep.join(folders),
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = {name: value for name, value in stage_environment().items() if name != "MLFLOW_RUN_ID"}
+    return environment | store_environment(project.root)  # the store of the checkout, whatever the working directory

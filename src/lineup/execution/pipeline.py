@@ -1,9 +1,10 @@
-"""What DVC says of the pipeline, and what to do where it cannot say it."""
+"""The state of the pipeline as DVC reports it, with a remedy for every error."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 from lineup.errors import LineupError, shortened
 from lineup.paths import FILES
 from lineup.remedies import PIPELINE, how_to_restore
-from lineup.schema import read_yaml
+from lineup.schema import read_json, read_yaml
 
 LOCK = "dvc.lock"
 
 
 class PipelineError(LineupError):
-    """A problem that keeps DVC from reading the pipeline, with what to do."""
+    """A problem that keeps DVC from reading the pipeline, with its remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
@@ -32,9 +33,9 @@ class Pipeline:
     Parameters
     ----------
     graph : networkx.DiGraph
-        An edge leads from a stage to one that it depends on.
+        An edge leads from a stage to a stage that it depends on.
     changed : dict of str to list
-        Every stage that is out of date, by its address, with DVC's reasons.
+        DVC's reasons for each stage that is out of date, by the stage's address.
     """
 
     graph: Any
@@ -42,19 +43,19 @@ class Pipeline:
 
     @property
     def out_of_date(self) -> list[str]:
-        """The stages that are out of date, without those that always run."""
+        """The stages that are out of date, except those that always run."""
         return [name for name, reasons in self.changed.items() if reasons != ["always changed"]]
 
 
 def read_pipeline(root: Path) -> Pipeline:
     """Return the stages of a project and which of them are out of date.
 
-    ``params.yaml`` and ``dvc.yaml`` are first read with the limits of `lineup.schema.read_yaml`: DVC has none.
+    ``params.yaml`` and ``dvc.yaml`` are first read with the limits of `lineup.schema.read_yaml`: DVC has no limits.
 
     Raises
     ------
     PipelineError
-        If DVC cannot say: no DVC repository or no git, a file that cannot be read, or another DVC process at work.
+        If there is no DVC repository or no git repository, a file cannot be read, or another DVC process is running.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -73,7 +74,7 @@ def read_pipeline(root: Path) -> Pipeline:
 
 
 def _explained(root: Path, error: Exception) -> PipelineError:
-    """Return DVC's error in one line, with what to do."""
+    """Return DVC's error in one line, with its remedy."""
     from dvc.config import ConfigError
     from dvc.exceptions import NotDvcRepoError
     from dvc.lock import LockError
@@ -89,7 +90,7 @@ def _explained(root: Path, error: Exception) -> PipelineError:
     if isinstance(error, LockError):
         holder = re.search(r"\(PID \d+\): .*", text)
         who = f" {shortened(holder[0], 100)}" if holder else ""
-        return PipelineError(f"{root}: another DVC process is at work here{who}", "wait until it has ended")
+        return PipelineError(f"{root}: another DVC process is running here{who}", "wait until it ends")
     if isinstance(error, ConfigError):
         return PipelineError(f"{root}: {message}", "correct .dvc/config")
     if LOCK in text:
@@ -100,10 +101,65 @@ def _explained(root: Path, error: Exception) -> PipelineError:
 
 
 def _conflict(path: Path) -> str:
-    """Return the line of the first mark that a merge of git has left, if there is one."""
+    """Return where the first conflict marker of a git merge is, or an empty text."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
         return ""
     number = next((number for number, line in enumerate(lines, 1) if line.startswith(b"<<<<<<< ")), None)
     return f": line {number} is a merge conflict" if number else ""
+
+
+def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
+    """Raise an error if another DVC process is running in the project; remove the locks of killed processes.
+
+    DVC notes in ``.dvc/tmp/rwlock`` which process reads and writes which files. It removes the notes of processes that
+    have ended, but not those of zombies: killed processes whose parent does not collect their status, as happens in
+    some containers.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    own : iterable of int
+        Ids of the processes that may run. Default: none.
+
+    Raises
+    ------
+    LineupError
+        One line with the id and the command of each other process, and what to do.
+    """
+    path = root / ".dvc" / "tmp" / "rwlock"
+    if not path.is_file():
+        return
+    holders = _lock_holders(path)
+    alive = {pid: command for pid, command in holders.items() if _is_alive(pid)}
+    others = [pid for pid in alive if pid not in set(own)]
+    if others:
+        shown = "; ".join(f"PID {pid}: {alive[pid]}" for pid in others)
+        groups = " ".join(f"-{group}" for group in sorted({os.getpgid(pid) for pid in others}))
+        raise LineupError(
+            f"{root}: another DVC process is running here ({shown}); wait until it ends, or stop it and its stage"
+            f" with kill -INT {groups}, then run this command again"
+        )
+    if holders and not alive:
+        path.unlink(missing_ok=True)
+
+
+def _lock_holders(path: Path) -> dict[int, str]:
+    """Return the id and the command of each process in DVC's lock file; empty if the file cannot be read."""
+    try:
+        held = read_json(path)
+        notes = [*held.get("write", {}).values(), *(note for notes in held.get("read", {}).values() for note in notes)]
+        return {int(note["pid"]): str(note["cmd"]) for note in notes}
+    except (LineupError, AttributeError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _is_alive(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

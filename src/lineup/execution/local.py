@@ -1,0 +1,155 @@
+"""Stages in processes of this machine: start them with DVC, pass on their output, stop them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+STOP_SECONDS = 30.0
+"""How long interrupted stages may take to stop before they are killed."""
+
+# Lines that DVC prints around the output of a stage.
+NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
+
+
+class LocalProcesses:
+    """Stages that run at the same time, each in a DVC process of its own.
+
+    Leaving the context early, for example by Ctrl-C, interrupts the stages and waits until they have stopped.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    jobs : int
+        How many stages may run at the same time. With GPUs, each training gets one of them.
+    log : callable
+        Called with each line that a stage prints.
+    """
+
+    def __init__(self, root: Path, jobs: int, log: Callable[[str], None]) -> None:
+        self._root, self._log = root, log
+        self._events: queue.Queue[tuple[str, int]] = queue.Queue()
+        self._gpus: queue.Queue[str] = queue.Queue()
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._closed = False
+        for gpu in _gpu_slots(jobs):
+            self._gpus.put(gpu)
+
+    def __enter__(self) -> LocalProcesses:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        stop_groups(list(self._running.values()))
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the running DVC processes. Each leads a process group of its own."""
+        return [process.pid for process in list(self._running.values())]
+
+    def start(self, name: str) -> None:
+        """Start to bring a stage up to date."""
+        threading.Thread(target=self._work, args=(name,), daemon=True).start()
+
+    def wait(self) -> tuple[str, int]:
+        """Wait until a stage ends, and return its name and exit status."""
+        return self._events.get()
+
+    def _work(self, name: str) -> None:
+        """Run a stage. In every case, release its GPU and report its exit status."""
+        gpu, status = None, 1
+        try:
+            gpu = self._gpus.get() if name.startswith("train") and _gpu_numbers() else None
+            status = self._run(name, gpu)
+        except OSError as error:
+            self._log(f"[{name}] {error}")
+        finally:
+            if gpu is not None:
+                self._gpus.put(gpu)
+            self._events.put((name, status))
+
+    def _run(self, name: str, gpu: str | None) -> int:
+        """Run a stage in a process group of its own, pass on its output, and return its exit status."""
+        arguments = ["--wait-for-lock", "repro", "--single-item", name]
+        environment = stage_environment() | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
+        with start_dvc(arguments, self._root, environment, stderr=subprocess.STDOUT) as process:
+            self._running[name] = process
+            if self._closed:  # closed between the decision to start the stage and its start
+                os.killpg(process.pid, signal.SIGKILL)
+            pass_on(process, lambda line: self._log(f"[{name}] {line}"))
+        del self._running[name]
+        return process.returncode
+
+
+def stage_environment() -> dict[str, str]:
+    """Return the environment of stages: their commands run the Python that runs this, activated or not."""
+    path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
+    return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+
+
+def start_dvc(
+    arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
+) -> subprocess.Popen[str]:
+    """Start DVC as the leader of a process group of its own; see `pass_on` and `stop_groups`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        errors="replace",  # a line in another encoding must not stop the stage
+        bufsize=1,
+        start_new_session=True,
+    )
+
+
+def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """Interrupt DVC processes with their shells and stages, and wait until they have stopped.
+
+    A process that does not stop within `STOP_SECONDS` is killed. DVC itself waits for its stage.
+    """
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
+    """Pass on each line that a DVC process prints, without DVC's own advice and messages about ``dvc.lock``."""
+    assert process.stdout is not None  # it is a pipe
+    for line in process.stdout:
+        if line.strip() and not line.startswith(NOISE):
+            log(line.rstrip())
+
+
+def _gpu_slots(jobs: int) -> Sequence[str]:
+    """Return one GPU number for each job, with equal shares; empty without GPUs."""
+    numbers = _gpu_numbers()
+    return [numbers[job % len(numbers)] for job in range(jobs)] if numbers else []
+
+
+def _gpu_numbers() -> list[str]:
+    """Return the numbers of the GPUs that this process may use."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return [number for number in allowed.split(",") if number.strip()]
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, line in enumerate(listing.splitlines()) if line.startswith("GPU ")]

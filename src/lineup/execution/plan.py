@@ -1,0 +1,136 @@
+"""The order in which stages run: which of them are out of date, and which can start now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from lineup.errors import LineupError
+from lineup.execution.pipeline import read_pipeline
+from lineup.schema import read_json
+
+CHECK = "check"
+"""The stage whose output is always the same: no other stage has to run because it ran."""
+
+
+class Plan:
+    """The stages that still have to run.
+
+    Parameters
+    ----------
+    needs : dict of str to set of str
+        Each stage that may have to run, with the stages that must end before it starts.
+    seconds : dict of str to float, optional
+        How long each stage took when it last ran. Unknown times may be missing.
+
+    Examples
+    --------
+    >>> plan = Plan({"split": set(), "train@a": {"split"}, "train@b": {"split"}}, {"train@a": 5, "train@b": 60})
+    >>> plan.start(limit=2)
+    ['split']
+    >>> plan.end("split", succeeded=True)
+    >>> plan.start(limit=1)
+    ['train@b']
+    """
+
+    def __init__(self, needs: Mapping[str, set[str]], seconds: Mapping[str, float] | None = None) -> None:
+        self._stages = list(needs)
+        self._seconds = seconds or {}
+        self._sorter = TopologicalSorter(needs)
+        self._sorter.prepare()
+        self._ready: list[str] = []
+        self.running: set[str] = set()
+        self.done: list[str] = []
+        self.failed: list[str] = []
+
+    def start(self, limit: int) -> list[str]:
+        """Mark up to ``limit`` more stages as running and return them, the longest first.
+
+        The longest stages start first, so that none of them runs alone at the end. A stage with an unknown time counts
+        as long. Ties go to the order of the pipeline.
+        """
+        self._ready += self._sorter.get_ready()
+        self._ready.sort(key=lambda name: (-self._seconds.get(name, math.inf), self._stages.index(name)))
+        started, self._ready = self._ready[: max(limit, 0)], self._ready[max(limit, 0) :]
+        self.running.update(started)
+        return started
+
+    def end(self, name: str, *, succeeded: bool) -> None:
+        """Mark a running stage as done or failed. Stages that need a failed one never start."""
+        self.running.remove(name)
+        if succeeded:
+            self._sorter.done(name)
+            self.done.append(name)
+        else:
+            self.failed.append(name)
+
+    def not_started(self) -> list[str]:
+        """Return the stages that have not started, in the order of the pipeline."""
+        started = {*self.running, *self.done, *self.failed}
+        return [name for name in self._stages if name not in started]
+
+
+def stages_to_run(root: Path) -> dict[str, set[str]]:
+    """Return the stages that are out of date or depend on one that is, in the order of a sequential run.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+
+    Returns
+    -------
+    dict of str to set of str
+        Each of these stages, with those of them that it depends on.
+
+    Raises
+    ------
+    LineupError
+        If DVC cannot read the pipeline; see `lineup.execution.pipeline.read_pipeline`.
+    """
+    import networkx
+
+    pipeline = read_pipeline(root)
+    graph = pipeline.graph
+    order = list(networkx.dfs_postorder_nodes(graph))
+    wanted = {stage for stage in order if stage.addressing in pipeline.changed}
+    for stage in order:  # each stage comes after those that it depends on
+        if any(needed in wanted and needed.name != CHECK for needed in graph.successors(stage)):
+            wanted.add(stage)
+    # By name: an address is relative to the working directory.
+    return {
+        stage.name: {needed.name for needed in graph.successors(stage) if needed in wanted}
+        for stage in order
+        if stage in wanted
+    }
+
+
+def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
+    """Return how long trainings and committees took, as the records of their last runs say.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    stages : iterable of str
+        Names of stages. A stage without a record is left out.
+    """
+    folders = {"train": "models", "committee": "committees"}
+    seconds = {}
+    for stage in stages:
+        group, at, name = stage.partition("@")
+        if not at or group not in folders:
+            continue
+        records = (root / "runs" / folders[group] / name).rglob("runtime.json")
+        if times := [time for path in records if (time := _training_seconds(path)) is not None]:
+            seconds[stage] = sum(times)
+    return seconds
+
+
+def _training_seconds(path: Path) -> float | None:
+    try:
+        return float(read_json(path)["training_seconds"])
+    except (LineupError, ValueError, KeyError, TypeError):
+        return None  # a damaged file does not stop the pipeline: the time is only used to order stages
