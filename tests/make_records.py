@@ -42,6 +42,7 @@ DATA = DataIdentity(
     title="Synthetic garments",
     generated=True,
     fingerprint=hashlib.sha256(b"data").hexdigest(),
+    shape=[28, 28, 1],
     classes=CLASSES,
     training_images=TRAINING,
     validation_images=VALIDATION,
@@ -137,7 +138,7 @@ def make_record(
 def member_of(record: Record) -> Member:
     """Return a record as a member of a committee."""
     digest = hashlib.sha256((record.folder / PREDICTIONS).read_bytes()).hexdigest()
-    return Member(record.header.name, record.header.key, digest)
+    return Member(record.header.name, record.header.seed, record.header.key, digest)
 
 
 def change_json(path: Path, **changes: Any) -> None:

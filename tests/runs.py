@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lineup.paths import seed_folder
 from lineup.records.record import Predictions, Record
 from tests.make_records import CLASSES, DATA, RUNTIME, make_record
 
@@ -35,14 +36,13 @@ def make_run(folder: Path, name: str, right: int, seconds: float = 3.5, **header
     fields: dict[str, Any] = {"data": GENERATED, "name": name} | header
     runtime = dataclasses.replace(RUNTIME, training_seconds=seconds, phase_seconds={"classifier": seconds})
     # Each run of its own has mistakes of its own.
-    seed = sum(map(ord, name))
-    return make_record(folder / name, predictions(right, seed), runtime=runtime, **fields)
+    mistakes = f"{name}{header['seed']}" if header.get("seed", 1) > 1 else name
+    seed = sum(map(ord, mistakes))
+    return make_record(
+        seed_folder(folder / name, header.get("seed", 1)), predictions(right, seed), runtime=runtime, **fields
+    )
 
 
 def make_seeds(folder: Path, name: str, rights: Sequence[int], **others: Any) -> list[Record]:
     """Write the records of a model with several seeds."""
-    names = [name, *(f"{name}_seed{seed}" for seed in range(2, len(rights) + 1))]
-    return [
-        make_run(folder, run, right, seed=seed, **others)
-        for seed, (run, right) in enumerate(zip(names, rights, strict=True), start=1)
-    ]
+    return [make_run(folder, name, right, seed=seed, **others) for seed, right in enumerate(rights, start=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 LIMIT = 300
 """Most characters of a text from outside that an error message quotes."""
@@ -38,6 +38,18 @@ def shortened(text: object, limit: int = LIMIT) -> str:
     """
     line = " ".join(str(text).split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def count(things: Sized | int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> count(["a"], "committee"), count(1200, "image")
+    ('1 committee', '1,200 images')
+    """
+    number = things if isinstance(things, int) else len(things)
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:

@@ -6,6 +6,7 @@ An unknown key, a wrong type or a value out of range is one line that names the 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,81 +14,45 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from lineup.committee.select import candidates
+from lineup.committee.select import Candidate, candidates, split_member
 from lineup.committee.settings import MEMBERS, ChampionRule, Committee, MemberFilter
 from lineup.data.settings import Data, Split
-from lineup.errors import LineupError, expected_one_of, shortened
+from lineup.errors import LineupError, count, expected_one_of, shortened
 from lineup.models.registry import Architecture, architecture
-from lineup.models.settings import AnyRecipe, ClassicalRecipe, Fit, NetworkRecipe, Recipe
+from lineup.models.settings import AnyRecipe, ClassicalRecipe, Fit, NetworkRecipe
 from lineup.schema import first_problem, read_yaml, validated
-from lineup.seeds import base_name, seed_of
-from lineup.settings import SHOWN, STRICT, shown
+from lineup.settings import MAX_SEEDS, SHOWN, STRICT, shown
 from lineup.training.settings import Training
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 MODELS = "the section models of params.yaml"
 
 
-def _repeated(section: str, name: str, known: Mapping[str, object]) -> tuple[str, int] | None:
-    """Return which entry of a section another one repeats by its name, and with which seed; None if it is no repeat."""
-    seed = seed_of(name)
-    if seed is None:
-        return None
-    base, kind = base_name(name), section.removesuffix("s")
-    if seed_of(base) is not None:
-        raise ValueError(f"{section}.{name}: {base} is a repeat itself; expected {base_name(base)}_seed{seed}")
-    if name != f"{base}_seed{seed}":
-        raise ValueError(f"{section}.{name}: expected the name {base}_seed{seed}, without zeros before the seed")
-    if base not in known:
-        near = expected_one_of(base, known, f"the section {section} of params.yaml")
-        raise ValueError(f"{section}.{name}: repeats {base} by its name, and there is no such {kind}; {near}")
-    return base, seed
+def _check_name(section: str, name: str) -> None:
+    """Refuse a name that could be the name of a run of another model, see `lineup.records.record.run_label`."""
+    if re.search(r"_seed\d+$", name):
+        raise ValueError(f"{section}.{name}: a name must not end in _seed and a number; set seeds instead")
 
 
-def _check_repeat(name: str, recipe: Recipe, models: Mapping[str, Recipe]) -> None:
-    """Refuse ``<model>_seed<n>`` if it is not that model with that seed: the two are taken for one, see `seeds`."""
-    repeated = _repeated("models", name, models)
-    if repeated is None:
-        return
-    base, seed = repeated
-    if recipe.seed != seed:
-        raise ValueError(f"models.{name}.seed = {recipe.seed}: expected {seed}, as the name says")
-    if seed == models[base].seed:
-        raise ValueError(f"models.{name}.seed = {seed}: {base} has this seed already; expected another one")
-    if dataclasses.replace(recipe, seed=models[base].seed) != models[base]:
-        raise ValueError(f"models.{name}: repeats {base} by its name; expected the same settings but for the seed")
-
-
-def _check_members(name: str, committee: Committee, models: Mapping[str, Architecture]) -> None:
-    """Refuse members that are not there."""
+def _check_members(name: str, committee: Committee, models: Mapping[str, Candidate]) -> None:
+    """Refuse members that do not exist, or that have fewer seeds than the committee."""
     where, members = f"committees.{name}.members", committee.members
-    if isinstance(members, list):
-        for member in members:
-            if member not in models:
-                raise ValueError(f"{where}: unknown model {shown(member)}; {expected_one_of(member, models, MODELS)}")
-        return
     found = candidates(members, models)
     if not found:
         raise ValueError(f"{where}: no model is of this kind, family and report")
     if isinstance(members, MemberFilter) and members.best and members.best > len(found):
         raise ValueError(f"{where}.best = {members.best}: there are {len(found)} to choose from")
-
-
-def _check_committee_repeat(name: str, committee: Committee, committees: Mapping[str, Committee]) -> None:
-    """Refuse ``<committee>_seed<n>`` if it is not that committee of the members with that seed."""
-    repeated = _repeated("committees", name, committees)
-    if repeated is None:
-        return
-    base, seed = repeated
-    original = committees[base]
-    if not isinstance(original.members, list):
-        raise ValueError(f"committees.{name}: repeats {base} by its name; expected one whose members are named")
-    members = [f"{member}_seed{seed}" for member in original.members]
-    if committee != dataclasses.replace(original, members=members):
-        raise ValueError(
-            f"committees.{name}: repeats {base} by its name; expected the members {shortened(', '.join(members))} and"
-            " otherwise the same settings"
-        )
+    for member in found:
+        model, seed = split_member(member, models)
+        if model not in models:
+            raise ValueError(f"{where}: unknown model {shown(member)}; {expected_one_of(member, models, MODELS)}")
+        seeds = models[model].seeds
+        if seed is not None and seed not in seeds:
+            raise ValueError(f"{where}: {model} has no seed {seed}; expected one of {shortened(seeds)}")
+        if seed is None and committee.seeds > len(seeds):
+            raise ValueError(
+                f"committees.{name}.seeds = {committee.seeds}: {model} has fewer seeds; expected at most {len(seeds)}"
+            )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,12 +68,12 @@ class Params:
 
     @model_validator(mode="after")
     def _check(self) -> Params:
-        for name, entry in self.models.items():
-            _check_repeat(name, entry, self.models)
-        architectures = self.architectures()
+        for name in self.models:
+            _check_name("models", name)
+        models = self.candidates()
         for name, committee in self.committees.items():
-            _check_members(name, committee, architectures)
-            _check_committee_repeat(name, committee, self.committees)
+            _check_name("committees", name)
+            _check_members(name, committee, models)
         both = sorted(set(self.models) & set(self.committees))
         if both:
             raise ValueError(f"{both[0]!r} names a model and a committee; each needs a name of its own")
@@ -118,9 +83,17 @@ class Params:
         """Return the architecture of each model, by the model's name."""
         return {name: architecture(recipe.family, recipe.architecture) for name, recipe in self.models.items()}
 
+    def candidates(self) -> dict[str, Candidate]:
+        """Return each model as a candidate for a committee, by name."""
+        return {
+            name: Candidate(entry.kind, entry.family, entry.report, self.models[name].seeds)
+            for name, entry in self.architectures().items()
+        }
+
     def summary(self) -> str:
         """Return how many models and committees there are, and the dataset."""
-        return f"{len(self.models)} models, {len(self.committees)} committees, data {self.data.name}"
+        models, committees = count(self.models, "model"), count(self.committees, "committee")
+        return f"{models}, {committees}, data {self.data.name}"
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
         """Return a model's recipe, with some settings changed.
@@ -176,6 +149,8 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
         location = location[:-1]
     elif location[-3:-2] == ("options",) and location[-1] in ("int", "float", "str", "bool"):
         location, wanted = location[:-1], "a number, a text, true or false"
+    if location[-1:] == ("seeds",):
+        wanted = f"a number of seeds from 1 to {MAX_SEEDS:,}, or a list of seeds"
     parts = [shortened(part, SHOWN) for part in _without_tag(location)]
     key = ".".join(parts)
     match problem["type"]:

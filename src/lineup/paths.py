@@ -10,6 +10,17 @@ from lineup.errors import LineupError
 FILES = ("params.yaml", "dvc.yaml")
 
 
+def seed_folder(folder: Path, seed: int) -> Path:
+    """Return the folder of one run's record in that of its model or committee.
+
+    Examples
+    --------
+    >>> seed_folder(Path("runs/models/basic_cnn"), 2).as_posix()
+    'runs/models/basic_cnn/seed_2'
+    """
+    return folder / f"seed_{seed}"
+
+
 @dataclass(frozen=True)
 class Project:
     """A folder with ``params.yaml`` and ``dvc.yaml``, and the places below it.
@@ -39,22 +50,32 @@ class Project:
 
     @property
     def models(self) -> Path:
-        """Records of the models of the line-up, a folder each."""
+        """Records of the models: a folder for each model, with a folder for each seed."""
         return self.root / "runs" / "models"
 
     @property
     def committees(self) -> Path:
-        """Records of the committees, a folder each."""
+        """Records of the committees: a folder for each committee, with a folder for each run."""
         return self.root / "runs" / "committees"
 
     @property
+    def metrics(self) -> Path:
+        """Mean metrics of the models and committees, a JSON file each, which git tracks."""
+        return self.root / "runs" / "metrics"
+
+    @property
+    def finished(self) -> Path:
+        """Finished trainings of the current recipes, kept where DVC does not remove them."""
+        return self.root / "runs" / "finished"
+
+    @property
     def backups(self) -> Path:
-        """What long trainings leave on their way, a folder each, removed when the training is done."""
+        """Backups of unfinished trainings, a folder each, removed when the training is done."""
         return self.root / "runs" / "backups"
 
     @property
     def selection(self) -> Path:
-        """Who sits in each committee, a JSON file each."""
+        """The members of each committee, a JSON file each."""
         return self.root / "runs" / "selection"
 
     @property

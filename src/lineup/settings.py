@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from lineup.errors import expected_one_of, shortened
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+MAX_SEEDS = 1_000
+
+
+def _listed(seeds: Any) -> Any:
+    """Return a number of seeds as the list of seeds that it stands for."""
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MAX_SEEDS:
+        return list(range(1, seeds + 1))
+    return seeds
+
+
+Seeds = Annotated[list[Seed], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_SEEDS)]
+"""The seeds of a model: a number n for the seeds 1 to n, or a list."""
 SHOWN = 120
 """Of a wrong value an error shows so many characters."""
 

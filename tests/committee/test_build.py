@@ -205,7 +205,7 @@ def test_member_that_was_trained_on_the_hold_out_is_refused(tmp_path: Path) -> N
 @pytest.mark.usefixtures("members")
 def test_missing_member_is_named(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"models.gone: no record here"):
-        build(tmp_path, [Member("gone", "0" * 16, "0" * 64)])
+        build(tmp_path, [Member("gone", 1, "0" * 16, "0" * 64)])
 
 
 @pytest.mark.usefixtures("members")

@@ -1,28 +1,36 @@
-"""Who sits in a committee: written down with a hash of each member's answers."""
+"""The selection of a committee's members, with a hash of each member's predictions."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lineup.committee.select import Entry, candidates, read_selection, select, select_all, write_selection
+from lineup.committee.select import (
+    Candidate,
+    Selection,
+    candidates,
+    read_selection,
+    select,
+    select_all,
+    write_selection,
+)
 from lineup.committee.settings import Committee, MemberFilter
 from lineup.errors import LineupError
 from lineup.files import TEXT_LIMIT, file_sha256
-from lineup.models.registry import Architecture
-from lineup.records.record import PREDICTIONS, Member
+from lineup.models.registry import FAMILIES
+from lineup.paths import seed_folder
+from lineup.records.record import PREDICTIONS, Member, Predictions, Record
 from tests.make_records import CLASSES, make_record, random_predictions
 
-# Its repeats with other seeds are the same model again; their names decide, wherever they stand.
-LINE_UP: dict[str, Entry] = {
-    name: Architecture(name, family, report, 0, dict)
+MODELS = {
+    name: Candidate(FAMILIES[family].kind, family, report)
     for name, family, report in (
         ("dense_a", "dense", "A"),
-        ("cnn_a_seed2", "cnn", "A"),
         ("cnn_a", "cnn", "A"),
         ("cnn_c", "cnn", "C"),
         ("forest", "classical", "E"),
@@ -34,7 +42,7 @@ LINE_UP: dict[str, Entry] = {
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        (["cnn_a_seed2", "dense_a"], ["cnn_a_seed2", "dense_a"]),
+        (["cnn_a", "dense_a"], ["cnn_a", "dense_a"]),
         ("all", ["dense_a", "cnn_a", "cnn_c", "forest", "row_c"]),
         (MemberFilter(kind="network"), ["dense_a", "cnn_a", "cnn_c", "row_c"]),
         (MemberFilter(kind="classical"), ["forest"]),
@@ -47,14 +55,21 @@ LINE_UP: dict[str, Entry] = {
     ids=str,
 )
 def test_candidates(members: list[str] | str | MemberFilter, expected: list[str]) -> None:
-    assert candidates(members, LINE_UP) == expected
+    assert candidates(members, MODELS) == expected
+
+
+NAMED = dict.fromkeys(("one", "two", "three", "four"), Candidate("network", "cnn", "A"))
+
+
+def make(folder: Path, name: str, predictions: Predictions, seed: int = 1) -> Record:
+    return make_record(seed_folder(folder / name, seed), predictions, name=name, seed=seed)
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """A folder of three records."""
     for seed, name in enumerate(("one", "two", "three")):
-        make_record(tmp_path / "models" / name, random_predictions(seed))
+        make(tmp_path / "models", name, random_predictions(seed))
     return tmp_path / "models"
 
 
@@ -63,24 +78,24 @@ def committee(*members: str) -> Committee:
 
 
 def test_selection_names_key_and_answers_of_each_member_in_order(models: Path, tmp_path: Path) -> None:
-    members = select("pair", committee("two", "one"), {}, models)
+    members = select("pair", committee("two", "one"), NAMED, models)
     assert [member.name for member in members] == ["two", "one"]
     assert len({member.key for member in members}) == 2
     for member in members:
-        assert member.predictions_sha256 == file_sha256(models / member.name / PREDICTIONS)
-    write_selection(tmp_path / "pair.json", members)
-    assert read_selection(tmp_path / "pair.json") == members
+        assert member.predictions_sha256 == file_sha256(seed_folder(models / member.name, 1) / PREDICTIONS)
+    write_selection(tmp_path / "pair.json", Selection([members]))
+    assert read_selection(tmp_path / "pair.json").runs == [members]
 
 
 def test_selection_changes_with_a_members_answers_alone(models: Path, tmp_path: Path) -> None:
     def contents() -> dict[str, bytes]:
-        select_all({"pair": committee("one", "two"), "last": committee("three")}, {}, models, tmp_path / "selection")
+        select_all({"pair": committee("one", "two"), "last": committee("three")}, NAMED, models, tmp_path / "selection")
         return {path.name: path.read_bytes() for path in (tmp_path / "selection").iterdir()}
 
     before = contents()
     assert set(before) == {"pair.json", "last.json"}
     assert contents() == before
-    make_record(models / "three", random_predictions(9))
+    make(models, "three", random_predictions(9))
     after = contents()
     assert after["pair.json"] == before["pair.json"]
     assert after["last.json"] != before["last.json"]
@@ -88,19 +103,19 @@ def test_selection_changes_with_a_members_answers_alone(models: Path, tmp_path: 
 
 def test_a_committee_that_is_gone_leaves_no_file(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
-    select_all({"pair": committee("one", "two"), "last": committee("three")}, {}, models, target)
-    select_all({"last": committee("three")}, {}, models, target)
+    select_all({"pair": committee("one", "two"), "last": committee("three")}, NAMED, models, target)
+    select_all({"last": committee("three")}, NAMED, models, target)
     assert [path.name for path in target.iterdir()] == ["last.json"]
-    select_all({}, {}, models, target)
+    select_all({}, NAMED, models, target)
     assert list(target.iterdir()) == []
 
 
-def graded(folder: Path, right: list[int], images: list[int]) -> None:
+def graded(folder: Path, name: str, right: list[int], images: list[int]) -> None:
     """Write a record that is right on these validation images alone."""
     predictions = random_predictions(0, images)
     answers = np.array([label if i in right else (label + 1) % len(CLASSES) for i, label in labelled(images)])
     probabilities = np.eye(len(CLASSES), dtype=np.float32)[answers] * 0.5 + 0.5 / len(CLASSES)
-    make_record(folder, dataclasses.replace(predictions, val_probabilities=probabilities.astype(np.float32)))
+    make(folder, name, dataclasses.replace(predictions, val_probabilities=probabilities.astype(np.float32)))
 
 
 def labelled(images: list[int]) -> list[tuple[int, int]]:
@@ -117,11 +132,11 @@ def test_best_on_the_images_that_all_held_out(tmp_path: Path) -> None:
         ("forest", [1, 2], narrow),
         ("row_c", [2, 3], wide),
     ):
-        graded(tmp_path / name, right, images)
+        graded(tmp_path, name, right, images)
 
     def best(count: int, **filters: str) -> list[str]:
         members = MemberFilter(best=count, **filters)  # type: ignore[arg-type]
-        return [m.name for m in select("few", Committee(members=members, rule="average"), LINE_UP, tmp_path)]
+        return [m.name for m in select("few", Committee(members=members, rule="average"), MODELS, tmp_path)]
 
     assert best(1) == ["cnn_c"]
     assert best(2) == ["dense_a", "cnn_c"]
@@ -131,33 +146,35 @@ def test_best_on_the_images_that_all_held_out(tmp_path: Path) -> None:
 
 
 def test_best_of_models_that_were_trained_on_each_others_hold_out_is_refused(tmp_path: Path) -> None:
-    graded(tmp_path / "dense_a", [], [0, 1, 2])
-    graded(tmp_path / "cnn_a", [], [2, 3, 4, 5])
+    graded(tmp_path, "dense_a", [], [0, 1, 2])
+    graded(tmp_path, "cnn_a", [], [2, 3, 4, 5])
     few = Committee(members=MemberFilter(best=1, report="A"), rule="average")
-    with pytest.raises(LineupError, match="committee few: cnn_a was trained on 2 of the 3 images that dense_a held"):
-        select("few", few, LINE_UP, tmp_path)
+    with pytest.raises(
+        LineupError, match="committee few: cnn_a_seed1 was trained on 2 of the 3 images that dense_a_seed1 held"
+    ):
+        select("few", few, MODELS, tmp_path)
 
 
 def test_a_member_without_a_record_is_named_and_nothing_is_replaced(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
-    select_all({"pair": committee("one", "two")}, {}, models, target)
-    with pytest.raises(LineupError, match=r"models.four: no record here; make it again"):
-        select_all({"pair": committee("one", "four")}, {}, models, target)
+    select_all({"pair": committee("one", "two")}, NAMED, models, target)
+    with pytest.raises(LineupError, match=r"models.four.seed_1: no record here; make it again"):
+        select_all({"pair": committee("one", "four")}, NAMED, models, target)
     assert [path.name for path in target.parent.iterdir() if "selection" in path.name] == ["selection"]
-    assert [member.name for member in read_selection(target / "pair.json")] == ["one", "two"]
+    assert [member.name for member in read_selection(target / "pair.json").runs[0]] == ["one", "two"]
 
 
 @pytest.mark.parametrize("members", [["one", "two"], "all", MemberFilter(best=1)], ids=str)
 def test_a_member_without_predictions_says_what_to_do(models: Path, members: list[str] | str | MemberFilter) -> None:
     """As in a fresh clone: git holds the record's text files alone."""
-    (models / "two" / PREDICTIONS).unlink()
-    line_up = dict.fromkeys(("one", "two", "three"), LINE_UP["cnn_a"])
-    said = r"two.predictions\.npz: no such file; make it again"
+    (models / "two" / "seed_1" / PREDICTIONS).unlink()
+    named = {name: NAMED[name] for name in ("one", "two", "three")}
+    said = r"two.seed_1.predictions\.npz: no such file; make it again"
     with pytest.raises(LineupError, match=said):
-        select("few", Committee(members=members, rule="average"), line_up, models)
+        select("few", Committee(members=members, rule="average"), named, models)
 
 
-MEMBER = {"name": "one", "key": "0" * 16, "predictions_sha256": "0" * 64}
+MEMBER: dict[str, Any] = {"name": "one", "seed": 1, "key": "0" * 16, "predictions_sha256": "0" * 64}
 
 
 @pytest.mark.parametrize(
@@ -169,11 +186,11 @@ MEMBER = {"name": "one", "key": "0" * 16, "predictions_sha256": "0" * 64}
         "3",
         "null",
         "{}",
-        json.dumps({"members": 3}),
-        json.dumps({"members": ["one"]}),
-        json.dumps({"members": [MEMBER | {"extra": 1}]}),
-        json.dumps({"members": [{"name": "one"}]}),
-        json.dumps({"members": [MEMBER | {"name": ["one"]}]}),
+        json.dumps({"runs": 3}),
+        json.dumps({"runs": [["one"]]}),
+        json.dumps({"runs": [[MEMBER | {"extra": 1}]]}),
+        json.dumps({"runs": [[{"name": "one"}]]}),
+        json.dumps({"runs": [[MEMBER | {"name": ["one"]}]]}),
         "\udcff",
     ],
     ids=lambda content: ascii(content[:40]),
@@ -200,7 +217,25 @@ def test_too_large_a_selection_is_not_read(tmp_path: Path) -> None:
 
 
 def test_selection_keeps_other_members_apart(tmp_path: Path) -> None:
-    write_selection(tmp_path / "none.json", [])
-    assert read_selection(tmp_path / "none.json") == []
-    write_selection(tmp_path / "one.json", [Member(**MEMBER)])
-    assert read_selection(tmp_path / "one.json") == [Member(**MEMBER)]
+    write_selection(tmp_path / "none.json", Selection([]))
+    assert read_selection(tmp_path / "none.json").runs == []
+    write_selection(tmp_path / "one.json", Selection([[Member(**MEMBER)]]))
+    assert read_selection(tmp_path / "one.json").runs == [[Member(**MEMBER)]]
+
+
+def test_run_n_takes_the_nth_seed_of_each_member(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("one", 2), ("two", 5), ("two", 3)):
+        make(tmp_path, name, random_predictions(seed), seed)
+    models = {"one": Candidate("network", "cnn", "A", (1, 2)), "two": Candidate("network", "cnn", "A", (5, 3))}
+
+    def members(committee: Committee, run: int = 1) -> list[str]:
+        return [member.label for member in select("pair", committee, models, tmp_path, run=run)]
+
+    assert members(committee("one", "two")) == ["one_seed1", "two_seed5"]
+    assert members(committee("one", "two"), run=2) == ["one_seed2", "two_seed3"]
+    assert members(committee("one_seed2", "one"), run=1) == ["one_seed2", "one_seed1"]
+    select_all(
+        {"pair": dataclasses.replace(committee("one", "two"), seeds=2)}, models, tmp_path, tmp_path / "selection"
+    )
+    runs = read_selection(tmp_path / "selection" / "pair.json").runs
+    assert [[member.seed for member in run] for run in runs] == [[1, 5], [2, 3]]

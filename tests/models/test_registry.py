@@ -45,7 +45,7 @@ def recipe_of(entry: Architecture, epochs: int) -> NetworkRecipe:
         family=entry.family,
         architecture=entry.name,
         validation=0.2,
-        seed=1,
+        seeds=[1],
         pretrain=Fit(epochs=1, batch_size=16, learning_rate=0.001) if entry.family == "autoencoder" else None,
     )
 

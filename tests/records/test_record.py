@@ -176,7 +176,7 @@ def test_files_of_a_model_have_plain_names(record: Record, name: str) -> None:
         {"data": dataclasses.replace(make_records.DATA, fingerprint="f" * 64)},
         {"data": dataclasses.replace(make_records.DATA, validation_images=3)},
         {"experiment": "0a1b2c3d"},
-        {"members": [Member("one", "0" * 16, "0" * 64)]},
+        {"members": [Member("one", 1, "0" * 16, "0" * 64)]},
     ],
     ids=lambda changes: ",".join(f"{name}={value}" for name, value in changes.items())[:60],
 )
@@ -186,7 +186,7 @@ def test_key_changes_with_everything_known_before_training(changes: dict[str, An
 
 def test_key_of_a_committee_is_that_of_its_members_not_of_their_answers() -> None:
     def committee(key: str, digest: str) -> Header:
-        return dataclasses.replace(make_records.HEADER, kind="committee", members=[Member("one", key, digest)])
+        return dataclasses.replace(make_records.HEADER, kind="committee", members=[Member("one", 1, key, digest)])
 
     assert committee("a" * 16, "0" * 64).key == committee("a" * 16, "1" * 64).key
     assert committee("a" * 16, "0" * 64).key != committee("b" * 16, "0" * 64).key

@@ -19,7 +19,7 @@ from lineup.training.train import train_model
 from tests.make_records import make_record, random_predictions
 from tests.small_disk import small_disk
 
-RECIPE = ClassicalRecipe(family="classical", architecture="knn", validation=0.2, seed=1)
+RECIPE = ClassicalRecipe(family="classical", architecture="knn", validation=0.2, seeds=[1])
 
 
 class Listener:

@@ -27,7 +27,7 @@ RECIPE = NetworkRecipe(
     family="autoencoder",
     architecture="frozen_encoder",
     validation=0.2,
-    seed=1,
+    seeds=[1],
     pretrain=Fit(epochs=2, batch_size=32, learning_rate=0.001),
 )
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineup.cli.common import RecordFolder, all_records, finish, from_stage, open_project, place
+from lineup.paths import seed_folder
+
+if TYPE_CHECKING:
+    from lineup.committee.settings import Committee
+    from lineup.paths import Project
 
 
 def select() -> None:
@@ -15,7 +20,7 @@ def select() -> None:
     from lineup.committee.select import select_all
 
     project, params = open_project()
-    select_all(params.committees, params.architectures(), project.models, project.selection)
+    select_all(params.committees, params.candidates(), project.models, project.selection)
 
 
 def committee(
@@ -28,18 +33,33 @@ def committee(
     experiment: its record goes to a new folder in experiments/. Given the name of a stage, it goes to runs/committees.
     """
     from lineup.committee.build import build_committee
-    from lineup.committee.select import read_selection
     from lineup.committee.select import select as choose_members
 
     project, params = open_project()
-    name, record = from_stage("committee", name, project.committees, record)
+    name, is_stage = from_stage("committee", name)
     settings = params.committee(name)
+    if is_stage and record is None:
+        _combine_stage(project, name, settings)
+        return
     folder, experiment = place(project, name, record)
-    if record:
-        members = read_selection(project.selection / f"{name}.json")
-    else:
-        members = choose_members(name, settings, params.architectures(), project.models)
+    members = choose_members(name, settings, params.candidates(), project.models)
     finish(project, build_committee(name, settings, members, project.models, folder, experiment=experiment))
+
+
+def _combine_stage(project: Project, name: str, settings: Committee) -> None:
+    """Combine all runs of a committee for the pipeline."""
+    from lineup.committee.build import build_committee
+    from lineup.committee.select import read_selection
+    from lineup.records.summary import write_summary
+
+    selection = read_selection(project.selection / f"{name}.json")
+    records = []
+    for run, members in enumerate(selection.runs, 1):
+        folder = seed_folder(project.committees / name, run)
+        records.append(build_committee(name, settings, members, project.models, folder, run=run))
+    write_summary(project.metrics / f"{name}.json", records)
+    for record in records:
+        finish(project, record)
 
 
 def champion(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineup.errors import LineupError
-from lineup.paths import Project, find_project
+from lineup.paths import Project, find_project, seed_folder
 
 if TYPE_CHECKING:
     from lineup.params import Params
@@ -33,8 +33,8 @@ def open_project() -> tuple[Project, Params]:
     return project, load_params(project.params)
 
 
-def from_stage(group: str, name: str, folder: Path, record: Path | None) -> tuple[str, Path | None]:
-    """Return the name and the record folder of a model or committee, given its name or the name of its stage.
+def from_stage(group: str, name: str) -> tuple[str, bool]:
+    """Return the name of a model or committee, given its name or that of its stage, and whether it was a stage.
 
     DVC puts the path of ``dvc.yaml`` before the stage when it is called from a subfolder:
     ``../dvc.yaml:train@basic_cnn``.
@@ -45,15 +45,14 @@ def from_stage(group: str, name: str, folder: Path, record: Path | None) -> tupl
         The part of a stage's name before the ``@``.
     name : str
         Name of a model, a committee or a stage.
-    folder : Path
-        Folder of all records of this group.
-    record : Path or None
-        The folder given by ``--record``.
+
+    Examples
+    --------
+    >>> from_stage("train", "train@basic_cnn"), from_stage("train", "basic_cnn")
+    (('basic_cnn', True), ('basic_cnn', False))
     """
     before, at, after = name.rpartition(":")[2].partition("@")
-    if at and before == group:
-        return after, record or folder / after
-    return name, record
+    return (after, True) if at and before == group else (name, False)
 
 
 def place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
@@ -74,7 +73,7 @@ def finish(project: Project, record: Record) -> None:
     header, metrics = record.header, record.metrics
     data = f"{header.data.name} (generated data)" if header.data.generated else header.data.name
     print(
-        f"{header.name}: test accuracy {metrics['test_accuracy']:.4f}, validation {metrics['val_accuracy']:.4f}"
+        f"{header.label}: test accuracy {metrics['test_accuracy']:.4f}, validation {metrics['val_accuracy']:.4f}"
         f" on {data}, record in {record.folder}"
     )
     if header.experiment is None:
@@ -82,7 +81,7 @@ def finish(project: Project, record: Record) -> None:
     from lineup.records.record import read_record
     from lineup.tracking.publish import publish
 
-    members = [read_record(project.models / member.name) for member in header.members]
+    members = [read_record(seed_folder(project.models / member.name, member.seed)) for member in header.members]
     publish(project.root, [*members, record], tell=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
 
 
@@ -99,7 +98,11 @@ def existing_records(project: Project, params: Params) -> tuple[list[Record], li
     """Return the records of the pipeline, models before committees, and the names of those that are missing."""
     from lineup.records.record import HEADER, read_record
 
-    folders = [project.models / name for name in params.models]
-    folders += [project.committees / name for name in params.committees]
+    folders = [
+        seed_folder(project.models / name, seed) for name, recipe in params.models.items() for seed in recipe.seeds
+    ]
+    for name, committee in params.committees.items():
+        folders += [seed_folder(project.committees / name, run) for run in range(1, committee.seeds + 1)]
     found = [folder for folder in folders if (folder / HEADER).exists()]
-    return [read_record(folder) for folder in found], [folder.name for folder in folders if folder not in found]
+    missing = [f"{folder.parent.name} ({folder.name})" for folder in folders if folder not in found]
+    return [read_record(folder) for folder in found], missing

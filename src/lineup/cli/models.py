@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineup.cli.common import RecordFolder, finish, from_stage, open_project, place
+
+if TYPE_CHECKING:
+    from lineup.models.settings import AnyRecipe
+    from lineup.params import Params
+    from lineup.paths import Project
 
 # Each option is also spelled with an underscore: `mlflow run -P learning_rate=0.002` calls --learning_rate 0.002.
 Setting = partial(typer.Option, help="Replaces the value in params.yaml.")
@@ -25,21 +31,53 @@ def train(
 ) -> None:
     """Train a model, write its record, and log its curves in MLflow while it trains.
 
-    Given a model's name, this is a single experiment: its record goes to a new folder in experiments/, and the
-    pipeline's records do not change. Given the name of a stage, the record goes to runs/models.
-    An interrupted stage resumes from its last backup; a single experiment starts again.
+    Given a model's name, this is a single experiment: one training, with the first seed unless --seed is given. Its
+    record goes to a new folder in experiments/, and the pipeline's records do not change. Given the name of a stage,
+    all seeds are trained, and their records go to runs/models. An interrupted stage resumes from its last backup; a
+    single experiment starts again.
     """
     project, params = open_project()
-    model, record = from_stage("train", model, project.models, record)
+    model, is_stage = from_stage("train", model)
     given = {
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "validation": validation,
-        "seed": seed,
+        "seeds": None if seed is None else [seed],
     }
     recipe = params.recipe(model, **{name: value for name, value in given.items() if value is not None})
+    if is_stage and record is None:
+        _train_stage(project, params, model, recipe)
+    else:
+        _train_once(project, params, model, recipe, record)
 
+
+def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe) -> None:
+    """Train all seeds of a model for the pipeline."""
+    from lineup.data.dataset import load_dataset
+    from lineup.records.summary import write_summary
+    from lineup.tracking.live import LiveRun
+    from lineup.training.progress import Progress
+    from lineup.training.seeds import train_seeds
+
+    records = train_seeds(
+        model,
+        recipe,
+        load_dataset(project.dataset),
+        project.models / model,
+        threads=params.training.threads,
+        kept=project.finished / model,
+        backups=project.backups,
+        watch=lambda: LiveRun(project.root),
+        listener=Progress(),
+    )
+    write_summary(project.metrics / f"{model}.json", records)
+    for record in records:
+        finish(project, record)
+
+
+def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe, record: Path | None) -> None:
+    """Train one run of a model: a single experiment, or a record in a folder of the user's choice."""
     from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
     from lineup.training.progress import Progress

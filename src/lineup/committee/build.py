@@ -19,6 +19,7 @@ from lineup.committee.model import write_analysis, write_committee
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import check_room, file_sha256, folder_sha256, replacing_folder
+from lineup.paths import seed_folder
 from lineup.records.machine import library_version, source_commit, this_machine
 from lineup.records.record import (
     MODEL,
@@ -47,6 +48,7 @@ def build_committee(
     models: Path,
     folder: Path,
     *,
+    run: int = 1,
     experiment: str | None = None,
 ) -> Record:
     """Fit a committee's rule on what all members held out, combine their answers by it and write the record.
@@ -63,6 +65,8 @@ def build_committee(
         Folder of the models' records.
     folder : Path
         Where the committee's record goes.
+    run : int
+        Number of the run, see `lineup.committee.select.select`. Default 1.
     experiment : str, optional
         A name of its own for a single experiment. Default: a run of the pipeline.
 
@@ -82,12 +86,12 @@ def build_committee(
     holdout, test = gather(f"committee {name}", records)
     fitted, predictions = combine_answers(committee, holdout, test)
     seconds = time.perf_counter() - clock
-    header = _header(name, committee, members, records, len(holdout.labels), experiment)
+    header = _header(name, committee, members, records, len(holdout.labels), run, experiment)
     classes = header.data.classes
     with replacing_folder(folder) as partial:
         model = partial / MODEL
         model.mkdir()
-        names = [member.name for member in members]
+        names = [member.label for member in members]
         write_committee(model, names, fitted)
         write_analysis(model, analyse_members(committee, fitted, names, holdout, test))
         write_record(
@@ -147,9 +151,9 @@ def analyse_members(
 
 
 def _read_member(name: str, member: Member, models: Path) -> Record:
-    record = read_record(models / member.name)
+    record = read_record(seed_folder(models / member.name, member.seed))
     if file_sha256(record.folder / PREDICTIONS) != member.predictions_sha256:
-        raise LineupError(f"committee {name}: the predictions of {member.name} have changed; run lineup select again")
+        raise LineupError(f"committee {name}: the predictions of {member.label} have changed; run lineup select again")
     return record
 
 
@@ -159,6 +163,7 @@ def _header(
     members: Sequence[Member],
     records: Sequence[Record],
     shared_validation: int,
+    run: int,
     experiment: str | None,
 ) -> Header:
     data = records[0].header.data
@@ -173,11 +178,11 @@ def _header(
         report=committee.report,
         parameters={
             "rule": committee.rule,
-            "members": ", ".join(member.name for member in members),
+            "members": ", ".join(member.label for member in members),
             "temperature": committee.temperature,
             "seed": committee.seed,
         },
-        seed=None,
+        seed=run,
         threads=None,
         device=Device("cpu", this_machine().cpu_model),
         onednn=False,
@@ -187,6 +192,7 @@ def _header(
             title=data.title,
             generated=data.generated,
             fingerprint=data.fingerprint,
+            shape=data.shape,
             classes=data.classes,
             training_images=min(record.header.data.training_images for record in records),
             validation_images=shared_validation,

@@ -109,7 +109,7 @@ def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
     if not candidates:
         raise LineupError(f"champion.among = {rule.among!r}: params.yaml has none of these")
     holdout, _ = gather("champion", candidates)
-    names = [record.header.name for record in candidates]
+    names = [record.header.label for record in candidates]
     values = rank(names, holdout, rule.metric)
     name = next(iter(values))
     place = names.index(name)

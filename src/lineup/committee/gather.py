@@ -62,15 +62,15 @@ def gather(purpose: str, records: Sequence[Record]) -> tuple[Answers, Answers]:
         rows = _rows(member.val_indices, first.val_indices)
         if (rows < 0).any():
             raise LineupError(
-                f"{purpose}: {record.folder.name} was trained on {(rows < 0).sum():,} of the {len(rows):,} images"
-                f" that {records[smallest].folder.name} held out; nothing is fitted or chosen by images"
+                f"{purpose}: {record.header.label} was trained on {(rows < 0).sum():,} of the {len(rows):,} images"
+                f" that {records[smallest].header.label} held out; nothing is fitted or chosen by images"
                 " that one of them was trained on"
             )
         same = np.array_equal(member.val_labels[rows], first.val_labels)
         if not (same and _same_test_images(member, first)):
             raise LineupError(
-                f"{purpose}: {record.folder.name} has other labels or test images than"
-                f" {records[smallest].folder.name}; make both anew (dvc repro)"
+                f"{purpose}: {record.header.label} has other labels or test images than"
+                f" {records[smallest].header.label}; make both anew (dvc repro)"
             )
         held_out.append(member.val_probabilities[rows])
     tested = np.stack([member.test_probabilities for member in predictions])
@@ -98,6 +98,6 @@ def _check_same_data(purpose: str, records: Sequence[Record]) -> None:
         data, expected = record.header.data, first.header.data
         if (data.fingerprint, data.classes) != (expected.fingerprint, expected.classes):
             raise LineupError(
-                f"{purpose}: {record.folder.name} was made from other data or another split"
-                f" than {first.folder.name}; make both anew (dvc repro)"
+                f"{purpose}: {record.header.label} was made from other data or another split"
+                f" than {first.header.label}; make both anew (dvc repro)"
             )

@@ -1,25 +1,28 @@
-"""Write down who sits in each committee, before any is combined.
+"""Write down the members of each committee, before any is combined.
 
-DVC cannot list the predictions of a committee's members as its dependencies, because their number varies. So one stage
-that depends on all models writes one small file a committee, with the members and a hash of each one's predictions.
-The committee depends on its file alone, and is combined again exactly if a member's predictions changed.
+DVC cannot list the predictions of a committee's members as dependencies of its stage, because their number varies. One
+stage that depends on all models therefore writes one small file per committee, with the members of each run and a hash
+of their predictions. The committee depends on this file alone, and is combined again exactly if the predictions of a
+member changed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file, replacing_folder
+from lineup.paths import seed_folder
 from lineup.records.record import PREDICTIONS, STRICT, Member, Record, read_record
 from lineup.schema import read_checked
-from lineup.seeds import seed_of
 
 if TYPE_CHECKING:
     from lineup.committee.settings import Committee, MemberFilter
@@ -27,55 +30,79 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=STRICT)
 class Selection:
-    """Content of the JSON file of a committee: its members."""
+    """Content of the JSON file of a committee: the members of each of its runs."""
 
-    members: list[Member]
-
-
-class Entry(Protocol):
-    """What is known of a model before it is trained, as of a `lineup.models.registry.Architecture`."""
-
-    @property
-    def kind(self) -> str:
-        """``network`` or ``classical``."""
-
-    @property
-    def family(self) -> str:
-        """Its family."""
-
-    @property
-    def report(self) -> str:
-        """Letter of the report that describes it."""
+    runs: list[list[Member]]
 
 
-def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Entry]) -> list[str]:
-    """Return the names of the models that a committee's members are, or are chosen from.
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A model that can be a member of a committee.
+
+    Parameters
+    ----------
+    kind : {"network", "classical"}
+    family : str
+    report : str
+        Letter of the report that describes the architecture.
+    seeds : sequence of int
+        The seeds that it is trained with.
+    """
+
+    kind: str
+    family: str
+    report: str
+    seeds: Sequence[int] = (1,)
+
+
+def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Candidate]) -> list[str]:
+    """Return the names of a committee's members, or of the models from which they are chosen.
 
     Parameters
     ----------
     members : list of str, "all" or MemberFilter
         As in ``params.yaml``. A list is returned as it is.
-    models : mapping of str to Entry
-        The line-up. For ``all`` and a filter its repeats with other seeds are passed over: they are the same model.
+    models : mapping of str to Candidate
+        All models of the project.
     """
     if isinstance(members, list):
         return members
-    once = {name: entry for name, entry in models.items() if seed_of(name) is None}
     if isinstance(members, str):
-        return list(once)
+        return list(models)
     given = {name: value for name in ("kind", "family", "report") if (value := getattr(members, name)) is not None}
-    return [name for name, entry in once.items() if all(getattr(entry, key) == given[key] for key in given)]
+    return [name for name, entry in models.items() if all(getattr(entry, key) == given[key] for key in given)]
 
 
-def select_all(committees: Mapping[str, Committee], models: Mapping[str, Entry], records: Path, target: Path) -> None:
+def split_member(member: str, models: Container[str]) -> tuple[str, int | None]:
+    """Return model and seed of a member; no seed if the member is the name of a model.
+
+    Examples
+    --------
+    >>> split_member("basic_cnn", ["basic_cnn"])
+    ('basic_cnn', None)
+    >>> split_member("basic_cnn_seed2", ["basic_cnn"])
+    ('basic_cnn', 2)
+    """
+    match = re.fullmatch(r"(.+)_seed(\d{1,10})", member)
+    if member in models or match is None or match[1] not in models:
+        return member, None
+    return match[1], int(match[2])
+
+
+def select_all(
+    committees: Mapping[str, Committee],
+    models: Mapping[str, Candidate],
+    records: Path,
+    target: Path,
+) -> None:
     """Write ``<target>/<committee>.json`` for every committee.
 
     Parameters
     ----------
     committees : mapping of str to Committee
         By name.
-    models : mapping of str to Entry
-        The line-up, by name.
+    models : mapping of str to Candidate
+        All models of the project, by name.
     records : Path
         Folder of the models' records.
     target : Path
@@ -83,47 +110,62 @@ def select_all(committees: Mapping[str, Committee], models: Mapping[str, Entry],
     """
     with replacing_folder(target) as partial:
         for name, committee in committees.items():
-            write_selection(partial / f"{name}.json", select(name, committee, models, records))
+            runs = [select(name, committee, models, records, run=run) for run in range(1, committee.seeds + 1)]
+            write_selection(partial / f"{name}.json", Selection(runs))
 
 
-def select(name: str, committee: Committee, models: Mapping[str, Entry], records: Path) -> list[Member]:
-    """Return the members of a committee, with a hash of each one's predictions.
+def select(
+    name: str,
+    committee: Committee,
+    models: Mapping[str, Candidate],
+    records: Path,
+    *,
+    run: int = 1,
+) -> list[Member]:
+    """Return the members of one run of a committee, with a hash of each one's predictions.
 
     Parameters
     ----------
     name, committee, models, records
         As of `select_all`, of one committee.
+    run : int
+        Number of the run: run 1 takes the first seed of each member, run 2 the second. Default 1.
 
     Raises
     ------
     LineupError
-        If a member has no record or no predictions, or the best are sought among models of which one was trained on
-        images that another held out.
+        If a member has no record or no predictions, or the best are chosen among models of which one was trained on
+        images that another one held out.
     """
-    chosen = [read_record(records / member) for member in candidates(committee.members, models)]
+    chosen = []
+    for member in candidates(committee.members, models):
+        model, seed = split_member(member, models)
+        seed = models[model].seeds[run - 1] if seed is None else seed
+        chosen.append(read_record(seed_folder(records / model, seed)))
     # Hashed before they are read: where a clone has no predictions, this says what to do.
     hashes = {record.folder: file_sha256(record.folder / PREDICTIONS) for record in chosen}
     if not isinstance(committee.members, (list, str)) and committee.members.best:
         chosen = _best(f"committee {name}", chosen, committee.members.best)
-    return [Member(record.folder.name, record.header.key, hashes[record.folder]) for record in chosen]
+    return [
+        Member(record.header.name, record.header.seed, record.header.key, hashes[record.folder]) for record in chosen
+    ]
 
 
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
-    """Return the most accurate on the images that all of them held out, in the order in which they came."""
+    """Return the most accurate records on the images that all of them held out, in their original order."""
     holdout, _ = gather(committee, records)
     right = (holdout.probabilities.argmax(axis=2) == holdout.labels).sum(axis=1)
-    ranked = sorted(range(len(records)), key=lambda number: -right[number])  # a stable sort: of equals the first
+    ranked = sorted(range(len(records)), key=lambda number: -right[number])  # a stable sort: ties go to the first
     return [records[number] for number in sorted(ranked[:count])]
 
 
-def write_selection(path: Path, members: list[Member]) -> None:
-    """Write a committee's members to a JSON file."""
-    values = [{"name": m.name, "key": m.key, "predictions_sha256": m.predictions_sha256} for m in members]
+def write_selection(path: Path, selection: Selection) -> None:
+    """Write the members of a committee's runs to a JSON file."""
     with replacing_file(path) as partial:
-        partial.write_text(json.dumps({"members": values}, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(dataclasses.asdict(selection), indent=2) + "\n", encoding="utf-8")
 
 
-def read_selection(path: Path) -> list[Member]:
+def read_selection(path: Path) -> Selection:
     """Read what `write_selection` wrote.
 
     Raises
@@ -134,4 +176,4 @@ def read_selection(path: Path) -> list[Member]:
     if not path.is_file():
         raise LineupError(f"{path}: no such file; run lineup select first")
     selection: Selection = read_checked(path, Selection)
-    return selection.members
+    return selection

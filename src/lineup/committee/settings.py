@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from lineup.committee.fitting import Temperature
 from lineup.committee.rules import RULES
 from lineup.models.registry import FAMILIES
-from lineup.settings import STRICT, Seed, shown, unknown
+from lineup.settings import MAX_SEEDS, STRICT, Seed, shown, unknown
 
 ALL = "all"
 """Instead of a list of members: every model of the line-up."""
@@ -22,8 +22,6 @@ MEMBERS = f"a list of names, {ALL}, or a section with kind, family, report or be
 @dataclass(frozen=True, config=STRICT)
 class MemberFilter:
     """Which models of the line-up sit in a committee, if it does not name them.
-
-    A repeat with another seed is the same model again and is none of them.
 
     Parameters
     ----------
@@ -71,7 +69,8 @@ class Committee:
     Parameters
     ----------
     members : list of str, "all" or MemberFilter
-        Names of models of the line-up, at least one, each once; or all models; or those that fit.
+        Names of models of the line-up, at least one, each once; or all models; or those that fit. The name of a run,
+        ``basic_cnn_seed2``, takes that seed of the model.
     rule : str
         How their probabilities become one; see ``lineup.committee.rules``.
     report : str
@@ -80,6 +79,8 @@ class Committee:
         Whether a temperature is fitted for each member, for the committee's answer, or both. Default none.
     seed : int
         Of what is random in fitting the rule: the bags of ``greedy``, the folds of the hold-out. Default 1.
+    seeds : int
+        Number of runs. Run 1 combines the first seed of each member, run 2 the second. Default 1.
     """
 
     members: Members
@@ -87,6 +88,7 @@ class Committee:
     report: str = "-"
     temperature: Temperature = "none"
     seed: Seed = 1
+    seeds: Annotated[int, Field(ge=1, le=MAX_SEEDS)] = 1
 
     @model_validator(mode="after")
     def _check(self) -> Committee:

@@ -37,7 +37,7 @@ def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
     LineupError
         If the predictions cannot be read.
     """
-    name, classes = record.header.name, record.header.data.classes
+    name, classes = record.header.label, record.header.data.classes
     predictions = record.predictions()
     answers = predictions.test_probabilities, predictions.test_labels
     return {

@@ -30,7 +30,7 @@ def figures_of(record: Record) -> dict[str, Figure]:
     from lineup.figures.reconstructions import reconstructions
 
     header = record.header
-    name, subtitle = header.name, caption(header)
+    name, subtitle = header.label, caption(header)
     figures = {
         "confusion_matrix": confusion_matrix(
             read_confusion(record), header.data.classes, title=f"{name}: confusion matrix", subtitle=subtitle

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
 from lineup.errors import expected_one_of, shortened
 from lineup.models.registry import FAMILIES, list_architectures
-from lineup.settings import SHOWN, STRICT, Seed, unknown
+from lineup.settings import SHOWN, STRICT, Seeds, unknown
 
 Share = Annotated[float, Field(gt=0, le=0.5)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
@@ -69,8 +69,9 @@ class Recipe:
         Module of ``lineup.models`` and the builder registered there.
     validation : float
         Share of the training images that is held out, in (0, 0.5]: 0.2 or 0.1 in the reports.
-    seed : int
-        Seed of whatever is random in a training: initial weights, dropout, the order of batches, the trees of a forest.
+    seeds : int or list of int
+        Seeds of the trainings: of the initial weights, dropout, the order of the batches, the trees of a forest. The
+        number 3 stands for the seeds 1, 2 and 3. Each seed is a training and a run of its own. Default 1.
     options : dict
         Keyword arguments of the builder. Default none.
     """
@@ -78,7 +79,7 @@ class Recipe:
     family: str
     architecture: str
     validation: Share
-    seed: Seed
+    seeds: Seeds = dataclasses.field(default_factory=lambda: [1], kw_only=True)
     options: dict[str, Option] = dataclasses.field(default_factory=dict, kw_only=True)
 
     @model_validator(mode="after")
@@ -94,7 +95,19 @@ class Recipe:
                 raise ValueError(
                     f"options.{shortened(option, SHOWN)}: unknown option; {expected_one_of(option, entry.options)}"
                 )
+        if len(set(self.seeds)) < len(self.seeds):
+            twice = next(seed for seed in self.seeds if self.seeds.count(seed) > 1)
+            raise ValueError(f"seeds: {twice} is listed twice; expected each seed once")
         return self
+
+    @property
+    def seed(self) -> int:
+        """The seed of a training; a recipe of several seeds is trained once for each of them, see `for_seed`."""
+        return self.seeds[0]
+
+    def for_seed(self, seed: int) -> Self:
+        """Return the recipe of one training."""
+        return dataclasses.replace(self, seeds=[seed])
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,12 +84,12 @@ def compare(records: Sequence[Record]) -> Comparison:
     classes: dict[str, list[ClassRow]] = {}
     completed = []
     for record in records:
-        name = record.header.name
+        name = record.header.label
         metrics, correct[name], classes[name] = _examine(record)
         completed.append(dataclasses.replace(record, metrics=record.metrics | metrics))
     models = group_runs(completed)
     run_pairs = pairwise(correct)
-    pairs = _among(run_pairs, {model.name for model in models})
+    pairs = _among(run_pairs, {model.first.header.label: model.name for model in models})
     ranks = shared_ranks(
         {model.name: model.first.metrics["test_accuracy"] for model in models},
         [(pair.a, pair.b) for pair in pairs if pair.distinguishable],
@@ -97,15 +97,22 @@ def compare(records: Sequence[Record]) -> Comparison:
     several = [model for model in models if len(model.runs) > 1]
     deviations = seed_deviations(models)
     recipes = compare_recipes(
-        {model.name: np.stack([correct[run.header.name] for run in model.runs]) for model in several},
+        {model.name: np.stack([correct[run.header.label] for run in model.runs]) for model in several},
         {model.name: deviations[model.first.header.kind] for model in several},
     )
     return Comparison(models, classes, pairs, run_pairs, ranks, recipes)
 
 
-def _among(pairs: Sequence[Pair], names: Collection[str]) -> list[Pair]:
-    """Return the pairs of some runs, corrected for so many pairs. Each takes a third of a millisecond to compare."""
-    chosen = [pair for pair in pairs if pair.a in names and pair.b in names]
+def _among(pairs: Sequence[Pair], models: Mapping[str, str]) -> list[Pair]:
+    """Return the pairs of models from those of their runs, by the models' names, corrected for so many pairs.
+
+    Each pair takes a third of a millisecond to compare.
+    """
+    chosen = [
+        dataclasses.replace(pair, a=models[pair.a], b=models[pair.b])
+        for pair in pairs
+        if pair.a in models and pair.b in models
+    ]
     corrected = holm([pair.p for pair in chosen]).tolist()
     return [dataclasses.replace(pair, p_holm=p_holm) for pair, p_holm in zip(chosen, corrected, strict=True)]
 

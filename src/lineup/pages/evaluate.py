@@ -77,7 +77,7 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
     """Return a row for each run: where it comes from, and its metrics."""
     rows = [
         {
-            "name": run.header.name,
+            "name": run.header.label,
             "model": model.name,
             "kind": run.header.kind,
             "seed": run.header.seed,
@@ -97,7 +97,8 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
 def _pairs(comparison: Comparison) -> pd.DataFrame:
     """Return a row for each pair of runs; the correction among models is for those of their first runs alone."""
     # Without their order: a repeat before its model in params.yaml turns a pair of first runs.
-    among_models = {frozenset((pair.a, pair.b)): pair.p_holm for pair in comparison.pairs}
+    label = {model.name: model.first.header.label for model in comparison.models}
+    among_models = {frozenset((label[pair.a], label[pair.b])): pair.p_holm for pair in comparison.pairs}
     frame = _columns(comparison.run_pairs, Pair)
     frame = frame.rename(columns={"p_holm": "p_holm_runs"})
     frame["p_holm_models"] = [among_models.get(frozenset((pair.a, pair.b)), math.nan) for pair in comparison.run_pairs]

@@ -314,12 +314,12 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
             *map(number, (row.precision, row.recall, row.f1, row.auc, row.average_precision)),
             f"{row.confused_with}, {row.confused:,} of {row.images:,}" if row.confused else "",
         ]
-        for row in comparison.classes[best.first.header.name]
+        for row in comparison.classes[best.first.header.label]
     ]
     headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often taken for"]
     return [
         "## Classes",
-        f"Each class against the rest, by `{best.first.header.name}`. Precision: of what is called so, how much is so;"
+        f"Each class against the rest, by `{best.first.header.label}`. Precision: of what is called so, how much is so;"
         " recall: of what is so, how much is called so; F1: their harmonic mean.",
         table(headings, rows, ["class", "most often taken for"]),
     ]

@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from lineup.schema import checked, read_yaml
-from lineup.seeds import base_name
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -109,5 +108,5 @@ def in_digits(published: float) -> str:
 
 def published_accuracy(name: str) -> float | None:
     """Return the published test accuracy of a model or committee, None if there is none or it is a range."""
-    claim = load_claims().get(base_name(name))
+    claim = load_claims().get(name)
     return claim.accuracy if claim and claim.accuracy_to is None else None

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lineup.errors import LineupError
 from lineup.evaluation.seeds import SeedDeviation
 from lineup.records.record import METRICS, Record
-from lineup.seeds import by_base_name, seed_of
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,21 @@ def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
     for record in records[1:]:
         if record.header.data.fingerprint != first.data.fingerprint:
             raise LineupError(
-                f"evaluation: {record.header.name} was made from other data or another split than {first.name};"
+                f"evaluation: {record.header.label} was made from other data or another split than {first.label};"
                 " make both anew (dvc repro)"
             )
-    by_name = {record.header.name: record for record in records}
     return [
-        ModelRuns(name, tuple(by_name[run] for run in sorted(names, key=lambda run: seed_of(run) or 0)))
-        for name, names in by_base_name(by_name).items()
+        ModelRuns(name, tuple(sorted(runs, key=lambda record: record.header.seed)))
+        for name, runs in by_name(records).items()
     ]
+
+
+def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return the runs of each model and committee, in the order of the records."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.header.name, []).append(record)
+    return groups
 
 
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:

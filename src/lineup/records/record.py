@@ -20,6 +20,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from itertools import groupby, product
@@ -39,7 +40,7 @@ from lineup.remedies import how_to_make
 from lineup.schema import checked, read_checked, read_json
 from lineup.tables import read_table, write_table
 
-SCHEMA = 1
+SCHEMA = 2
 HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (
     "record.json",
     "history.csv",
@@ -59,10 +60,22 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Images = Annotated[int, Field(ge=0, lt=2**31)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
 Value = Integer | FiniteFloat | str | bool | None
 
 PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune."}
 """The phases of a training in order, and what the names of their parameters begin with."""
+
+
+def run_label(name: str, seed: int) -> str:
+    """Return the name of one run of a model or committee.
+
+    Examples
+    --------
+    >>> run_label("basic_cnn", 2)
+    'basic_cnn_seed2'
+    """
+    return f"{name}_seed{seed}"
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -110,6 +123,8 @@ class DataIdentity:
         True if the images were drawn by a program; its results say nothing about the real dataset.
     fingerprint : str
         SHA-256 over images, labels and the split's order.
+    shape : list of int
+        Height, width and channels of an image.
     classes : list of str
         In the order of the columns of the probabilities.
     training_images, validation_images, test_images : int
@@ -120,6 +135,7 @@ class DataIdentity:
     title: str
     generated: bool
     fingerprint: str
+    shape: Annotated[list[Size], Field(min_length=3, max_length=3)]
     classes: Annotated[list[str], Field(max_length=256)]
     training_images: Images
     validation_images: Images
@@ -138,11 +154,17 @@ class Weights:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Member:
-    """A member of a committee: its record's name and key, and a hash of the predictions that were combined."""
+    """A member of a committee: model, seed and key of its record, and a hash of the predictions that were combined."""
 
     name: Name
+    seed: Integer
     key: Name
     predictions_sha256: Name
+
+    @property
+    def label(self) -> str:
+        """The name of the member's run; see `Header.label`."""
+        return run_label(self.name, self.seed)
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -169,7 +191,9 @@ class Header:
         Letter of the published report.
     parameters : dict
         Everything it was made with, flat: ``epochs``, ``learning_rate``, ``pretrain.epochs``, …
-    seed, threads : int or None
+    seed : int
+        The seed of a model's run. Run 1 of a committee combines the first seed of each member, run 2 the second.
+    threads : int or None
         None for a committee.
     device : Device
     onednn : bool
@@ -185,7 +209,7 @@ class Header:
         A name of its own for a single experiment outside the pipeline, so that it never takes the place of the
         pipeline's run with the same parameters. None in the pipeline.
     model_files : dict of str to str
-        The files in ``model/`` and the SHA-256 of each; empty before training has ended, and in former records.
+        The files in ``model/`` and the SHA-256 of each; empty before training has ended, and in records of schema 1.
     schema : int
         Version of this format.
     """
@@ -196,7 +220,7 @@ class Header:
     architecture: str
     report: str
     parameters: dict[str, Value]
-    seed: Integer | None
+    seed: Integer
     threads: Count | None
     device: Device
     onednn: bool
@@ -207,6 +231,11 @@ class Header:
     experiment: str | None = None
     model_files: Annotated[dict[FileName, Sha256], Field(max_length=100)] = dataclasses.field(default_factory=dict)
     schema: Annotated[int, Field(ge=SCHEMA, le=SCHEMA)] = SCHEMA
+
+    @property
+    def label(self) -> str:
+        """The name of this run: ``basic_cnn_seed2`` for the model ``basic_cnn`` and its seed 2."""
+        return run_label(self.name, self.seed)
 
     @property
     def key(self) -> str:
@@ -410,8 +439,38 @@ def _read_header(path: Path) -> Header:
         raise LineupError(
             f"{path}: written by a newer lineup (schema {schema}, this one reads {SCHEMA}); update lineup"
         )
-    header: Header = checked(values, Header, path)
+    header: Header = checked(_upgraded(values) if schema == 1 else values, Header, path)
     return header
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a header of schema 1 in the form of schema 2.
+
+    Schema 1 knew no image but those of 28 by 28 grey pixels, and a model's seed 2 was a model named ``<model>_seed2``.
+    """
+    values = values | {"schema": SCHEMA, "data": {"shape": [28, 28, 1]} | _section(values.get("data"))}
+    values["name"], seed = _name_and_seed(values.get("name"))
+    if values.get("seed") is None:
+        values["seed"] = seed or 1
+    members = values.get("members")
+    if isinstance(members, list):
+        values["members"] = [_upgraded_member(_section(member)) for member in members]
+    return values
+
+
+def _upgraded_member(member: dict[str, Any]) -> dict[str, Any]:
+    name, seed = _name_and_seed(member.get("name"))
+    return {"seed": seed or 1} | member | {"name": name}
+
+
+def _section(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _name_and_seed(name: Any) -> tuple[Any, int | None]:
+    """Return model and seed of a name of schema 1; no seed if the name is the model's own."""
+    match = re.fullmatch(r"(.{1,64})_seed(\d{1,9})", name) if isinstance(name, str) else None
+    return (match[1], int(match[2])) if match else (name, None)
 
 
 def _read_history(path: Path, header: Header) -> list[Epoch]:

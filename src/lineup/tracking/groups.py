@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lineup.records.model_runs import by_name
 from lineup.records.record import Header, Record
-from lineup.seeds import by_base_name
 from lineup.tracking.runs import DIGEST, KEY, find_runs, log_metrics, log_params
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Map
     run_ids : mapping of str to str
         Their runs by the records' keys.
     """
-    pipeline = {record.header.name: record for record in records if record.header.experiment is None}
-    for name, entries in by_base_name(pipeline).items():
-        if len(entries) > 1:
-            children = [pipeline[entry] for entry in entries]
+    pipeline = [record for record in records if record.header.experiment is None]
+    for name, runs in by_name(pipeline).items():
+        if len(runs) > 1:
+            children = sorted(runs, key=lambda record: record.header.seed)
             parent = _parent(client, name, children, run_ids)
             _adopt(client, parent, [run_ids[child.header.key] for child in children])
 
@@ -81,7 +81,7 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
 
     parameters = [child.header.parameters for child in children]
     shared = {name: value for name, value in parameters[0].items() if all(p.get(name) == value for p in parameters)}
-    seeds = ", ".join(str(child.header.seed) for child in children if child.header.seed is not None)
+    seeds = ", ".join(str(child.header.seed) for child in children)
     log_params(client, run_id, shared | ({"seeds": seeds} if seeds else {}))
     ended = max(child.runtime.ended for child in children)
     metrics = []

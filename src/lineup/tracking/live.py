@@ -148,7 +148,7 @@ def _make_run(
         if former.info.run_id != run_id:
             client.delete_run(former.info.run_id)
     if run_id is None:
-        run_id = client.create_run(experiment, start_time=started, run_name=header.name, tags=tags).info.run_id
+        run_id = client.create_run(experiment, start_time=started, run_name=header.label, tags=tags).info.run_id
     else:
         for name, value in tags.items():
             client.set_tag(run_id, name, value)

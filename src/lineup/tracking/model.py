@@ -37,7 +37,7 @@ def identity(record: Record) -> tuple[str, str]:
 
 def absent_members(record: Record, models: Models) -> list[str]:
     """Return the names of a committee's members whose models are not those that were combined."""
-    return [member.name for member in record.header.members if (member.key, member.predictions_sha256) not in models]
+    return [member.label for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
 def log_model(
@@ -102,7 +102,7 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
     if not record.header.members:
         return copy_files(root, record.folder / MODEL, folder)
     for member in record.header.members:
-        copy_files(root, models[member.key, member.predictions_sha256], folder / "members" / member.name)
+        copy_files(root, models[member.key, member.predictions_sha256], folder / "members" / member.label)
     shutil.copy(record.folder / MODEL / COMMITTEE, folder)
     return folder
 

@@ -137,7 +137,7 @@ def _publish_all(
         folders += local_folders(client, run)
         counts[outcome] += 1
         if outcome != "unchanged":
-            tell(f"{record.header.name}: {outcome} run {run.info.run_id}{_without(record, models)}")
+            tell(f"{record.header.label}: {outcome} run {run.info.run_id}{_without(record, models)}")
     if records:
         publish_groups(client, records, run_ids)
         if champion is not None:
@@ -236,7 +236,7 @@ def _publish_record(
     if keep is None:
         tags = {KEY: record.header.key, PUBLISHING: "true"} | process_tags()
         started = record.runtime.started
-        keep = client.create_run(experiment, start_time=started, run_name=record.header.name, tags=tags)
+        keep = client.create_run(experiment, start_time=started, run_name=record.header.label, tags=tags)
     _complete(client, keep.info.run_id, record)
     _log_artifacts(root, client, keep, record, models)
     client.set_terminated(keep.info.run_id, "FINISHED", record.runtime.ended)
@@ -284,7 +284,7 @@ def _tags(record: Record) -> dict[str, str]:
         "mlflow.note.content": _note(record),
     }
     if header.members:
-        tags["members"] = ", ".join(member.name for member in header.members)
+        tags["members"] = ", ".join(member.label for member in header.members)
     return tags
 
 
@@ -295,7 +295,7 @@ def _note(record: Record) -> str:
         data = f"**Generated data** ({header.data.name}): says nothing about a real dataset. {data}"
     claimed = published_accuracy(header.name)
     published = f" The report gives {claimed:.4f}." if claimed else ""
-    return f"{header.kind} `{header.name}` of report {header.report}. {data}.{published}"
+    return f"{header.kind} `{header.label}` of report {header.report}. {data}.{published}"
 
 
 def _params(record: Record) -> dict[str, object]:
@@ -371,12 +371,12 @@ def _classification_report(record: Record) -> str:
     """Return scikit-learn's report on the test images, below a line that names model and data."""
     predictions = record.predictions()
     report = classification_report(predictions.test_probabilities, predictions.test_labels, record.header.data.classes)
-    return f"{record.header.name}: {caption(record.header)}\n\n{report}"
+    return f"{record.header.label}: {caption(record.header)}\n\n{report}"
 
 
 def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:
     """Tag a committee's run with its members' runs; they may have new ids even if the committee is unchanged."""
     for member in record.header.members:
-        tag, member_run = f"member.{member.name}", run_ids.get(member.key)
+        tag, member_run = f"member.{member.label}", run_ids.get(member.key)
         if member_run and run.data.tags.get(tag) != member_run:
             client.set_tag(run.info.run_id, tag, member_run)

@@ -166,7 +166,7 @@ def is_alive(run: Run) -> bool:
 def _attempts(root: Path) -> set[str]:
     """Return the attempts that have left a record in a project."""
     found = set()
-    for path in (*root.glob(f"runs/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
+    for path in (*root.glob(f"runs/*/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
         with suppress(LineupError, KeyError, TypeError):
             found.add(str(read_json(path)["attempt"]))
     return found

@@ -57,7 +57,7 @@ def _wrong_weights(record: Record) -> str | None:
     folder, header = record.folder / MODEL, record.header
     if header.kind == "committee":
         members, fitted = read_committee(folder)
-        same = (members, fitted.rule) == ([member.name for member in header.members], header.architecture)
+        same = (members, fitted.rule) == ([member.label for member in header.members], header.architecture)
         return None if same else "the members or the rule are not those of record.json"
     found = (
         weights_sha256(load_network(folder / NETWORK))

@@ -33,6 +33,7 @@ from lineup.records.record import (
 from lineup.records.score import score
 from lineup.training.backup import Backup
 from lineup.training.devices import Environment, prepare
+from lineup.training.finished import keep, restore
 from lineup.training.fitted import Fitted, TrainingData
 from lineup.training.trainers import trainer_of
 
@@ -59,6 +60,7 @@ def train_model(
     *,
     threads: int,
     experiment: str | None = None,
+    kept: Path | None = None,
     backups: Path | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Record:
@@ -71,7 +73,7 @@ def train_model(
     name : str
         Name of the record.
     recipe : NetworkRecipe or ClassicalRecipe
-        Architecture and everything that its training depends on.
+        Architecture and everything that its training depends on; trained with the first of its seeds.
     dataset : Dataset
         Images, labels and the shared split.
     folder : Path
@@ -80,6 +82,9 @@ def train_model(
         Of TensorFlow or scikit-learn.
     experiment : str, optional
         A name of its own for a single experiment. Default: a run of the pipeline.
+    kept : Path, optional
+        Folder in which finished trainings of the model are kept. One of the same recipe, data, code and libraries is
+        copied instead of trained again. Default: none are kept.
     backups : Path, optional
         Folder in which long trainings leave a backup on their way; one that was interrupted goes on from there.
         Default: none.
@@ -95,17 +100,20 @@ def train_model(
     LineupError
         If the record or a backup could not be written: before the training starts.
     """
-    for place in (folder, backups and backups / name):
+    for place in (folder, kept and kept / name, backups and backups / name):
         if place is not None:
             check_room(place)
     entry = architecture(recipe.family, recipe.architecture)
     environment = prepare(entry.kind, threads, recipe.seed)
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
+    identity = f"{header.key}-{_code_sha256(entry)}"
+    if kept is not None and (finished := restore(kept / identity, header, folder)):
+        return finished
     attempt, started, commit = uuid.uuid4().hex, now(), source_commit()
     for listener in listeners:
         listener.start(header, attempt, started)
 
-    backup = Backup(backups and backups / f"{header.key}-{_code_sha256(entry)}")
+    backup = Backup(backups and backups / identity)
     data = _training_data(dataset, recipe.validation)
     fitted = trainer_of(entry).fit(entry, recipe, data, lambda row: _tell(listeners, row), backup)
     header = dataclasses.replace(header, weights=fitted.model.weights)
@@ -124,6 +132,8 @@ def train_model(
             confusion_counts(predictions.test_probabilities, predictions.test_labels, len(dataset.classes)),
             runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit),
         )
+    if kept is not None:
+        keep(folder, kept / identity)
     backup.remove()
     return read_record(folder)
 
@@ -138,7 +148,8 @@ def _header(
     experiment: str | None,
 ) -> Header:
     given = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
-    given["threads"] = threads
+    del given["seeds"]
+    given |= {"seed": recipe.seed, "threads": threads}
     if entry.kind == "network":
         given["optimizer"] = "adam"
     return Header(
@@ -158,6 +169,7 @@ def _header(
             title=dataset.title,
             generated=dataset.generated,
             fingerprint=dataset.fingerprint,
+            shape=_image_shape(dataset),
             classes=list(dataset.classes),
             training_images=len(dataset.training_indices(recipe.validation)),
             validation_images=len(dataset.validation_indices(recipe.validation)),
@@ -165,6 +177,12 @@ def _header(
         ),
         experiment=experiment,
     )
+
+
+def _image_shape(dataset: Dataset) -> list[int]:
+    """Return height, width and channels of an image."""
+    height, width, *channels = dataset.test_images.shape[1:]
+    return [height, width, *(channels or [1])]
 
 
 def _code_sha256(entry: Architecture) -> str:

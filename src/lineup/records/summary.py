@@ -1,0 +1,52 @@
+"""The metrics of a model or committee over its seeds: the small file that ``dvc metrics show`` prints."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lineup.files import replacing_file
+from lineup.records.record import Record
+
+SHOWN = ("test_accuracy", "val_accuracy", "test_loss", "val_loss", "test_macro_f1")
+"""The metrics that ``dvc metrics show`` prints, each as the mean over the seeds."""
+
+
+def summary(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the mean of each metric in `SHOWN`, the standard deviation of the test accuracy, and each run.
+
+    DVC shows the numbers and leaves out the list of runs, so that each model has one row.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The runs of one model or committee, at least one.
+    """
+    values: dict[str, Any] = {name: statistics.fmean(record.metrics[name] for record in records) for name in SHOWN}
+    if len(records) > 1:
+        values["test_accuracy_sd"] = statistics.stdev(record.metrics["test_accuracy"] for record in records)
+    return values | {"seeds": len(records), "runs": [_run(record) for record in records]}
+
+
+def write_summary(path: Path, records: Sequence[Record]) -> None:
+    """Write the summary of one model or committee to a JSON file."""
+    with replacing_file(path) as partial:
+        partial.write_text(json.dumps(summary(records), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _run(record: Record) -> dict[str, Any]:
+    header, runtime = record.header, record.runtime
+    return {
+        "seed": header.seed,
+        "key": header.key,
+        "weights_sha256": header.weights.sha256 if header.weights else None,
+        "metrics": {name: value for name, value in record.metrics.items() if math.isfinite(value) and "/" not in name},
+        "training_seconds": round(runtime.training_seconds, 3),
+        "device": header.device.name,
+        "host": runtime.machine.host,
+        "git_commit": runtime.git_commit,
+    }
