@@ -38,7 +38,7 @@ def plain(name: str, seed: int, *, order: bool) -> float:
 
 def lineup(name: str, seed: int) -> float:
     """Train as the pipeline does and return the test accuracy after the last epoch."""
-    recipe = dataclasses.replace(common.recipe_of(name), epochs=EPOCHS, seed=seed)
+    recipe = dataclasses.replace(common.recipe_of(name), epochs=EPOCHS, seeds=[seed])
     with tempfile.TemporaryDirectory() as folder:
         record = train_model(name, recipe, common.dataset(), Path(folder) / name, threads=1)
         return record.metrics["test_accuracy"]

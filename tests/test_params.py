@@ -32,7 +32,7 @@ RECIPE: dict[str, Any] = {
     "batch_size": 32,
     "learning_rate": 0.001,
     "validation": 0.2,
-    "seed": 1,
+    "seeds": 1,
 }
 PARAMS: dict[str, Any] = {
     "data": {"name": "synthetic"},
@@ -54,7 +54,7 @@ PARAMS: dict[str, Any] = {
 # Words of pydantic's own messages, which mean nothing to somebody who edits a YAML file.
 PYDANTIC = ("Input should", "after validation", "pattern", "Dictionary", "Value error")
 MEMBERS = "of names, all, or a section with kind, family, report or best"
-RECIPE_KEYS = "xpected one of family, architecture, validation, seed, options, epochs, batch_size, learning_rate"
+RECIPE_KEYS = "xpected one of family, architecture, validation, seeds, options, epochs, batch_size, learning_rate"
 
 # Key, its value, and texts that the error holds: the key as a reader finds it, the value, what is accepted.
 BAD: list[tuple[str, Any, tuple[str, ...]]] = [
@@ -84,8 +84,14 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     ("models.small.epochs", -1, ("models.small.epochs = -1: expected at least 1",)),
     ("models.small.epochs", 10**30, (f"models.small.epochs = {10**30}: expected at most 10000",)),
     ("models.small.batch_size", 0, ("models.small.batch_size = 0: expected at least 1",)),
-    ("models.small.seed", 2**31, (f"models.small.seed = {2**31}: expected less than {2**31}",)),
-    ("models.small.seed", -1, ("models.small.seed = -1: expected at least 0",)),
+    ("models.small.seeds", [2**31], (f"models.small.seeds.0 = {2**31}: expected less than {2**31}",)),
+    ("models.small.seeds", [-1], ("models.small.seeds.0 = -1: expected at least 0",)),
+    ("models.small.seeds", [1, 2, 1], ("models.small.seeds: 1 is listed twice; expected each seed once",)),
+    ("models.small.seeds", 0, ("models.small.seeds = 0: expected a number of seeds from 1 to 1,000, or a list",)),
+    ("models.small.seeds", 1001, ("models.small.seeds = 1001: expected a number of seeds from 1 to 1,000",)),
+    ("models.small.seeds", True, ("models.small.seeds = True: expected a number of seeds from 1 to 1,000",)),
+    ("models.small.seeds", [], ("models.small.seeds = []: expected a number of seeds from 1 to 1,000",)),
+    ("committees.both.seeds", 0, ("committees.both.seeds = 0: expected at least 1",)),
     ("models.small.validation", 0, ("models.small.validation = 0: expected more than 0",)),
     ("models.small.validation", 0.51, ("models.small.validation = 0.51: expected at most 0.5",)),
     ("models.small.validation", math.nan, ("models.small.validation = nan: expected at most 0.5",)),
@@ -116,24 +122,7 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     ("models.../x", RECIPE, ("models.../x = '../x': expected a name of", "lower-case letters")),
     ("models.x\ny", RECIPE, (r"'x\ny': expected a name of",)),
     ("models." + "x" * 65, RECIPE, ("expected a name of at most 64",)),
-    (
-        "models.vgg_seed2",
-        {**RECIPE, "seed": 2},
-        ("models.vgg_seed2: repeats vgg by its name, and there is no such model",),
-    ),
-    ("models.small_seed2", {**RECIPE, "seed": 3}, ("models.small_seed2.seed = 3: expected 2, as the name says",)),
-    ("models.small_seed1", RECIPE, ("models.small_seed1.seed = 1: small has this seed already; expected another",)),
-    ("models.small_seed02", {**RECIPE, "seed": 2}, ("models.small_seed02: expected the name small_seed2, without",)),
-    (
-        "models.small_seed2_seed3",
-        {**RECIPE, "seed": 3},
-        ("models.small_seed2_seed3: small_seed2 is a repeat itself; expected small_seed3",),
-    ),
-    (
-        "models.small_seed2",
-        {**RECIPE, "seed": 2, "epochs": 4},
-        ("models.small_seed2: repeats small by its name; expected the same settings but for the seed",),
-    ),
+    ("models.small_seed2", RECIPE, ("models.small_seed2: a name must not end in _seed and a number; set seeds",)),
     ("committees.both.members", [], ("committees.both.members = []: expected at least 1 entry",)),
     ("committees.both.members", "small", ("committees.both.members = 'small': expected a list", MEMBERS)),
     ("committees.both.members", "", ("committees.both.members = '': expected a list", MEMBERS)),
@@ -172,24 +161,9 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     ),
     ("committees.both.seed", -1, ("committees.both.seed = -1: expected at least 0",)),
     (
-        "committees.pair_seed2",
-        PARAMS["committees"]["both"],
-        ("committees.pair_seed2: repeats pair", "no such committee"),
-    ),
-    (
         "committees.both_seed2",
-        {"members": "all", "rule": "average"},
-        ("committees.both_seed2: repeats both by its name", "expected the members small_seed2, coded_seed2 and"),
-    ),
-    (
-        "committees.both_seed02",
-        PARAMS["committees"]["both"],
-        ("committees.both_seed02: expected the name both_seed2, without zeros before the seed",),
-    ),
-    (
-        "committees.both_seed2_seed3",
-        PARAMS["committees"]["both"],
-        ("committees.both_seed2_seed3: both_seed2 is a repeat itself; expected both_seed3",),
+        {"members": ["small"], "rule": "average"},
+        ("committees.both_seed2: a name must not end in _seed and a number; set seeds",),
     ),
     ("committees.small", PARAMS["committees"]["both"], ("'small' names a model and a committee", "a name of its own")),
     ("committees", None, ("committees = None: expected a section",)),
@@ -242,6 +216,7 @@ def test_shipped_parameters_load(name: str) -> None:
     assert params.committee("report_a").members == values["committees"]["report_a"]["members"]
     for model, written in values["models"].items():
         recipe = flatten(dataclasses.asdict(params.models[model]))
+        assert recipe.pop("seeds") == list(range(1, written.pop("seeds", 1) + 1))
         assert flatten(written).items() <= recipe.items()
 
 
@@ -336,7 +311,7 @@ def test_recipe_takes_changes(params: Params) -> None:
     [
         ({"epochs": 0}, "models.small: epochs = 0: expected at least 1"),
         ({"learning_rate": math.nan}, "models.small: learning_rate = nan: expected at most 10"),
-        ({"seed": 2**40}, f"models.small: seed = {2**40}: expected less than {2**31}"),
+        ({"seeds": [2**40]}, f"models.small: seeds.0 = {2**40}: expected less than {2**31}"),
         ({"nope": 1}, "models.small: unknown key 'nope'; expected one of family"),
         ({"architecture": "vgg"}, "models.small: architecture = 'vgg': expected one of basic_cnn"),
     ],
@@ -376,7 +351,6 @@ def test_unknown_key_is_named_before_what_it_stands_for_is_missing(tmp_path: Pat
         ("models.small.family", "cn", "'cnn'"),
         ("models.small.architecture", "basik_cnn", "'basic_cnn'"),
         ("models.dropped.options", {"dropuot": 0.1}, "'dropout'"),
-        ("models.smal_seed2", {**RECIPE, "seed": 2}, "'small'"),
         ("committees.both.rule", "avrage", "'average' or 'voting_average'"),
         ("committees.both.members", ["smal"], "'small'"),
         ("committees.both.members", {"family": "densee"}, "'dense'"),
@@ -392,7 +366,7 @@ def test_many_names_are_counted_and_the_nearest_three_given() -> None:
     params = load_params(ROOT / "params.yaml")
     with pytest.raises(LineupError) as caught:
         params.recipe("shalow_nn")
-    begin, middle, end = str(caught.value).partition("'shallow_nn', 'shallow_nn_seed3' or 'shallow_nn_seed2'")
+    begin, middle, end = str(caught.value).partition("'shallow_nn'")
     assert (begin, bool(middle)) == ("unknown model 'shalow_nn'; did you mean ", True)
     assert end == f"? Expected one of the {len(params.models)} in the section models of params.yaml"
     with pytest.raises(
@@ -419,61 +393,41 @@ def test_unknown_names_list_the_known_ones(params: Params) -> None:
         params.committee("none")
 
 
-REPEATED = {
-    **dict.fromkeys(("a", "b"), RECIPE),
-    **{f"{name}_seed{seed}": {**RECIPE, "seed": seed} for name in ("a", "b") for seed in (2, 3)},
-}
+def with_seeds(**committees: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters of two models, with three seeds and with the seeds 1 and 7, and committees of them."""
+    models = {"a": {**RECIPE, "seeds": 3}, "b": {**RECIPE, "seeds": [1, 7]}}
+    return PARAMS | {"models": models, "committees": committees}
 
 
-def with_committees(**committees: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters of two models with three seeds each, and committees of them."""
-    return PARAMS | {"models": REPEATED, "committees": committees}
+def test_seeds_are_a_number_or_a_list(tmp_path: Path) -> None:
+    params = load(tmp_path, with_seeds())
+    assert (params.models["a"].seeds, params.models["b"].seeds) == ([1, 2, 3], [1, 7])
+    assert params.recipe("b", seeds=[5]).seed == 5
+    without = {name: value for name, value in RECIPE.items() if name != "seeds"}
+    assert load(tmp_path, PARAMS | {"models": {"a": without}, "committees": {}}).models["a"].seeds == [1]
 
 
-def test_committee_is_repeated_with_the_repeats_of_its_members(tmp_path: Path) -> None:
-    settings = {"rule": "greedy", "temperature": "after", "seed": 4, "report": "A"}
-    pair = {"members": ["a", "b"], **settings}
-    params = load(
-        tmp_path,
-        with_committees(
-            pair=pair,
-            pair_seed2={"members": ["a_seed2", "b_seed2"], **settings},
-            pair_seed3={"members": ["a_seed3", "b_seed3"], **settings},
-        ),
-    )
-    assert params.committee("pair_seed3").seed == 4
-    for members, changes in (
-        (["a_seed2", "b_seed3"], {}),
-        (["a", "b"], {}),
-        (["a_seed2"], {}),
-        (["a_seed2", "b_seed2"], {"seed": 2}),
-        (["a_seed2", "b_seed2"], {"rule": "average"}),
-        (["a_seed2", "b_seed2"], {"temperature": "none"}),
-    ):
-        repeat = {"members": members, **settings, **changes}
-        with pytest.raises(LineupError) as caught:
-            load(tmp_path, with_committees(pair=pair, pair_seed2=repeat))
-        assert str(caught.value) == (
-            "params.yaml: committees.pair_seed2: repeats pair by its name; expected the members a_seed2, b_seed2 and"
-            " otherwise the same settings"
-        )
+def test_committee_has_runs_over_the_seeds_of_its_members(tmp_path: Path) -> None:
+    pair = {"members": ["a", "b"], "rule": "average"}
+    assert load(tmp_path, with_seeds(pair={**pair, "seeds": 2})).committee("pair").seeds == 2
+    with pytest.raises(LineupError, match=r"committees.pair.seeds = 3: b has fewer seeds; expected at most 2$"):
+        load(tmp_path, with_seeds(pair={**pair, "seeds": 3}))
+    with pytest.raises(LineupError, match=r"committees.all.seeds = 3: b has fewer seeds"):
+        load(tmp_path, with_seeds(all={"members": "all", "rule": "average", "seeds": 3}))
 
 
-@pytest.mark.parametrize("members", ["all", {"family": "cnn"}], ids=str)
-def test_committee_whose_members_are_not_named_has_no_repeats(tmp_path: Path, members: Any) -> None:
-    pair = {"members": members, "rule": "average"}
-    repeat = {"members": ["a_seed2", "b_seed2"], "rule": "average"}
-    with pytest.raises(LineupError, match="pair_seed2: repeats pair by its name; expected one whose members are named"):
-        load(tmp_path, with_committees(pair=pair, pair_seed2=repeat))
+def test_committee_may_name_single_runs_of_a_model(tmp_path: Path) -> None:
+    ensemble = {"members": ["a", "a_seed2", "b_seed7"], "rule": "average"}
+    assert load(tmp_path, with_seeds(ensemble=ensemble)).committee("ensemble").members == ["a", "a_seed2", "b_seed7"]
+    with pytest.raises(LineupError, match=r"committees.pair.members: b has no seed 2; expected one of \[1, 7\]"):
+        load(tmp_path, with_seeds(pair={"members": ["a", "b_seed2"], "rule": "average"}))
 
 
 def test_committees_of_the_shipped_parameters_have_members() -> None:
     params = load_params(ROOT / "params.yaml")
-    found = {
-        name: candidates(committee.members, params.architectures()) for name, committee in params.committees.items()
-    }
+    found = {name: candidates(committee.members, params.candidates()) for name, committee in params.committees.items()}
     assert found["report_c_average"] == ["conv2d_4", "conv2d_5", "conv2d_6"]
-    assert found["all_models"] == [name for name in params.models if "_seed" not in name]
+    assert found["all_models"] == list(params.models)
     of_report_a = {committee.rule for name, committee in params.committees.items() if name.startswith("report_a")}
     assert of_report_a == set(RULES)
     assert params.committee("best_five").members == MemberFilter(best=5)

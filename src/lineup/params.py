@@ -149,7 +149,7 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
         location = location[:-1]
     elif location[-3:-2] == ("options",) and location[-1] in ("int", "float", "str", "bool"):
         location, wanted = location[:-1], "a number, a text, true or false"
-    if location[-1:] == ("seeds",):
+    if location[:1] == ("models",) and location[-1:] == ("seeds",):
         wanted = f"a number of seeds from 1 to {MAX_SEEDS:,}, or a list of seeds"
     parts = [shortened(part, SHOWN) for part in _without_tag(location)]
     key = ".".join(parts)

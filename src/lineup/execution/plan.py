@@ -11,7 +11,7 @@ from lineup.errors import LineupError
 from lineup.execution.pipeline import read_pipeline
 from lineup.schema import read_json
 
-CHECK = "check"
+CHECK = "code"
 """The stage whose output is always the same: no other stage has to run because it ran."""
 
 
