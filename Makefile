@@ -1,12 +1,12 @@
-# Needs git, make and one of Python 3.11, 3.12, 3.13. `make` alone lists the targets.
+# Requires git, make and Python 3.11, 3.12 or 3.13. `make` without a target lists the targets.
 #
-# Every target first makes .venv from the lock file, once. `make setup CUDA=1` takes the lock file with CUDA,
-# `make setup CUDA=0` goes back, `make setup PYTHON=python3.13` chooses the interpreter; later calls keep the choice.
+# The first target that runs creates .venv from the lock file. `make setup CUDA=1` installs the packages for NVIDIA GPUs,
+# `make setup CUDA=0` goes back, `make setup PYTHON=python3.13` chooses the interpreter. Later calls keep the choice.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test repro ui lint format lock clean-demo force
 
-# What .venv was built with: variant, interpreter, folder. Another choice or a moved checkout builds it anew.
+# What .venv was built with: variant, interpreter, folder. Another choice or a moved checkout builds it again.
 BUILT := $(shell cat .venv/.locked 2>/dev/null)
 VARIANT := $(or $(word 1,$(BUILT)),cpu)
 ifeq ($(CUDA),1)
@@ -20,14 +20,14 @@ WANTED := $(VARIANT) $(CHOICE) $(CURDIR)
 LOCK := $(if $(filter cuda,$(VARIANT)),requirements-cuda.lock,requirements.lock)
 SIZE := $(if $(filter cuda,$(VARIANT)),7.2 GB,2.5 GB)
 PYTHONS := $(if $(filter any,$(CHOICE)),python3.11 python3.12 python3.13 python3 python,$(CHOICE))
-# Prints the interpreter itself: a pyenv shim may exist and not run, and an active virtual environment is no base.
+# Prints the interpreter itself: a pyenv shim may exist but not run, and a virtual environment cannot be the base.
 CHECK := import ensurepip, sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit(1); print(sys._base_executable)
 
-# Stage commands call python and lineup by name, so .venv comes first. The base interpreter is looked for without it.
+# Stages call python by name, so .venv comes first. The search for the base interpreter leaves it out.
 OUTER_PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 export PATH := $(CURDIR)/.venv/bin:$(OUTER_PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
-# The user's settings say where packages come from; which ones and where to is for the lock file to say.
+# The user's pip settings choose the package index. The lock file alone chooses the packages.
 PIP_INSTALL := .venv/bin/python -I scripts/pip_clean.py install --quiet --no-input
 UV_SOURCES := UV_DEFAULT_INDEX UV_INDEX% UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_OFFLINE UV_INSECURE_HOST UV_NATIVE_TLS \
 	UV_SYSTEM_CERTS UV_HTTP_% UV_KEYRING_PROVIDER UV_CACHE_DIR
@@ -36,21 +36,21 @@ unexport PYTHONHOME PYTHONPATH $(filter-out $(UV_SOURCES),$(filter UV_%,$(.VARIA
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: .venv/.ready  ## make .venv from the lock file (CUDA=1: for NVIDIA GPUs)
+setup: .venv/.ready  ## create .venv from the lock file (CUDA=1: for NVIDIA GPUs)
 	@echo ".venv is ready: $$(python --version), $(LOCK)"
 
-demo: .venv/.ready  ## run the whole pipeline, small, in .demo, and print the leaderboard
+demo: .venv/.ready  ## run the whole pipeline on small generated data in .demo, and print the leaderboard
 	@lineup demo
 
-# Two processes, each with whole files (tests/conftest.py): what a test waits for is seldom more than one core.
+# Two processes, each with whole files (tests/conftest.py): most tests use one core.
 test: .venv/.ready  ## run the tests, about 11 minutes
 	@echo "All tests, the quick ones first: about 11 minutes on two cores, longer on busy ones"
 	@pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-repro: .venv/.ready  ## bring all results up to date (dvc repro)
+repro: .venv/.ready  ## run all stages that are out of date (dvc repro)
 	@dvc repro
 
-ui: .venv/.ready  ## open the MLflow UI on this project's runs
+ui: .venv/.ready  ## start the MLflow UI with this project's runs
 	@lineup ui
 
 lint: .venv/.ready  ## check style (ruff) and types (mypy)
@@ -58,7 +58,7 @@ lint: .venv/.ready  ## check style (ruff) and types (mypy)
 	@ruff format --check
 	@mypy
 
-format: .venv/.ready  ## put imports and layout in order (ruff)
+format: .venv/.ready  ## sort imports and format the code (ruff)
 	@ruff check --fix
 	@ruff format
 
@@ -66,16 +66,16 @@ UV ?= uv
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --no-emit-index-url --generate-hashes --extra dev pyproject.toml
 
-lock:  ## write both lock files anew after a change to pyproject.toml (needs uv)
+lock:  ## write both lock files after a change to pyproject.toml (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock: no uv on the PATH; install it or name it: make lock UV=..." >&2; exit 1; }
 	@$(COMPILE) --extra cpu --output-file requirements.lock
 	@$(COMPILE) --extra cuda --output-file requirements-cuda.lock
 
-clean-demo:  ## remove the demo's workspace
+clean-demo:  ## remove the demo's folder
 	@rm -rf .demo
 
-# The stamps are written last: what an interrupted call left is removed by the next one. Compiling apart from pip
-# uses all cores, and works where PYTHONDONTWRITEBYTECODE is set; TensorFlow without byte code takes 18 s to import.
+# The stamps are written last, so that the next call removes what an interrupted call left. Compiling without pip uses
+# all cores and works where PYTHONDONTWRITEBYTECODE is set; without byte code, importing TensorFlow takes 18 s.
 .venv/.locked: $(LOCK) $(if $(filter-out $(BUILT),$(WANTED)),force)
 	@base=$$(PATH="$(OUTER_PATH)"; for python in $(PYTHONS); do "$$python" -c '$(CHECK)' 2>/dev/null && break; done); \
 	if [ -z "$$base" ]; then \
@@ -84,9 +84,9 @@ clean-demo:  ## remove the demo's workspace
 	fi; \
 	echo "set-up 1/4: a virtual environment in .venv, with $$base"; \
 	rm -rf .venv && "$$base" -m venv .venv
-	@echo "set-up 2/4: packages from $(LOCK), $(SIZE) on disk: some minutes"
+	@echo "set-up 2/4: packages from $(LOCK), $(SIZE) on disk; this takes a few minutes"
 	@$(PIP_INSTALL) --no-compile --require-hashes -r $(LOCK) 2>.venv/pip.log || { tail -n 20 .venv/pip.log >&2; exit 1; }
-	@echo "set-up 3/4: compiling them, for quick starts"
+	@echo "set-up 3/4: compiling the packages, so that commands start faster"
 	@.venv/bin/python -m compileall -qq -j 0 .venv/lib || true
 	@echo "$(WANTED)" >$@
 

@@ -1,4 +1,4 @@
-"""What `lineup doctor` says of the MLflow store."""
+"""`lineup doctor`: what it finds about the MLflow store, and how it prints that."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lineup.execution.doctor import Finding, _store
 from lineup.paths import Project
 
 
-def test_a_store_that_is_not_made_yet_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_exist_yet_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     finding = _store(Project(tmp_path))
     assert finding.fine
-    assert finding.found == f"sqlite:///{tmp_path / 'mlflow.db'}, not made yet: the first training makes it"
+    assert finding.found == f"sqlite:///{tmp_path / 'mlflow.db'}, not created yet; the first training creates it"
     assert not list(tmp_path.iterdir())
 
 
-def test_settings_behind_the_file_are_no_part_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_query_parameters_are_not_part_of_the_file_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "runs.db").write_bytes(b"no database at all" * 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}?timeout=5")
     finding = _store(Project(tmp_path))
@@ -39,7 +39,7 @@ def test_no_credentials_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "secret" not in finding.found
 
 
-def test_brackets_in_what_is_found_are_printed_as_they_are(
+def test_brackets_are_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("params.yaml", "dvc.yaml"):

@@ -74,7 +74,7 @@ def test_up_to_date_and_out_of_date(root: Path) -> None:
     (root / "params.yaml").write_text("size: 2\n")
     finding = _dvc(Project(root))
     assert finding.fine
-    assert finding.found.endswith("; 1 of 2 stages are out of date: dvc repro runs them")
+    assert finding.found.endswith("; 1 of 2 stages are out of date; lineup repro runs them")
 
 
 def damage_lock(root: Path) -> None:

@@ -78,7 +78,7 @@ def test_no_database_and_half_of_one(root: Path) -> None:
 
 def test_an_empty_file_is_no_store_yet(root: Path) -> None:
     (root / "mlflow.db").write_bytes(b"")
-    assert _store(Project(root)).found.endswith("not made yet: the first training makes it")
+    assert _store(Project(root)).found.endswith("not created yet; the first training creates it")
 
 
 def test_a_folder_in_the_place_of_the_store(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Examine machine and checkout: what is fine, what is not, what to do."""
+"""Check the machine and the project, and suggest a fix for each problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lineup.records.machine import this_machine
 
 @dataclass(frozen=True)
 class Finding:
-    """One examined thing: its name, whether it is fine, what was found, and what to do if it is not."""
+    """The result of one check: its name, whether all is fine, what was found, and a fix if it is not fine."""
 
     name: str
     fine: bool
@@ -23,9 +23,9 @@ class Finding:
 
 
 def examine() -> bool:
-    """Examine everything, print a table, and return whether all is fine."""
+    """Run all checks, print a table, and return whether all is fine."""
     from rich.console import Console
-    from rich.markup import escape  # what is found may hold brackets
+    from rich.markup import escape  # what is found may contain brackets
 
     project = find_project()
     checks: list[Callable[[Project], Finding]] = [_python, _packages, _devices, _dvc, _parameters, _data, _store]
@@ -35,7 +35,7 @@ def examine() -> bool:
         finding = check(project)
         findings.append(finding)
         mark = "[green]ok    [/green]" if finding.fine else "[red]not ok[/red]"
-        # No line is broken, so that a command in it can be copied.
+        # Lines are not wrapped, so that a command can be copied.
         console.print(
             f"{mark}  {escape(f'{finding.name:12}')}  {escape(finding.found)}", soft_wrap=True, highlight=False
         )
@@ -47,32 +47,32 @@ def examine() -> bool:
 def _python(_: Project) -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     fine = (3, 11) <= sys.version_info < (3, 14)
-    return Finding("Python", fine, f"{version} ({sys.executable})", "make setup PYTHON=python3.11 (or 3.12, 3.13)")
+    return Finding("Python", fine, f"{version} ({sys.executable})", "install lineup with Python 3.11, 3.12 or 3.13")
 
 
-def _packages(_: Project) -> Finding:
-    """Compare the installed versions of the direct dependencies with their pins."""
+def _packages(project: Project) -> Finding:
+    """Compare the installed versions of the direct dependencies with the pinned ones."""
     from packaging.requirements import Requirement
 
     wrong = []
     for text in metadata.requires("lineup") or []:
         need = Requirement(text)
         if need.marker is not None:
-            continue  # an extra: TensorFlow is examined by importing it
+            continue  # an extra; TensorFlow is checked by importing it
         version = _version(need.name)
         if version is None or version not in need.specifier:
             wrong.append(f"{need.name} {version or 'missing'} (pinned {need.specifier})")
-    return Finding("packages", not wrong, ", ".join(wrong) or "as pinned", "make setup")
+    return Finding("packages", not wrong, ", ".join(wrong) or "as pinned", _how_to_install(project))
 
 
-def _devices(_: Project) -> Finding:
+def _devices(project: Project) -> Finding:
     from lineup.training.devices import onednn_enabled, quiet_stderr
 
     try:
         with quiet_stderr():
             import tensorflow as tf
     except ImportError as error:
-        return Finding("TensorFlow", False, str(error), "make setup")
+        return Finding("TensorFlow", False, str(error), _how_to_install(project))
     gpus = tf.config.list_physical_devices("GPU")
     names = [str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")) for gpu in gpus]
     onednn = "on" if onednn_enabled() else "off"
@@ -93,7 +93,7 @@ def _dvc(project: Project) -> Finding:
     if not count:
         return Finding("DVC", True, f"{version}, everything is up to date")
     return Finding(
-        "DVC", True, f"{version}; {count} of {len(pipeline.graph)} stages are out of date: dvc repro runs them"
+        "DVC", True, f"{version}; {count} of {len(pipeline.graph)} stages are out of date; lineup repro runs them"
     )
 
 
@@ -111,7 +111,7 @@ def _data(project: Project) -> Finding:
     from lineup.data.dataset import load_dataset
 
     if not project.dataset.is_file():
-        remedy = "dvc repro split; without a network name a folder in FASHION_MNIST_DIR, or try make demo"
+        remedy = "dvc repro split; without a network set data.folder in params.yaml"
         return Finding("data", False, "not split yet", remedy)
     try:
         dataset = load_dataset(project.dataset)
@@ -130,13 +130,18 @@ def _store(project: Project) -> Finding:
         uri = tracking_uri(project.root)
         database = store_file(uri)
         if database is not None and not has_database(database):
-            return Finding("MLflow store", True, f"{shown_uri(uri)}, not made yet: the first training makes it")
+            return Finding("MLflow store", True, f"{shown_uri(uri)}, not created yet; the first training creates it")
         found = f"{shown_uri(uri)}, {count_runs(project.root)}"
         if loss := describe_loss(project.root):
             return Finding("MLflow store", False, f"{found}; {loss}", "lineup publish")
         return Finding("MLflow store", True, found)
     except StoreError as error:
         return Finding("MLflow store", False, error.found, error.remedy)
+
+
+def _how_to_install(project: Project) -> str:
+    """Return how to install lineup's packages: with make in a checkout."""
+    return "make setup" if (project.root / "Makefile").is_file() else "install lineup again in this environment"
 
 
 def _version(package: str) -> str | None:
