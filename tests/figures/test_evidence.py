@@ -28,7 +28,7 @@ def test_a_record_has_four_figures_that_name_it_and_its_data(figures: dict[str, 
     for figure in figures.values():
         written = texts(figure)
         assert "GENERATED DATA, 9 test images" in written
-        assert any(text.startswith("small: ") for text in written)
+        assert any(text.startswith("small_seed1: ") for text in written)
 
 
 def test_the_calibration_error_is_that_of_the_record(figures: dict[str, Figure]) -> None:

@@ -15,13 +15,13 @@ from lineup.errors import LineupError
 from lineup.evaluation.calibration import ReliabilityBins, reliability_bins
 from lineup.evaluation.curves import cutoff_curves, precision_recall, roc, selective_accuracy
 from lineup.evaluation.metrics import accuracy_interval
-from lineup.evaluation.significance import Pair
+from lineup.evaluation.seeds import RecipePair
 from lineup.figures import style
 from lineup.figures.confusion import confusion_matrix
 from lineup.figures.curves import training_curves
 from lineup.figures.cutoff import cutoff_panels
 from lineup.figures.leaderboard import leaderboard
-from lineup.figures.pairs import told_apart
+from lineup.figures.pairs import significant_pairs
 from lineup.figures.reconstructions import reconstructions
 from lineup.figures.reliability import reliability_diagram
 from lineup.figures.roc import roc_panels
@@ -78,11 +78,11 @@ LABELS = np.array([0, 0, 1, 1, 1])
 
 
 ACCURACIES = {"forest": 0.87, "cnn": 0.91, "vote": 0.93}
-# The forest is worse than the vote for certain, and than the cnn by an uncorrected test; the other two are alike.
+# The forest is significantly worse than the vote, and worse than the cnn by the uncorrected test only.
 PAIRS = [
-    Pair("forest", "cnn", -0.04, -0.08, 0.0, 40, 80, p=0.04, p_holm=0.08),
-    Pair("vote", "forest", 0.06, 0.03, 0.09, 90, 30, p=0.001, p_holm=0.003),
-    Pair("cnn", "vote", -0.02, -0.06, 0.02, 40, 60, p=0.3, p_holm=0.3),
+    RecipePair("forest", "cnn", -0.04, 0.02, 0.0, np.inf, p=0.04, p_holm=0.08),
+    RecipePair("vote", "forest", 0.06, 0.02, 0.0, np.inf, p=0.001, p_holm=0.003),
+    RecipePair("cnn", "vote", -0.02, 0.02, 0.0, np.inf, p=0.3, p_holm=0.3),
 ]
 
 DRAWINGS: dict[str, Callable[[], Figure]] = {
@@ -90,7 +90,7 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
     "curves": lambda: training_curves(history(rate_changes=True), title="cnn", subtitle="synthetic data"),
     "reconstructions": lambda: reconstructions(images(), images() / 255, title="cnn", subtitle="synthetic data"),
     "leaderboard": lambda: leaderboard(table(), title="cnn", subtitle="synthetic data"),
-    "pairs": lambda: told_apart(ACCURACIES, PAIRS, title="cnn", subtitle="synthetic data"),
+    "pairs": lambda: significant_pairs(ACCURACIES, PAIRS, title="cnn", subtitle="synthetic data"),
     "reliability": lambda: reliability_diagram(BINS, error=0.11, title="cnn", subtitle="synthetic data"),
     "selective": lambda: selective_curves(
         {"forest": selective_accuracy(PROBABILITIES, LABELS)}, title="cnn", subtitle="synthetic data"
@@ -261,21 +261,21 @@ def test_leaderboard_refuses_what_it_cannot_draw() -> None:
         leaderboard(table().assign(kind="jury"))
 
 
-def test_pairs_show_who_is_better_for_certain() -> None:
-    figure = told_apart(ACCURACIES, PAIRS, title="cnn")
+def test_pairs_show_significant_differences() -> None:
+    figure = significant_pairs(ACCURACIES, PAIRS, title="cnn")
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["vote", "cnn", "forest"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["vote  0.9300", "cnn  0.9100", "forest  0.8700"]
     assert np.asarray(axes.images[0].get_array()).tolist() == [[0, 0, 2], [0, 0, 1], [-2, -1, 0]]
-    assert {"row is better", "not told apart", "row is worse"} <= set(texts(figure))
+    assert {"row is better", "no significant difference", "row is worse"} <= set(texts(figure))
 
 
 def test_pairs_of_one_model_and_of_unknown_ones() -> None:
-    assert told_apart({"cnn": 0.9}, [], title="cnn").axes
+    assert significant_pairs({"cnn": 0.9}, [], title="cnn").axes
     with pytest.raises(LineupError, match="pairs: there are no models"):
-        told_apart({}, [], title="cnn")
+        significant_pairs({}, [], title="cnn")
     with pytest.raises(LineupError, match="pairs: no accuracy of forest; there are vote, cnn"):
-        told_apart({"cnn": 0.91, "vote": 0.93}, PAIRS, title="cnn")
+        significant_pairs({"cnn": 0.91, "vote": 0.93}, PAIRS, title="cnn")
 
 
 def lines_by_label(axes: Axes) -> dict[str, Line2D]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from io import StringIO
 from pathlib import Path
@@ -44,7 +45,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     ]
 
 
-def test_frame_has_a_row_for_each_model_the_best_first(records: list[Record]) -> None:
+def test_frame_has_a_row_per_model_the_best_first(records: list[Record]) -> None:
     frame = frame_of(records)
     assert list(frame["name"]) == ["vote", "basic_cnn", "svm"]
     assert list(frame["seeds"]) == [1, 3, 1]
@@ -65,7 +66,7 @@ def test_frame_has_a_row_for_each_model_the_best_first(records: list[Record]) ->
     assert not frame[list(METRICS)].isna().any(axis=None)
 
 
-def test_the_difference_to_a_range_is_that_to_its_nearest_end(records: list[Record]) -> None:
+def test_the_difference_from_a_range_counts_from_its_nearest_end(records: list[Record]) -> None:
     frame = frame_of(records).set_index("name")
     assert frame["published"]["svm"] == 0.87
     assert frame["published_to"]["svm"] == 0.89
@@ -73,7 +74,7 @@ def test_the_difference_to_a_range_is_that_to_its_nearest_end(records: list[Reco
     assert f"| 0.87{DASH}0.89 | -0.0100 |" in leaderboard_markdown(frame.reset_index())
 
 
-def test_frame_survives_its_file_and_fits_the_figure(records: list[Record], tmp_path: Path) -> None:
+def test_frame_can_be_saved_read_and_plotted(records: list[Record], tmp_path: Path) -> None:
     frame = frame_of(records)
     frame.to_csv(tmp_path / "table.csv", index=False)
     again = read_leaderboard(tmp_path / "table.csv")
@@ -93,18 +94,21 @@ def test_frame_survives_its_file_and_fits_the_figure(records: list[Record], tmp_
         ("basic_cnn", "caf\udce9", "utf-8"),
     ],
 )
-def test_a_file_that_is_no_leaderboard_is_one_error(
+def test_a_file_that_is_not_a_leaderboard_gives_one_error(
     records: list[Record], tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     path = tmp_path / "table.csv"
     text = frame_of(records).to_csv(index=False)
     path.write_bytes(re.sub(old, new, text, count=1).encode(errors="surrogateescape"))
-    with pytest.raises(LineupError, match=rf"table\.csv: no leaderboard of this version: .*{said}") as caught:
+    with pytest.raises(LineupError, match=rf"table\.csv: not a leaderboard of this version: .*{said}") as caught:
         read_leaderboard(path)
     assert "\n" not in str(caught.value)
-    assert "make it anew (dvc repro)" in str(caught.value)
+    assert "run dvc repro to create it again" in str(caught.value)
     path.unlink()
-    with pytest.raises(LineupError, match=r"table\.csv: no leaderboard of this version: .*No such file"):
+    with pytest.raises(LineupError, match=r"table\.csv: cannot be read: No such file"):
+        read_leaderboard(path)
+    os.mkfifo(path)
+    with pytest.raises(LineupError, match=r"table\.csv: cannot be read: not a regular file"):
         read_leaderboard(path)
 
 
@@ -122,16 +126,16 @@ def test_markdown_table(records: list[Record]) -> None:
     ]
 
 
-def test_generated_data_are_called_so_and_nothing_published_stands_beside_them(tmp_path: Path) -> None:
+def test_generated_data_are_named_and_have_no_published_results(tmp_path: Path) -> None:
     frame = frame_of(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED))
     assert frame["generated"].all()
     assert frame[["published", "published_to", "difference"]].isna().all(axis=None)
     text = leaderboard_markdown(frame)
-    assert "This is generated data: these figures say nothing about Fashion-MNIST." in text
+    assert "These data are generated: the results say nothing about real images." in text
     assert "0.9156" not in text
 
 
-def test_equals_stand_by_name(tmp_path: Path) -> None:
+def test_ties_are_sorted_by_name(tmp_path: Path) -> None:
     frame = frame_of([make_run(tmp_path, name, 810) for name in ("c", "a", "b")])
     assert list(frame["name"]) == ["a", "b", "c"]
     assert set(frame["rank"]) == {1}
@@ -140,17 +144,17 @@ def test_equals_stand_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [80, 140])
 def test_printed_table(records: list[Record], width: int) -> None:
     console = Console(file=StringIO(), width=width)
-    frame = frame_of(records).assign(generated=True, data="synthetic")
+    frame = frame_of(records).assign(generated=True, title="Synthetic garments")
     frame["name"] = ["[red]x", "cnn", "svm"]
     print_leaderboard(frame, console)
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert f"0.8895{DASH}0.9270" in printed
     assert "0.9156" in next(line for line in printed.splitlines() if "cnn" in line).split()[-1]
     assert "[red]x" in printed
-    assert "say nothing about Fashion-MNIST" in printed
+    assert "the results say nothing about real images" in printed
 
 
-def test_block_is_replaced_between_its_markers_alone() -> None:
+def test_only_the_block_between_the_markers_is_replaced() -> None:
     text = "before\n<!-- a:begin -->\nold\n<!-- a:end -->\n<!-- b:begin --><!-- b:end -->\nafter\n"
     changed = replace_block(text, "a", "| new \\1 |\n")
     assert changed == (
@@ -159,7 +163,7 @@ def test_block_is_replaced_between_its_markers_alone() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_block_replaced_twice_is_replaced_once(before: str, after: str, block: str) -> None:
+def test_replacing_a_block_twice_is_the_same_as_once(before: str, after: str, block: str) -> None:
     text = f"{before}<!-- a:begin --><!-- a:end -->{after}"
     once = replace_block(text, "a", block)
     assert replace_block(once, "a", block) == once

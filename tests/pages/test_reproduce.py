@@ -1,4 +1,4 @@
-"""The page of the reproduction: verdicts by a stated rule, and what is said beside them."""
+"""The page of the reproduction: verdicts by a stated rule, and the text around them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> ModelRuns:
     return model
 
 
-def test_the_band_is_that_of_the_formula(three: ModelRuns, one: ModelRuns) -> None:
+def test_the_band_follows_the_formula(three: ModelRuns, one: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9156), three, 0.01)
     of_seeds = 0.01**2 * (1 + 1 / 3)
     half = 1.959964 * math.sqrt(error(0.9156) ** 2 + error(0.91) ** 2 + of_seeds)
@@ -55,7 +55,7 @@ def test_the_band_is_that_of_the_formula(three: ModelRuns, one: ModelRuns) -> No
     assert verdict.band == pytest.approx(half + 0.005)
 
 
-def test_the_edge_of_the_band(three: ModelRuns) -> None:
+def test_a_difference_at_the_edge_of_the_band(three: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9), three, 0.01)
     assert dataclasses.replace(verdict, difference=verdict.band).word == "reproduced"
     assert dataclasses.replace(verdict, difference=-verdict.band).word == "reproduced"
@@ -79,7 +79,7 @@ def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: Model
     assert judge(Claim("E", 0.83, accuracy_to=0.84, digits=2), one, 0.0).word == "better"
 
 
-def test_a_recall_that_is_no_accuracy_gets_a_verdict_of_its_own(three: ModelRuns) -> None:
+def test_a_recall_that_differs_from_the_accuracy_gets_its_own_verdict(three: ModelRuns) -> None:
     verdict = judge(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three, 0.01)
     assert verdict.word == "better"
     other = verdict.by_recall
@@ -97,14 +97,14 @@ def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> s
     )
 
 
-def test_a_difference_is_explained_and_a_reproduction_is_not(three: ModelRuns) -> None:
+def test_only_a_difference_is_explained(three: ModelRuns) -> None:
     claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
-    assert "- **basic_cnn** comes out better by 0.1100. It was stopped early. The report validated" in page_of(
+    assert "- **basic_cnn**: ours is better by 0.1100. It was stopped early. The report validated" in page_of(
         judge(claim, three, 0.01)
     )
     page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
     assert "stopped early" not in page
-    assert "Where they differ" not in page
+    assert "## Differences" not in page
     assert "Not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
 
 
@@ -112,30 +112,29 @@ def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
     page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
     assert "| reproduced; contradicts itself |" in page
     assert (
-        "- **basic_cnn**, report A: recall and accuracy differ. Were the recall the accuracy, ours would be: better."
-        in page
+        "- **basic_cnn**, report A: recall and accuracy differ. Taking the published recall as accuracy, ours" in page
     )
-    assert "Of 1 published accuracies 1 are reproduced" in page
-    assert "Beside 1 of them the report contradicts itself" in page
+    assert "1 published result: 1 reproduced, ours is better in 0 and worse in 0." in page
+    assert "For 1 of them the report contradicts itself." in page
 
 
-def test_single_seeds_of_long_trainings_are_named(tmp_path: Path) -> None:
+def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
     long = make_run(tmp_path, "resnet", 810, seconds=900, data=REAL)
     short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
     verdicts = [judge(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
     page = page_of(*verdicts)
-    assert "One seed, since a training takes more than 10 minutes: resnet (15 min)." in page
-    assert "One seed, since chance has little or no part in fitting them: knn." in page
+    assert "One seed, because training takes more than 10 minutes: resnet (15 min)." in page
+    assert "One seed, because fitting depends little or not at all on chance: knn." in page
 
 
-def test_other_figures_stand_beside_ours(three: ModelRuns) -> None:
+def test_other_published_results_are_compared_with_ours(three: ModelRuns) -> None:
     claim = Claim("A", 0.91, loss=0.3489, precision=0.92, f1=0.904, seconds=57.74)
     page = page_of(judge(claim, three, 0.01))
     loss, f1 = three.mean("test_loss"), three.mean("test_macro_f1")
     assert f"| basic_cnn | 0.3489 / {loss:.4f} | 0.92 / " in page
     assert f" |  | 0.9040 / {f1:.4f} | 58 / 4 |" in page
     assert "F1 by class" not in page
-    assert "Other published figures" not in page_of(judge(Claim("A", 0.91), three, 0.01))
+    assert "Other published results" not in page_of(judge(Claim("A", 0.91), three, 0.01))
 
 
 def of_ten_classes(model: ModelRuns, metric: str) -> ModelRuns:
@@ -152,13 +151,13 @@ def of_ten_classes(model: ModelRuns, metric: str) -> ModelRuns:
     return ModelRuns("wide_deep", runs)
 
 
-def test_scores_by_class_stand_beside_ours(three: ModelRuns) -> None:
+def test_scores_by_class_are_compared_with_ours(three: ModelRuns) -> None:
     page = page_of(judge(Claim("B", 0.91, f1_by_class=[0.8] * 10), of_ten_classes(three, "f1"), 0.01))
     assert "| wide_deep | 0.80 / 0.9" in page
     assert page.count("0.80 / 0.50") == 7
 
 
-def test_accuracies_by_epoch_stand_beside_ours(three: ModelRuns) -> None:
+def test_accuracies_by_epoch_are_compared_with_ours(three: ModelRuns) -> None:
     claim = Claim("D", 0.91, train_accuracy=0.95, val_accuracy=0.9267, best_val_accuracy=0.93)
     page = page_of(judge(claim, three, 0.01))
     # Of the classifier's two epochs the last; the autoencoder's accuracies are none.
@@ -170,13 +169,13 @@ def test_accuracies_by_epoch_stand_beside_ours(three: ModelRuns) -> None:
     assert "by epoch" not in page_of(judge(Claim("D", 0.91), three, 0.01))
 
 
-def test_what_a_report_does_not_say_of_a_class_stays_empty(three: ModelRuns) -> None:
+def test_a_class_without_a_published_score_is_empty(three: ModelRuns) -> None:
     claim = Claim("E", 0.91, recall_by_class=[*[None] * 9, 0.713])
     page = page_of(judge(claim, of_ten_classes(three, "recall"), 0.01))
     assert f"| wide_deep | {' | ' * 8} | 0.713 / 0.500 |" in page
 
 
-def test_other_settings_stand_beside_the_model_without_them(tmp_path: Path) -> None:
+def test_variants_are_compared_with_the_model_that_they_change(tmp_path: Path) -> None:
     """Of the claims: basic_cnn's variants and frozen_encoder's experiments, as far as they are in the line-up."""
     records = [
         *make_seeds(tmp_path / "runs", "basic_cnn", [810, 819, 828], data=REAL),
@@ -186,7 +185,7 @@ def test_other_settings_stand_beside_the_model_without_them(tmp_path: Path) -> N
     ]
     reproduce(records, tmp_path / "none", tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
-    experiments, future = page.split("## Other settings")[1].split("What the reports call future work:")
+    experiments, future = page.split("## Other settings")[1].split("Variants that the reports call future work:")
     (row,) = (line for line in future.splitlines() if "basic_cnn_l2" in line)
     assert row.startswith("| basic_cnn | 0.9156 | 0.9100 ± 0.0100 | basic_cnn_l2 | an L2 penalty of 0.0001")
     models = {model.name: model for model in group_runs(records)}
@@ -211,14 +210,14 @@ MEASURED = {
 }
 
 
-def test_what_was_measured_is_shown_for_the_same_data_alone(three: ModelRuns) -> None:
+def test_benchmark_results_are_shown_for_the_same_data_only(three: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9), three, 0.01)
     page = page_of(verdict, measurements={"validating_on_test-conv2d_5": MEASURED})
     assert "`conv2d_5`, 5 seeds, 10 epochs, A processor, 1 thread:" in page
     assert "| without | the best | 0.9100 | 0.0100 |" in page
     assert "| with | the last | 0.9000 | \N{EN DASH} |" in page
     elsewhere = MEASURED | {"data": {"fingerprint": "0" * 64}}
-    assert "What does validating" not in page_of(verdict, measurements={"validating_on_test-conv2d_5": elsewhere})
+    assert "How much does validating" not in page_of(verdict, measurements={"validating_on_test-conv2d_5": elsewhere})
 
 
 PAPER = {
@@ -233,7 +232,7 @@ PAPER = {
 }
 
 
-def test_the_paper_of_the_data_set_has_a_table(three: ModelRuns) -> None:
+def test_the_paper_of_the_dataset_has_a_table(three: ModelRuns) -> None:
     page = page_of(judge(Claim("A", 0.9), three, 0.01), measurements={"classical": PAPER})
     assert "| svc | 0.897 | 0.8995 | 1 | +0.0025 | 0.003 | within |" in page
     assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
@@ -253,7 +252,7 @@ def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path
     page = (tmp_path / "pages" / "reproduction.md").read_text()
     assert "| basic_cnn | A | 0.9156 | 0.9100 ± 0.0100 | 3 |" in page
     assert "`conv2d_5`, 5 seeds" in page
-    absent = sorted(set(load_claims()) - {"basic_cnn"})
+    absent = sorted(set(load_claims(REAL.name)) - {"basic_cnn"})
     assert f"Not in this line-up: {', '.join(absent)}." in page
     table = pd.read_csv(tmp_path / "pages" / "reproduction.csv")
     assert table["name"].tolist() == ["basic_cnn"]
@@ -262,17 +261,17 @@ def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"data": {}, "rows": []}', '{"data": {"fingerprint": "0"}}'])
-def test_a_file_that_is_no_result_is_named(real: list[Record], tmp_path: Path, text: str) -> None:
+def test_an_invalid_result_file_is_named(real: list[Record], tmp_path: Path, text: str) -> None:
     (tmp_path / "classical.json").write_text(text)
-    with pytest.raises(LineupError, match=r"classical\.json: expected a benchmark's result file"):
+    with pytest.raises(LineupError, match=r"classical\.json: expected a benchmark result"):
         reproduce(real, tmp_path, tmp_path / "pages")
 
 
-def test_generated_data_are_held_against_nothing(tmp_path: Path) -> None:
+def test_generated_data_are_compared_with_nothing(tmp_path: Path) -> None:
     reproduce(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED), BENCHMARKS, tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
-    assert "This is generated data: these figures say nothing about Fashion-MNIST." in page
-    assert "Published figures cannot be compared with these." in page
+    assert "These data are generated: the results say nothing about real images." in page
+    assert "The reports did not use these data, so there is nothing to compare with." in page
     assert "| basic_cnn | A | 0.9050 ± 0.0071 | 2 |" in page
     assert "0.9156" not in page
     assert pd.read_csv(tmp_path / "pages" / "reproduction.csv").empty

@@ -90,10 +90,13 @@ def test_tags_say_what_it_is_and_where_it_ran(published: Published) -> None:
     assert "The report gives" not in tags["mlflow.note.content"]
 
 
-def test_the_note_of_a_published_model_says_what_the_report_gives(root: Path) -> None:
-    record = network_record(root / "runs" / "shallow_nn_seed2", seed=1, name="shallow_nn_seed2")
-    publish(root, [record], tell=lambda line: None)
-    assert "The report gives 0.8760." in run_of(root, record).data.tags["mlflow.note.content"]
+def test_the_note_gives_the_published_accuracy(root: Path) -> None:
+    data = dataclasses.replace(DATA, name="fashion_mnist", generated=False)
+    real = network_record(root / "runs" / "shallow_nn_seed2", seed=2, name="shallow_nn", data=data)
+    generated = network_record(root / "runs" / "shallow_nn", seed=1, name="shallow_nn")
+    publish(root, [real, generated], tell=lambda line: None)
+    assert "Published accuracy: 0.8760." in run_of(root, real).data.tags["mlflow.note.content"]
+    assert "0.8760" not in run_of(root, generated).data.tags["mlflow.note.content"]
 
 
 def test_committee_links_to_the_runs_of_its_members(published: Published) -> None:

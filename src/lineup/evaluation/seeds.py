@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from lineup.errors import LineupError
 from lineup.evaluation.significance import LEVEL, holm
@@ -136,6 +136,32 @@ def compare_recipes(
         RecipePair(a, b, *numbers, p, p_holm)
         for (a, b), numbers, p, p_holm in zip(chosen, found, p_values, holm(p_values).tolist(), strict=True)
     ]
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of a metric over seeds.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The metric of each training, all of the same recipe.
+
+    Returns
+    -------
+    low, high : float
+        By Student's t distribution; NaN for fewer than two values.
+
+    Examples
+    --------
+    >>> low, high = mean_interval([0.90, 0.91, 0.92])
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.885 to 0.935
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    mean, k = float(np.mean(values)), len(values)
+    half = float(stdtrit(k - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(k)
+    return mean - half, mean + half
 
 
 def _freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:

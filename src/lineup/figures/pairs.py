@@ -1,4 +1,4 @@
-"""Which models can be told apart."""
+"""Which models differ significantly."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from lineup.errors import LineupError
-from lineup.evaluation.significance import LEVEL, Pair
+from lineup.evaluation.seeds import RecipePair
+from lineup.evaluation.significance import LEVEL
 from lineup.figures import style
 
-# From "the row is worse for certain" to "the row is better for certain".
+# From "the row is significantly worse" to "the row is significantly better".
 _COLOURS = (style.VERMILLION, "#F3CDB3", "#F4F4F4", "#B3D5E9", style.BLUE)
 _MEANINGS = (
     "row is worse",
-    f"worse by p ≤ {LEVEL} alone, not after correction",
-    "not told apart",
-    f"better by p ≤ {LEVEL} alone, not after correction",
+    f"worse with p ≤ {LEVEL}, not significant after correction",
+    "no significant difference",
+    f"better with p ≤ {LEVEL}, not significant after correction",
     "row is better",
 )
 
 
-def told_apart(accuracies: Mapping[str, float], pairs: Sequence[Pair], *, title: str, subtitle: str = "") -> Figure:
-    """Draw for each model which others are better or worse by more than chance.
+def significant_pairs(
+    accuracies: Mapping[str, float], pairs: Sequence[RecipePair], *, title: str, subtitle: str = ""
+) -> Figure:
+    """Plot for each model which other models are significantly better or worse.
 
     Parameters
     ----------
     accuracies : mapping of str to float
-        By name of the model, a share from 0 to 1.
-    pairs : sequence of Pair
-        All pairs of these models; see :func:`lineup.evaluation.significance.pairwise`.
+        Accuracy of each model by name, a share from 0 to 1.
+    pairs : sequence of RecipePair
+        All pairs of these models; see :func:`lineup.evaluation.seeds.compare_recipes`.
     title : str
         First line.
     subtitle : str, optional
@@ -42,13 +45,13 @@ def told_apart(accuracies: Mapping[str, float], pairs: Sequence[Pair], *, title:
     Returns
     -------
     Figure
-        A square with a row and a column for each model, the most accurate first; the breadth of the pale band along
-        the diagonal is how far apart two models have to be.
+        A square with a row and a column for each model, the most accurate first. The width of the pale band along the
+        diagonal shows how large a significant difference has to be.
 
     Raises
     ------
     LineupError
-        If there are no models, or a pair names another one.
+        If there are no models, or a pair names a model without an accuracy.
     """
     if not accuracies:
         raise LineupError("pairs: there are no models")
@@ -72,8 +75,8 @@ def told_apart(accuracies: Mapping[str, float], pairs: Sequence[Pair], *, title:
     return figure
 
 
-def _codes(names: Sequence[str], pairs: Sequence[Pair]) -> NDArray[np.int8]:
-    """Return what the model of each row is beside that of each column: 2 is better, 1 perhaps so, 0 not told apart."""
+def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
+    """Return a code for each row and column: 2 significantly better, 1 only before the correction, 0 no difference."""
     place = {name: index for index, name in enumerate(names)}
     codes = np.zeros((len(names), len(names)), dtype=np.int8)
     for pair in pairs:

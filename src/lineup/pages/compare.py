@@ -1,4 +1,4 @@
-"""Everything that is known of a line-up on the same test images, gathered once for the pages."""
+"""Compare all models and committees on the same test images, once for all pages."""
 
 from __future__ import annotations
 
@@ -11,57 +11,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineup.evaluation.curves import ClassRow, per_class_table, selective_accuracy
-from lineup.evaluation.seeds import RecipePair, compare_recipes
-from lineup.evaluation.significance import Pair, holm, pairwise, shared_ranks
+from lineup.evaluation.seeds import RecipePair, SeedDeviation, compare_recipes
+from lineup.evaluation.significance import Pair, pairwise, shared_ranks
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
 
-SUREST = 0.8
-"""Of the selective accuracies, the one on this share of the images stands in the tables."""
+COVERAGE = 0.8
+"""The share of the test images on which the tables give the selective accuracy."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A line-up, compared.
+    """The models and committees of a line-up, compared with each other.
 
     Parameters
     ----------
     models : list of ModelRuns
-        Models and committees. Beside the metrics of their records, their runs have ``test_macro_auc``, the mean area
-        under the ROC curve of a class against the rest, and ``test_surest_80``, the accuracy on the 80 % of the test
-        images of which the run is surest.
+        Models and committees. In addition to the metrics of its record, each run has ``test_macro_auc``, the mean over
+        the classes of the area under the ROC curve, and ``test_surest_80``, the accuracy on the 80 % of the test images
+        with the highest confidence.
     classes : dict of str to list of ClassRow
-        By run: how well it tells each class.
-    pairs : list of Pair
-        Of models, by their first runs: all that differs between two is not the seed. Corrected for so many pairs.
+        By run: the scores of each class.
+    pairs : list of RecipePair
+        Every pair of models, by the means over their seeds. The p-values are corrected for all these pairs.
     run_pairs : list of Pair
-        Of all runs, repeats with other seeds included. Corrected for so many pairs.
+        Every pair of runs. The p-values are corrected for all these pairs.
     ranks : dict of str to int
-        By model, the most accurate first run first: one more than the number of models that are better by `pairs`.
-    recipes : list of RecipePair
-        Of models with several seeds, by all their runs. Corrected for so many pairs.
+        By model, the highest mean test accuracy first: see `rank_models`.
     """
 
     models: list[ModelRuns]
     classes: dict[str, list[ClassRow]]
-    pairs: list[Pair]
+    pairs: list[RecipePair]
     run_pairs: list[Pair]
     ranks: dict[str, int]
-    recipes: list[RecipePair]
 
     def model(self, name: str) -> ModelRuns:
-        """Return a model by its name."""
+        """Return the runs of one model or committee."""
         return next(model for model in self.models if model.name == name)
 
-    def first_accuracies(self) -> dict[str, float]:
-        """Return the test accuracy of each model's first run, by the model's name."""
-        return {model.name: model.first.metrics["test_accuracy"] for model in self.models}
+    def accuracies(self) -> dict[str, float]:
+        """Return the mean test accuracy of each model, by its name."""
+        return {model.name: model.mean("test_accuracy") for model in self.models}
 
     def by_validation(self) -> list[ModelRuns]:
-        """Return the models, the highest mean accuracy on validation images first; equals by name.
+        """Return the models, the highest mean validation accuracy first; ties are sorted by name.
 
-        Each is scored on the images that it held out itself, which are not the same for all. It is good for the choice
-        of what to show, not for that of the best: see `lineup.committee.champion`.
+        Each model is scored on the images that it held out itself, and these differ between models. Use this order to
+        choose what a figure shows. The champion is chosen by `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
 
@@ -79,7 +76,7 @@ def compare(records: Sequence[Record]) -> Comparison:
     LineupError
         If there are no records, predictions cannot be read, or two records were made from different data.
     """
-    group_runs(records)
+    group_runs(records)  # checks that the records can be compared, before any predictions are read
     correct: dict[str, NDArray[np.bool_]] = {}
     classes: dict[str, list[ClassRow]] = {}
     completed = []
@@ -88,46 +85,60 @@ def compare(records: Sequence[Record]) -> Comparison:
         metrics, correct[name], classes[name] = _examine(record)
         completed.append(dataclasses.replace(record, metrics=record.metrics | metrics))
     models = group_runs(completed)
-    run_pairs = pairwise(correct)
-    pairs = _among(run_pairs, {model.first.header.label: model.name for model in models})
-    ranks = shared_ranks(
-        {model.name: model.first.metrics["test_accuracy"] for model in models},
-        [(pair.a, pair.b) for pair in pairs if pair.distinguishable],
+    pairs = compare_recipes(
+        {model.name: np.stack([correct[run.header.label] for run in model.runs]) for model in models},
+        _deviations(models),
     )
-    several = [model for model in models if len(model.runs) > 1]
-    deviations = seed_deviations(models)
-    recipes = compare_recipes(
-        {model.name: np.stack([correct[run.header.label] for run in model.runs]) for model in several},
-        {model.name: deviations[model.first.header.kind] for model in several},
-    )
-    return Comparison(models, classes, pairs, run_pairs, ranks, recipes)
+    ranks = rank_models({model.name: model.mean("test_accuracy") for model in models}, pairs)
+    return Comparison(models, classes, pairs, pairwise(correct), ranks)
 
 
-def _among(pairs: Sequence[Pair], models: Mapping[str, str]) -> list[Pair]:
-    """Return the pairs of models from those of their runs, by the models' names, corrected for so many pairs.
+def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) -> dict[str, int]:
+    """Rank models by mean accuracy, so that models without a significant difference may share a rank.
 
-    Each pair takes a third of a millisecond to compare.
+    Parameters
+    ----------
+    accuracies : mapping of str to float
+        Mean test accuracy of each model.
+    pairs : sequence of RecipePair
+        Every pair of these models.
+
+    Returns
+    -------
+    dict of str to int
+        By model, the highest accuracy first: one more than the number of models that are significantly better, but
+        never behind a model with a lower accuracy.
+
+    Notes
+    -----
+    Without the second condition ranks need not rise as accuracies fall: fewer models are significantly better than one
+    whose standard error is large.
     """
-    chosen = [
-        dataclasses.replace(pair, a=models[pair.a], b=models[pair.b])
-        for pair in pairs
-        if pair.a in models and pair.b in models
-    ]
-    corrected = holm([pair.p for pair in chosen]).tolist()
-    return [dataclasses.replace(pair, p_holm=p_holm) for pair, p_holm in zip(chosen, corrected, strict=True)]
+    ranks = shared_ranks(accuracies, [(pair.a, pair.b) for pair in pairs if pair.distinguishable])
+    lowest = len(ranks)
+    for name in reversed(ranks):
+        lowest = ranks[name] = min(lowest, ranks[name])
+    return ranks
+
+
+def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
+    """Return the deviation between seeds of each model; zero for a model with one seed, which is taken as it is."""
+    by_kind = seed_deviations(models)
+    fixed = SeedDeviation(0.0, 0)
+    return {model.name: by_kind[model.first.header.kind] if len(model.runs) > 1 else fixed for model in models}
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
-    """Return a record's further metrics, which test images it has right, and how well it tells each class."""
+    """Return further metrics of a record, which test images it classifies correctly, and the scores of each class."""
     predictions = record.predictions()
-    answers = predictions.test_probabilities, predictions.test_labels
-    rows = per_class_table(*answers, record.header.data.classes)
+    probabilities, labels = predictions.test_probabilities, predictions.test_labels
+    rows = per_class_table(probabilities, labels, record.header.data.classes)
     areas = [row.auc for row in rows if not math.isnan(row.auc)]
-    curve = selective_accuracy(*answers)
-    kept = int(np.searchsorted(curve.coverage, SUREST))
+    curve = selective_accuracy(probabilities, labels)
+    kept = int(np.searchsorted(curve.coverage, COVERAGE))
     metrics = {
         "test_macro_auc": float(np.mean(areas)) if areas else math.nan,
         "test_surest_80": float(curve.accuracy[kept]),
     }
-    correct: NDArray[np.bool_] = predictions.test_probabilities.argmax(axis=1) == predictions.test_labels
+    correct: NDArray[np.bool_] = probabilities.argmax(axis=1) == labels
     return metrics, correct, rows

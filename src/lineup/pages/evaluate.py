@@ -1,13 +1,13 @@
-"""Compare all records of the pipeline: the leaderboard, the evidence behind it, and the tables of both."""
+"""Compare all records of the pipeline: the leaderboard, the page of evidence, their tables and figures."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lineup.evaluation.calibration import reliability_bins
@@ -15,7 +15,7 @@ from lineup.evaluation.curves import selective_accuracy
 from lineup.evaluation.seeds import RecipePair
 from lineup.evaluation.significance import Pair
 from lineup.figures.leaderboard import leaderboard
-from lineup.figures.pairs import told_apart
+from lineup.figures.pairs import significant_pairs
 from lineup.figures.reliability import reliability_diagram
 from lineup.figures.save import save_png
 from lineup.figures.selective import selective_curves
@@ -25,17 +25,18 @@ from lineup.pages.evidence import evidence_markdown
 from lineup.pages.leaderboard import METRICS, leaderboard_frame, leaderboard_markdown
 from lineup.pages.markdown import device_of, figure_line, write_text
 from lineup.records.model_runs import ModelRuns
-from lineup.records.record import Record
+from lineup.records.record import CONFUSION_COLUMNS, Record, read_confusion
 
 CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
-EVIDENCE, RUNS, PAIRS, RECIPES, CLASSES = "evidence.md", "runs.csv", "pairs.csv", "recipes.csv", "per_class.csv"
-DRAWN = 5
-"""So many models have a line in a figure of curves."""
-MOST_DRAWN = 60
-"""So many models, the most accurate ones, are in a figure with a row per model: with more, nobody could read it."""
+EVIDENCE, RUNS, PAIRS, RUN_PAIRS = "evidence.md", "runs.csv", "pairs.csv", "run_pairs.csv"
+CLASSES, CONFUSION = "per_class.csv", "confusion_matrix.csv"
+CURVES = 5
+"""Number of models with a line in a figure of curves."""
+MOST_SHOWN = 60
+"""Largest number of models in a figure with a row per model: more rows would be unreadable."""
 
 
-def evaluate(records: Sequence[Record], folder: Path, *, most_drawn: int = MOST_DRAWN) -> None:
+def evaluate(records: Sequence[Record], folder: Path, *, most_shown: int = MOST_SHOWN) -> None:
     """Write the leaderboard, the page of evidence, their tables and figures.
 
     Parameters
@@ -43,38 +44,38 @@ def evaluate(records: Sequence[Record], folder: Path, *, most_drawn: int = MOST_
     records : sequence of Record
         At least one, all of the same data.
     folder : Path
-        Made if it is missing; other files in it are left alone.
-    most_drawn : int, optional
-        Most models in a figure that has a row per model. Default 60.
+        Created if it is missing; other files in it are kept.
+    most_shown : int, optional
+        Largest number of models in a figure with a row per model. Default 60.
 
     Raises
     ------
     LineupError
-        If there are no records, one is incomplete, or two were made from different data. If the folder cannot be
-        written to.
+        If there are no records, one is incomplete, two were made from different data, or the folder cannot be written.
     """
     check_room(folder / CSV)
     comparison = compare(records)
     frame = leaderboard_frame(comparison.models, comparison.ranks)
+    shown = _models_with_curves(comparison)
     tables = {
         CSV: frame,
         RUNS: _runs(comparison),
-        PAIRS: _pairs(comparison),
-        RECIPES: _recipes(comparison),
+        PAIRS: _rounded(_columns(comparison.pairs, RecipePair)),
+        RUN_PAIRS: _rounded(_columns(comparison.run_pairs, Pair)),
         CLASSES: _classes(comparison),
+        CONFUSION: _confusion(shown[0].first),
     }
     for name, table in tables.items():
         with replacing_file(folder / name) as partial:
             table.to_csv(partial, index=False, lineterminator="\n")
     write_text(folder / PAGE, leaderboard_markdown(frame) + "\n")
-    drawn = _drawn(comparison)
-    write_text(folder / EVIDENCE, evidence_markdown(comparison, drawn[0], most_drawn))
-    _draw_models(comparison, frame, most_drawn, folder)
-    _draw_curves(drawn, folder)
+    write_text(folder / EVIDENCE, evidence_markdown(comparison, shown[0], most_shown))
+    _save_figures_of_models(comparison, frame, most_shown, folder)
+    _save_curves(shown, folder)
 
 
 def _runs(comparison: Comparison) -> pd.DataFrame:
-    """Return a row for each run: where it comes from, and its metrics."""
+    """Return a row for each run: its metrics, seed, machine, commit and key."""
     rows = [
         {
             "name": run.header.label,
@@ -94,29 +95,13 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"seed": "Int64"})
 
 
-def _pairs(comparison: Comparison) -> pd.DataFrame:
-    """Return a row for each pair of runs; the correction among models is for those of their first runs alone."""
-    # Without their order: a repeat before its model in params.yaml turns a pair of first runs.
-    label = {model.name: model.first.header.label for model in comparison.models}
-    among_models = {frozenset((label[pair.a], label[pair.b])): pair.p_holm for pair in comparison.pairs}
-    frame = _columns(comparison.run_pairs, Pair)
-    frame = frame.rename(columns={"p_holm": "p_holm_runs"})
-    frame["p_holm_models"] = [among_models.get(frozenset((pair.a, pair.b)), math.nan) for pair in comparison.run_pairs]
-    return _rounded(frame)
-
-
-def _recipes(comparison: Comparison) -> pd.DataFrame:
-    """Return a row for each pair of models with several seeds."""
-    return _rounded(_columns(comparison.recipes, RecipePair))
-
-
 def _columns(pairs: Sequence[Any], kind: Any) -> pd.DataFrame:
-    """Return a table column by column: pandas makes a dictionary for each row, of which there may be a million."""
+    """Return a table with a row for each pair, built by columns: a million rows as objects would be slow."""
     return pd.DataFrame({field.name: [getattr(pair, field.name) for pair in pairs] for field in fields(kind)})
 
 
 def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of pairs with as many digits as tell something: there are thousands of them."""
+    """Return a table of pairs with four significant digits of each p-value and six decimals of each other number."""
     for name in pairs.select_dtypes("float"):
         form = ".4g" if str(name).startswith("p") else ".6f"
         pairs[name] = [float(format(value, form)) for value in pairs[name]]
@@ -133,40 +118,48 @@ def _classes(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows).round(6)
 
 
-def _drawn(comparison: Comparison) -> list[ModelRuns]:
-    """Return the models that have a line in figures, by validation: the best of each kind and the best of the rest."""
+def _confusion(run: Record) -> pd.DataFrame:
+    """Return the confusion matrix of a run as a row for each pair of classes, as ``dvc plots`` reads it."""
+    classes, counts = run.header.data.classes, read_confusion(run)
+    cells = [(classes[i], classes[j], int(count)) for (i, j), count in np.ndenumerate(counts)]
+    return pd.DataFrame(cells, columns=CONFUSION_COLUMNS)
+
+
+def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
+    """Return the models that have a line in figures, by validation: the best of each kind and the next best ones."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]
-    chosen = [*best.values(), *others[: DRAWN - len(best)]]
+    chosen = [*best.values(), *others[: CURVES - len(best)]]
     return sorted(chosen, key=ranked.index)
 
 
-def _draw_models(comparison: Comparison, frame: pd.DataFrame, most_drawn: int, folder: Path) -> None:
-    """Write the figures with a row per model, of the most accurate models."""
+def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_shown: int, folder: Path) -> None:
+    """Save the figures with a row per model, for the most accurate models."""
     subtitle = figure_line(comparison.models[0].first.header.data)
-    if len(frame) > most_drawn:
-        subtitle += f"; the {most_drawn:,} most accurate of {len(frame):,} models"
-    save_png(leaderboard(frame.head(most_drawn), subtitle=subtitle), folder / FIGURE)
-    accuracies = comparison.first_accuracies()
-    shown = {name: accuracies[name] for name in list(comparison.ranks)[:most_drawn]}
+    if len(frame) > most_shown:
+        subtitle += f"; the {most_shown:,} most accurate of {len(frame):,} models"
+    save_png(leaderboard(frame.head(most_shown), subtitle=subtitle), folder / FIGURE)
+    accuracies = comparison.accuracies()
+    shown = {name: accuracies[name] for name in list(comparison.ranks)[:most_shown]}
     pairs = [pair for pair in comparison.pairs if pair.a in shown and pair.b in shown]
-    save_png(told_apart(shown, pairs, title="Which models differ", subtitle=subtitle), folder / "pairs.png")
+    figure = significant_pairs(shown, pairs, title="Which models differ significantly", subtitle=subtitle)
+    save_png(figure, folder / "pairs.png")
 
 
-def _draw_curves(drawn: Sequence[ModelRuns], folder: Path) -> None:
-    """Write the figures with a curve per model, of a few models."""
-    subtitle = figure_line(drawn[0].first.header.data)
+def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
+    """Save the figures with a curve per model, for a few models by their first runs."""
+    subtitle = figure_line(models[0].first.header.data)
     curves, bins = {}, []
-    for model in drawn:
+    for model in models:
         predictions = model.first.predictions()
         curves[model.name] = selective_accuracy(predictions.test_probabilities, predictions.test_labels)
         bins.append(reliability_bins(predictions.test_probabilities, predictions.test_labels))
-    save_png(selective_curves(curves, title="Answering only where sure", subtitle=subtitle), folder / "selective.png")
+    save_png(selective_curves(curves, title="Accuracy by coverage", subtitle=subtitle), folder / "selective.png")
     diagram = reliability_diagram(
         bins[0],
-        error=drawn[0].first.metrics["test_ece"],
-        title=f"{drawn[0].name}: is it right as often as it is sure?",
+        error=models[0].first.metrics["test_ece"],
+        title=f"{models[0].name}: accuracy by confidence",
         subtitle=subtitle,
     )
     save_png(diagram, folder / "reliability.png")

@@ -1,4 +1,4 @@
-"""The leaderboard as a table: for a page, for the terminal, for a figure."""
+"""The leaderboard as a table for a page, the terminal and the figure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import accuracy_interval
+from lineup.files import open_regular
 from lineup.pages.markdown import data_line, device_of, number, span, table, with_spread
 from lineup.published.claims import Claim, load_claims
 
@@ -29,40 +30,41 @@ METRICS = (
     "test_macro_auc",
     "test_surest_80",
 )
-"""Each is a column of the leaderboard, its mean over the seeds, and one more with ``_sd``, their standard deviation."""
+"""The metrics in the leaderboard: for each a column with the mean over the seeds, and one with their standard deviation
+(``_sd``)."""
 
 # Columns that are whole numbers or missing.
 _WHOLE_NUMBERS = {"parameters": "Int64"}
 
-# What a table must have that is shown again: these numbers and these names.
+# The columns that a table needs to be shown again.
 _SHOWN_NUMBERS = {
     **dict.fromkeys(("rank", "seeds", "test_count"), "int64"),
     **dict.fromkeys(("test_accuracy", "test_accuracy_sd", "low", "high", "val_accuracy"), "float64"),
     **dict.fromkeys(("published", "published_to", "difference", "training_seconds"), "float64"),
 }
-_SHOWN_NAMES = ("name", "kind", "device", "data")
+_SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
 
 
 def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Return models and committees as a table, the highest mean test accuracy first; equals by name.
+    """Return models and committees as a table, the highest mean test accuracy first; ties are sorted by name.
 
-    The order is for display alone: nothing is selected by it.
+    The order is for display only: nothing is selected by it.
 
     Parameters
     ----------
     models : sequence of ModelRuns
         At least one; their runs have all of `METRICS`.
     ranks : mapping of str to int
-        Rank of each, by name; see :func:`lineup.evaluation.significance.shared_ranks`.
+        Rank of each model, by name; see :func:`lineup.pages.compare.rank_models`.
 
     Returns
     -------
     DataFrame
-        A row each: what it is; ``rank``; number of ``seeds``; mean and standard deviation of each metric; ``low`` and
-        ``high``, the 95 % interval that the number of test images allows around the mean test accuracy (see
-        :func:`lineup.evaluation.metrics.accuracy_interval`); the ``published`` accuracy (to ``published_to`` if it is
-        a range) and the ``difference`` to it, 0 inside of a range; the mean ``training_seconds``. What there is not is
-        missing; a published figure is, on generated data, which it was not measured on.
+        A row per model: what it is; ``rank``; number of ``seeds``; mean and standard deviation of each metric; ``low``
+        and ``high``, the 95 % interval of the mean test accuracy from the number of test images (see
+        :func:`lineup.evaluation.metrics.accuracy_interval`); the ``published`` accuracy (to ``published_to`` if it is a
+        range) and the ``difference`` from it, 0 inside a range; the mean ``training_seconds``. Unavailable values are
+        missing. There is a published accuracy only for the dataset on which it was measured.
 
     Raises
     ------
@@ -76,27 +78,29 @@ def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> 
 
 
 def read_leaderboard(path: Path) -> pd.DataFrame:
-    """Read a table of `leaderboard_frame` back from a CSV file.
+    """Read a table of `leaderboard_frame` from a CSV file.
 
     Raises
     ------
     LineupError
-        If the file cannot be read, or is not of this format, such as one of an earlier version.
+        If the file cannot be read or does not have this format, for example because an earlier version wrote it.
     """
     try:
+        open_regular(path).close()  # pandas would wait for the other end of a pipe
         frame = pd.read_csv(path, dtype=_WHOLE_NUMBERS | _SHOWN_NUMBERS)
         missing = [name for name in (*_SHOWN_NAMES, *_SHOWN_NUMBERS) if name not in frame]
         problem = f"no column {', '.join(missing)}" if missing else "no rows" if frame.empty else None
-    except (OSError, ValueError, TypeError, OverflowError) as error:
-        # pandas's own errors of a damaged file are ValueErrors.
-        problem = " ".join(str(error).split())
+    except OSError as error:
+        raise LineupError(f"{path}: cannot be read: {error.strerror}; run dvc repro to create it again") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        problem = " ".join(str(error).split())  # pandas raises ValueErrors for a damaged file
     if problem:
-        raise LineupError(f"{path}: no leaderboard of this version: {problem}; make it anew (dvc repro)")
+        raise LineupError(f"{path}: not a leaderboard of this version: {problem}; run dvc repro to create it again")
     return frame
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """Return the leaderboard as a page: the name of its data, how to read it, a GitHub table of the main columns.
+    """Return the leaderboard as a page: the name of the data, how to read it, and a table of the main columns.
 
     Parameters
     ----------
@@ -106,7 +110,7 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
     Returns
     -------
     str
-        Markdown without a final newline. Generated data are called so in a sentence above the table.
+        Markdown without a final newline. The first sentence says if the data are generated.
     """
     texts = _texts(frame)
     trained = frame.loc[frame["kind"] != "committee", "device"]
@@ -133,7 +137,7 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     console.print(Text(_caption(frame)), soft_wrap=True)
     printed = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in _PRINTED:
-        # Headings wrap at spaces and, in a narrow terminal, model names fold; figures stay whole.
+        # Headings wrap at spaces and, in a narrow terminal, model names fold; numbers do not.
         width = None if name == "model" else max(map(len, [*name.split(), *texts[name]]))
         printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
     for cells in texts[list(_PRINTED)].to_numpy().tolist():
@@ -142,26 +146,32 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
 
 
 def replace_block(text: str, marker: str, block: str) -> str:
-    """Replace what stands between a pair of markers in a Markdown text.
+    r"""Replace the text between a pair of markers in Markdown.
 
     Parameters
     ----------
     text : str
-        With one ``<!-- {marker}:begin -->`` and, after it, one ``<!-- {marker}:end -->``.
+        Contains ``<!-- {marker}:begin -->`` once and, after it, ``<!-- {marker}:end -->`` once.
     marker : str
         Name of the pair.
     block : str
-        What is to stand there; blank lines part it from the markers, as Markdown needs around a table.
+        The new text. Blank lines separate it from the markers, as Markdown needs around a table.
 
     Returns
     -------
     str
-        The text, with all outside the markers as it was; the same again if the block is already there.
+        The text, unchanged outside the markers. Replacing twice gives the same text as replacing once.
 
     Raises
     ------
     LineupError
-        If a marker is missing or stands there twice, or the end comes first.
+        If a marker is missing or occurs twice, or the end comes first.
+
+    Examples
+    --------
+    >>> text = "<!-- a:begin -->old<!-- a:end -->"
+    >>> replace_block(text, "a", "new")
+    '<!-- a:begin -->\n\nnew\n\n<!-- a:end -->'
     """
     begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
     for line in (begin, end):
@@ -177,16 +187,16 @@ def replace_block(text: str, marker: str, block: str) -> str:
 _LEFT = ("model", "kind")
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
-    "Accuracies are means over the seeds, ± their standard deviation. The interval is what so many test images allow"
-    " around the mean (Wilson, 95 %). The rank, by first seeds alone, is one more than the number of models that are"
-    " better by more than the draw of the images explains; `reports/evidence.md` says how that is tested."
+    "Accuracies are means over the seeds ± standard deviation. The 95 % interval (Wilson) is that of the mean, from the"
+    " number of test images. Models are ranked by their means: a rank is one more than the number of models that are"
+    " significantly better, where the test counts the chance in the images and, for models with several seeds, in the"
+    " seeds (`reports/evidence.md`)."
 )
 
 
 def _row(model: ModelRuns, rank: int) -> dict[str, object]:
     header = model.first.header
-    # A published figure was measured on the real data and stands beside nothing else.
-    claim = None if header.data.generated else load_claims().get(model.name)
+    claim = load_claims(header.data.name).get(model.name)
     mean, images = model.mean("test_accuracy"), header.data.test_images
     low, high = accuracy_interval(round(mean * images), images)
     metrics: dict[str, float] = {}
@@ -208,6 +218,7 @@ def _row(model: ModelRuns, rank: int) -> dict[str, object]:
         "training_seconds": model.training_seconds,
         "device": device_of(model.first),
         "data": header.data.name,
+        "title": header.data.title,
         "generated": header.data.generated,
     }
 
@@ -223,11 +234,12 @@ def _published(claim: Claim | None, accuracy: float) -> dict[str, float | None]:
 
 
 def _caption(frame: pd.DataFrame) -> str:
-    return data_line(str(frame["data"].iloc[0]), int(frame["test_count"].iloc[0]))
+    first = frame.iloc[0]
+    return data_line(str(first["title"]), int(first["test_count"]), generated=bool(first["generated"]))
 
 
 def _texts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the main columns as texts, under the headings that readers see."""
+    """Return the main columns as text, under the headings that readers see."""
 
     def column(text: Callable[..., str], *names: str) -> list[str]:
         return [text(*values) for values in zip(*(frame[name] for name in names), strict=True)]

@@ -1,4 +1,4 @@
-"""Hold our results against the published ones."""
+"""Compare our results with the published ones: which are reproduced, and which are better or worse."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from lineup.records.record import Record
 PAGE, CSV = "reproduction.md", "reproduction.csv"
 
 MEASUREMENTS = Path("benchmarks", "results", "reproduction")
-"""Where a project has the measurements that the page shows, of ``validating_on_test.py`` and ``classical.py``."""
+"""Folder in the project with results of ``validating_on_test.py`` and ``classical.py``, which the page shows."""
 
 CONFIDENCE = 0.95
 
 _ROUNDED = 0.01
-"""So far apart accuracy and recall may be by rounding to two decimals alone."""
+"""Largest difference between accuracy and recall that rounding to two decimals can cause."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A result beside the published one.
+    """Our result for one model, compared with the published one.
 
     Parameters
     ----------
     claim : Claim
-        What the report says.
+        The published result.
     model : ModelRuns
-        What came out here.
+        Our runs.
     difference : float
-        Our mean accuracy less the published one; less the nearest end of a published range, 0 inside of it.
+        Our mean accuracy minus the published one; minus the nearest end of a published range, 0 inside the range.
     spread : float
-        Standard deviation between seeds that was reckoned with, see `seed_deviations`.
+        Standard deviation between seeds, see `seed_deviations`.
     band : float
-        How large a difference chance explains, see `judge`.
+        The largest difference that chance explains, see `judge`.
     """
 
     claim: Claim
@@ -67,9 +67,9 @@ class Verdict:
 
     @property
     def by_recall(self) -> Verdict | None:
-        """The verdict if the published macro recall were the accuracy; None unless the report contradicts itself there.
+        """The verdict that takes the published macro recall as accuracy; None unless the report contradicts itself.
 
-        On a test set of equally large classes the two are the same number.
+        On a test set with classes of equal size, accuracy and macro recall are equal.
         """
         claim = self.claim
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
@@ -79,7 +79,7 @@ class Verdict:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval that the number of test images allows around our mean accuracy."""
+        """The 95 % interval of our mean accuracy, from the number of test images."""
         images = self.model.first.header.data.test_images
         return accuracy_interval(round(self.model.mean("test_accuracy") * images), images)
 
@@ -90,18 +90,18 @@ def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
     Parameters
     ----------
     claim : Claim
-        What the report says.
+        The published result.
     model : ModelRuns
-        What came out here.
+        Our runs.
     spread : float
-        Standard deviation of the test accuracy between seeds, of models of this kind: see `seed_deviations`.
+        Standard deviation of the test accuracy between seeds, for models of this kind: see `seed_deviations`.
 
     Notes
     -----
-    The band is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)): h half a unit of the last published digit; z = 1.96 for
-    95 %; e(x) = sqrt(x (1 - x) / n) the standard error of an accuracy on n images, of the published p and of our mean
-    m over k seeds; s the standard deviation between seeds, by which the published one training is off, too. Both sides
-    were measured on the same images, which e does not allow for: in that the band is rather too wide than too narrow.
+    The band is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)). Here h is half a unit of the last published digit, z = 1.96
+    for 95 %, p the published accuracy, m our mean over k seeds, e(x) = sqrt(x (1 - x) / n) the standard error of an
+    accuracy on n images, and s the standard deviation between seeds, which also applies to the one published training.
+    Both accuracies come from the same images, which e ignores; this makes the band conservative.
     """
     images, mean = model.first.header.data.test_images, model.mean("test_accuracy")
     published = claim.nearest(mean)
@@ -118,21 +118,20 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     Parameters
     ----------
     records : sequence of Record
-        At least one, all of the same data. Of generated data, which no published figure was measured on, the page
-        lists the results alone.
+        At least one, all of the same data. For data that the reports did not use, the page lists our results only.
     measurements : Path
-        Folder of the benchmarks' result files that the page shows, as far as there are any.
+        Folder with result files of benchmarks, which the page shows. It may be missing.
     folder : Path
-        Made if it is missing; other files in it are left alone.
+        Created if it is missing; other files in it are kept.
 
     Raises
     ------
     LineupError
-        If there are no records, one is incomplete, two were made from different data, or a result file is none.
+        If there are no records, one is incomplete, two were made from different data, or a result file is invalid.
     """
     models = {model.name: model for model in group_runs(records)}
-    generated = records[0].header.data.generated
-    claims = {} if generated else {name: claim for name, claim in load_claims().items() if name in models}
+    dataset = records[0].header.data.name
+    claims = {name: claim for name, claim in load_claims(dataset).items() if name in models}
     deviations = seed_deviations(models.values())
     kinds = {name: model.first.header.kind for name, model in models.items()}
     verdicts = [judge(claim, models[name], deviations[kinds[name]].value) for name, claim in claims.items()]
@@ -146,7 +145,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
 def _compare_variants(
     models: Mapping[str, ModelRuns], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
 ) -> list[RecipePair]:
-    """Compare each model that is another one with other settings, ``a``, with that one, ``b``."""
+    """Compare each experiment and variant, ``a``, with the model that it changes, ``b``."""
     pairs = [
         (variant, name)
         for name, claim in claims.items()
@@ -159,14 +158,16 @@ def _compare_variants(
 
 
 def _measurement(path: Path) -> dict[str, Any]:
-    """Return a benchmark's result file."""
+    """Read a result file of a benchmark."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(found["data"]["fingerprint"], str) and isinstance(found["rows"], list):
             return dict(found)
     except (ValueError, KeyError, TypeError):
         pass
-    raise LineupError(f"{path}: expected a benchmark's result file, JSON with data and rows; remove it or measure anew")
+    raise LineupError(
+        f"{path}: expected a benchmark result, JSON with data and rows; delete it or run the benchmark again"
+    )
 
 
 _COLUMNS = ["name", "report", "published", "published_to", "test_accuracy", "test_accuracy_sd", "seeds", "low", "high"]

@@ -1,4 +1,4 @@
-"""The page of the reproduction: which published figures come out again, which do not, and why."""
+"""The page of the reproduction: which published results are reproduced, which are not, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineup.data.datasets import class_slug
 from lineup.evaluation.seeds import RecipePair
-from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
+from lineup.pages.markdown import DASH, counted, data_line, number, origin, p_value, span, table, with_spread
 from lineup.published.claims import in_digits, load_claims
 from lineup.records.model_runs import ModelRuns
 
@@ -17,45 +17,45 @@ if TYPE_CHECKING:
     from lineup.pages.reproduce import Verdict
 
 LONG_SECONDS = 600
-"""A model that trains longer has one seed."""
+"""Models with a longer training have one seed."""
 
 _RULE = """\
-A difference counts as chance while it is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k)): the figure is then
-*reproduced*; otherwise ours is *better* or *worse*. Here p is the published accuracy and h half a unit of its last
-digit; m is the mean of ours over k seeds; s is the standard deviation between seeds; e(x) = √(x (1 - x) / n) is the
-standard error of an accuracy on n test images. Both sides were measured on the same images, which this does not allow
-for: in that the band is rather too wide than too narrow. Of a published range p is the nearest end. The interval is
-what so many images allow around our mean (Wilson, 95 %). Nothing of ours was validated on the test images."""
+A published accuracy counts as *reproduced* if the difference is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k));
+otherwise our result is *better* or *worse*. Here p is the published accuracy and h half a unit of its last digit, m is
+our mean over k seeds, s is the standard deviation between seeds, and e(x) = √(x (1 - x) / n) is the standard error of
+an accuracy on n test images. Both accuracies come from the same images, which e ignores; this makes the band
+conservative. For a published range, p is the nearest end. The 95 % interval (Wilson) is that of our mean, from the
+number of test images. None of our models was validated on the test images."""
 
 _PAPER = """\
-Report E's classical models have counterparts in table 3 of the paper of the data set (arXiv:1708.07747), which gives
-all settings: all 60,000 training images, each pixel standardised, the mean over up to five shuffled repetitions.
-`benchmarks/classical.py` fits the same with these settings, and with the defaults that scikit-learn had in 2017, in as
-many shuffles as the table says; the authors' own script (`benchmark/runner.py` in the repository of the data set)
-scales, shuffles and scores in the same way. The data need not be the same: duplicates and images that were in both sets
-were reported on 31 August 2017 (issue 44 of that repository), six days after the paper's first version, and have been
-replaced since. Which images the paper's table was measured on it does not say; but images in both sets make a test
-easier, while most of its accuracies are lower than ours. Were its test images all others, their draw alone would
-explain differences of up to about 0.009 (95 %, √2 · 1.96 standard errors of an accuracy of 0.88 on 10,000 images)."""
+The classical models of report E have counterparts in table 3 of the paper of the dataset (arXiv:1708.07747). The paper
+gives all settings: all training images, each pixel standardised, the mean over up to five shuffled repetitions.
+`benchmarks/classical.py` fits the same models with these settings and with the defaults of scikit-learn in 2017; the
+column *shuffles* gives the number of repetitions. The authors' script (`benchmark/runner.py` in the repository of the
+dataset) scales, shuffles and scores in the same way. The data may differ: duplicates, and images in both the training
+and the test set, were reported on 31 August 2017 (issue 44 of that repository), six days after the first version of the
+paper, and have been replaced since. The paper does not say which version of the images it used. Images in both sets
+make a test easier, but most accuracies in the paper are lower than ours. If all its test images were different, this
+alone would explain differences of up to about 0.009 (95 %, √2 · 1.96 standard errors of an accuracy of 0.88)."""
 
 _OTHER_SETTINGS = """\
-The standard error is that of the difference, by the draw of the images and by that of the seeds together; p is the
-probability of so large a difference if there is none, and is corrected for all pairs of these tables (Holm).
-`reports/evidence.md` says how that is reckoned."""
+The standard error of the difference includes the chance in the images and in the seeds. p is the probability of a
+difference of at least this size if the models are equally good; the corrected p counts all pairs in these tables
+(Holm). `reports/evidence.md` describes the test."""
 
 _OTHERS_OF = {
-    "experiments": "Experiments that shed light on a difference:",
-    "variants": "What the reports call future work:",
+    "experiments": "Experiments that help to explain a difference:",
+    "variants": "Variants that the reports call future work:",
 }
 
 _VALIDATING_ON_TEST = """\
-Reports B and C, and A for its encoder, validated on the test set. That leaves all 60,000 training images to train on,
-and the epoch that is reported may be the one that scored best on the test images. `benchmarks/validating_on_test.py`
-trains with and without a hold-out and scores the test images after each epoch, which the pipeline never does. The gain
-is over the last epoch of the training with a hold-out: mean over the seeds ± its standard error.
+Reports B and C, and report A for its encoder, validated on the test set. They could train on all training images, and
+may have reported the epoch with the best test accuracy. `benchmarks/validating_on_test.py` trains with and without a
+hold-out and scores the test images after each epoch, which the pipeline never does. The gain is the difference from the
+last epoch of the training with a hold-out: mean over the seeds ± standard error.
 
-Report C does not say either whether its convolutions are padded. Ours are not. With padding more of the image is left
-after the last pooling, so that the network has more parameters."""
+Report C does not say whether its convolutions are padded. Ours are not. Padding leaves a larger image after the last
+pooling, so that the network has more parameters."""
 
 
 def reproduction_markdown(
@@ -71,12 +71,12 @@ def reproduction_markdown(
     models : mapping of str to ModelRuns
         Models and committees by name.
     verdicts : sequence of Verdict
-        Of those of which something is published; none on generated data, of which the page then says so.
+        For each model with a published result; empty for data that the reports did not use.
     variants : sequence of RecipePair
-        Each model that is another one with other settings, ``a``, with that one, ``b``, which has a verdict.
+        Each experiment or variant, ``a``, and the model that it changes, ``b``.
     measurements : mapping of str to mapping
-        Result files of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by name, as read from JSON.
-        Those of other data are left out.
+        Results of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by name of the file, as read
+        from JSON. Results from other data are left out.
     """
     data = next(iter(models.values())).first.header.data
     runs = [run for model in models.values() for run in model.runs]
@@ -94,25 +94,26 @@ def reproduction_markdown(
             *_paper(same.get("classical")),
         ]
     else:
-        body = ["Published figures cannot be compared with these. Our results alone:", _ours(models)]
+        body = ["The reports did not use these data, so there is nothing to compare with. Our results:", _ours(models)]
     head = [
         "# Reproduction",
-        "What five published reports claim, beside what comes out here. `lineup reproduce` writes this page from the"
-        " records and from the published figures in `src/lineup/published/claims.yaml`.",
-        data_line(data.name, data.test_images),
+        "The results of five published reports, compared with ours. `lineup reproduce` writes this page from the"
+        " records and from the published results in `src/lineup/published/claims.yaml`.",
+        data_line(data.title, data.test_images, generated=data.generated),
     ]
-    return "\n\n".join([*head, *body, "## Where the figures come from", origin(runs)]) + "\n"
+    return "\n\n".join([*head, *body, "## Where the results come from", origin(runs)]) + "\n"
 
 
 def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the main table, with the rule of its verdicts."""
+    """Return the section with the main table and the rule of its verdicts."""
     counts = Counter(verdict.word for verdict in verdicts)
     contradictory = sum(verdict.claim.contradiction is not None for verdict in verdicts)
     headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "band", "verdict"]
-    absent = sorted(set(load_claims()) - {verdict.model.name for verdict in verdicts})
+    dataset = verdicts[0].model.first.header.data.name
+    absent = sorted(set(load_claims(dataset)) - {verdict.model.name for verdict in verdicts})
     return [
-        f"Of {len(verdicts)} published accuracies {counts['reproduced']} are reproduced; ours is better than"
-        f" {counts['better']} and worse than {counts['worse']}. Beside {contradictory} of them the report contradicts"
+        f"{counted(len(verdicts), 'published result')}: {counts['reproduced']} reproduced, ours is better in"
+        f" {counts['better']} and worse in {counts['worse']}. For {contradictory} of them the report contradicts"
         " itself.",
         "## Accuracy",
         _RULE,
@@ -140,17 +141,17 @@ def _accuracy_row(verdict: Verdict) -> list[str]:
 
 
 def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
-    """Return the sentence that says which standard deviations between seeds were reckoned with."""
+    """Return the sentence with the standard deviations between seeds."""
     spreads = {verdict.model.first.header.kind: verdict.spread for verdict in verdicts}
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
-        "Three seeds of one model say little about how far others would be, so that s is that of all models of a kind"
-        f" that have several seeds, pooled: {found}."
+        "Three seeds of one model say little about its standard deviation. Therefore s is pooled over all models of a"
+        f" kind with several seeds (networks and committees together): {found}."
     )
 
 
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the sentences that say why some models have one seed."""
+    """Return the sentences on models with one seed."""
     single = [verdict.model for verdict in verdicts if len(verdict.model.runs) == 1]
     long, certain = [], []
     for model in single:
@@ -160,36 +161,36 @@ def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
             certain.append(model.name)
     sentences = []
     if long:
-        sentences.append(f"One seed, since a training takes more than {LONG_SECONDS // 60} minutes: {', '.join(long)}.")
+        sentences.append(f"One seed, because training takes more than {LONG_SECONDS // 60} minutes: {', '.join(long)}.")
     if certain:
-        sentences.append(f"One seed, since chance has little or no part in fitting them: {', '.join(certain)}.")
+        sentences.append(f"One seed, because fitting depends little or not at all on chance: {', '.join(certain)}.")
     return [" ".join(sentences)] if sentences else []
 
 
 def _differences(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return why each figure that is not reproduced is not."""
+    """Return the section that explains each result that is not reproduced."""
     lines = []
     for verdict in verdicts:
         if verdict.word == "reproduced":
             continue
         claim = verdict.claim
-        texts = [claim.why or "Not explained yet", *([f"The report {claim.remark}"] if claim.remark else [])]
+        texts = [claim.why or "not explained yet", *([f"The report {claim.remark}"] if claim.remark else [])]
         sentences = " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in texts)
         lines.append(
-            f"- **{verdict.model.name}** comes out {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
+            f"- **{verdict.model.name}**: ours is {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
         )
-    return ["## Where they differ", "\n".join(lines)] if lines else []
+    return ["## Differences", "\n".join(lines)] if lines else []
 
 
 def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return which published figures contradict each other."""
+    """Return the section on published results that contradict each other."""
     lines = [
         f"- **{verdict.model.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
-        + (f" Were the recall the accuracy, ours would be: {other.word}." if (other := verdict.by_recall) else "")
+        + (f" Taking the published recall as accuracy, ours is {other.word}." if (other := verdict.by_recall) else "")
         for verdict in verdicts
         if verdict.claim.contradiction
     ]
-    return ["## Where the reports contradict themselves", "\n".join(lines)] if lines else []
+    return ["## Contradictions in the reports", "\n".join(lines)] if lines else []
 
 
 _OTHERS = {
@@ -201,7 +202,7 @@ _OTHERS = {
 
 
 def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the published figures beside accuracy, each with ours."""
+    """Return the section with the other published results and ours."""
     rows = []
     for verdict in verdicts:
         claim, model = verdict.claim, verdict.model
@@ -213,23 +214,23 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
         return []
     headings = ["model", "loss", "precision", "recall", "F1", "training, s"]
     return [
-        "## Other published figures",
-        "Published / ours: the mean over the seeds. Precision, recall and F1 are macro averages. The times are of"
-        " different machines, ours with other work beside them; that of an encoder's classifier is without the training"
-        " of the encoder, and ours without the images' passing through it, which happens once.",
+        "## Other published results",
+        "Published / ours, as mean over the seeds. Precision, recall and F1 are macro averages. The times come from"
+        " different machines, and ours was doing other work at the same time. The time of an encoder's classifier"
+        " excludes the training of the encoder; ours also excludes encoding the images, which is done once.",
         table(headings, rows, ["model"]),
     ]
 
 
 def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the published training and validation accuracies, with ours."""
+    """Return the published training and validation accuracies and ours."""
     rows = []
     for verdict in verdicts:
         claim = verdict.claim
         if claim.train_accuracy is None and claim.val_accuracy is None:
             continue
         epochs = [[row for row in run.history if row.phase == "classifier"] for run in verdict.model.runs]
-        # From 1, so that 0 - 1 is the last one; no later than the last one of ours.
+        # Epochs count from 1, so 0 - 1 is the last one. No later than our last epoch.
         at = min(claim.train_epoch or 0, *map(len, epochs))
         trained = _beside(claim.train_accuracy, fmean(history[at - 1].accuracy for history in epochs))
         rows.append(
@@ -247,18 +248,18 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _beside(theirs: float | None, ours: float) -> str:
-    """Return a published share or loss and ours; empty where nothing is published."""
+    """Return a published value and ours; empty if nothing is published."""
     return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
 
 
 def _classifier_seconds(model: ModelRuns) -> float:
-    """Return the mean wall time of training the classifier."""
+    """Return the mean training time of the classifier, in seconds."""
     times = [run.runtime for run in model.runs]
     return fmean(time.phase_seconds.get("classifier", time.training_seconds) for time in times)
 
 
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the published scores of each class, with ours."""
+    """Return the published scores of each class and ours."""
     sections = []
     for title, metric in (("F1", "f1"), ("Recall", "recall")):
         rows = [
@@ -273,7 +274,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
-    """Return a published score and ours for each class; empty where nothing is published."""
+    """Return a published score and ours for each class; empty if nothing is published."""
     ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [
@@ -284,7 +285,7 @@ def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None
 def _other_settings(
     models: Mapping[str, ModelRuns], verdicts: Sequence[Verdict], variants: Sequence[RecipePair]
 ) -> list[str]:
-    """Return the results of models that are another one with other settings, beside that one."""
+    """Return the section with experiments and variants, each with the model that it changes."""
     claims = {verdict.model.name: verdict.claim for verdict in verdicts}
     headings = ["model", "published", "ours", "variant", "what it changes", "its accuracy", "seeds", "difference"]
     headings += ["standard error", "p", "p, corrected"]
@@ -313,17 +314,17 @@ def _other_settings(
 
 
 def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what validating on the test set gains by itself, as the benchmark measured it."""
+    """Return the section on the gain of validating on the test set, as the benchmark measured it."""
     if not measured:
         return []
-    sections = ["## What does validating on the test set gain?", _VALIDATING_ON_TEST]
+    sections = ["## How much does validating on the test set gain?", _VALIDATING_ON_TEST]
     for result in measured:
         settings, rows = result["settings"], result["rows"]
-        machine = f"{result['machine']['cpu_model']}, {settings['threads']} thread{'s' * (settings['threads'] > 1)}"
+        machine = f"{result['machine']['cpu_model']}, {counted(settings['threads'], 'thread')}"
         padded = settings.get("padding") == "same"
         padding = f" with padded convolutions ({settings['parameters']:,} parameters)" if padded else ""
-        seeds = f"{settings['seeds']} seed{'s' * (settings['seeds'] > 1)}"
-        sections.append(f"`{settings['network']}`{padding}, {seeds}, {settings['epochs']} epochs, {machine}:")
+        amounts = f"{counted(settings['seeds'], 'seed')}, {counted(settings['epochs'], 'epoch')}"
+        sections.append(f"`{settings['network']}`{padding}, {amounts}, {machine}:")
         words = [name for name, value in rows[0].items() if isinstance(value, str)]
         cells = [[_value(value) for value in row.values()] for row in rows]
         sections.append(table(list(rows[0]), cells, words))
@@ -331,7 +332,7 @@ def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _paper(result: Mapping[str, Any] | None) -> list[str]:
-    """Return how the classical models of the data set's paper come out, as the benchmark measured it."""
+    """Return the section on the classical models in the paper of the dataset, as the benchmark measured them."""
     if result is None:
         return []
     rows = [
@@ -350,7 +351,7 @@ def _paper(result: Mapping[str, Any] | None) -> list[str]:
     missing = ", ".join(f"{name} ({published:.3f})" for name, published in result["missing"].items())
     headings = ["classifier", "published", "ours", "shuffles", "difference", "tolerance", "verdict"]
     return [
-        "## The classical models of the data set's paper",
+        "## Classical models in the paper of the dataset",
         _PAPER,
         table(headings, rows, ["classifier", "verdict"]),
         *(["\n".join(outside)] if outside else []),
@@ -363,7 +364,7 @@ def _value(value: str | float | None) -> str:
 
 
 def _ours(models: Mapping[str, ModelRuns]) -> str:
-    """Return our results without published ones."""
+    """Return a table of our results only."""
     rows = [
         [model.name, model.first.header.report or DASH, _accuracy(model), str(len(model.runs))]
         for model in models.values()

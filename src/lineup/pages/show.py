@@ -1,13 +1,13 @@
-"""What the command line prints of records and registry."""
+"""Print the leaderboard and the registry, and put the leaderboard into the README."""
 
 from __future__ import annotations
 
 from lineup.errors import LineupError
-from lineup.files import replacing_file
+from lineup.files import read_text, replacing_file
 from lineup.paths import Project
 
 WIDE = 180
-"""Columns of a terminal that has room for a sentence beside a table."""
+"""Terminal width, in columns, from which the table has a column for the description."""
 
 
 def show_leaderboard(project: Project) -> None:
@@ -16,7 +16,7 @@ def show_leaderboard(project: Project) -> None:
     Raises
     ------
     LineupError
-        If there is none yet.
+        If there is no leaderboard yet, or its file cannot be read.
     """
     from rich.console import Console
 
@@ -24,26 +24,26 @@ def show_leaderboard(project: Project) -> None:
     from lineup.pages.leaderboard import print_leaderboard, read_leaderboard
 
     path = project.reports / CSV
-    if not path.is_file():
+    if not path.exists():
         raise LineupError(f"{path}: no leaderboard yet; run dvc repro, or make demo for generated data")
     print_leaderboard(read_leaderboard(path), Console())
 
 
 def write_readme(project: Project) -> None:
-    """Put the leaderboard between its two markers in ``README.md``.
+    """Put the leaderboard between the two markers in ``README.md``.
 
     Raises
     ------
     LineupError
-        If there is no page of the leaderboard yet, or the README has not each marker once.
+        If there is no leaderboard page yet, or the README does not have each marker once.
     """
     from lineup.pages.evaluate import PAGE
     from lineup.pages.leaderboard import replace_block
 
     page, readme = project.reports / PAGE, project.root / "README.md"
-    if not page.is_file():
+    if not page.exists():
         raise LineupError(f"{page}: no such page yet; run dvc repro")
-    block, text = page.read_text(encoding="utf-8"), readme.read_text(encoding="utf-8")
+    block, text = read_text(page), read_text(readme)
     try:
         text = replace_block(text, "leaderboard", block)
     except LineupError as error:
@@ -53,7 +53,7 @@ def write_readme(project: Project) -> None:
 
 
 def show_architectures(family: str | None) -> None:
-    """Print the registry as a table; what each architecture is, in a terminal wide enough for it."""
+    """Print the registered architectures as a table, with a description if the terminal is wide enough."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -65,8 +65,8 @@ def show_architectures(family: str | None) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("name", "family", "report", "parameters", *(["what"] if wide else [])):
         table.add_column(name, justify="right" if name == "parameters" else "left", no_wrap=True)
-    for entry in list_architectures(family):
-        parameters = f"{entry.parameters:,}" if entry.parameters else "-"
-        cells = [entry.name, entry.family, entry.report, parameters]
-        table.add_row(*cells, *([entry.summary] if wide else []))
+    for architecture in list_architectures(family):
+        parameters = f"{architecture.parameters:,}" if architecture.parameters else "-"
+        cells = [architecture.name, architecture.family, architecture.report, parameters]
+        table.add_row(*cells, *([architecture.summary] if wide else []))
     console.print(table)

@@ -1,1 +1,1 @@
-"""What the five reports say, and its reader."""
+"""The published results that the line-up is compared with."""

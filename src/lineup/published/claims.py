@@ -1,4 +1,12 @@
-"""What the five reports claim: the published numbers, from ``claims.yaml`` beside this module."""
+"""The published results of the five reports, from ``claims.yaml`` beside this module.
+
+Examples
+--------
+>>> load_claims("fashion_mnist")["basic_cnn"].text
+'0.9156'
+>>> load_claims("synthetic")
+{}
+"""
 
 from __future__ import annotations
 
@@ -14,45 +22,44 @@ from lineup.schema import checked, read_yaml
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-ByClass = Annotated[list[Share | None], Field(min_length=10, max_length=10)]
+ByClass = list[Share | None]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Claim:
-    """The published numbers of one model or committee, on the 10,000 test images.
+    """The published results of one model or committee, on the test images.
 
     Parameters
     ----------
     report : str
         Letter of the report.
     accuracy : float
-        Test accuracy; of a range, the lower end.
+        Test accuracy; the lower end of a range.
     accuracy_to : float, optional
         The upper end of a range.
     digits : int
-        With how many decimals the report gives its accuracy. Default 4.
+        Number of decimals of the published accuracy. Default 4.
     loss, precision, recall, f1 : float, optional
         Test loss in nats; macro averages.
     val_accuracy, best_val_accuracy : float, optional
-        After the last and after the best epoch, where the report did not validate on the test set.
+        After the last and after the best epoch, if the report did not validate on the test set.
     train_accuracy : float, optional
-        Over the last epoch, or over `train_epoch`.
+        After the last epoch, or after `train_epoch`.
     train_epoch : int, optional
         From 1; default the last.
     seconds : float, optional
-        Of the training.
+        Training time.
     recall_by_class, f1_by_class : list of float or None, optional
-        In the order of the classes; None where the report does not say it. The recall of a class is what reports call
-        its accuracy.
+        In the order of the classes; None if the report gives no value. Reports call the recall of a class its accuracy.
     contradiction : str, optional
-        Which of its own numbers the report contradicts.
+        How the report contradicts itself.
     remark : str, optional
-        What else has to be known to compare; goes on after "The report".
+        What a reader needs to know for the comparison; continues a sentence that starts with "The report".
     why : str, optional
-        One sentence on why ours differs, shown only where it does.
+        One sentence that explains a difference from our result.
     experiments, variants : dict of str to str
-        Entries of ``params.yaml`` that shed light on a difference, and those that the reports call future work; and
-        what each changes. Default none.
+        Models in ``params.yaml`` that help to explain a difference, and models that the reports call future work, each
+        with what it changes. Default: none.
     """
 
     report: str
@@ -78,35 +85,47 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """The accuracy as the report gives it: ``0.8760``, or ``0.87\N{EN DASH}0.89``."""
+        """The published accuracy as text: ``0.8760``, or ``0.87\N{EN DASH}0.89``."""
         ends = [self.accuracy] if self.accuracy_to is None else [self.accuracy, self.accuracy_to]
         return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
 
     def nearest(self, accuracy: float) -> float:
-        """Return the published accuracy; of a range, what in it is nearest to an accuracy."""
+        """Return the published accuracy; of a range, the value nearest to ``accuracy``."""
         return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+class _File:
+    """``claims.yaml``: the claims by name of the model or committee, and the dataset on which they were measured."""
+
+    dataset: str
+    claims: dict[str, Claim]
+
+
 @cache
-def load_claims() -> dict[str, Claim]:
-    """Return every claim by the name of the model or committee in ``params.yaml``.
+def load_claims(dataset: str) -> dict[str, Claim]:
+    """Return the claims for a dataset, by the name of the model or committee in ``params.yaml``.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset.
+
+    Returns
+    -------
+    dict of str to Claim
+        Empty unless the reports used this dataset.
 
     Raises
     ------
     LineupError
-        If ``claims.yaml`` is damaged. The line names file and key.
+        If ``claims.yaml`` is damaged. The message names file and key.
     """
     path = Path(__file__).with_name("claims.yaml")
-    claims: dict[str, Claim] = checked(read_yaml(path), dict[str, Claim], path, strict=True)
-    return claims
+    file: _File = checked(read_yaml(path), _File, path, strict=True)
+    return file.claims if file.dataset == dataset else {}
 
 
 def in_digits(published: float) -> str:
     """Return a published share or loss with two decimals if it has no more, with four otherwise."""
     return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"
-
-
-def published_accuracy(name: str) -> float | None:
-    """Return the published test accuracy of a model or committee, None if there is none or it is a range."""
-    claim = load_claims().get(name)
-    return claim.accuracy if claim and claim.accuracy_to is None else None

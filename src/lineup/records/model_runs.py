@@ -1,4 +1,4 @@
-"""The models and committees of a line-up, each with its runs, which differ in nothing but the seed."""
+"""The runs of each model and committee, which differ only in their seed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ModelRuns:
     Parameters
     ----------
     name : str
-        Of its first run.
+        Name in ``params.yaml``.
     runs : tuple of Record
-        At least one: that of the name, then its repeats, the lowest seed first.
+        At least one, the lowest seed first.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ModelRuns:
 
     @property
     def first(self) -> Record:
-        """The run that bears the name itself."""
+        """The run with the lowest seed."""
         return self.runs[0]
 
     def values(self, metric: str) -> list[float]:
@@ -45,7 +45,7 @@ class ModelRuns:
         """
         for run in self.runs:
             if metric not in run.metrics:
-                raise LineupError(f"{run.folder / METRICS}: no {metric}; make the record anew (dvc repro)")
+                raise LineupError(f"{run.folder / METRICS}: no {metric}; run dvc repro to train again")
         return [run.metrics[metric] for run in self.runs]
 
     def mean(self, metric: str) -> float:
@@ -57,7 +57,7 @@ class ModelRuns:
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
 
     def correct(self) -> NDArray[np.bool_]:
-        """Return which test images each run has right, of shape (runs, images).
+        """Return which test images each run classifies correctly, of shape (runs, images).
 
         Raises
         ------
@@ -76,7 +76,7 @@ class ModelRuns:
 
 
 def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
-    """Put the runs of each model and committee together.
+    """Group records by model and committee.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
     for record in records[1:]:
         if record.header.data.fingerprint != first.data.fingerprint:
             raise LineupError(
-                f"evaluation: {record.header.label} was made from other data or another split than {first.label};"
-                " make both anew (dvc repro)"
+                f"evaluation: {record.header.label} and {first.label} were made from different data or splits;"
+                " run dvc repro to train both again"
             )
     return [
         ModelRuns(name, tuple(sorted(runs, key=lambda record: record.header.seed)))
@@ -117,21 +117,36 @@ def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
-    """Return how far trainings that differ in their seed are apart in test accuracy, for each kind of model.
+    """Return the standard deviation of the test accuracy between seeds, for each kind of model.
 
-    The pooled standard deviation of all models of a kind that have several seeds; 0 if none has. Three seeds of one
-    model say too little about its own deviation.
+    It is pooled over all models of a kind that have several seeds; 0 if none has. Three seeds of one model say too
+    little about its own deviation. Networks and committees are pooled together: few committees have several seeds, and
+    the seeds of a committee are those of its members.
+
+    Parameters
+    ----------
+    models : iterable of ModelRuns
+
+    Returns
+    -------
+    dict of str to SeedDeviation
+        By kind: ``network``, ``classical`` and ``committee``, as far as there are models of this kind.
     """
-    several: dict[str, list[ModelRuns]] = {}
-    for model in models:
-        of_kind = several.setdefault(model.first.header.kind, [])
-        if len(model.runs) > 1:
-            of_kind.append(model)
-    return {kind: _pooled(found) for kind, found in several.items()}
+    models = list(models)
+    kinds = dict.fromkeys(model.first.header.kind for model in models)
+    several = [model for model in models if len(model.runs) > 1]
+    return {
+        kind: _pooled([model for model in several if _is_classical(model.first.header.kind) == _is_classical(kind)])
+        for kind in kinds
+    }
+
+
+def _is_classical(kind: str) -> bool:
+    return kind == "classical"
 
 
 def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
-    """Return the root of the mean variance, where a model weighs as many runs as it has beyond the first."""
+    """Return the square root of the mean variance, each model weighted by its number of runs less one."""
     freedom = sum(len(model.runs) - 1 for model in models)
     squares = sum((len(model.runs) - 1) * model.deviation("test_accuracy") ** 2 for model in models)
     return SeedDeviation(math.sqrt(squares / freedom) if freedom else 0.0, freedom)

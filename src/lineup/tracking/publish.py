@@ -22,7 +22,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption, figures_of
 from lineup.files import open_regular
-from lineup.published.claims import published_accuracy
+from lineup.published.claims import load_claims
 from lineup.records import record as files
 from lineup.records.record import Record
 from lineup.remedies import how_to_make
@@ -293,8 +293,8 @@ def _note(record: Record) -> str:
     data = f"{header.data.title}, {header.data.test_images:,} test images"
     if header.data.generated:
         data = f"**Generated data** ({header.data.name}): says nothing about a real dataset. {data}"
-    claimed = published_accuracy(header.name)
-    published = f" The report gives {claimed:.4f}." if claimed else ""
+    claim = load_claims(header.data.name).get(header.name)
+    published = f" Published accuracy: {claim.text}." if claim else ""
     return f"{header.kind} `{header.label}` of report {header.report}. {data}.{published}"
 
 
