@@ -1,5 +1,5 @@
 """``python -m lineup``: the ``lineup`` command where its script is not installed."""
 
-from lineup.cli.app import main
+from lineup.cli import main
 
 main()

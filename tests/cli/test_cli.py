@@ -188,19 +188,23 @@ def test_mistake_is_one_line(run: Callable[..., str], project: Path, arguments: 
     assert files_in(project) == before
 
 
-def test_check_says_what_there_is_and_writes_the_same_file_each_time(project: Path) -> None:
-    output = project / "data" / "checked"
-    for _ in range(2):
-        done = lineup(project, "check", "--output", str(output))
+def test_code_checks_params_yaml_before_it_writes(project: Path) -> None:
+    for written in ("written", "unchanged"):
+        done = lineup(project, "code")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == "params.yaml: 81 models, 23 committees, data fashion_mnist\n"
-        assert output.read_text() == "lineup check found no mistake in params.yaml\n"
+        assert done.stdout == f"params.yaml: 81 models, 23 committees, data fashion_mnist\ncode.yaml: {written}\n"
+    (project / "code.yaml").unlink()
     (project / "params.yaml").write_text("models: [")
-    output.unlink()
-    assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(
-        lineup(project, "check", "--output", "x")
-    )
-    assert not (project / "x").exists()
+    assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(lineup(project, "code"))
+    assert not (project / "code.yaml").exists()
+
+
+def test_code_lists_the_files_in_a_hash(run: Callable[..., str], project: Path) -> None:
+    done = lineup(project, "code", "--explain", "train.cnn")
+    assert done.returncode == 0
+    assert "  lineup/models/cnn.py\n" in done.stdout
+    assert "no stage in dvc.lock has run it" in done.stdout
+    assert "unknown key 'train.cnm'; did you mean 'train.cnn'" in run("code", "--explain", "train.cnm")
 
 
 def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path) -> None:

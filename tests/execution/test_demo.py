@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from lineup.tracking.address import sqlite_uri
 
 SMALL = (Path(__file__).parents[2] / "params.demo.yaml").read_text(encoding="utf-8")
 
+MEASURED = "benchmarks/results/reproduction/measured.json"
+
 # The first stage writes down what it was called with, the second fails.
 PIPELINE = """\
 stages:
   environment:
     cmd: python environment.py
-    deps: [src/lineup/one.py]
+    deps: [benchmarks/results/reproduction/measured.json]
     params: [split]
     outs: [environment.json]
   broken:
@@ -49,10 +52,9 @@ def project(tmp_path: Path) -> Project:
         "params.demo.yaml": SMALL,
         "params.yaml": "of the real pipeline",
         "runs/models/a/metrics.json": "{}",
+        "benchmarks/results/reproduction/__pycache__/one.cpython-311.pyc": "",
+        "benchmarks/results/reproduction/deep/er/two.json": "2",
         "src/lineup/__init__.py": "",
-        "src/lineup/__pycache__/one.cpython-311.pyc": "",
-        "src/lineup/deep/er/two.py": "two = 2\n",
-        "src/lineup/one.py": "one = 1\n",
     }
     for name, text in files.items():
         path = tmp_path / "checkout" / name
@@ -73,7 +75,7 @@ def _outside(project: Project) -> dict[str, tuple[int, bytes]]:
     return {name: file for name, file in everything.items() if not name.startswith("checkout/.demo/")}
 
 
-def test_workspace_has_pipeline_code_and_small_parameters(project: Project) -> None:
+def test_workspace_has_pipeline_and_small_parameters(project: Project) -> None:
     demo = prepare_demo(project)
 
     assert demo == project.root / ".demo"
@@ -81,16 +83,13 @@ def test_workspace_has_pipeline_code_and_small_parameters(project: Project) -> N
     assert set(tree) == {
         ".dvc/config",
         ".dvc/plots/confusion_counts.json",
+        "benchmarks/results/reproduction/deep/er/two.json",
         "benchmarks/results/reproduction/measured.json",
         ".dvcignore",
         "dvc.yaml",
         "params.yaml",
-        "src/lineup/__init__.py",
-        "src/lineup/deep/er/two.py",
-        "src/lineup/one.py",
     }
     assert tree["params.yaml"][1] == SMALL.encode()
-    assert tree["src/lineup/deep/er/two.py"][1] == b"two = 2\n"
 
 
 def test_second_call_touches_nothing(project: Project) -> None:
@@ -101,46 +100,49 @@ def test_second_call_touches_nothing(project: Project) -> None:
 
 def test_only_a_changed_file_is_written(project: Project) -> None:
     before = _tree(prepare_demo(project))
-    (project.root / "src" / "lineup" / "one.py").write_text("one = 1.0\n")
+    (project.root / MEASURED).write_text("{1: 2}")
 
     after = _tree(prepare_demo(project))
 
-    assert {name for name in after if after[name] != before[name]} == {"src/lineup/one.py"}
-    assert after["src/lineup/one.py"][1] == b"one = 1.0\n"
+    assert {name for name in after if after[name] != before[name]} == {MEASURED}
+    assert after[MEASURED][1] == b"{1: 2}"
 
 
-def test_what_leaves_the_checkout_leaves_the_workspace(project: Project) -> None:
+def test_a_file_deleted_from_the_checkout_is_deleted_from_the_workspace(project: Project) -> None:
     demo = prepare_demo(project)
-    two = project.root / "src" / "lineup" / "deep" / "er" / "two.py"
-    two.unlink()
-    two.parent.rmdir()
-    two.parent.parent.rmdir()
-    two.parent.parent.with_name("one.py").unlink()
+    shutil.rmtree(project.root / MEASURED.rpartition("/")[0])
     (project.root / ".dvc" / "plots" / "confusion_counts.json").unlink()
-    (project.root / "benchmarks" / "results" / "reproduction" / "measured.json").unlink()
     (project.root / ".dvcignore").unlink()
 
     prepare_demo(project)
 
-    assert set(_tree(demo)) == {".dvc/config", "dvc.yaml", "params.yaml", "src/lineup/__init__.py"}
-    assert [path.name for path in (demo / "src" / "lineup").iterdir()] == ["__init__.py"]
+    assert set(_tree(demo)) == {".dvc/config", "dvc.yaml", "params.yaml"}
+
+
+def test_the_package_that_earlier_versions_copied_is_deleted(project: Project) -> None:
+    copied = project.root / ".demo" / "src" / "lineup" / "models" / "cnn.py"
+    copied.parent.mkdir(parents=True)
+    for path in (copied, copied.parents[1] / "__init__.py"):
+        path.touch()
+
+    assert not any(name.startswith("src/") for name in _tree(prepare_demo(project)))
 
 
 def test_folder_takes_the_place_of_a_file_and_back(project: Project) -> None:
-    one = project.root / "src" / "lineup" / "one.py"
+    measured = project.root / MEASURED
     demo = prepare_demo(project)
-    one.unlink()
-    one.mkdir()
-    (one / "inner.py").write_text("")
+    measured.unlink()
+    measured.mkdir()
+    (measured / "inner.json").write_text("")
 
     prepare_demo(project)
-    assert (demo / "src" / "lineup" / "one.py" / "inner.py").is_file()
+    assert (demo / MEASURED / "inner.json").is_file()
 
-    (one / "inner.py").unlink()
-    one.rmdir()
-    one.write_text("one = 1\n")
+    (measured / "inner.json").unlink()
+    measured.rmdir()
+    measured.write_text("{}")
     prepare_demo(project)
-    assert (demo / "src" / "lineup" / "one.py").read_text() == "one = 1\n"
+    assert (demo / MEASURED).read_text() == "{}"
 
 
 def test_results_of_an_earlier_demo_stay(project: Project) -> None:

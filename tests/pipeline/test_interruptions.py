@@ -130,7 +130,7 @@ def test_an_unreachable_server_loses_nothing(copy: Checkout, server: tuple[str, 
     # Every stage but publish is done; publish says in one line that the store cannot be reached.
     assert done.returncode != 0
     pages = ["evaluate", "reproduce", "champion", "publish"]
-    assert ran(done.stdout) == ["check", "train@shallow_nn", "select", "committee@pair", *pages]
+    assert ran(done.stdout) == ["code", "train@shallow_nn", "select", "committee@pair", *pages]
     assert done.stderr.count("warning: no live tracking") == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1

@@ -52,7 +52,7 @@ def test_names_are_checked_before_any_other_stage_runs(workspace: Checkout, sect
     done = workspace.run("dvc", "repro")
     refused(workspace, done)
     assert done.stdout.count("Running stage") == 1
-    assert "Running stage 'check':" in done.stdout
+    assert "Running stage 'code':" in done.stdout
     refused(workspace, workspace.run("lineup", "repro"))
 
 

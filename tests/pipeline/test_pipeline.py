@@ -17,7 +17,7 @@ from .conftest import FILES, LOG, MODELS, NAMES, PARAMS, ROOT, Checkout, ran
 pytestmark = pytest.mark.slow
 
 PAGES = ["evaluate", "reproduce", "champion", "publish"]
-STAGES = ["check", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
+STAGES = ["code", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
 
 
 def snapshot(checkout: Checkout) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_a_repro_with_nothing_to_do_publishes_nothing_new(copy: Checkout) -> Non
     before = {run.info.run_name: run.info.run_id for run in copy.runs()}
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["publish"]
+    assert ran(done.stdout) == ["code", "publish"]
     assert f"0 new, 0 completed, {len(NAMES)} unchanged" in done.stdout
     assert {run.info.run_name: run.info.run_id for run in copy.runs()} == before
 
@@ -128,7 +128,7 @@ def test_a_deleted_store_is_rebuilt(finished: Checkout, copy: Checkout) -> None:
     shutil.rmtree(copy.root / "mlartifacts")
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["publish"]
+    assert ran(done.stdout) == ["code", "publish"]
     assert snapshot(copy) == snapshot(finished)
 
 
@@ -137,11 +137,11 @@ def test_a_changed_learning_rate_reruns_what_depends_on_it(copy: Checkout) -> No
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
     # frozen_encoder sits in no committee: the selection is written again, the same, and no committee is combined.
-    assert ran(done.stdout) == ["check", "train@frozen_encoder", "select", *PAGES]
+    assert ran(done.stdout) == ["code", "train@frozen_encoder", "select", *PAGES]
     copy.change(shallow_nn={"learning_rate": 0.002})
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["check", "train@shallow_nn", "select", "committee@pair", *PAGES]
+    assert ran(done.stdout) == ["code", "train@shallow_nn", "select", "committee@pair", *PAGES]
     # The former runs of the model and its committee stay beside the new ones: they were made otherwise.
     assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "frozen_encoder", "shallow_nn", "pair"])
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Project": [project.demo, project.repro, project.doctor, project.check],
     "Results": [pages.leaderboard, tracking.ui, models.models],
     "Stages of the pipeline": [
+        project.code,
         data.download,
         data.split,
         models.train,

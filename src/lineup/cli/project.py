@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,19 +10,31 @@ from lineup.cli.common import open_project
 from lineup.paths import find_project
 
 
-def check(
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write this file if there is no mistake (for the pipeline).")
+def code(
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="Only list the files in one hash and those that changed: train.cnn, evaluate."
+        ),
     ] = None,
 ) -> None:
-    """Check params.yaml: names, keys and values."""
-    from lineup.files import replacing_file
+    """Check params.yaml, then write code.yaml: a hash of all code that each stage runs."""
+    from lineup.code.explain import explain as explain_code
+    from lineup.code.stages import CODE, write_code
 
+    if explain:
+        print(*explain_code(explain, find_project().root), sep="\n")
+        return
+    project, params = open_project()
+    print(f"params.yaml: {params.summary()}")
+    changed = write_code(project.root)
+    print(f"{CODE}: {'written' if changed else 'unchanged'}")
+
+
+def check() -> None:
+    """Check params.yaml: names, keys and values."""
     _, params = open_project()
     print(f"params.yaml: {params.summary()}")
-    if output:
-        with replacing_file(output) as partial:
-            partial.write_text("lineup check found no mistake in params.yaml\n", encoding="utf-8")
 
 
 def doctor() -> None:
@@ -38,9 +49,11 @@ def repro(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number of stages to run at a time.")] = 1,
 ) -> None:
     """Run every stage that is out of date, as dvc repro does, but several at a time."""
+    from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
 
     project, _ = open_project()  # checks params.yaml before DVC, which has no limits, reads it
+    write_code(project.root)  # DVC compares it to find the stages that are out of date
     run_stages(project.root, jobs)
 
 

@@ -14,8 +14,10 @@ from lineup.paths import Project
 
 FOLDER = ".demo"
 PARAMS = "params.demo.yaml"
-FOLDERS = (".dvc/plots", "benchmarks/results/reproduction", "src/lineup")
+FOLDERS = (".dvc/plots", "benchmarks/results/reproduction")
 """What of the checkout's folders stages depend on."""
+FORMER = "src/lineup"
+"""Demos of earlier versions copied the package here. It would run in place of the checkout's own."""
 
 # The workspace belongs to no git repository: that of the checkout, if there is one, ignores it.
 _CONFIG = """\
@@ -27,7 +29,7 @@ _CONFIG = """\
 
 
 def prepare_demo(project: Project) -> Path:
-    """Bring the demo's workspace up to date with the checkout: pipeline, parameters, the code that stages depend on.
+    """Bring the demo's workspace up to date with the checkout: pipeline and parameters.
 
     What an earlier demo made (``dvc.lock``, ``data``, ``runs``, DVC's cache) stays, and so do files that are as they
     should be, times included: DVC then finds nothing to do. Nothing outside the workspace is written.
@@ -134,7 +136,7 @@ def _sources(root: Path) -> dict[Path, Path]:
 def _remove_stale(demo: Path, sources: dict[Path, Path]) -> None:
     """Remove files that are no longer in the checkout, and folders that this empties."""
     wanted = {demo / name for name in sources}
-    found = [demo / ".dvcignore", *(path for name in FOLDERS for path in (demo / name).rglob("*"))]
+    found = [demo / ".dvcignore", *(path for name in (*FOLDERS, FORMER) for path in (demo / name).rglob("*"))]
     for path in sorted(found, reverse=True):  # What is in a folder comes before it.
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):

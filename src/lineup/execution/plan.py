@@ -11,8 +11,8 @@ from lineup.errors import LineupError
 from lineup.execution.pipeline import read_pipeline
 from lineup.schema import read_json
 
-CHECK = "code"
-"""The stage whose output is always the same: no other stage has to run because it ran."""
+CODE = "code"
+"""The stage that always runs. What it writes is up to date already: no other stage has to run because it ran."""
 
 
 class Plan:
@@ -97,7 +97,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     order = list(networkx.dfs_postorder_nodes(graph))
     wanted = {stage for stage in order if stage.addressing in pipeline.changed}
     for stage in order:  # each stage comes after those that it depends on
-        if any(needed in wanted and needed.name != CHECK for needed in graph.successors(stage)):
+        if any(needed in wanted and needed.name != CODE for needed in graph.successors(stage)):
             wanted.add(stage)
     # By name: an address is relative to the working directory.
     return {

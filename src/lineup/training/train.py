@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import platform
 import uuid
 from collections.abc import Sequence
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from lineup.code.stages import training_sha256
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import check_room, folder_sha256, replacing_folder
-from lineup.models.registry import FAMILIES, Architecture, architecture
+from lineup.models.registry import Architecture, architecture
 from lineup.npz import write_npz
 from lineup.records.machine import known, source_commit
 from lineup.records.record import (
@@ -106,7 +106,7 @@ def train_model(
     entry = architecture(recipe.family, recipe.architecture)
     environment = prepare(entry.kind, threads, recipe.seed)
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
-    identity = f"{header.key}-{_code_sha256(entry)}"
+    identity = f"{header.key}-{training_sha256(entry.family)[:8]}"
     if kept is not None and (finished := restore(kept / identity, header, folder)):
         return finished
     attempt, started, commit = uuid.uuid4().hex, now(), source_commit()
@@ -183,15 +183,6 @@ def _image_shape(dataset: Dataset) -> list[int]:
     """Return height, width and channels of an image."""
     height, width, *channels = dataset.test_images.shape[1:]
     return [height, width, *(channels or [1])]
-
-
-def _code_sha256(entry: Architecture) -> str:
-    """Return a hash of the code of a training: a backup that other code has left is none of this one's."""
-    package = Path(__file__).parents[1]
-    modules = ("backup", "fit", "loop", FAMILIES[entry.family].trainer)
-    code = [package / "models" / f"{entry.family}.py", package / "models" / "layers.py"]
-    code += [package / "training" / f"{module}.py" for module in modules]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in code)).hexdigest()[:8]
 
 
 def _training_data(dataset: Dataset, share: float) -> TrainingData:

@@ -1,0 +1,53 @@
+"""Run the package of the project, not the one that happens to be installed.
+
+An editable installation belongs to one checkout. A command in another one, such as a git worktree or a temporary
+checkout of ``dvc exp run --temp``, would hash and run the code of the first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from lineup.errors import LineupError
+from lineup.paths import find_project
+
+RUNNING = Path(__file__).parent
+"""The package that runs."""
+
+VARIABLE = "PYTHONPATH"
+
+
+def run_own_package() -> None:
+    """Start this command again with the package of the project, if the project has one and another one runs.
+
+    Called before anything else is imported. It does not return if the command is started again.
+
+    Raises
+    ------
+    LineupError
+        If Python does not import the package of the project even so.
+    """
+    source = other_source()
+    if source is None:
+        return
+    first, _, others = os.environ.get(VARIABLE, "").partition(os.pathsep)
+    if first == str(source):
+        raise LineupError(f"{source / 'lineup'}: not imported, but {RUNNING} is; its __init__.py may be unreadable")
+    path = os.pathsep.join(filter(None, [str(source), first, others]))
+    # -P: Python would look for packages in the working directory first.
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "lineup", *sys.argv[1:]], os.environ | {VARIABLE: path})
+
+
+def other_source() -> Path | None:
+    """Return the folder that holds the package of the project around the working directory.
+
+    None if there is no project, if it has no package of its own, or if that package is the one that runs.
+    """
+    try:
+        source = find_project().root / "src"
+    except LineupError:
+        return None
+    own = source / "lineup"
+    return source if (own / "__init__.py").is_file() and not own.samefile(RUNNING) else None

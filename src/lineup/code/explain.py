@@ -1,0 +1,79 @@
+"""Say which files are in the hash of a stage, and which of them changed since ``dvc.lock`` was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lineup.code.stages import CODE, code_of
+from lineup.schema import read_yaml
+
+LOCK = "dvc.lock"
+
+
+def explain(key: str, project: Path) -> list[str]:
+    """Return lines that name the files that a stage runs, and mark those that changed since ``dvc.lock``.
+
+    Parameters
+    ----------
+    key : str
+        A key of ``code.yaml``, such as ``evaluate`` or ``train.cnn``.
+    project : Path
+        Folder of the project.
+
+    Raises
+    ------
+    LineupError
+        If there is no such key, or ``dvc.lock`` cannot be read.
+    """
+    code = code_of(key, project)
+    locked = locked_code(key, project)
+    marks: dict[str, set[str]] = {}
+    outdated = [stage for stage, files in locked.items() if files != code]
+    for stage in outdated:
+        for name, mark in _changes(locked[stage], code):
+            marks.setdefault(name, set()).add(mark)
+    lines = [f"{key}: {len(code)} files, {_summary(len(marks), bool(locked))}"]
+    for name in sorted(code.keys() | marks.keys()):
+        digest = code.get(name, " " * 12)
+        lines.append(f"  {digest}  {name}{''.join(f'  {mark}' for mark in sorted(marks.get(name, ())))}")
+    if outdated:
+        lines.append(f"out of date: {', '.join(outdated)}")
+    return lines
+
+
+def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
+    """Return the code with which stages last ran, by stage: of each that has this key in ``dvc.lock``."""
+    path = project / LOCK
+    stages = _section(read_yaml(path), "stages") if path.is_file() else {}
+    found: dict[str, dict[str, str]] = {}
+    for stage, entry in stages.items():
+        parameters = _section(_section(entry, "params"), CODE)
+        if key in parameters:
+            files = _section(parameters, key)
+            found[stage] = {str(name): str(digest) for name, digest in files.items()}
+    return found
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each file that differs, and how."""
+    for name in before.keys() | now.keys():
+        if name not in before:
+            yield name, "added"
+        elif name not in now:
+            yield name, "removed"
+        elif before[name] != now[name]:
+            yield name, "changed"
+
+
+def _section(value: Any, name: str) -> Mapping[str, Any]:
+    """Return a section of a YAML file, empty if it is missing."""
+    section = value.get(name) if isinstance(value, Mapping) else None
+    return section if isinstance(section, Mapping) else {}
+
+
+def _summary(changed: int, has_run: bool) -> str:
+    if not has_run:
+        return f"no stage in {LOCK} has run it"
+    return f"{changed or 'none'} of them changed since {LOCK}"

@@ -1,0 +1,142 @@
+"""What each stage of the pipeline runs, and ``code.yaml``, which says so to DVC.
+
+DVC takes ``code.yaml`` for a file of parameters: a stage names its own key there, such as ``train.cnn``, and runs
+again when a hash below that key has changed. ``dvc.lock`` keeps these hashes, so that `lineup.code.explain` can say
+which file changed.
+
+Examples
+--------
+>>> "lineup/models/cnn.py" in code_of("train.cnn")
+True
+>>> "lineup/training/loop.py" in code_of("train.classical")
+False
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from lineup.code.closure import closure
+from lineup.errors import LineupError, expected_one_of
+from lineup.files import read_text, replacing_file
+from lineup.models.registry import FAMILIES
+from lineup.paths import find_project
+
+CODE = "code.yaml"
+
+PROJECT_FAMILY = "project"
+"""The family of the architectures in a project's own ``models.py``."""
+
+_TRAIN = "train."
+_COMMITTEE = ("lineup.committee.settings", "lineup.committee.select")
+
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "download": ("lineup.data.settings", "lineup.data.download", "lineup.data.local"),
+    "split": ("lineup.data.settings", "lineup.data.split"),
+    "select": _COMMITTEE,
+    "committee": (*_COMMITTEE, "lineup.committee.build"),
+    "evaluate": ("lineup.pages.evaluate",),
+    "reproduce": ("lineup.pages.reproduce",),
+    "champion": ("lineup.committee.settings", "lineup.committee.champion"),
+}
+"""The modules that the command of each stage calls. The settings are there for their default values.
+
+`publish` runs always and needs none. ``train`` has a key for each family; see `keys`.
+"""
+
+_TRAINING = (
+    "lineup.data.dataset",
+    "lineup.models.settings",
+    "lineup.training.settings",
+    "lineup.training.train",
+)
+_SEEDS = ("lineup.training.seeds", "lineup.records.summary")
+"""What the stage of a model does around its trainings."""
+
+
+def keys(project: Path | None = None) -> list[str]:
+    """Return the keys of ``code.yaml``: a stage, or ``train.`` and a family.
+
+    Parameters
+    ----------
+    project : Path, optional
+        Folder of a project. With a ``models.py`` in it there is a key ``train.project``.
+    """
+    families = [family for family in FAMILIES if family != PROJECT_FAMILY]
+    if project and (project / "models.py").is_file():
+        families.append(PROJECT_FAMILY)
+    return [*STAGES, *(f"{_TRAIN}{family}" for family in families)]
+
+
+def code_of(key: str, project: Path | None = None) -> dict[str, str]:
+    """Return every file that a stage runs, with a hash of its meaning.
+
+    Parameters
+    ----------
+    key : str
+        One of `keys`.
+    project : Path, optional
+        Folder of a project, whose ``models.py`` is the code of ``train.project``.
+
+    Raises
+    ------
+    LineupError
+        If there is no such key, or a file cannot be read as Python.
+    """
+    known = keys(project)
+    if key not in known:
+        raise LineupError(f"code: unknown key {key!r}; {expected_one_of(key, known)}")
+    if not key.startswith(_TRAIN):
+        return closure(STAGES[key])
+    family = key.removeprefix(_TRAIN)
+    return closure((*_modules(family), *_SEEDS), project if family == PROJECT_FAMILY else None)
+
+
+def training_sha256(family: str) -> str:
+    """Return one hash of the code that trains a model of a family: 64 hexadecimal digits.
+
+    A finished training or a backup with another hash is not used. Code that changes only which seeds are trained is
+    not in it. The family ``project`` is that of the project around the working directory.
+    """
+    code = closure(_modules(family), find_project().root if family == PROJECT_FAMILY else None)
+    return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
+
+
+def _modules(family: str) -> tuple[str, ...]:
+    """Return the modules that train a model of a family, one seed at a time."""
+    if family == PROJECT_FAMILY:
+        return (*_TRAINING, "lineup.training.classifier", "models")
+    return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}", f"lineup.models.{family}")
+
+
+def write_code(project: Path) -> bool:
+    """Write ``code.yaml`` unless it is already so, and return whether it changed.
+
+    Parameters
+    ----------
+    project : Path
+        Folder of the project.
+    """
+    path, text = project / CODE, code_yaml(project)
+    if path.is_file() and read_text(path) == text:
+        return False
+    with replacing_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return True
+
+
+def code_yaml(project: Path) -> str:
+    """Return the content of ``code.yaml``. Texts are quoted: the hash 123e45678901 would be a number otherwise."""
+    lines = [f"# What each stage runs, written by the stage code: `lineup code --explain {_TRAIN}cnn`."]
+    train = ["train:"]
+    for key in keys(project):
+        stage, _, family = key.partition(".")
+        lines_of_key, indent = (train, "  ") if family else (lines, "")
+        lines_of_key.append(f"{indent}{family or stage}:")
+        lines_of_key += [
+            f"{indent}  {json.dumps(name)}: {json.dumps(digest)}" for name, digest in code_of(key, project).items()
+        ]
+    return "\n".join([*lines, *train]) + "\n"
