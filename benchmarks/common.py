@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from lineup.data.dataset import Dataset, load_dataset
 from lineup.files import replacing_file
-from lineup.models.layers import Stack, apply, classifier
+from lineup.models.layers import Layers, apply, classifier, input_shape
 from lineup.models.registry import Architecture, architecture
 from lineup.models.settings import Fit, NetworkRecipe
 from lineup.params import load_params
@@ -64,23 +64,29 @@ def reconstructs(name: str) -> bool:
     return recipe_of(name).pretrain is not None
 
 
-def stack_of(name: str) -> Stack:
+def layers_of(name: str) -> Layers:
     """Return new layers from scaled images to probabilities, or to reconstructed images."""
-    parts = entry_of(name).make(recipe_of(name).options)
+    parts = entry_of(name).make(dataset().shape, len(dataset().classes), recipe_of(name).options)
     return [*parts.encoder, *parts.decoder] if reconstructs(name) else parts
 
 
 def lineup_network(name: str) -> keras.Model:
     """Return a new network as lineup builds it: raw uint8 images in."""
-    return classifier(name, recipe_of(name).scaling, stack_of(name), entry_of(name).image_shape)
+    scaling, channels = recipe_of(name).scaling, entry_of(name).channels
+    return classifier(name, scaling, layers_of(name), dataset().shape, channels=channels)
+
+
+def input_shape_of(name: str) -> tuple[int, ...]:
+    """Return the shape of one scaled image as a network takes it."""
+    return input_shape(dataset().shape, channels=entry_of(name).channels)
 
 
 def plain_network(name: str) -> Any:
     """Return a new network as a plain script builds and compiles it: scaled images in."""
     import keras
 
-    images = keras.Input(entry_of(name).image_shape)
-    network = keras.Model(images, apply(stack_of(name), images))
+    images = keras.Input(input_shape_of(name))
+    network = keras.Model(images, apply(layers_of(name), images))
     adam = keras.optimizers.Adam(fit_of(name, epochs=1).learning_rate)
     if reconstructs(name):
         network.compile(optimizer=adam, loss="mse")
@@ -104,10 +110,10 @@ def seed_plain_script(seed: int, *, order: bool) -> None:
 
 
 def scaled(name: str, images: np.ndarray) -> np.ndarray:
-    """Return uint8 images (n, 28, 28) as float32, scaled and shaped as the plain network takes them."""
+    """Return uint8 images as float32, scaled and shaped as the plain network takes them."""
     scale, offset = {"unit": (1 / 255, 0), "symmetric": (1 / 127.5, -1)}[recipe_of(name).scaling]
     pixels = images * np.float32(scale) + np.float32(offset)
-    return pixels.reshape(-1, *entry_of(name).image_shape)
+    return pixels.reshape(-1, *input_shape_of(name))
 
 
 def run_worker(*arguments: str, **environment: str) -> Any:

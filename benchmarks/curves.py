@@ -66,6 +66,7 @@ def training_data(name: str, images: int | None) -> TrainingData:
         data.train_labels[fitting],
         data.train_images[validation],
         data.train_labels[validation],
+        len(data.classes),
     )
 
 

@@ -42,9 +42,8 @@ def measure(name: str, variant: str, images: int) -> dict[str, float]:
     prepare("classical", threads=1, seed=1)
     data = common.dataset()
     started = time.perf_counter()
-    fitted = fit_estimator(
-        architecture("classical", name).make({}), data.train_images[:images], data.train_labels[:images], seed=1
-    )
+    estimator = architecture("classical", name).make(data.shape, len(data.classes), {})
+    fitted = fit_estimator(estimator, data.train_images[:images], data.train_labels[:images], seed=1)
     trained = time.perf_counter()
     right = predict_estimator(fitted, data.test_images).argmax(axis=1) == data.test_labels
     return {"fit": trained - started, "answers": time.perf_counter() - trained, "accuracy": float(np.mean(right))}

@@ -58,7 +58,7 @@ def measure(variant: str, folder: Path, threads: int, answers: Path) -> dict[str
     prepare("network", threads, seed=1)
     images = common.dataset().test_images
     started = time.perf_counter()
-    predict = load_predictor(folder) if variant == "lineup" else plain_predictor(folder)
+    predict = load_predictor(folder, common.dataset().shape) if variant == "lineup" else plain_predictor(folder)
     loaded = time.perf_counter() - started
     np.save(answers, predict(images))
     seconds = [_seconds(predict, images) for _ in range(CALLS)]

@@ -106,7 +106,7 @@ def lineup_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: i
     targets = images if common.reconstructs(name) else labels
     history = fit_network(
         common.lineup_network(name),
-        TrainingData(images, targets, images[:10], targets[:10]),
+        TrainingData(images, targets, images[:10], targets[:10], classes=10),
         common.fit_of(name, EPOCHS),
         np.random.default_rng(1),
         phase="classifier",

@@ -20,7 +20,7 @@ import statistics
 from typing import Any
 
 import numpy as np
-from common import dataset, entry_of, fit_of, print_table, recipe_of, stack_of, write_results
+from common import dataset, entry_of, fit_of, layers_of, print_table, recipe_of, write_results
 
 from lineup.data.dataset import Dataset
 from lineup.models.layers import classifier
@@ -38,11 +38,11 @@ CHOICES = [LAST, (HELD_OUT, "best by validation"), (HELD_OUT, "best by test"), (
 
 def new_network(name: str, padding: str | None) -> Any:
     """Return a new network of ``params.yaml``; with a padding, each of its convolutions has that one."""
-    stack = stack_of(name)
-    for layer in stack:
+    layers = layers_of(name)
+    for layer in layers:
         if padding and hasattr(layer, "padding") and hasattr(layer, "filters"):
             layer.padding = padding
-    return classifier(name, recipe_of(name).scaling, stack, entry_of(name).image_shape)
+    return classifier(name, recipe_of(name).scaling, layers, dataset().shape, channels=entry_of(name).channels)
 
 
 def accuracies_by_epoch(
@@ -58,7 +58,7 @@ def accuracies_by_epoch(
 
     rows = fit_network(
         network,
-        TrainingData(images[chosen], labels[chosen], images[validation], labels[validation]),
+        TrainingData(images[chosen], labels[chosen], images[validation], labels[validation], len(data.classes)),
         fit_of(name, epochs),
         np.random.default_rng(seed),
         phase="classifier",

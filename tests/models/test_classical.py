@@ -34,7 +34,7 @@ DRAWN = generate(train_images=300, test_images=100, seed=1)
 
 def fitted(name: str, seed: int) -> Any:
     """Return a small model of the drawn garments."""
-    estimator = architecture("classical", name).make(SMALL[name])
+    estimator = architecture("classical", name).make((28, 28, 1), 10, SMALL[name])
     return fit_estimator(estimator, DRAWN.train_images, DRAWN.train_labels, seed)
 
 
@@ -68,7 +68,7 @@ def test_answers_do_not_depend_on_the_batch(model: tuple[str, Any], monkeypatch:
 
 def test_a_saved_model_answers_the_same(model: tuple[str, Any], tmp_path: Path) -> None:
     save_estimator(tmp_path / "estimator.skops", model[1])
-    loaded = load_estimator(tmp_path / "estimator.skops")
+    loaded = load_estimator(tmp_path / "estimator.skops", 784)
     images = DRAWN.test_images
     np.testing.assert_array_equal(predict_estimator(loaded, images), predict_estimator(model[1], images))
     assert arrays_sha256(loaded) == arrays_sha256(model[1])
@@ -92,7 +92,7 @@ def test_another_seed_is_another_model(name: str) -> None:
 
 def test_a_bad_option_is_one_line() -> None:
     with pytest.raises(LineupError, match=r"options of knn \(k=5\): .*unexpected keyword argument 'k'"):
-        architecture("classical", "knn").make({"k": 5})
+        architecture("classical", "knn").make((28, 28, 1), 10, {"k": 5})
 
 
 def test_a_perceptron_stops_without_a_word() -> None:

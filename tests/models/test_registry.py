@@ -57,7 +57,7 @@ def trained(request: pytest.FixtureRequest) -> tuple[Architecture, Fitted, list[
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (48, 28, 28), dtype=np.uint8)
     labels = np.arange(48, dtype=np.uint8) % 10
-    data = TrainingData(images[:32], labels[:32], images[32:], labels[32:])
+    data = TrainingData(images[:32], labels[:32], images[32:], labels[32:], 10)
     recipe = recipe_of(entry, epochs=1)
     told: list[Epoch] = []
     return entry, trainer_of(entry).fit(entry, recipe, data, told.append, NO_BACKUP), told
@@ -108,7 +108,7 @@ def test_scaling_is_part_of_the_network() -> None:
 
     images = np.array([0, 255], dtype=np.uint8)[:, None, None].repeat(28, 1).repeat(28, 2)
     for scaling, expected in (("unit", [0, 1]), ("symmetric", [-1, 1])):
-        scaled = predict(classifier("scaling_only", scaling, [], (28, 28)), images)
+        scaled = predict(classifier("scaling_only", scaling, [], (28, 28, 1), channels=False), images)
         np.testing.assert_allclose(scaled[:, 0, 0], expected, atol=1e-6)
 
 
@@ -121,7 +121,7 @@ def fit_encoder(**settings: Any) -> Network:
     labels = np.arange(64, dtype=np.uint8) % 10
     keras.utils.set_random_seed(7)
     recipe = dataclasses.replace(recipe_of(entry, 1), **settings)
-    data = TrainingData(images, labels, images[:16], labels[:16])
+    data = TrainingData(images, labels, images[:16], labels[:16], 10)
     model = trainer_of(entry).fit(entry, recipe, data, lambda row: None, NO_BACKUP).model
     assert isinstance(model, Network)
     assert model.weights.parameters == model.weights.trainable + model.weights.frozen
@@ -167,7 +167,8 @@ def test_running_statistics_are_not_trainable() -> None:
     from lineup.models.layers import classifier
 
     entry = architecture("wide_deep", "wide_deep")
-    network = Network(classifier("wide_deep", "unit", entry.make({}), entry.image_shape))
+    layers = entry.make((28, 28, 1), 10, {})
+    network = Network(classifier("wide_deep", "unit", layers, (28, 28, 1), channels=False))
     assert (network.weights.trainable, network.weights.frozen) == (18_170, 120)
 
 
@@ -182,7 +183,7 @@ def test_head_on_codes_is_the_whole_network() -> None:
     entry = architecture("autoencoder", "frozen_encoder")
     images = np.random.default_rng(5).integers(0, 256, (32, 28, 28), dtype=np.uint8)
     labels = np.arange(32, dtype=np.uint8) % 10
-    data = TrainingData(images, labels, images, labels)
+    data = TrainingData(images, labels, images, labels, 10)
     fitted = trainer_of(entry).fit(entry, recipe_of(entry, 2), data, lambda row: None, NO_BACKUP)
     accuracy = float((fitted.model.predict(images).argmax(axis=1) == labels).mean())
     assert accuracy == pytest.approx(fitted.history[-1].val_accuracy)

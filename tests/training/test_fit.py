@@ -24,7 +24,7 @@ from lineup.training.loop import (
     Loop,
     Objective,
     augmented,
-    draw_augmentations,
+    random_augmentations,
     epoch_batches,
     predict,
 )
@@ -52,7 +52,7 @@ def two_classes(images: int = 200) -> TrainingData:
     labels = (np.arange(images) % 2).astype(np.uint8)
     inputs = (random.normal(size=(images, 5)) + 3 * labels[:, None]).astype(np.float32)
     part = images * 3 // 4
-    return TrainingData(inputs[:part], labels[:part], inputs[part:], labels[part:])
+    return TrainingData(inputs[:part], labels[:part], inputs[part:], labels[part:], classes=2)
 
 
 def network(*, dropout: float = 0.0, seed: int = 5) -> keras.Model:
@@ -162,7 +162,7 @@ def test_l2_is_the_penalty_of_a_regulariser() -> None:
 
 def test_patience_stops_and_takes_the_best_weights() -> None:
     data, model = two_classes(80), network()
-    worse = TrainingData(data.images, data.labels, data.val_images, 1 - data.val_labels)  # learning makes it worse
+    worse = TrainingData(data.images, data.labels, data.val_images, 1 - data.val_labels, 2)  # learning makes it worse
     told: list[np.ndarray] = []
     fit = Fit(epochs=20, batch_size=16, learning_rate=0.05, patience=2)
     history = fitted(model, fit, data=worse, on_epoch=lambda row: told.append(predict(model, data.val_images)))
@@ -229,7 +229,7 @@ def test_a_backup_without_room_costs_no_training(tmp_path: Path, capfd: pytest.C
         model = network()
         history = fitted(model, SHORT, backup=Backup(disk / "backup", every_seconds=0))
     assert [row.epoch for row in history] == [1, 2, 3]
-    said = f"warning: no backup ({disk}/backup/classifier.npz: No space left on device); training goes on\n"
+    said = f"warning: no backup ({disk}/backup/classifier.npz: No space left on device); training continues\n"
     assert capfd.readouterr().err == said * 3
 
 
@@ -240,7 +240,7 @@ def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
     files = []
     for name in ("first", "second"):
         keras.utils.clear_session()  # which counts the layers for their names
-        network = classifier("net", "unit", [keras.layers.Flatten(), keras.layers.Dense(10)], (28, 28))
+        network = classifier("net", "unit", [keras.layers.Flatten(), keras.layers.Dense(10)], (28, 28, 1))
         network.set_weights([np.full(weight.shape, 0.25, np.float32) for weight in network.get_weights()])
         (tmp_path / name).mkdir()
         Network(network).save(tmp_path / name)
@@ -260,7 +260,7 @@ def test_augmentation_moves_and_mirrors_each_image_by_itself() -> None:
 
 
 def test_augmentation_draws_every_move_alike() -> None:
-    drawn = draw_augmentations(np.random.default_rng(1), 10_000)
+    drawn = random_augmentations(np.random.default_rng(1), 10_000)
     for column, values in ((0, range(-2, 3)), (1, range(-2, 3)), (2, range(2))):
         numbers, counts = np.unique(drawn[:, column], return_counts=True)
         assert list(numbers) == list(values)
@@ -298,5 +298,5 @@ def test_reconstruction_is_measured_on_pixels_in_0_to_1() -> None:
 
 def test_bad_options_are_one_line() -> None:
     with pytest.raises(LineupError, match=r"options of deeper_cnn \(dropout=7\.0\): ") as error:
-        architecture("cnn", "deeper_cnn").make({"dropout": 7.0})
+        architecture("cnn", "deeper_cnn").make((28, 28, 1), 10, {"dropout": 7.0})
     assert "\n" not in str(error.value)

@@ -69,6 +69,12 @@ class Dataset:
     fingerprint: str
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        height, width, *channels = self.train_images.shape[1:]
+        return height, width, channels[0] if channels else 1
+
+    @property
     def title(self) -> str:
         """The dataset's name as a reader knows it."""
         return find_dataset(self.name).title

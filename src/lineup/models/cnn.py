@@ -1,37 +1,42 @@
-"""Convolutional networks without shortcuts."""
+"""Convolutional networks without shortcuts.
+
+>>> from lineup.models.registry import architecture
+>>> architecture("cnn", "deeper_cnn").options
+('dropout',)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lineup.models.layers import Stack, dense_end, hidden
+from lineup.models.layers import Layers, Shape, dense_end, hidden
 from lineup.models.registry import register_model
 
 
 @register_model(report="A", parameters=693_962)
-def basic_cnn() -> Stack:
+def basic_cnn(shape: Shape, classes: int) -> Layers:
     """One convolution of 32 filters, pooling, 128 units: report A."""
-    return [*_convolutions((32,)), *dense_end(hidden(128))]
+    return [*_convolutions(shape, (32,)), *dense_end(classes, hidden(128))]
 
 
 @register_model(report="A", parameters=232_650)
-def deeper_cnn(dropout: float = 0.5) -> Stack:
+def deeper_cnn(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
     """Two convolutions of 32 and 64 filters, pooling, 128 and 64 units with dropout between: report A."""
     from keras import layers
 
-    return [*_convolutions((32, 64)), *dense_end(hidden(128), layers.Dropout(dropout), hidden(64))]
+    return [*_convolutions(shape, (32, 64)), *dense_end(classes, hidden(128), layers.Dropout(dropout), hidden(64))]
 
 
 @register_model(report="C", parameters=60_554)
-def conv2d_4(dropout: float = 0.2) -> Stack:
+def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
     """Three convolutions of 32, 64 and 64 filters, each with pooling, and 64 units: report C, model 4."""
     from keras import layers
 
-    return [*_convolutions((32, 64, 64)), *dense_end(hidden(64), layers.Dropout(dropout))]
+    return [*_convolutions(shape, (32, 64, 64)), *dense_end(classes, hidden(64), layers.Dropout(dropout))]
 
 
 @register_model(report="C", parameters=110_474)
-def conv2d_5(dropout: float = 0.2) -> Stack:
+def conv2d_5(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
     """Three convolutions of 32, 64 and 128 filters, each with pooling, and 128 units: report C, models 5 and 6.
 
     The report says that model 5 "adds a fourth convolution", and lists these three. Its model 6 is the same network
@@ -39,39 +44,48 @@ def conv2d_5(dropout: float = 0.2) -> Stack:
     """
     from keras import layers
 
-    return [*_convolutions((32, 64, 128)), *dense_end(hidden(128), layers.Dropout(dropout))]
+    return [*_convolutions(shape, (32, 64, 128)), *dense_end(classes, hidden(128), layers.Dropout(dropout))]
 
 
 @register_model(report="D", parameters=421_642)
-def depth_2(dropout: float = 0.5) -> Stack:
+def depth_2(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
     """Two padded convolutions of 32 and 64 filters, each with pooling, and 128 units: report D, the baseline."""
     from keras import layers
 
-    return [*_convolutions((32, 64), padding="same"), *dense_end(hidden(128), layers.Dropout(dropout))]
+    return [*_convolutions(shape, (32, 64), padding="same"), *dense_end(classes, hidden(128), layers.Dropout(dropout))]
 
 
 @register_model(report="D", parameters=1_701_130)
-def depth_3(dropout: float = 0.5) -> Stack:
+def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
     """Three padded convolutions of 32, 64 and 128 filters, the first two with pooling, and 256 units: report D."""
     from keras import layers
 
-    convolutions = _convolutions((32, 64, 128), padding="same", pools=2)
-    return [*convolutions, *dense_end(hidden(256), layers.Dropout(dropout))]
+    convolutions = _convolutions(shape, (32, 64, 128), padding="same", pools=2)
+    return [*convolutions, *dense_end(classes, hidden(256), layers.Dropout(dropout))]
 
 
 @register_model(report="E", parameters=241_546)
-def cnn_32_64_128() -> Stack:
+def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
     """Three convolutions of 32, 64 and 128 filters, the first two with pooling, and 128 units: report E."""
-    return [*_convolutions((32, 64, 128), pools=2), *dense_end(hidden(128))]
+    return [*_convolutions(shape, (32, 64, 128), pools=2), *dense_end(classes, hidden(128))]
 
 
-def _convolutions(filters: Sequence[int], padding: str = "valid", pools: int = 3) -> Stack:
-    """Return ReLU convolutions over 3 by 3 pixels; max pooling, 2 by 2, follows each of the first ``pools``."""
+def _convolutions(shape: Shape, filters: Sequence[int], padding: str = "valid", pools: int = 3) -> Layers:
+    """Return ReLU convolutions of 3 by 3 pixels; each of the first ``pools`` is followed by max pooling, 2 by 2.
+
+    An output of a single row or column is not pooled any more.
+    """
     from keras import layers
 
-    stack: Stack = []
+    found: Layers = []
+    height, width = shape[:2]
     for number, count in enumerate(filters):
-        stack.append(layers.Conv2D(count, 3, padding=padding, activation="relu"))
-        if number < pools:
-            stack.append(layers.MaxPooling2D())
-    return stack
+        if padding == "valid":
+            height, width = height - 2, width - 2
+        if min(height, width) < 1:
+            raise ValueError(f"{shape[0]} x {shape[1]} pixels are too few for {len(filters)} convolutions")
+        found.append(layers.Conv2D(count, 3, padding=padding, activation="relu"))
+        if number < pools and min(height, width) > 1:
+            found.append(layers.MaxPooling2D())
+            height, width = height // 2, width // 2
+    return found

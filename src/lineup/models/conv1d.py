@@ -1,48 +1,56 @@
-"""Networks that convolve over the 28 rows of an image, each a vector of 28 pixels: report C's baseline and models 1-3.
+"""Networks that convolve over the rows of an image, each a vector of pixels: report C's baseline and models 1 to 3.
 
-The report gives filters, kernel and dropout. Convolution, batch normalisation, pooling, dropout is the order of a block
-with which the layers can be counted; no hidden dense layer follows.
+The report gives filters, kernel and dropout. A block is convolution, batch normalisation, pooling and dropout, the order
+that gives the reported number of layers. No hidden dense layer follows.
+
+>>> from lineup.models.registry import architecture
+>>> architecture("conv1d", "conv1d_1").options
+('dropout',)
 """
 
 from __future__ import annotations
 
-from lineup.models.layers import Stack, dense_end
+from lineup.models.layers import Layers, Shape, dense_end
 from lineup.models.registry import register_model
 
 
 @register_model(report="C", parameters=83_142)
-def conv1d_baseline(dropout: float = 0.2) -> Stack:
+def conv1d_baseline(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
     """Two convolutions over rows, of 236 and 128 filters, kernel 2: report C, the baseline."""
-    return _blocks(236, 128, kernel=2, dropout=dropout)
+    return [*_blocks(shape, 236, 128, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=93_446)
-def conv1d_1(dropout: float = 0.2) -> Stack:
+def conv1d_1(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
     """Three convolutions over rows, of 236, 128 and 64 filters, kernel 2: report C, model 1."""
-    return _blocks(236, 128, 64, kernel=2, dropout=dropout)
+    return [*_blocks(shape, 236, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=99_786)
-def conv1d_2(dropout: float = 0.2) -> Stack:
+def conv1d_2(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
     """Three convolutions over rows, of 256, 128 and 64 filters, kernel 2: report C, model 2."""
-    return _blocks(256, 128, 64, kernel=2, dropout=dropout)
+    return [*_blocks(shape, 256, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=147_274)
-def conv1d_3(dropout: float = 0.3) -> Stack:
+def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3) -> Layers:
     """Three convolutions over rows, of 256, 128 and 64 filters, kernel 3: report C, model 3."""
-    return _blocks(256, 128, 64, kernel=3, dropout=dropout)
+    return [*_blocks(shape, 256, 128, 64, kernel=3, dropout=dropout), *dense_end(classes)]
 
 
-def _blocks(*filters: int, kernel: int, dropout: float) -> Stack:
+def _blocks(shape: Shape, *filters: int, kernel: int, dropout: float) -> Layers:
+    """Return blocks of one convolution; a block whose output has a single row has no pooling."""
     from keras import layers
 
-    stack: Stack = []
+    blocks: Layers = []
+    rows = shape[0]
     for count in filters:
-        stack += [
-            layers.Conv1D(count, kernel, activation="relu"),
-            layers.BatchNormalization(),
-            layers.MaxPooling1D(),
-            layers.Dropout(dropout),
-        ]
-    return [*stack, *dense_end()]
+        rows -= kernel - 1
+        if rows < 1:
+            raise ValueError(f"{shape[0]} rows of pixels are too few for {len(filters)} convolutions over rows")
+        blocks += [layers.Conv1D(count, kernel, activation="relu"), layers.BatchNormalization()]
+        if rows > 1:
+            blocks.append(layers.MaxPooling1D())
+            rows //= 2
+        blocks.append(layers.Dropout(dropout))
+    return blocks

@@ -1,4 +1,10 @@
-"""What networks are made of: stacks of layers, their common ends, and the scaling of pixels inside the network."""
+"""Layers that several families share, and the network around them, from raw images to probabilities.
+
+>>> input_shape((28, 28, 1), channels=True)
+(28, 28, 1)
+>>> input_shape((32, 32, 3), channels=False)
+(32, 96)
+"""
 
 from __future__ import annotations
 
@@ -8,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-Stack = list[Callable[[Any], Any]]
-"""What a builder returns: Keras layers, or functions of a tensor where the graph is no chain, applied in order."""
+Shape = tuple[int, int, int]
+"""Height, width and channels of an image."""
+
+Layers = list[Callable[[Any], Any]]
+"""Keras layers, or functions of a tensor where the graph is not a chain, applied in this order."""
 
 
-def dense_end(*hidden: Callable[[Any], Any]) -> Stack:
-    """Return the end of a classifier: flatten, hidden layers, a softmax over ten classes."""
+def dense_end(classes: int, *hidden: Callable[[Any], Any]) -> Layers:
+    """Return the last layers of a classifier: flatten, the hidden layers, and a softmax over the classes."""
     from keras import layers
 
-    return [layers.Flatten(), *hidden, layers.Dense(10, activation="softmax")]
+    return [layers.Flatten(), *hidden, layers.Dense(classes, activation="softmax")]
 
 
 def hidden(units: int) -> keras.Layer:
@@ -26,44 +35,69 @@ def hidden(units: int) -> keras.Layer:
     return layers.Dense(units, activation="relu")
 
 
-def classifier(name: str, scaling: str, stack: Sequence[Callable[[Any], Any]], image_shape: tuple[int, ...]) -> Any:
-    """Return a Keras model from raw images to class probabilities.
+def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
+    """Return the shape of one image as the layers of a family take it.
 
-    The scaling is part of the network, so that a saved model takes the images as they are stored.
+    Parameters
+    ----------
+    shape : tuple of int
+        Height, width and channels.
+    channels : bool
+        Whether they take the channels as an axis of their own, as 2D convolutions do.
+
+    Returns
+    -------
+    tuple of int
+        ``shape`` itself, or (height, width * channels): the rows of pixels.
+    """
+    height, width, count = shape
+    return shape if channels else (height, width * count)
+
+
+def classifier(
+    name: str, scaling: str, layers: Sequence[Callable[[Any], Any]], shape: Shape, *, channels: bool = True
+) -> Any:
+    """Return a Keras model from raw images to the output of the last layer.
+
+    The scaling is part of the network, so that a saved model takes images as they are stored.
 
     Parameters
     ----------
     name : str
         Name of the Keras model.
     scaling : {"unit", "symmetric"}
-        Pixels to [0, 1] (reports A, B, C, E) or to [-1, 1] (report D).
-    stack : sequence of callable
-        From scaled images of ``image_shape`` to the softmax.
-    image_shape : tuple of int
-        (28, 28) for networks over rows, (28, 28, 1) for convolutions.
+        Scale pixels to [0, 1] or to [-1, 1].
+    layers : sequence of callable
+        Applied to scaled images of the shape `input_shape` returns.
+    shape : tuple of int
+        Height, width and channels of the images.
+    channels : bool
+        See `input_shape`. Default True.
 
     Returns
     -------
     keras.Model
-        Input uint8 (n, 28, 28), output float32 (n, 10).
+        Its input is uint8 of shape (n, height, width) for one channel, otherwise (n, height, width, channels).
     """
     import keras
 
-    images = keras.Input((28, 28), dtype="uint8", name="images")
-    return keras.Model(images, apply([*scaling_layers(scaling, image_shape), *stack], images), name=name)
+    stored = shape[:2] if shape[2] == 1 else shape
+    images = keras.Input(stored, dtype="uint8", name="images")
+    scaled = apply(_scaling(scaling, stored, input_shape(shape, channels=channels)), images)
+    return keras.Model(images, apply(layers, scaled), name=name)
 
 
-def apply(stack: Sequence[Callable[[Any], Any]], tensor: Any) -> Any:
-    """Return what a stack makes of a tensor."""
-    for layer in stack:
+def apply(layers: Sequence[Callable[[Any], Any]], tensor: Any) -> Any:
+    """Return the output of layers that are applied one after another."""
+    for layer in layers:
         tensor = layer(tensor)
     return tensor
 
 
-def scaling_layers(scaling: str, image_shape: tuple[int, ...]) -> list[keras.Layer]:
-    """Return the layers from raw uint8 images (n, 28, 28) to scaled float32 images (n, *image_shape)."""
+def _scaling(scaling: str, stored: tuple[int, ...], target: tuple[int, ...]) -> list[keras.Layer]:
+    """Return the layers from raw uint8 images (n, *stored) to scaled float32 images (n, *target)."""
     from keras import layers
 
     scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]
     rescale = layers.Rescaling(scale, offset, name="scaling")
-    return [rescale] if image_shape == (28, 28) else [rescale, layers.Reshape(image_shape, name="channels")]
+    return [rescale] if stored == target else [rescale, layers.Reshape(target, name="channels")]

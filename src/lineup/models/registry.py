@@ -1,8 +1,12 @@
-"""The registry of architectures: a name, what it is, and the function that builds it.
+"""The registry of architectures: names, descriptions and the functions that build them.
 
 A family is a module of this package. Importing one registers its architectures and does not import TensorFlow: the
-builders import Keras when they are called. ``architecture("cnn", "basic_cnn")`` imports the module ``cnn`` alone, so
+builders import Keras when they are called. ``architecture("cnn", "basic_cnn")`` imports the module ``cnn`` only, so
 that training one family runs no code of another.
+
+>>> from lineup.models.registry import architecture
+>>> architecture("cnn", "basic_cnn").parameters
+693962
 """
 
 from __future__ import annotations
@@ -11,13 +15,21 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lineup.errors import LineupError, expected_one_of
 
-# A builder returns a `lineup.models.layers.Stack` from scaled images to class probabilities. For the family
-# ``autoencoder`` it returns the parts that are trained one after another, for ``classical`` an estimator.
+if TYPE_CHECKING:
+    from lineup.models.layers import Shape
+
 Builder = Callable[..., Any]
+"""Called as ``build(shape, classes, **options)``: height, width and channels of an image, and the number of classes.
+
+It returns `lineup.models.layers.Layers` from scaled images to class probabilities. In the family ``autoencoder`` it
+returns `lineup.models.autoencoder.Parts`, in ``classical`` a scikit-learn estimator.
+"""
+
+_GIVEN = ("shape", "classes")
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,8 @@ class Family:
     trainer : {"classifier", "autoencoder", "estimator"}
         Its training is in the module ``lineup.training.<trainer>``.
     channels : bool
-        Whether its networks take images with a channel axis, (28, 28, 1); the others take rows of pixels, (28, 28).
+        Whether its networks take images (height, width, channels); the others take rows of pixels, (height,
+        width * channels). Default False.
     """
 
     name: str
@@ -67,10 +80,10 @@ class Architecture:
     report : str
         Letter of the published report that describes it.
     parameters : int
-        Number of parameters, batch-normalisation statistics included; a test builds the network and counts. 0 for a
-        classical model, whose size depends on its training.
+        Number of parameters on grey images of 28 by 28 pixels and ten classes, batch-normalisation statistics included.
+        A test builds the network and counts. 0 for a classical model, whose size depends on its training.
     build : Callable
-        The builder; its keyword arguments are the architecture's ``options`` in ``params.yaml``.
+        The `Builder`; its other arguments are the architecture's ``options`` in ``params.yaml``.
     """
 
     name: str
@@ -79,19 +92,29 @@ class Architecture:
     parameters: int
     build: Builder
 
-    def make(self, options: Mapping[str, Any]) -> Any:
+    def make(self, shape: Shape, classes: int, options: Mapping[str, Any]) -> Any:
         """Call the builder.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Height, width and channels of the images.
+        classes : int
+            Number of classes.
+        options : mapping of str to object
+            The other arguments of the builder.
 
         Raises
         ------
         LineupError
-            If it does not take these options, or not these values.
+            If the builder does not accept the options or their values, or the images are too small.
         """
         try:
-            return self.build(**options)
+            return self.build(shape, classes, **options)
         except (TypeError, ValueError) as error:
             given = ", ".join(f"{name}={value!r}" for name, value in options.items())
-            raise LineupError(f"options of {self.name} ({given}): {' '.join(str(error).split())}") from error
+            where = f"options of {self.name} ({given})" if given else self.name
+            raise LineupError(f"{where}: {' '.join(str(error).split())}") from error
 
     @property
     def kind(self) -> str:
@@ -99,9 +122,9 @@ class Architecture:
         return FAMILIES[self.family].kind
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Shape of one scaled image that its network takes."""
-        return (28, 28, 1) if FAMILIES[self.family].channels else (28, 28)
+    def channels(self) -> bool:
+        """Whether its network takes images with an axis of channels; see `Family`."""
+        return FAMILIES[self.family].channels
 
     @property
     def summary(self) -> str:
@@ -110,8 +133,8 @@ class Architecture:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Names of the options that the builder accepts."""
-        return tuple(inspect.signature(self.build).parameters)
+        """Names of the options that the builder accepts, beside ``shape`` and ``classes``."""
+        return tuple(inspect.signature(self.build).parameters)[len(_GIVEN) :]
 
 
 _ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
@@ -123,7 +146,7 @@ def register_model(*, report: str, parameters: int) -> Callable[[Builder], Build
     Raises
     ------
     ValueError
-        If the family has the name already: a second one would silently replace the first.
+        If the family has the name already, or the first arguments of the builder are not ``shape`` and ``classes``.
     """
 
     def register(build: Builder) -> Builder:
@@ -131,6 +154,9 @@ def register_model(*, report: str, parameters: int) -> Callable[[Builder], Build
         name = build.__name__
         if (family, name) in _ARCHITECTURES:
             raise ValueError(f"architecture {name!r} is registered twice in family {family!r}")
+        found = tuple(inspect.signature(build).parameters)[: len(_GIVEN)]
+        if found != _GIVEN:
+            raise ValueError(f"{name}: expected the arguments shape and classes first, found {', '.join(found) or 'none'}")
         _ARCHITECTURES[family, name] = Architecture(name, family, report, parameters, build)
         return build
 
@@ -158,7 +184,7 @@ def architecture(family: str, name: str) -> Architecture:
     Raises
     ------
     LineupError
-        If there is no such family, or no such name in it; the message lists what there is.
+        If there is no such family, or no such name in it; the message lists the known names.
     """
     found = {entry.name: entry for entry in list_architectures(family)}
     if name not in found:

@@ -1,19 +1,24 @@
-"""Networks with a wide and a deep path (Cheng et al., "Wide & deep learning for recommender systems", 2016)."""
+"""Networks with a wide and a deep path (Cheng et al., "Wide & deep learning for recommender systems", 2016).
+
+>>> from lineup.models.registry import architecture
+>>> architecture("wide_deep", "wide_deep").options
+('units', 'dropout')
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lineup.models.layers import Stack, apply, dense_end, hidden
+from lineup.models.layers import Layers, Shape, apply, dense_end, hidden
 from lineup.models.registry import register_model
 
 
 @register_model(report="B", parameters=18_290)
-def wide_deep(units: int = 30, dropout: float = 0.5) -> Stack:
+def wide_deep(shape: Shape, classes: int, units: int = 30, dropout: float = 0.5) -> Layers:
     """Two layers of 30 units over each row of pixels, beside the image itself: report B."""
     from keras import layers
 
-    deep: Stack = []
+    deep: Layers = []
     for _ in range(2):
         deep += [hidden(units), layers.BatchNormalization()]
     deep.append(layers.Dropout(dropout))
@@ -21,4 +26,4 @@ def wide_deep(units: int = 30, dropout: float = 0.5) -> Stack:
     def wide_and_deep(image: Any) -> Any:
         return layers.Concatenate()([image, apply(deep, image)])
 
-    return [wide_and_deep, *dense_end()]
+    return [wide_and_deep, *dense_end(classes)]

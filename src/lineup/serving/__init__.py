@@ -1,1 +1,1 @@
-"""Predict with stored models, without MLflow or with it."""
+"""Predict with stored models, with MLflow or without it."""

@@ -1,4 +1,4 @@
-"""The model of a run: the record's own, or a committee's with its members inside; see `lineup.serving.predictor`."""
+"""The model of a run: the record's own, or a committee's with its members inside; see `lineup.serving.pyfunc`."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ def log_model(
         return
     import mlflow
 
-    from lineup.serving.predictor import MAX_IMAGES, SHAPES
+    from lineup.serving.predictor import MAX_IMAGES, accepted_shapes
 
+    shapes = accepted_shapes(getattr(record.header.data, "shape", (28, 28, 1)))
     folder = _copy_model(root, record, models, temporary / "model")
     header = Path(shutil.copy(record.folder / HEADER, temporary))
     # MLflow connects the run that is active with the model, which it can do only once.
@@ -83,14 +84,14 @@ def log_model(
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(PACKAGE / "serving" / "predictor.py"),
+            python_model=str(PACKAGE / "serving" / "pyfunc.py"),
             # As quoted addresses: MLflow would read # and ? of a path as such parts of an address.
             artifacts={
                 "model": folder.absolute().as_uri(),
                 "record": header.absolute().as_uri(),
             },
             code_paths=[str(PACKAGE)],
-            metadata={"images": f"whole numbers from 0 to 255 of shape {SHAPES}; at most {MAX_IMAGES:,} per request"},
+            metadata={"images": f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"},
             signature=_signature(record.header.data.classes),
             pip_requirements=_requirements(folder),
             model_id=model_id,
@@ -108,11 +109,11 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
 
 
 def _signature(classes: list[str]) -> ModelSignature:
-    """Return what the model answers: see `lineup.serving.predictor.ServedModel.predict`."""
+    """Return what the model answers: see `lineup.serving.pyfunc.ServedModel.predict`."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    from lineup.serving.predictor import AGREEMENT, LABEL
+    from lineup.serving.pyfunc import AGREEMENT, LABEL
 
     said = (ColSpec(DataType.string, LABEL), ColSpec(DataType.double, AGREEMENT))
     return ModelSignature(outputs=Schema([*said, *(ColSpec(DataType.float, name) for name in classes)]))

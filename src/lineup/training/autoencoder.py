@@ -1,7 +1,8 @@
-"""Fit the family ``autoencoder``: pretrain, freeze, train the head, and perhaps fine-tune."""
+"""Fit the family ``autoencoder``: pretrain, freeze, train the head, and fine-tune if the recipe says so."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
     from lineup.models.autoencoder import Parts
+    from lineup.models.layers import Shape
     from lineup.models.registry import Architecture
     from lineup.models.settings import NetworkRecipe
     from lineup.training.backup import Backup
@@ -24,52 +26,50 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_model", "libraries"]
 
-IMAGE_SHAPE = (28, 28, 1)
 EXAMPLES = 10
-"""How many validation images are kept beside their reconstructions."""
+"""Number of validation images that are kept with their reconstructions."""
 
 
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Train the autoencoder, freeze its encoder, train the head on its codes, and perhaps tune both.
+    """Train the autoencoder, freeze its encoder, train the head on the latent vectors, and perhaps tune both.
 
     Parameters
     ----------
     entry : Architecture
         Its builder returns `Parts`.
     recipe : NetworkRecipe
-        ``recipe.pretrain`` holds the autoencoder's epochs, batch size and learning rate, ``recipe.finetune`` those of
-        the last phase if there is to be one.
+        ``recipe.pretrain`` is the fit of the autoencoder, ``recipe.finetune`` that of the last phase; None for no last
+        phase.
     data : TrainingData
         Training and validation images and labels.
     on_epoch : callable
-        Told of every epoch of the phases ``autoencoder``, ``classifier`` and ``finetuning``.
+        Called after every epoch of the phases ``autoencoder``, ``classifier`` and ``finetuning``.
     backup : Backup
-        Where an interrupted training goes on.
+        Saves the state, and restores it after an interruption.
 
     Returns
     -------
     Fitted
-        The classifier, with the encoder's parameters counted as frozen.
+        The classifier; the encoder's parameters count as frozen.
     """
     if recipe.pretrain is None:
-        raise ValueError("the family autoencoder needs recipe.pretrain; config.py checks that it is there")
-    parts = entry.make(recipe.options)
+        raise ValueError("the family autoencoder needs recipe.pretrain")
+    parts = entry.make(data.shape, data.classes, recipe.options)
     random = np.random.default_rng(recipe.seed)
     fit = partial(fit_network, random=random, on_epoch=on_epoch, backup=backup)
-    encoder, autoencoder = _networks(parts)
-    images = TrainingData(data.images, data.images, data.val_images, data.val_images)
+    encoder, autoencoder = _networks(parts, data.shape)
+    images = replace(data, labels=data.images, val_labels=data.val_images)
     history = fit(autoencoder, images, recipe.pretrain, phase="autoencoder", objective=RECONSTRUCTION)
 
     _freeze(encoder, batch_norm=parts.frozen_batch_norm)
-    whole = classifier(entry.name, "unit", [encoder, *parts.head], IMAGE_SHAPE)
+    whole = classifier(entry.name, "unit", [encoder, *parts.head], data.shape)
     if parts.frozen_batch_norm:
-        to_code = classifier("to_code", "unit", [encoder], IMAGE_SHAPE)
-        codes = [predict(to_code, part) for part in (data.images, data.val_images)]
-        head = _chain(parts.head, codes[0].shape[1:], "head")
-        coded = TrainingData(codes[0], data.labels, codes[1], data.val_labels)
-        history += fit(head, coded, recipe, phase="classifier")
+        encode = classifier("encode", "unit", [encoder], data.shape)
+        latent = replace(data, images=predict(encode, data.images), val_images=predict(encode, data.val_images))
+        head = _chain(parts.head, latent.images.shape[1:], "head")
+        history += fit(head, latent, recipe, phase="classifier")
     else:
         history += fit(whole, data, recipe, phase="classifier")
     if recipe.finetune is not None:
@@ -77,15 +77,15 @@ def fit_model(
         history += fit(whole, data, recipe.finetune, phase="finetuning")
 
     examples = data.val_images[:EXAMPLES]
-    pictures = {"originals": examples, "reconstructions": predict(autoencoder, examples)[..., 0]}
+    pictures = {"originals": examples, "reconstructions": predict(autoencoder, examples).reshape(examples.shape)}
     return Fitted(Network(whole), history, phase_seconds(history), pictures)
 
 
-def _networks(parts: Parts) -> tuple[keras.Model, keras.Model]:
-    """Return the encoder, from scaled images, and the autoencoder around it, from raw ones."""
-    encoder = _chain(parts.encoder, IMAGE_SHAPE, "encoder")
+def _networks(parts: Parts, shape: Shape) -> tuple[keras.Model, keras.Model]:
+    """Return the encoder, which takes scaled images, and the autoencoder that contains it, which takes raw ones."""
+    encoder = _chain(parts.encoder, shape, "encoder")
     decoder = _chain(parts.decoder, encoder.output_shape[1:], "decoder")
-    return encoder, classifier("autoencoder", "unit", [encoder, decoder], IMAGE_SHAPE)
+    return encoder, classifier("autoencoder", "unit", [encoder, decoder], shape)
 
 
 def _chain(layers: list[keras.Layer], shape: tuple[int, ...], name: str) -> keras.Model:
@@ -96,7 +96,7 @@ def _chain(layers: list[keras.Layer], shape: tuple[int, ...], name: str) -> kera
 
 
 def _freeze(encoder: keras.Model, *, batch_norm: bool) -> None:
-    """Freeze the encoder's weights; a frozen batch normalisation runs in inference mode, as Keras defines it."""
+    """Freeze the encoder's weights; Keras runs a frozen batch normalisation in inference mode."""
     from keras import layers
 
     for layer in encoder.layers:
@@ -104,7 +104,7 @@ def _freeze(encoder: keras.Model, *, batch_norm: bool) -> None:
 
 
 def _unfreeze_weights(encoder: keras.Model) -> None:
-    """Let convolutions and dense layers learn again; batch normalisation keeps the statistics that it has."""
+    """Make convolutions and dense layers trainable again; batch normalisation keeps its statistics."""
     from keras import layers
 
     for layer in encoder.layers:

@@ -1,4 +1,8 @@
-"""Backups of a training on its way, so that an interrupted one goes on after its last saved epoch."""
+"""Backups of a running training, so that an interrupted one continues after its last saved epoch.
+
+>>> backup = Backup(None)  # without a folder, nothing is saved
+>>> backup.restore("classifier", FitState([], np.random.default_rng(1), []))
+"""
 
 from __future__ import annotations
 
@@ -24,19 +28,19 @@ LIMIT = 2 * 2**30
 
 
 @dataclass
-class Progress:
-    """Where a fit stands.
+class FitState:
+    """The state of a fit after an epoch.
 
     Parameters
     ----------
     history : list of Epoch
-        The epochs that are done.
+        The finished epochs.
     random : numpy.random.Generator
-        Draws the order of the images.
+        Generates the order of the images.
     variables : list of keras.Variable
-        Weights, statistics, dropout's seeds and the optimiser's moments.
+        Weights, statistics, the seeds of dropout and the moments of the optimiser.
     kept : list of ndarray
-        Weights that the network gets in the end instead of the last ones. Default none.
+        Weights that the network gets at the end instead of the last ones. Default none.
     """
 
     history: list[Epoch]
@@ -46,54 +50,54 @@ class Progress:
 
 
 class Backup:
-    """One file for each phase of a training, in a folder of its own that is removed when the record is written.
+    """One file per phase of a training, in a folder that is removed when the record is written.
 
     Parameters
     ----------
     folder : Path or None
-        Named after everything that the training depends on, so that what is found there belongs to it. None: no
-        backups.
+        Its name identifies everything the training depends on, so that any file in it belongs to this training. None:
+        no backups.
     every_seconds : float
-        A backup is written after an epoch if the last one is older, or the training as old. Default 30: a quick
-        training writes none.
+        A backup is written after an epoch when at least this time has passed since the last backup, or since the start.
+        Default 30, so that a quick training writes none.
     """
 
     def __init__(self, folder: Path | None, every_seconds: float = 30.0) -> None:
         self._folder, self._every = folder, every_seconds
         self._last = time.monotonic()
 
-    def restore(self, phase: str, progress: Progress) -> None:
-        """Bring a phase back to where its backup left it, if there is one."""
+    def restore(self, phase: str, state: FitState) -> None:
+        """Restore the state of a phase from its backup, if there is one."""
         if self._folder is None or not (path := self._folder / f"{phase}.npz").is_file():
             return
         arrays = read_npz(path, max_bytes=LIMIT)
-        state = json.loads(arrays["state"].tobytes())
-        progress.history[:] = [Epoch(**row) for row in state["history"]]
-        progress.random.bit_generator.state = state["random"]
-        for number, variable in enumerate(progress.variables):
+        content = json.loads(arrays["state"].tobytes())
+        state.history[:] = [Epoch(**row) for row in content["history"]]
+        state.random.bit_generator.state = content["random"]
+        for number, variable in enumerate(state.variables):
             variable.assign(arrays[f"variable_{number}"])
-        progress.kept = [arrays[f"kept_{number}"] for number in range(state["kept"])]
+        state.kept = [arrays[f"kept_{number}"] for number in range(content["kept"])]
 
-    def save(self, phase: str, progress: Progress) -> None:
-        """Write a backup of a phase, if it is time for one; if it cannot be written, say so and go on."""
+    def save(self, phase: str, state: FitState) -> None:
+        """Write a backup of a phase if one is due; print a warning if it cannot be written."""
         if self._folder is None or time.monotonic() - self._last < self._every:
             return
-        state: dict[str, Any] = {
-            "history": [dataclasses.asdict(row) for row in progress.history],
-            "random": progress.random.bit_generator.state,
-            "kept": len(progress.kept),
+        content: dict[str, Any] = {
+            "history": [dataclasses.asdict(row) for row in state.history],
+            "random": state.random.bit_generator.state,
+            "kept": len(state.kept),
         }
-        arrays = {"state": np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}
-        arrays |= {f"variable_{number}": np.asarray(value) for number, value in enumerate(progress.variables)}
-        arrays |= {f"kept_{number}": value for number, value in enumerate(progress.kept)}
+        arrays = {"state": np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)}
+        arrays |= {f"variable_{number}": np.asarray(value) for number, value in enumerate(state.variables)}
+        arrays |= {f"kept_{number}": value for number, value in enumerate(state.kept)}
         try:
             write_npz(self._folder / f"{phase}.npz", arrays)
         except OSError as error:
             reason = shortened(f"{error.filename}: {error.strerror}")
-            print(f"warning: no backup ({reason}); training goes on", file=sys.stderr, flush=True)
+            print(f"warning: no backup ({reason}); training continues", file=sys.stderr, flush=True)
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Remove the backups: the training is done."""
+        """Remove the backups after the training has ended."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

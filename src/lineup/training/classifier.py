@@ -1,4 +1,4 @@
-"""Fit the families of one stack of layers, from scaled images to class probabilities."""
+"""Fit the families whose builders return one list of layers, from scaled images to class probabilities."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ __all__ = ["fit_model", "libraries"]
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build an architecture of one stack of layers and fit it: the ``fit_model`` of the families without phases."""
-    network = classifier(entry.name, recipe.scaling, entry.make(recipe.options), entry.image_shape)
+    """Build a network and fit it in one phase; see `lineup.training.trainers.Trainer`."""
+    layers = entry.make(data.shape, data.classes, recipe.options)
+    network = classifier(entry.name, recipe.scaling, layers, data.shape, channels=entry.channels)
     random = np.random.default_rng(recipe.seed)
     history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch, backup=backup)
     return Fitted(Network(network), history, phase_seconds(history))

@@ -1,8 +1,13 @@
-"""Fit the models of the family ``classical``: estimators of scikit-learn on raw pixels."""
+"""Fit the models of the family ``classical``: scikit-learn estimators on raw pixels.
+
+>>> pixels(np.zeros((5, 20, 24, 3), np.uint8)).shape
+(5, 1440)
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -30,39 +35,39 @@ Array = np.ndarray[Any, Any]
 
 
 def fit_estimator(estimator: Any, images: Array, labels: Array, seed: int) -> Any:
-    """Fit an estimator of a builder in place and return it.
+    """Fit an estimator in place and return it.
 
     Parameters
     ----------
     estimator : sklearn.base.BaseEstimator
-        Of a builder of this module.
-    images : ndarray of uint8, shape (n, 28, 28)
+        As a builder of the family ``classical`` returns it.
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, channels)
     labels : ndarray of int, shape (n,)
-        Of every class, 0 to k - 1, so that the columns of the probabilities are the classes.
+        Every class from 0 to k - 1 must occur, so that the columns of the probabilities are the classes.
     seed : int
-        Every parameter ``random_state`` in it is set to this.
+        Value of every parameter ``random_state``.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     names = [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
     estimator.set_params(**dict.fromkeys(names, seed))
     with warnings.catch_warnings():
-        # A perceptron is meant to stop after its epochs.
+        # A perceptron stops after its epochs on purpose.
         warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations", ConvergenceWarning)
-        return estimator.fit(_pixels(images), labels)
+        return estimator.fit(pixels(images), labels)
 
 
 def predict_estimator(fitted: Any, images: Array) -> Array:
-    """Return a fitted estimator's probabilities, float32 (n, k), of uint8 images (n, 28, 28), batch by batch."""
+    """Return a fitted estimator's probabilities, float32 (n, k), of uint8 images, batch by batch."""
     import joblib
 
-    with joblib.parallel_config(n_jobs=1):  # trees side by side add up in the order in which they are done
-        return in_batches(lambda batch: fitted.predict_proba(_pixels(batch)), images).astype(np.float32)
+    with joblib.parallel_config(n_jobs=1):  # parallel trees would be summed in the order in which they finish
+        return in_batches(lambda batch: fitted.predict_proba(pixels(batch)), images).astype(np.float32)
 
 
-def _pixels(images: Array) -> Array:
-    """Return uint8 images (n, 28, 28) as scikit-learn takes them: float32 (n, 784), still 0 to 255."""
-    return images.reshape(-1, 28 * 28).astype(np.float32)
+def pixels(images: Array) -> Array:
+    """Return uint8 images as scikit-learn takes them: float32, one row per image, still 0 to 255."""
+    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -81,21 +86,21 @@ class Classical:
 
     @cached_property
     def weights(self) -> Weights:
-        """Without a count: what a forest or a list of neighbours keeps does not compare with weights."""
+        """The hash only: the size of a forest or of a list of neighbours is not comparable to a number of weights."""
         return Weights(0, 0, 0, arrays_sha256(self.estimator))
 
 
 def fit_model(
     entry: Architecture, recipe: ClassicalRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build an architecture and fit it on the training images; there are no epochs to tell of or to back up."""
+    """Build an estimator and fit it; there are no epochs. See `lineup.training.trainers.Trainer`."""
     started = time.perf_counter()
-    estimator = fit_estimator(entry.make(recipe.options), data.images, data.labels, recipe.seed)
+    estimator = fit_estimator(entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed)
     return Fitted(Classical(estimator), [], {"fit": time.perf_counter() - started})
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of what computes here."""
+    """Return the versions of the libraries that compute estimators, by name."""
     names = ["scikit-learn"]
     if importlib.util.find_spec("sklearnex"):
         names.append("scikit-learn-intelex")

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lineup.records.record import Epoch, best_epoch, has_stopped, now
-from lineup.training.backup import Backup, Progress
+from lineup.training.backup import Backup, FitState
 from lineup.training.fitted import TrainingData
 from lineup.training.loop import CLASSIFICATION, Loop, Objective
 
@@ -29,26 +29,26 @@ def fit_network(
     backup: Backup,
     objective: Objective = CLASSIFICATION,
 ) -> list[Epoch]:
-    """Fit a network with Adam and tell of every epoch.
+    """Fit a network with Adam and report every epoch.
 
     Parameters
     ----------
     network : keras.Model
         Its weights are changed in place.
     data : TrainingData
-        The validation part is evaluated after each epoch. It changes nothing but with ``fit.patience``.
+        The validation part is evaluated after each epoch. It affects the training only with ``fit.patience``.
     fit : Fit
         Epochs, batch size, learning rate and the rest.
     random : numpy.random.Generator
-        Orders (and augments) the images anew in each epoch.
+        Orders the images of each epoch, and augments them.
     phase : str
         Written into each row.
     on_epoch : callable
         Called with each `Epoch` as it ends.
     backup : Backup
-        Where an interrupted fit of this phase goes on, and is saved on its way.
+        Saves the state of this phase, and restores it after an interruption.
     objective : Objective
-        What is minimised. Default: the cross-entropy of classes.
+        The loss. Default: the cross-entropy of classes.
 
     Returns
     -------
@@ -57,23 +57,22 @@ def fit_network(
 
     Notes
     -----
-    With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss, NaN being the
-    highest of all (`lineup.records.record.best_epoch`); with
-    ``fit.average_epochs`` the mean of the weights at the end of the last epochs (Izmailov et al., "Averaging weights
-    leads to wider optima and better generalization", 2018).
+    With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss; NaN counts as the
+    highest loss (`lineup.records.record.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights at the
+    end of the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
     """
     loop = Loop(network, data.images, data.labels, fit, objective)
-    progress = Progress([], random, loop.variables())
-    backup.restore(phase, progress)
-    for row in progress.history:
+    state = FitState([], random, loop.variables())
+    backup.restore(phase, state)
+    for row in state.history:
         on_epoch(row)
-    while len(progress.history) < fit.epochs and not has_stopped(progress.history, fit.patience):
+    while len(state.history) < fit.epochs and not has_stopped(state.history, fit.patience):
         started = time.perf_counter()
         loss, accuracy = loop.run_epoch(random)
         val_loss, val_accuracy = loop.evaluate(data.val_images, data.val_labels)
         row = Epoch(
             phase=phase,
-            epoch=len(progress.history) + 1,
+            epoch=len(state.history) + 1,
             loss=loss,
             accuracy=accuracy,
             val_loss=val_loss,
@@ -82,29 +81,29 @@ def fit_network(
             seconds=time.perf_counter() - started,
             timestamp=now(),
         )
-        progress.history.append(row)
-        _keep(progress, network, fit)
-        backup.save(phase, progress)
+        state.history.append(row)
+        _keep(state, network, fit)
+        backup.save(phase, state)
         on_epoch(row)
-    if progress.kept:
-        network.set_weights(progress.kept)
-    return progress.history
+    if state.kept:
+        network.set_weights(state.kept)
+    return state.history
 
 
-def _keep(progress: Progress, network: keras.Model, fit: Fit) -> None:
-    """Keep the weights that the network gets in the end, if they are not those of the last epoch."""
-    epoch = len(progress.history)
-    if fit.patience is not None and best_epoch(progress.history) == epoch:
-        progress.kept = network.get_weights()
+def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
+    """Keep the weights that the network gets at the end, unless these are the weights of the last epoch."""
+    epoch = len(state.history)
+    if fit.patience is not None and best_epoch(state.history) == epoch:
+        state.kept = network.get_weights()
     averaged = epoch - (fit.epochs - fit.average_epochs)
     if averaged > 0:
         weights = network.get_weights()
-        former = progress.kept or weights
-        progress.kept = [mean + (new - mean) / averaged for mean, new in zip(former, weights, strict=True)]
+        former = state.kept or weights
+        state.kept = [mean + (new - mean) / averaged for mean, new in zip(former, weights, strict=True)]
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of what computes a network: the ``libraries`` of every family of networks."""
+    """Return the versions of the libraries that compute networks, by name."""
     import keras
     import tensorflow as tf
 
@@ -112,7 +111,7 @@ def libraries() -> dict[str, str]:
 
 
 def phase_seconds(history: list[Epoch]) -> dict[str, float]:
-    """Return the wall time of each phase: of its epochs, each with its validation."""
+    """Return the wall time of each phase in seconds: the sum over its epochs, validation included."""
     seconds: dict[str, float] = {}
     for row in history:
         seconds[row.phase] = seconds.get(row.phase, 0.0) + row.seconds

@@ -1,31 +1,39 @@
-"""What a trainer is given and returns. No code of one trainer, so that the others do not depend on it."""
+"""The input and the output of every trainer; a file of its own, so that trainers do not depend on each other's code.
+
+>>> images, labels = np.zeros((4, 20, 24, 3), np.uint8), np.array([0, 1, 0, 1])
+>>> TrainingData(images, labels, images, labels, classes=2).shape
+(20, 24, 3)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from lineup.records.record import Epoch, Weights
 
+if TYPE_CHECKING:
+    from lineup.models.layers import Shape
+
 OnEpoch = Callable[[Epoch], None]
 
 
 class Model(Protocol):
-    """What a family trains: something that answers for raw images and can be saved."""
+    """A trained model of any family."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 probabilities (n, k) of raw uint8 images (n, 28, 28)."""
+        """Return float32 probabilities (n, classes) of raw uint8 images, of the shape of `TrainingData.images`."""
 
     def save(self, folder: Path) -> None:
-        """Write what `lineup.serving.predictor.load_predictor` loads, into an existing folder."""
+        """Write the file that `lineup.serving.predictor.load_predictor` loads, into an existing folder."""
 
     @property
     def weights(self) -> Weights:
-        """Its number of parameters and a hash of their values."""
+        """The number of parameters and a hash of their values."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +42,42 @@ class TrainingData:
 
     Parameters
     ----------
-    images, val_images : ndarray of shape (n, ...)
-        Network inputs: raw uint8 images, or codes of an encoder.
-    labels, val_labels : ndarray of shape (n,) or, for reconstruction, (n, 28, 28)
-        Class numbers, or the raw image to reconstruct.
+    images, val_images : ndarray
+        Network inputs: raw uint8 images, of shape (n, height, width) for one channel, otherwise (n, height, width,
+        channels); or the latent vectors of an encoder, float32 of shape (n, size).
+    labels, val_labels : ndarray
+        Class numbers of shape (n,); for a reconstruction, the raw images.
+    classes : int
+        Number of classes.
     """
 
     images: np.ndarray
     labels: np.ndarray
     val_images: np.ndarray
     val_labels: np.ndarray
+    classes: int
+
+    @property
+    def shape(self) -> Shape:
+        """Height, width and channels of the raw images."""
+        height, width, *channels = self.images.shape[1:]
+        return height, width, channels[0] if channels else 1
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a family's ``fit_model`` returns.
+    """The result of a training.
 
     Parameters
     ----------
     model : Model
-        Raw uint8 images (n, 28, 28) to class probabilities (n, k).
+        From raw uint8 images to class probabilities.
     history : list of Epoch
         All phases, in order; empty if nothing was trained in epochs.
     phase_seconds : dict of str to float
         Wall time of each phase.
     arrays : dict of str to ndarray
-        What figures need beside the record, such as reconstructions. Default none.
+        Arrays for figures, such as reconstructions. Default none.
     """
 
     model: Model

@@ -1,10 +1,13 @@
-"""The training loop: one epoch is one call of TensorFlow, on images that lie on the device.
+"""The training loop: one epoch is one call of TensorFlow, on images that are on the device.
 
-It is not ``Model.fit``, for two reasons. After ``keras.utils.set_random_seed`` the shuffling of ``fit`` gives the
-*same* order in every epoch, because its generator starts anew with each pass over the data: a network then sees the
-same batches again and again, overfits, and scores lower (``benchmarks/shuffling.py`` measures by how much). And ``fit``
-returns to Python for each batch, keeps its metrics in many small operations and updates each weight in a dozen passes
-over memory (``benchmarks/training.py`` measures that). The mathematics is that of ``fit``.
+There are two reasons not to use ``Model.fit``. After ``keras.utils.set_random_seed``, ``fit`` shuffles the images into
+the *same* order in every epoch, because its generator is reset before each pass over the data. A network then sees the
+same batches again and again, overfits, and has a lower accuracy (``benchmarks/shuffling.py`` measures it). And ``fit``
+returns to Python for each batch, computes its metrics in many small operations and updates each weight in a dozen passes
+over memory (``benchmarks/training.py`` measures it). The mathematics is that of ``fit``.
+
+>>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
+[[[4, 2], [3, 1]], [[0]]]
 """
 
 from __future__ import annotations
@@ -24,19 +27,19 @@ if TYPE_CHECKING:
     from lineup.models.settings import Fit
 
 SHIFT = 2
-"""How many pixels augmentation moves an image at most, in each direction."""
+"""Largest shift of an augmented image in each direction, in pixels."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a fit minimises.
+    """The loss that a fit minimises.
 
     Parameters
     ----------
     loss : callable
-        Targets and outputs of a batch to a loss for each of its examples.
+        From targets and outputs of a batch to one loss per example.
     classifies : bool
-        Whether the outputs are probabilities of classes, of which an accuracy can be told.
+        Whether the outputs are class probabilities, which have an accuracy.
     """
 
     loss: Callable[[Any, Any], Any]
@@ -51,10 +54,12 @@ def _cross_entropy(labels: Any, probabilities: Any) -> Any:
 
 
 def _squared_error(images: Any, reconstructions: Any) -> Any:
-    """Return the mean squared error over the pixels of raw images, which are brought to [0, 1]."""
+    """Return the mean squared error per image; the pixels of the raw images are scaled to [0, 1]."""
     import tensorflow as tf
 
-    targets = tf.cast(images, tf.float32)[..., None] / 255
+    targets = tf.cast(images, tf.float32) / 255
+    if targets.shape.rank == 3:  # images of one channel are stored without its axis
+        targets = targets[..., None]
     return tf.reduce_mean(tf.math.squared_difference(targets, reconstructions), axis=(1, 2, 3))
 
 
@@ -63,7 +68,7 @@ RECONSTRUCTION = Objective(_squared_error, classifies=False)
 
 
 class Loop:
-    """Epochs of one network on one set of data.
+    """The epochs of one network on one set of data.
 
     Parameters
     ----------
@@ -72,7 +77,7 @@ class Loop:
     inputs, targets : ndarray of shape (n, ...)
         Copied to the device once.
     fit : Fit
-        Batch size, learning rate, schedule, penalty, augmentation.
+        Batch size, learning rate, schedule, L2 penalty, augmentation.
     objective : Objective
     """
 
@@ -90,7 +95,7 @@ class Loop:
         self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True)
 
     def variables(self) -> list[keras.Variable]:
-        """Return everything that changes while training: weights, statistics, dropout's seeds, Adam's moments."""
+        """Return everything that training changes: weights, statistics, the seeds of dropout, the moments of Adam."""
         return [*self._network.variables, *self._optimizer.variables]
 
     def learning_rate(self) -> float:
@@ -98,20 +103,20 @@ class Loop:
         return float(self._optimizer.learning_rate)
 
     def run_epoch(self, random: np.random.Generator) -> tuple[float, float]:
-        """Train on every image once, in a new order.
+        """Train on every image once, in a random order.
 
         Returns
         -------
         loss, accuracy : float
-            Means over the images, each by the weights at its batch; accuracy is NaN where nothing is classified.
-            The loss is without the penalty on the weights.
+            Means over the images, computed with the weights before each step. The accuracy is NaN if the network does
+            not classify. The loss does not include the L2 penalty.
         """
         import tensorflow as tf
 
         self._loss.assign(0.0)
         self._correct.assign(0)
         count = len(self._inputs)
-        augmentations = draw_augmentations(random, count) if self._fit.augment else np.zeros((count, 3), np.int32)
+        augmentations = random_augmentations(random, count) if self._fit.augment else np.zeros((count, 3), np.int32)
         for batch in epoch_batches(random, count, self._fit.batch_size):
             run_traced(self._run_batches, tf.constant(batch), tf.constant(augmentations))
         return self._means(count)
@@ -132,7 +137,7 @@ class Loop:
         return float(self._loss) / count, accuracy
 
     def _batches(self, batches: Any, augmentations: Any) -> None:
-        """Take one training step for each row of (steps, size) image numbers."""
+        """Do one training step per row of image numbers (steps, size)."""
         import tensorflow as tf
 
         for number in tf.range(tf.shape(batches)[0]):
@@ -171,7 +176,7 @@ class Loop:
 
 
 def _adam(fit: Fit, images: int) -> Any:
-    """Return Keras's Adam, whose update of a weight is one operation of TensorFlow instead of a dozen.
+    """Return Keras's Adam with an update that is one operation of TensorFlow instead of a dozen.
 
     The formula is the same (Kingma and Ba, "Adam", 2015, with the bias corrections in the step size).
     """
@@ -215,12 +220,12 @@ def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> 
     random : numpy.random.Generator
         Each call gives another order.
     images, batch_size : int
-        How many images there are, and how many a batch has.
+        Number of images, and of images per batch.
 
     Returns
     -------
     list of ndarray of shape (batches, size), int32
-        All whole batches in one array; if images are left over, a second array with one smaller batch.
+        All whole batches in one array; the remaining images, if any, in a second array with one smaller batch.
     """
     order = random.permutation(images).astype(np.int32)
     whole = images // batch_size * batch_size
@@ -228,8 +233,8 @@ def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> 
     return [part for part in parts if part.size]
 
 
-def draw_augmentations(random: np.random.Generator, images: int) -> np.ndarray:
-    """Return, for each image, by how many pixels it is moved down and right, and whether it is mirrored.
+def random_augmentations(random: np.random.Generator, images: int) -> np.ndarray:
+    """Return, for each image, the shift down and right in pixels, and whether it is mirrored.
 
     Returns
     -------
@@ -241,33 +246,34 @@ def draw_augmentations(random: np.random.Generator, images: int) -> np.ndarray:
 
 
 def augmented(images: Any, augmentations: Any) -> Any:
-    """Move and mirror images; what comes in at the border is black, as around every garment.
+    """Shift and mirror images; pixels from outside the image are black.
 
     Parameters
     ----------
-    images : tensor of shape (n, 28, 28), uint8
-    augmentations : tensor of shape (n, 3), int32
-        See `draw_augmentations`.
+    images : tensor of uint8, shape (n, height, width) or (n, height, width, channels)
+    augmentations : tensor of int32, shape (n, 3)
+        See `random_augmentations`.
 
     Returns
     -------
-    tensor of shape (n, 28, 28), uint8
+    tensor of uint8, of the shape of ``images``
     """
     import tensorflow as tf
 
-    size = images.shape[1]
-    mirrored = tf.where(augmentations[:, 2, None, None] == 1, images[:, :, ::-1], images)
-    padded = tf.pad(mirrored, [[0, 0], [SHIFT, SHIFT], [SHIFT, SHIFT]])
-    starts = SHIFT - augmentations[:, :2, None] + tf.range(size)
-    rows = tf.gather(padded, starts[:, 0], axis=1, batch_dims=1)
-    return tf.gather(rows, starts[:, 1], axis=2, batch_dims=1)
+    height, width, *channels = images.shape[1:]
+    chosen = tf.reshape(augmentations[:, 2] == 1, [-1, *[1] * (2 + len(channels))])
+    mirrored = tf.where(chosen, images[:, :, ::-1], images)
+    padded = tf.pad(mirrored, [[0, 0], [SHIFT, SHIFT], [SHIFT, SHIFT], *[[0, 0]] * len(channels)])
+    starts = SHIFT - augmentations[:, :2, None]
+    rows = tf.gather(padded, starts[:, 0] + tf.range(height), axis=1, batch_dims=1)
+    return tf.gather(rows, starts[:, 1] + tf.range(width), axis=2, batch_dims=1)
 
 
 def run_traced(function: Any, *arguments: Any) -> Any:
-    """Call a ``tf.function`` with tensors, by the trace for their shapes.
+    """Call a ``tf.function`` with tensors, using the trace for their shapes.
 
-    A trace per network and shape is what is needed. TensorFlow counts the traces of all networks together and warns of
-    "retracing" after five of them, unless they are requested by name.
+    One trace per network and shape is needed. TensorFlow counts the traces of all networks together and warns of
+    "retracing" after five of them, unless each is requested explicitly.
     """
     import tensorflow as tf
 
@@ -276,7 +282,7 @@ def run_traced(function: Any, *arguments: Any) -> Any:
 
 
 def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Return a network's outputs for many inputs in inference mode, as float32."""
+    """Return a network's outputs for any number of inputs, in inference mode, as float32."""
     import tensorflow as tf
 
     run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)

@@ -192,6 +192,7 @@ def _training_data(dataset: Dataset, share: float) -> TrainingData:
         dataset.train_labels[fitting],
         dataset.train_images[validation],
         dataset.train_labels[validation],
+        len(dataset.classes),
     )
 
 

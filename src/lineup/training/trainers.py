@@ -1,7 +1,7 @@
-"""Find the training of an architecture's family.
+"""Find the trainer of an architecture's family.
 
-The modules are imported by name, not by an import statement: the code of one trainer is no part of what another one
-runs, and `lineup.code` does not count it.
+The modules are imported by name, without an import statement, so that a trainer's code is not part of the hash of
+another family's code.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Trainer:
     Parameters
     ----------
     fit : callable
-        Called with architecture, recipe, `lineup.training.fitted.TrainingData`, a listener of epochs and a
-        `lineup.training.backup.Backup`.
+        Called with architecture, recipe, `lineup.training.fitted.TrainingData`, a function that is called after each
+        epoch, and a `lineup.training.backup.Backup`. Returns `lineup.training.fitted.Fitted`.
     libraries : callable
-        Returns the versions of the libraries that it computes with, by name.
+        Returns the versions of the libraries that compute the models, by name.
     """
 
     fit: Callable[..., Fitted]

@@ -1,0 +1,92 @@
+"""The model of a record as MLflow serves it. MLflow stores this file as code, so that nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel
+
+from lineup.errors import LineupError
+from lineup.serving.predictor import as_images, load_with_agreement
+
+LABEL, AGREEMENT = "label", "agreement"
+"""The first two columns of a prediction."""
+
+
+class InputError(MlflowException):
+    """The images of a request are wrong; the message contains the reason only.
+
+    MLflow's server puts the whole input before the message of an exception. This class keeps the first message.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """The first message."""
+        return self._message
+
+    @message.setter
+    def message(self, text: str) -> None:
+        """Ignore any later message."""
+
+
+class ServedModel(PythonModel):
+    """A model that takes raw images and returns one prediction per image.
+
+    Its artifacts are ``model``, the folder of `lineup.serving.predictor.load_predictor`, and ``record``, the file
+    ``record.json`` with the shape of the images and the names of the classes.
+    """
+
+    def load_context(self, context: Any) -> None:
+        """Load the model, or all members of a committee."""
+        data = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))["data"]
+        self._classes = list(data["classes"])
+        height, width, channels = data.get("shape", (28, 28, 1))
+        self._shape = (height, width, channels)
+        self._predict = load_with_agreement(Path(context.artifacts["model"]), self._shape)
+
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Predict the classes of images.
+
+        Parameters
+        ----------
+        context : object
+            Not used.
+        model_input : array_like
+            Images; see `lineup.serving.predictor.as_images`.
+        params : dict, optional
+            Not used.
+
+        Returns
+        -------
+        DataFrame
+            One row per image: ``label``, the name of the most probable class; ``agreement``, the share of the members
+            with the same most probable class, 1 for a single model; then one column per class with its probability.
+
+        Raises
+        ------
+        InputError
+            If the input is not images, or too many. The server returns the message with HTTP status 400.
+        """
+        try:
+            images = as_images(model_input, self._shape)
+        except LineupError as error:
+            raise InputError(str(error)) from error
+        probabilities, agreement = self._predict(images)
+        rows = pd.DataFrame(probabilities, columns=self._classes)
+        rows.insert(0, LABEL, [self._classes[number] for number in probabilities.argmax(axis=1)])
+        rows.insert(1, AGREEMENT, agreement)
+        return rows
+
+
+set_model(ServedModel())
