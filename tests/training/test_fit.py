@@ -24,9 +24,9 @@ from lineup.training.loop import (
     Loop,
     Objective,
     augmented,
-    random_augmentations,
     epoch_batches,
     predict,
+    random_augmentations,
 )
 from lineup.training.network import Network, weights_sha256
 from tests.small_disk import small_disk

@@ -70,7 +70,9 @@ def change_array(files: dict[str, bytes], node: Content, change: Callable[[Any],
 
 
 def test_other_types_are_not_saved(path: Path) -> None:
-    with pytest.raises(LineupError, match=r"sklearn\.naive_bayes\.GaussianNB \(ObjectNode\): not a type of a lineup model"):
+    with pytest.raises(
+        LineupError, match=r"sklearn\.naive_bayes\.GaussianNB \(ObjectNode\): not a type of a lineup model"
+    ):
         save_estimator(path, GaussianNB().fit(INPUTS, LABELS))
     assert not path.exists()
 

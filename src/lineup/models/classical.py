@@ -61,7 +61,9 @@ def mlp(shape: Shape, classes: int, units: int = 256, epochs: int = 20) -> Any:
 
 
 @register_model(report="-", parameters=0)
-def gradient_boosting(shape: Shape, classes: int, trees: int = 200, learning_rate: float = 0.1, leaves: int = 31) -> Any:
+def gradient_boosting(
+    shape: Shape, classes: int, trees: int = 200, learning_rate: float = 0.1, leaves: int = 31
+) -> Any:
     """Gradient boosting on histograms, 200 rounds of one tree per class: not in the reports, for comparison."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 

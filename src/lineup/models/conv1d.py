@@ -1,7 +1,7 @@
 """Networks that convolve over the rows of an image, each a vector of pixels: report C's baseline and models 1 to 3.
 
-The report gives filters, kernel and dropout. A block is convolution, batch normalisation, pooling and dropout, the order
-that gives the reported number of layers. No hidden dense layer follows.
+The report gives filters, kernel and dropout. A block is convolution, batch normalisation, pooling and dropout, which
+gives the reported number of layers. No hidden dense layer follows.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options

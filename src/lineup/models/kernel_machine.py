@@ -1,4 +1,8 @@
-"""A support vector machine with class probabilities: the kernel machine of the family ``classical``."""
+"""A support vector machine with class probabilities, for the family ``classical``.
+
+>>> couple(np.array([[0.8, 0.9, 0.6]]), k=3).argmax(axis=1)
+array([0])
+"""
 
 from __future__ import annotations
 
@@ -10,34 +14,34 @@ import numpy as np
 from lineup.batches import in_batches
 
 CERTAIN = 1e-7
-"""A pair's probability stays so far away from 0 and 1, as in LIBSVM: a pair alone must not rule a class out."""
+"""Least distance of a pair's probability to 0 and 1, as in LIBSVM: one pair alone must not exclude a class."""
 
 Array = np.ndarray[Any, Any]
 
 
 class KernelMachine:
-    """Support vector machine with an RBF kernel, of three classes or more, one against one, with probabilities.
+    """Support vector machine with an RBF kernel, one against one, with class probabilities.
 
-    scikit-learn's ``SVC`` votes: each pair of classes has a machine of its own. Its ``probability=True`` is deprecated,
-    fits five more and answers image by image. Here the same mathematics takes two more of half the size, and matrix
-    products:
+    scikit-learn's ``SVC`` has one machine per pair of classes, which vote. Its ``probability=True`` is deprecated, fits
+    five more machines and predicts image by image. Here the same mathematics needs two more of half the size, and
+    matrix products:
 
     1. ``SVC`` is fitted on all training images.
-    2. Two more are fitted on one half each, and give the margins of the images that they have not seen.
+    2. Two more are fitted on one half each, and predict the margins of the other half.
     3. For each pair of classes a sigmoid from margin to probability is fitted on those margins (J. Platt,
        "Probabilistic outputs for support vector machines", 1999).
-    4. The probabilities of all pairs are coupled to the class probabilities that contradict them least; see `couple`.
+    4. The probabilities of all pairs are combined into class probabilities; see `couple`.
 
-    No image beside the training images is used. The most probable class need not be the one with most votes: on
-    Fashion-MNIST both agree on 99 % of the images, and the most probable one is right a little more often.
+    Only the training images are used. The most probable class can differ from the class with most votes. On the data
+    of the reports both agree on 99 % of the images, and the most probable class is correct slightly more often.
 
     It has the methods of a scikit-learn estimator, but not its base class: this module is imported to list its models,
-    and scikit-learn takes its time.
+    and scikit-learn is slow to import.
 
     Parameters
     ----------
     c : float
-        Penalty of a training image on the wrong side of a margin. Default 10.
+        Penalty of a training image on the wrong side of a margin. Default: ten.
     cache_mb : int
         Memory for kernel values while it is fitted, in megabytes. Default 2000.
     random_state : int, optional
@@ -47,14 +51,14 @@ class KernelMachine:
     ----------
     classes_ : ndarray of shape (k,)
     gamma_ : float
-        Of the kernel exp(-gamma |x - y|^2): 1 / (features * variance of all inputs), scikit-learn's "scale". With it
-        the unit of the inputs does not matter.
+        Of the kernel exp(-gamma |x - y|^2): 1 / (features * variance of all inputs), scikit-learn's "scale". It makes
+        the unit of the inputs irrelevant.
     support_vectors_ : ndarray of shape (s, features)
         Ordered by class.
     n_support_ : ndarray of shape (k,)
-        How many are of each class.
+        Number of support vectors of each class.
     dual_coef_, intercept_ : ndarray of shape (k - 1, s) and (k (k - 1) / 2,)
-        As those of ``SVC``.
+        As in ``SVC``; for two classes with the opposite sign, so that a positive margin always means the first class.
     sigmoids_ : ndarray of shape (k (k - 1) / 2, 2)
         Slope and offset of each pair.
     """
@@ -80,12 +84,12 @@ class KernelMachine:
         ----------
         inputs : ndarray of shape (n, features)
         labels : ndarray of shape (n,)
-            At least three classes of two images or more.
+            At least two classes of two images or more.
 
         Raises
         ------
         ValueError
-            What ``SVC`` or ``StratifiedKFold`` does not accept.
+            If ``SVC`` or ``StratifiedKFold`` does not accept the inputs.
         """
         from sklearn.model_selection import StratifiedKFold
 
@@ -108,11 +112,13 @@ class KernelMachine:
         machine.fit(inputs.astype(np.float64), labels)
         self.classes_, self.n_support_ = machine.classes_, np.asarray(machine.n_support_, np.int64)
         self.support_vectors_ = machine.support_vectors_.astype(inputs.dtype)
-        self.dual_coef_, self.intercept_ = np.asarray(machine.dual_coef_), np.asarray(machine.intercept_)
+        # SVC gives margins of the second class if there are two, and of the first class of each pair if there are more.
+        sign = -1 if len(self.classes_) == 2 else 1
+        self.dual_coef_, self.intercept_ = sign * np.asarray(machine.dual_coef_), sign * np.asarray(machine.intercept_)
         return self
 
     def decision_function(self, inputs: Array) -> Array:
-        """Return the margins of all pairs of classes, (0, 1), (0, 2), ...; positive ones speak for the first.
+        """Return the margins of all pairs of classes, (0, 1), (0, 2), ...; positive for the first class of a pair.
 
         Parameters
         ----------
@@ -121,7 +127,7 @@ class KernelMachine:
         Returns
         -------
         ndarray of float64, shape (n, k (k - 1) / 2)
-            Those of ``SVC(decision_function_shape="ovo")``.
+            For three classes or more, those of ``SVC(decision_function_shape="ovo")``.
         """
         vectors = self.support_vectors_.astype(np.float64)
         return in_batches(lambda batch: self._margins(batch, vectors), inputs)
@@ -131,7 +137,7 @@ class KernelMachine:
         distances = (inputs**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2 * inputs @ vectors.T
         kernel = np.exp(-self.gamma_ * np.maximum(distances, 0))
         ends = np.cumsum(self.n_support_)
-        # What the support vectors of each class add to the k - 1 machines that it has a part in: (k, n, k - 1).
+        # The sums over the support vectors of each class, for the k - 1 machines of this class: k of shape (n, k - 1).
         parts = [
             kernel[:, end - count : end] @ self.dual_coef_[:, end - count : end].T
             for count, end in zip(self.n_support_, ends, strict=True)
@@ -149,10 +155,10 @@ class KernelMachine:
 
 
 def support_vector_classifier() -> Any:
-    """Return the class ``SVC``: oneDAL's where scikit-learn-intelex is installed, otherwise scikit-learn's own.
+    """Return the class ``SVC`` of scikit-learn-intelex if it is installed, otherwise that of scikit-learn.
 
-    With 48,000 images oneDAL is 1.8 times as fast on one core, and as accurate; with 12,000 it is no faster
-    (``benchmarks/intelex.py``).
+    With 48,000 images the first is 1.8 times as fast on one core, with the same accuracy; with 12,000 images it is not
+    faster (``benchmarks/intelex.py``).
     """
     try:
         from sklearnex.svm import SVC  # type: ignore[import-not-found]
@@ -167,21 +173,22 @@ def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
     Parameters
     ----------
     margins : ndarray of shape (n,)
-        Of images of either class, from a machine that has not seen them.
+        Margins of images of both classes, from a machine that was not fitted on them.
     first : ndarray of bool, shape (n,)
-        Which of them are of the first class.
+        True for the images of the first class.
 
     Returns
     -------
     slope, offset : float
-        Of the lowest log loss against Platt's targets, (m + 1) / (m + 2) for the m images of the class and 1 / (m + 2)
-        for those of the other: they keep the slope finite where the margin separates the classes.
+        They minimise the log loss against Platt's targets, which are (m + 1) / (m + 2) for the m images of the first
+        class and 1 / (m + 2) for the m images of the other one. With these targets the slope is finite even if the
+        margin separates the classes.
     """
     from sklearn.linear_model import LogisticRegression
 
     positive, negative = int(first.sum()), int((~first).sum())
     targets = np.where(first, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    # A target between 0 and 1 is an image that counts as both classes, with these weights.
+    # An image with a target between 0 and 1 counts as both classes, with these weights.
     fitted = LogisticRegression(C=np.inf, solver="newton-cholesky").fit(
         np.tile(margins, 2)[:, None],
         np.repeat([1, 0], len(margins)),
@@ -191,12 +198,12 @@ def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
 
 
 def couple(pairwise: Array, k: int) -> Array:
-    """Return the class probabilities that contradict the probabilities of all pairs least.
+    """Combine the probabilities of all pairs of classes into class probabilities.
 
     Parameters
     ----------
     pairwise : ndarray of shape (n, k (k - 1) / 2)
-        For each pair (i, j) in the order (0, 1), (0, 2), ... the probability r[i, j] of class i if it is one of both.
+        For each pair (i, j), in the order (0, 1), (0, 2), ..., the probability r[i, j] of class i if it is i or j.
     k : int
         Number of classes.
 
@@ -205,7 +212,7 @@ def couple(pairwise: Array, k: int) -> Array:
     ndarray of float64, shape (n, k)
         The p that minimises the sum over all pairs of (r[j, i] p[i] - r[i, j] p[j])^2 and sums to one: T.-F. Wu, C.-J.
         Lin and R. Weng, "Probability estimates for multi-class classification by pairwise coupling", JMLR 5 (2004),
-        equation 21. LIBSVM solves the same system by iteration, to two digits.
+        equation 21. LIBSVM solves the same system iteratively, to two digits.
     """
     against = np.zeros((len(pairwise), k, k))
     rows, columns = np.triu_indices(k, 1)

@@ -156,7 +156,9 @@ def register_model(*, report: str, parameters: int) -> Callable[[Builder], Build
             raise ValueError(f"architecture {name!r} is registered twice in family {family!r}")
         found = tuple(inspect.signature(build).parameters)[: len(_GIVEN)]
         if found != _GIVEN:
-            raise ValueError(f"{name}: expected the arguments shape and classes first, found {', '.join(found) or 'none'}")
+            raise ValueError(
+                f"{name}: expected the arguments shape and classes first, found {', '.join(found) or 'none'}"
+            )
         _ARCHITECTURES[family, name] = Architecture(name, family, report, parameters, build)
         return build
 

@@ -95,7 +95,9 @@ def fit_model(
 ) -> Fitted:
     """Build an estimator and fit it; there are no epochs. See `lineup.training.trainers.Trainer`."""
     started = time.perf_counter()
-    estimator = fit_estimator(entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed)
+    estimator = fit_estimator(
+        entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed
+    )
     return Fitted(Classical(estimator), [], {"fit": time.perf_counter() - started})
 
 

@@ -58,8 +58,8 @@ def fit_network(
     Notes
     -----
     With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss; NaN counts as the
-    highest loss (`lineup.records.record.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights at the
-    end of the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
+    highest loss (`lineup.records.record.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights after
+    the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
     """
     loop = Loop(network, data.images, data.labels, fit, objective)
     state = FitState([], random, loop.variables())

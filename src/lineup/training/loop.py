@@ -3,8 +3,8 @@
 There are two reasons not to use ``Model.fit``. After ``keras.utils.set_random_seed``, ``fit`` shuffles the images into
 the *same* order in every epoch, because its generator is reset before each pass over the data. A network then sees the
 same batches again and again, overfits, and has a lower accuracy (``benchmarks/shuffling.py`` measures it). And ``fit``
-returns to Python for each batch, computes its metrics in many small operations and updates each weight in a dozen passes
-over memory (``benchmarks/training.py`` measures it). The mathematics is that of ``fit``.
+returns to Python for each batch, computes its metrics in many small operations and updates each weight in a dozen
+passes over memory (``benchmarks/training.py`` measures it). The mathematics is that of ``fit``.
 
 >>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
 [[[4, 2], [3, 1]], [[0]]]

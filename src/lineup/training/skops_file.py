@@ -1,12 +1,15 @@
-"""Fitted scikit-learn estimators in skops files: safe to read, because nothing is made that is not on a fixed list.
+"""Fitted scikit-learn estimators in skops files, which are safe to read: only objects of a fixed list are created.
 
 A skops file is a ZIP archive of arrays and of ``schema.json``, a tree that names the type of every object. skops itself
-refuses what it does not trust, but it trusts every estimator of scikit-learn, and it cannot know whether the numbers
-inside are sound: scikit-learn follows a tree's node numbers and a neighbour's label without looking at their range, so
-that a forged file would make it read or write outside its memory. Here a file must consist of the types of lineup's own
-models, and the numbers that scikit-learn relies upon are checked before it gets them.
+refuses types that it does not trust. But it trusts every estimator of scikit-learn, and it does not check the numbers:
+scikit-learn uses a tree's node numbers and a neighbour's label as indices without a check of their range, so that a
+forged file could make it read or write outside of its memory. Here a file must consist of the types of lineup's own
+models, and the numbers that scikit-learn uses as indices are checked before the file is loaded.
 
-Files are written without dates and addresses in memory: equal estimators are equal files.
+Files are written without dates and memory addresses, so that equal estimators give equal files.
+
+>>> "sklearn.neighbors._classification.KNeighborsClassifier" in TYPES
+True
 """
 
 from __future__ import annotations
@@ -26,13 +29,13 @@ from lineup.errors import LineupError, shortened
 from lineup.files import open_regular, replacing_file
 
 MAX_BYTES = 512 * 2**20
-"""The largest file that is opened."""
+"""Largest size of a file, in bytes."""
 
 MAX_UNPACKED = 2 * 2**30
-"""The most bytes that it may unpack to."""
+"""Largest unpacked size, in bytes."""
 
 MAX_SCHEMA = 64 * 2**20
-"""The most bytes of its tree of types, which takes many times as much as Python objects."""
+"""Largest size of the tree of types, in bytes; the Python objects made of it take many times as much."""
 
 _MODELS = (
     "lineup.models.kernel_machine.KernelMachine",
@@ -45,9 +48,12 @@ _MODELS = (
     "sklearn.preprocessing._data.MinMaxScaler",
 )
 _PARTS = (
+    "sklearn._loss._loss.CyHalfBinomialLoss",
     "sklearn._loss._loss.CyHalfMultinomialLoss",
     "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
     "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.HalfBinomialLoss",
     "sklearn._loss.loss.HalfMultinomialLoss",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -64,7 +70,7 @@ _PLAIN = (
     "numpy.random.mtrand.RandomState",
 )
 TYPES = frozenset(_MODELS + _PARTS + _PLAIN)
-"""Every type that the models of the family ``classical`` consist of."""
+"""All types of which models of the family ``classical`` consist."""
 
 _NODES = frozenset(
     f"{name}Node"
@@ -73,9 +79,8 @@ _NODES = frozenset(
         *("RandomGenerator", "RandomState", "Tree", "Tuple", "Type"),
     )
 )
-"""Every way of making an object that these types need."""
+"""All ways to create an object that these types need."""
 
-_FEATURES = 28 * 28
 _SCHEMA = "schema.json"
 
 
@@ -85,27 +90,27 @@ def save_estimator(path: Path, estimator: Any) -> None:
     Parameters
     ----------
     path : Path
-        The file. It is replaced as a whole; its folder is made.
+        The file. It is replaced atomically; its folder is created.
     estimator : sklearn.base.BaseEstimator
         Fitted, of the types in `TYPES`.
 
     Raises
     ------
     LineupError
-        If a type is another one: the file could not be read again.
+        If it has another type, which could not be read again.
     """
     parts = _parts(estimator)
     _check_types(path, json.loads(parts[_SCHEMA]))
     with replacing_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
-            # An entry without a date has the earliest that an archive can hold.
+            # Without a date, an entry has the earliest date of the ZIP format.
             archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
 
 
 def arrays_sha256(estimator: Any) -> str:
-    """Return a hash of every array that a fitted estimator holds: the identity of what it has learnt.
+    """Return a hash of all arrays of a fitted estimator, which identifies what it has learnt.
 
-    Generators of random numbers hold arrays too. Settings that are no arrays do not count.
+    The state of a random generator counts as an array. Settings that are not arrays do not count.
     """
     parts = _parts(estimator)
     digest = hashlib.sha256()
@@ -116,12 +121,12 @@ def arrays_sha256(estimator: Any) -> str:
 
 
 def file_arrays_sha256(path: Path) -> str:
-    """Return `arrays_sha256` of the estimator in a file of `save_estimator`, which is not loaded.
+    """Return `arrays_sha256` of the estimator in a file without loading it.
 
     Raises
     ------
     LineupError
-        As of `load_estimator`.
+        See `load_estimator`; the numbers are not checked.
     """
     with _opened(path) as (_, archive):
         digest = hashlib.sha256()
@@ -131,13 +136,15 @@ def file_arrays_sha256(path: Path) -> str:
         return digest.hexdigest()
 
 
-def load_estimator(path: Path) -> Any:
-    """Read a file of `save_estimator`.
+def load_estimator(path: Path, features: int) -> Any:
+    """Read a file that `save_estimator` wrote.
 
     Parameters
     ----------
     path : Path
         The file.
+    features : int
+        Number of values of an image: height * width * channels.
 
     Returns
     -------
@@ -146,18 +153,19 @@ def load_estimator(path: Path) -> Any:
     Raises
     ------
     LineupError
-        If the file is missing, damaged, too large, not made of `TYPES`, or its numbers are not sound.
+        If the file is missing, damaged or too large, has a type that is not in `TYPES`, an index out of range, or
+        another number of features.
     """
     import skops.io
 
     with _opened(path) as (stream, archive):
-        _check_numbers(path, archive, _checked_schema(path, archive))
+        _check_numbers(path, archive, _checked_schema(path, archive), features)
         return skops.io.load(stream, trusted=sorted(TYPES))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
-    """Open a file of `save_estimator` to read; whatever is wrong with it is a `LineupError`."""
+    """Open a file of `save_estimator` for reading; every failure becomes a `LineupError`."""
     try:
         with open_regular(path) as stream:
             if (size := path.stat().st_size) > MAX_BYTES:
@@ -168,7 +176,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
         raise
     except FileNotFoundError:
         raise LineupError(f"{path}: no such file") from None
-    except Exception as error:  # damage surfaces as any of a dozen types, out of zipfile, json, numpy, skops
+    except Exception as error:  # damage causes a dozen types of errors in zipfile, json, numpy and skops
         reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected a skops file of lineup, found a damaged or different one: {reason}"
@@ -176,7 +184,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
 
 
 def _parts(estimator: Any) -> dict[str, bytes]:
-    """Return the files of an estimator's archive: the tree of types, and arrays numbered in the order of the tree."""
+    """Return the files of an estimator's archive: the tree of types, and the arrays, numbered in the tree's order."""
     import skops.io
 
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
@@ -184,7 +192,7 @@ def _parts(estimator: Any) -> dict[str, bytes]:
         names: dict[str, str] = {}
         arrays: dict[str, bytes] = {}
         for node in _nodes(schema):
-            del node["__id__"]  # an address in memory; without it the tree is one, and each of its nodes is made once
+            del node["__id__"]  # a memory address, by which another node could refer to this object
             if "file" in node:
                 name = names.setdefault(node["file"], f"{len(names)}.npy")
                 if name not in arrays:
@@ -194,7 +202,7 @@ def _parts(estimator: Any) -> dict[str, bytes]:
 
 
 def _without_padding(content: bytes) -> bytes:
-    """Return an array's file with zeros between its fields, where the nodes of a tree have whatever was in memory."""
+    """Return the file of an array with zeros in the padding between its fields, which else is arbitrary memory."""
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
         return content
@@ -207,7 +215,7 @@ def _without_padding(content: bytes) -> bytes:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Return every object of a tree of types, in order."""
+    """Return all objects of a tree of types, in order."""
     todo = [tree]
     while todo:
         node = todo.pop()
@@ -220,7 +228,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _checked_schema(path: Path, archive: zipfile.ZipFile) -> Any:
-    """Return the tree of types, once it is neither too large nor made of anything else than `TYPES`."""
+    """Return the tree of types after a check of its size and its types."""
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     if sizes[_SCHEMA] > MAX_SCHEMA:
         raise LineupError(
@@ -228,7 +236,7 @@ def _checked_schema(path: Path, archive: zipfile.ZipFile) -> Any:
         )
     schema = json.loads(archive.read(_SCHEMA))
     _check_types(path, schema)
-    # What is read counts, not what is there: an array may be named more than once.
+    # The tree can name one array several times, and then it is read several times.
     total = sum(sizes[node["file"]] for node in _nodes(schema) if "file" in node)
     if total > MAX_UNPACKED:
         raise LineupError(f"{path}: too large: expected at most {MAX_UNPACKED:,} bytes unpacked, found {total:,}")
@@ -240,62 +248,65 @@ def _check_types(path: Path, schema: Any) -> None:
         name, loader = f"{node['__module__']}.{node['__class__']}", node["__loader__"]
         if name not in TYPES or loader not in _NODES:
             found = f"{shortened(name, 100)} ({shortened(loader, 60)})"
-            raise LineupError(f"{path}: {found}: a type that no model of lineup has; not loaded")
+            raise LineupError(f"{path}: {found}: not a type of a lineup model; not loaded")
     if any("__id__" in node for node in _nodes(schema)):
-        raise LineupError(f"{path}: objects with names, by which one can take the place of another; not loaded")
+        raise LineupError(f"{path}: objects have identifiers, by which one could replace another; not loaded")
 
 
-def _check_numbers(path: Path, archive: zipfile.ZipFile, schema: Any) -> None:
-    """Check the numbers that scikit-learn's compiled code relies upon without a look at their range."""
+def _check_numbers(path: Path, archive: zipfile.ZipFile, schema: Any, features: int) -> None:
+    """Check the numbers that scikit-learn's compiled code uses as indices without a check of their range."""
     checks = {"Tree": _tree_is_sound, "TreePredictor": _boosted_tree_is_sound, "_BinMapper": _bins_are_sound}
     checks["KNeighborsClassifier"] = _neighbours_are_sound
     for node in _nodes(schema):
         check = checks.get(node["__class__"])
-        if check and not check(archive, node):
-            raise LineupError(f"{path}: {node['__class__']}: numbers out of range; not loaded")
+        if check and not check(archive, node, features):
+            raise LineupError(
+                f"{path}: {node['__class__']}: numbers out of range or not for {features:,} features; not loaded"
+            )
 
 
-def _tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any]) -> bool:
-    features, classes, outputs = node["__reduce__"]["args"]["content"]
+def _tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any], features: int) -> bool:
+    found, classes, outputs = node["__reduce__"]["args"]["content"]
     nodes = _array(archive, node, "nodes")
     return (
-        (_json(features), _json(outputs)) == (_FEATURES, 1)
+        (_json(found), _json(outputs)) == (features, 1)
         and _read(archive, classes).shape == (1,)
         and _json(node["content"]["content"]["node_count"]) == len(nodes)
-        and _leads_to_leaves(nodes, nodes["left_child"] == -1, "left_child", "right_child", "feature")
+        and _leads_to_leaves(nodes, nodes["left_child"] == -1, ("left_child", "right_child", "feature"), features)
     )
 
 
-def _boosted_tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any]) -> bool:
+def _boosted_tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any], features: int) -> bool:
     nodes = _array(archive, node, "nodes")
-    leads = _leads_to_leaves(nodes, nodes["is_leaf"] != 0, "left", "right", "feature_idx")
+    leads = _leads_to_leaves(nodes, nodes["is_leaf"] != 0, ("left", "right", "feature_idx"), features)
     return leads and not nodes["is_categorical"].any()
 
 
-def _leads_to_leaves(nodes: Any, leaf: Any, left: str, right: str, feature: str) -> bool:
-    """Return whether each inner node asks for a pixel and leads to two later ones: no way out, no way round."""
+def _leads_to_leaves(nodes: Any, leaf: Any, fields: tuple[str, str, str], features: int) -> bool:
+    """Return whether each inner node tests a pixel of the image and has two later nodes as children: no cycles."""
+    left, right, feature = fields
     number, inner = np.arange(len(nodes)), ~leaf
     children = np.stack([nodes[left][inner], nodes[right][inner]]).astype(np.int64)
-    asked = nodes[feature][inner].astype(np.int64)
+    tested = nodes[feature][inner].astype(np.int64)
     return (
         nodes.ndim == 1
         and len(nodes) > 0
         and bool(np.all((children > number[inner]) & (children < len(nodes))))
-        and bool(np.all((asked >= 0) & (asked < _FEATURES)))
+        and bool(np.all((tested >= 0) & (tested < features)))
     )
 
 
-def _bins_are_sound(archive: zipfile.ZipFile, node: dict[str, Any]) -> bool:
+def _bins_are_sound(archive: zipfile.ZipFile, node: dict[str, Any], features: int) -> bool:
     return not _array(archive, node, "is_categorical_").any()
 
 
-def _neighbours_are_sound(archive: zipfile.ZipFile, node: dict[str, Any]) -> bool:
+def _neighbours_are_sound(archive: zipfile.ZipFile, node: dict[str, Any], features: int) -> bool:
     images, labels = _array(archive, node, "_fit_X"), _array(archive, node, "_y")
     classes = len(_array(archive, node, "classes_"))
     neighbours = _json(node["content"]["content"]["n_neighbors"])
     return (
         labels.shape == images.shape[:1]
-        and images.shape[1:] == (_FEATURES,)
+        and images.shape[1:] == (features,)
         and 0 < neighbours <= len(images)
         and bool(np.all((labels >= 0) & (labels < classes)))
     )
