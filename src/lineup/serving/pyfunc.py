@@ -51,7 +51,7 @@ class ServedModel(PythonModel):
         """Load the model, or all members of a committee."""
         data = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))["data"]
         self._classes = list(data["classes"])
-        height, width, channels = data.get("shape", (28, 28, 1))
+        height, width, channels = data["shape"]
         self._shape = (height, width, channels)
         self._predict = load_with_agreement(Path(context.artifacts["model"]), self._shape)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -74,9 +76,12 @@ def log_model(
 
     from lineup.serving.predictor import MAX_IMAGES, accepted_shapes
 
-    shapes = accepted_shapes(getattr(record.header.data, "shape", (28, 28, 1)))
+    height, width, channels = record.header.data.shape
+    shapes = accepted_shapes((height, width, channels))
     folder = _copy_model(root, record, models, temporary / "model")
-    header = Path(shutil.copy(record.folder / HEADER, temporary))
+    header = temporary / HEADER
+    # As it was read: the file can be of an older schema, without the shape of the images.
+    header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
     # MLflow connects the run that is active with the model, which it can do only once.
     run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()
     with run, warnings.catch_warnings():

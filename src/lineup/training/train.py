@@ -169,7 +169,7 @@ def _header(
             title=dataset.title,
             generated=dataset.generated,
             fingerprint=dataset.fingerprint,
-            shape=_image_shape(dataset),
+            shape=list(dataset.shape),
             classes=list(dataset.classes),
             training_images=len(dataset.training_indices(recipe.validation)),
             validation_images=len(dataset.validation_indices(recipe.validation)),
@@ -177,12 +177,6 @@ def _header(
         ),
         experiment=experiment,
     )
-
-
-def _image_shape(dataset: Dataset) -> list[int]:
-    """Return height, width and channels of an image."""
-    height, width, *channels = dataset.test_images.shape[1:]
-    return [height, width, *(channels or [1])]
 
 
 def _training_data(dataset: Dataset, share: float) -> TrainingData:
