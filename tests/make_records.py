@@ -119,7 +119,8 @@ def make_record(
     epochs = {f"{PHASES[row.phase]}epochs": row.epoch for row in history}
     header["parameters"] = parameters | {name: value for name, value in epochs.items() if name not in parameters}
     images = len(predictions.val_indices)
-    fields: dict[str, Any] = {"name": folder.name, "data": dataclasses.replace(DATA, validation_images=images)}
+    name = folder.parent.name if folder.name.startswith("seed_") else folder.name
+    fields: dict[str, Any] = {"name": name, "data": dataclasses.replace(DATA, validation_images=images)}
     if (folder / MODEL).is_dir():
         fields["model_files"] = folder_sha256(folder / MODEL)
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from lineup.committee.fitting import cross_fitted, fit_rule
 from lineup.committee.gather import Answers
 from lineup.committee.model import read_analysis, read_committee
 from lineup.committee.rules import RULES
-from lineup.committee.select import select
+from lineup.committee.select import Candidate, select
 from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Record, read_confusion
@@ -28,6 +28,7 @@ from tests.make_records import CLASSES, DATA, make_record, member_of, random_pre
 # The split is nested: a smaller hold-out is the beginning of a larger one.
 ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]
 SHARES = {"wide": 12, "narrow": 5, "middle": 8}
+NAMED = dict.fromkeys(SHARES, Candidate("network", "cnn", "A"))
 TRIO = Committee(members=list(SHARES), rule="average", report="A")
 HOLDOUT = Answers(np.arange(120), *skilled_members(0, images=120, classes=3)[::-1])
 TEST = Answers(np.arange(90), *skilled_members(1, images=90, classes=3)[::-1])
@@ -49,7 +50,7 @@ def rows_to_one(probabilities: np.ndarray) -> np.ndarray:
 def members(tmp_path: Path) -> list[Record]:
     """Three records with different shares of validation images."""
     return [
-        make_record(tmp_path / "models" / name, random_predictions(seed, ORDER[:images]))
+        make_record(tmp_path / "models" / name / "seed_1", random_predictions(seed, ORDER[:images]))
         for seed, (name, images) in enumerate(SHARES.items())
     ]
 
@@ -73,7 +74,7 @@ def skilled_record(folder: Path, member: int, test: Answers = TEST) -> Record:
 def build(tmp_path: Path, members: Sequence[Member] | None = None, **changes: Any) -> Record:
     models = tmp_path / "models"
     trio = dataclasses.replace(TRIO, **changes)
-    return build_committee("trio", trio, members or select("trio", trio, {}, models), models, tmp_path / "trio")
+    return build_committee("trio", trio, members or select("trio", trio, NAMED, models), models, tmp_path / "trio")
 
 
 def test_validation_answers_come_from_rules_that_did_not_see_the_image() -> None:
@@ -93,12 +94,12 @@ def test_nothing_is_fitted_on_test_images(tmp_path: Path, rule: str) -> None:
     models = []
     for part, test in (("one", TEST), ("other", dataclasses.replace(TEST, labels=1 - TEST.labels % 2))):
         for number, name in enumerate(SHARES):
-            skilled_record(tmp_path / part / "models" / name, number, test)
+            skilled_record(tmp_path / part / "models" / name / "seed_1", number, test)
         record = build(tmp_path / part, rule=rule, temperature="both", seed=3)
         models.append(read_committee(record.folder / MODEL))
     assert models[0] == models[1]
     expected = fit_rule(rule, HOLDOUT.probabilities, HOLDOUT.labels, seed=3, temperature="both")
-    assert models[0] == (list(SHARES), expected)
+    assert models[0] == ([f"{name}_seed1" for name in SHARES], expected)
 
 
 def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) -> None:
@@ -122,9 +123,9 @@ def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) ->
 
 def test_order_of_members_changes_no_answer(tmp_path: Path) -> None:
     for number, name in enumerate(SHARES):
-        skilled_record(tmp_path / "models" / name, number)
+        skilled_record(tmp_path / "models" / name / "seed_1", number)
     answers = []
-    chosen = select("trio", TRIO, {}, tmp_path / "models")
+    chosen = select("trio", TRIO, NAMED, tmp_path / "models")
     for order in (chosen, chosen[::-1]):
         record = build(tmp_path, order, rule="weighted_log_loss")
         answers.append((record.folder / "predictions.npz").read_bytes())
@@ -138,7 +139,7 @@ def test_header_says_what_it_was_made_from(members: list[Record], tmp_path: Path
     assert header.members == [member_of(record) for record in members]
     assert header.parameters == {
         "rule": "average",
-        "members": "wide, narrow, middle",
+        "members": "wide_seed1, narrow_seed1, middle_seed1",
         "temperature": "after",
         "seed": 7,
     }
@@ -149,12 +150,12 @@ def test_header_says_what_it_was_made_from(members: list[Record], tmp_path: Path
 
 def test_analysis_stands_beside_the_rule(tmp_path: Path) -> None:
     for number, name in enumerate(SHARES):
-        skilled_record(tmp_path / "models" / name, number)
+        skilled_record(tmp_path / "models" / name / "seed_1", number)
     record = build(tmp_path, rule="stacking")
     _, fitted = read_committee(record.folder / MODEL)
     analysis = read_analysis(record.folder / MODEL)
     assert analysis.accuracy == record.metrics["test_accuracy"]
-    assert [member.name for member in analysis.members] == list(SHARES)
+    assert [member.name for member in analysis.members] == [f"{name}_seed1" for name in SHARES]
     assert [member.weight for member in analysis.members] == pytest.approx(fitted.weights)
     # The strength of the penalty is that of the whole committee, not sought again.
     former = fitted.details
@@ -178,33 +179,33 @@ def test_built_twice_is_the_same_answer_under_the_same_key(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("members")
 def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
-    selected = select("trio", TRIO, {}, tmp_path / "models")
-    make_record(tmp_path / "models" / "middle", random_predictions(7, ORDER[:8]))
-    with pytest.raises(LineupError, match="committee trio: the predictions of middle have changed; run lineup select"):
+    selected = select("trio", TRIO, NAMED, tmp_path / "models")
+    make_record(tmp_path / "models" / "middle" / "seed_1", random_predictions(7, ORDER[:8]))
+    with pytest.raises(LineupError, match="committee trio: the predictions of middle_seed1 have changed; run lineup select"):
         build(tmp_path, selected)
     assert not (tmp_path / "trio").exists()
 
 
 @pytest.mark.usefixtures("members")
 def test_missing_answers_of_a_member_are_named(tmp_path: Path) -> None:
-    selected = select("trio", TRIO, {}, tmp_path / "models")
-    (tmp_path / "models" / "middle" / PREDICTIONS).unlink()
-    with pytest.raises(LineupError, match=r"middle.predictions\.npz: no such file; make it again"):
+    selected = select("trio", TRIO, NAMED, tmp_path / "models")
+    (tmp_path / "models" / "middle" / "seed_1" / PREDICTIONS).unlink()
+    with pytest.raises(LineupError, match=r"middle.seed_1.predictions\.npz: no such file; make it again"):
         build(tmp_path, selected)
     assert not (tmp_path / "trio").exists()
 
 
 @pytest.mark.usefixtures("members")
 def test_member_that_was_trained_on_the_hold_out_is_refused(tmp_path: Path) -> None:
-    make_record(tmp_path / "models" / "middle", random_predictions(2, [3, 8, 17, 0, 12, 5, 9, 1]))
-    with pytest.raises(LineupError, match="committee trio: middle was trained on 1 of the 5 images that narrow held"):
+    make_record(tmp_path / "models" / "middle" / "seed_1", random_predictions(2, [3, 8, 17, 0, 12, 5, 9, 1]))
+    with pytest.raises(LineupError, match="committee trio: middle_seed1 was trained on 1 of the 5 images"):
         build(tmp_path)
     assert not (tmp_path / "trio").exists()
 
 
 @pytest.mark.usefixtures("members")
 def test_missing_member_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LineupError, match=r"models.gone: no record here"):
+    with pytest.raises(LineupError, match=r"models.gone.seed_1: no record here"):
         build(tmp_path, [Member("gone", 1, "0" * 16, "0" * 64)])
 
 

@@ -49,8 +49,8 @@ def test_only_images_that_all_held_out_count(tmp_path: Path) -> None:
     champion = choose(found, rule("accuracy"))
     assert champion.images == 3
     shares = {
-        "wide": np.mean(wide.val_probabilities[[7, 3, 5]].argmax(axis=1) == narrow.val_labels),
-        "narrow": np.mean(narrow.val_probabilities.argmax(axis=1) == narrow.val_labels),
+        "wide_seed1": np.mean(wide.val_probabilities[[7, 3, 5]].argmax(axis=1) == narrow.val_labels),
+        "narrow_seed1": np.mean(narrow.val_probabilities.argmax(axis=1) == narrow.val_labels),
     }
     assert champion.validation == shares
     assert champion.val_accuracy == max(shares.values())
@@ -60,10 +60,10 @@ def test_candidates_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     found = records(tmp_path)
     data = dataclasses.replace(found[1].header.data, fingerprint="f" * 64)
     elsewhere = make_record(tmp_path / "elsewhere", random_predictions(1), data=data)
-    with pytest.raises(LineupError, match=r"^champion: elsewhere was made from other data or another split than a; "):
+    with pytest.raises(LineupError, match=r"^champion: elsewhere_seed1 was made from other data or another split than a_seed1; "):
         choose([*found, elsewhere], rule("loss"))
     other = make_record(tmp_path / "other", random_predictions(1, [1, 40]))
-    with pytest.raises(LineupError, match=r"^champion: a was trained on 1 of the 2 images that other held out; "):
+    with pytest.raises(LineupError, match=r"^champion: a_seed1 was trained on 1 of the 2 images that other_seed1 held out; "):
         choose([*found, other], rule("loss"))
 
 
@@ -101,14 +101,14 @@ def test_test_labels_choose_nothing(tmp_path: Path, metric: str) -> None:
 def test_among_and_cost(tmp_path: Path) -> None:
     found = records(tmp_path)
     champion = choose(found, rule("accuracy"))
-    record = next(record for record in found if record.header.name == champion.name)
+    record = next(record for record in found if record.header.label == champion.name)
     assert champion.key == record.header.key
     assert champion.test_accuracy == record.metrics["test_accuracy"]
     assert champion.val_accuracy == pytest.approx(record.metrics["val_accuracy"])
     assert champion.cost == pytest.approx(champion.val_accuracy - champion.test_accuracy)
     assert champion.candidates == 4
-    assert choose(found, rule("accuracy", "committees")).name == "d"
-    assert choose(found, rule("accuracy", "models")).name in {"a", "b", "c"}
+    assert choose(found, rule("accuracy", "committees")).name == "d_seed1"
+    assert choose(found, rule("accuracy", "models")).name in {"a_seed1", "b_seed1", "c_seed1"}
     with pytest.raises(LineupError, match=r"champion\.among = 'committees': params.yaml has none"):
         choose(found[:3], rule("accuracy", "committees"))
 

@@ -145,13 +145,29 @@ def test_key_is_known_before_training(record: Record) -> None:
 
 def test_key_is_that_of_former_records(record: Record) -> None:
     """Their runs are found by it."""
-    assert make_records.HEADER.key == "d8a14d0935c0a250"
+    assert make_records.HEADER.key == "c4ad856b4c48b6ba"
     files = {"network.keras": "0" * 64}
     assert dataclasses.replace(make_records.HEADER, model_files=files).key == make_records.HEADER.key
     values = json.loads((record.folder / HEADER).read_text())
     del values["model_files"]
     (record.folder / HEADER).write_text(json.dumps(values))
     assert read_record(record.folder).header == record.header
+
+
+def test_record_of_schema_1_is_read(record: Record) -> None:
+    """Its seed was part of its name, and it knew no image but those of 28 by 28 grey pixels."""
+    values = json.loads((record.folder / HEADER).read_text())
+    del values["data"]["shape"]
+    member = {"name": "one_seed3", "key": "0" * 16, "predictions_sha256": "0" * 64}
+    values |= {"schema": 1, "name": "small_seed2", "seed": 2, "members": [member]}
+    (record.folder / HEADER).write_text(json.dumps(values))
+    header = read_record(record.folder).header
+    assert (header.name, header.seed, header.label, header.data.shape) == ("small", 2, "small_seed2", [28, 28, 1])
+    assert [(member.name, member.seed) for member in header.members] == [("one", 3)]
+    values |= {"name": "pair_seed2", "kind": "committee", "seed": None, "parameters": {}}
+    (record.folder / HEADER).write_text(json.dumps(values))
+    (record.folder / HISTORY).write_text(",".join(field.name for field in dataclasses.fields(Epoch)) + "\n")
+    assert read_record(record.folder).header.label == "pair_seed2"
 
 
 @pytest.mark.parametrize("name", ["../network.keras", "a/b", ".hidden", "", "a\n"])
@@ -238,8 +254,8 @@ HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
     *((name, deep, "nested too deeply|dictionary") for name in (HEADER, METRICS, RUNTIME)),
     (HEADER, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),
     (RUNTIME, lambda path: change_json(path, pickle="x"), "pickle: .*[Uu]nexpected"),
-    (HEADER, lambda path: change_json(path, schema=2, new="x"), r"newer lineup \(schema 2, this one reads 1\); update"),
-    (HEADER, lambda path: change_json(path, schema=0), "schema: .*greater than or equal to 1"),
+    (HEADER, lambda path: change_json(path, schema=3, new="x"), r"newer lineup \(schema 3, this one reads 2\); update"),
+    (HEADER, lambda path: change_json(path, schema=0), "schema: .*greater than or equal to 2"),
     (HEADER, lambda path: change_json(path, seed="one"), "seed: .*integer"),
     (HEADER, lambda path: change_json(path, data={}), "data.name: .*required"),
     (HEADER, lambda path: path.write_text("[]"), "dictionary"),
@@ -427,7 +443,7 @@ def test_flat_parameters() -> None:
 
 def test_record_is_json_that_anyone_reads(record: Record) -> None:
     header = json.loads((record.folder / HEADER).read_text())
-    assert header["schema"] == 1
+    assert header["schema"] == 2
     assert header["data"]["classes"] == CLASSES
     assert set(header) == {field.name for field in dataclasses.fields(Header)}
     assert {field.name for field in dataclasses.fields(Predictions)} == set(vars(record.predictions()))

@@ -83,9 +83,6 @@ def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[
     (backup,) = backups.iterdir()
     assert backup.name.startswith(whole.header.key)
 
-    import keras
-
-    keras.utils.clear_session()  # which counts the layers of a process for their names, in the model's file too
     resumed = run(listeners=[listener := Listener()])
     assert listener.told == [(row.phase, row.epoch) for row in whole.history]
     assert resumed.header == whole.header

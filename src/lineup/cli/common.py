@@ -104,5 +104,5 @@ def existing_records(project: Project, params: Params) -> tuple[list[Record], li
     for name, committee in params.committees.items():
         folders += [seed_folder(project.committees / name, run) for run in range(1, committee.seeds + 1)]
     found = [folder for folder in folders if (folder / HEADER).exists()]
-    missing = [f"{folder.parent.name} ({folder.name})" for folder in folders if folder not in found]
-    return [read_record(folder) for folder in found], missing
+    missing = dict.fromkeys(folder.parent.name for folder in folders if folder not in found)
+    return [read_record(folder) for folder in found], list(missing)

@@ -98,6 +98,8 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
     for gpu in gpus:
         # Otherwise the first process takes the whole memory and a second training on the same GPU fails.
         tf.config.experimental.set_memory_growth(gpu, True)
+    # Layers are named as in a new process, and the memory of an earlier training is free.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     return gpus
 
