@@ -181,7 +181,7 @@ def test_built_twice_is_the_same_answer_under_the_same_key(tmp_path: Path) -> No
 def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
     selected = select("trio", TRIO, NAMED, tmp_path / "models")
     make_record(tmp_path / "models" / "middle" / "seed_1", random_predictions(7, ORDER[:8]))
-    with pytest.raises(LineupError, match="committee trio: the predictions of middle_seed1 have changed; run lineup select"):
+    with pytest.raises(LineupError, match="the predictions of middle_seed1 have changed; run lineup select"):
         build(tmp_path, selected)
     assert not (tmp_path / "trio").exists()
 
@@ -198,7 +198,7 @@ def test_missing_answers_of_a_member_are_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("members")
 def test_member_that_was_trained_on_the_hold_out_is_refused(tmp_path: Path) -> None:
     make_record(tmp_path / "models" / "middle" / "seed_1", random_predictions(2, [3, 8, 17, 0, 12, 5, 9, 1]))
-    with pytest.raises(LineupError, match="committee trio: middle_seed1 was trained on 1 of the 5 images"):
+    with pytest.raises(LineupError, match="committee trio: middle_seed1 was trained on 1 of the 5 validation"):
         build(tmp_path)
     assert not (tmp_path / "trio").exists()
 

@@ -64,8 +64,8 @@ def test_images_that_a_member_was_trained_on_are_an_error_that_names_it(
     with pytest.raises(LineupError) as caught:
         gather("committee trio", [members[0], members[1], other])
     assert str(caught.value) == (
-        f"committee trio: middle_seed1 was trained on {trained_on} of the 5 images that narrow_seed1 held out; nothing is fitted or"
-        " chosen by images that one of them was trained on"
+        f"committee trio: middle_seed1 was trained on {trained_on} of the 5 validation images of narrow_seed1;"
+        " expected models of the same split (dvc repro)"
     )
 
 
@@ -73,7 +73,9 @@ def test_images_that_a_member_was_trained_on_are_an_error_that_names_it(
 def test_other_data_is_refused(members: list[Record], changes: dict[str, object]) -> None:
     data = dataclasses.replace(DATA, validation_images=8, **changes)  # type: ignore[arg-type]
     other = make_record(members[2].folder, random_predictions(2, ORDER[:8]), data=data)
-    with pytest.raises(LineupError, match=r"^c: middle_seed1 was made from other data or another split than wide_seed1; make"):
+    with pytest.raises(
+        LineupError, match=r"^c: middle_seed1 and wide_seed1 were made from different data or splits; train"
+    ):
         gather("c", [*members[:2], other])
 
 
@@ -82,7 +84,9 @@ def test_other_labels_and_test_images_are_refused(members: list[Record], part: s
     middle = members[2].predictions()
     changed = dataclasses.replace(middle, **{part: np.roll(getattr(middle, part), 1)})
     other = make_record(members[2].folder, changed)
-    with pytest.raises(LineupError, match=r"^c: middle_seed1 has other labels or test images than narrow_seed1; make both anew"):
+    with pytest.raises(
+        LineupError, match=r"^c: middle_seed1 and narrow_seed1 have different labels or test images; train"
+    ):
         gather("c", [*members[:2], other])
 
 

@@ -149,9 +149,7 @@ def test_best_of_models_that_were_trained_on_each_others_hold_out_is_refused(tmp
     graded(tmp_path, "dense_a", [], [0, 1, 2])
     graded(tmp_path, "cnn_a", [], [2, 3, 4, 5])
     few = Committee(members=MemberFilter(best=1, report="A"), rule="average")
-    with pytest.raises(
-        LineupError, match="committee few: cnn_a_seed1 was trained on 2 of the 3 images that dense_a_seed1 held"
-    ):
+    with pytest.raises(LineupError, match="committee few: cnn_a_seed1 was trained on 2 of the 3 validation images"):
         select("few", few, MODELS, tmp_path)
 
 

@@ -62,15 +62,14 @@ def gather(purpose: str, records: Sequence[Record]) -> tuple[Answers, Answers]:
         rows = _rows(member.val_indices, first.val_indices)
         if (rows < 0).any():
             raise LineupError(
-                f"{purpose}: {record.header.label} was trained on {(rows < 0).sum():,} of the {len(rows):,} images"
-                f" that {records[smallest].header.label} held out; nothing is fitted or chosen by images"
-                " that one of them was trained on"
+                f"{purpose}: {record.header.label} was trained on {(rows < 0).sum():,} of the {len(rows):,} validation"
+                f" images of {records[smallest].header.label}; expected models of the same split (dvc repro)"
             )
         same = np.array_equal(member.val_labels[rows], first.val_labels)
         if not (same and _same_test_images(member, first)):
             raise LineupError(
-                f"{purpose}: {record.header.label} has other labels or test images than"
-                f" {records[smallest].header.label}; make both anew (dvc repro)"
+                f"{purpose}: {record.header.label} and {records[smallest].header.label} have different labels or test"
+                " images; train both again (dvc repro)"
             )
         held_out.append(member.val_probabilities[rows])
     tested = np.stack([member.test_probabilities for member in predictions])
@@ -98,6 +97,6 @@ def _check_same_data(purpose: str, records: Sequence[Record]) -> None:
         data, expected = record.header.data, first.header.data
         if (data.fingerprint, data.classes) != (expected.fingerprint, expected.classes):
             raise LineupError(
-                f"{purpose}: {record.header.label} was made from other data or another split"
-                f" than {first.header.label}; make both anew (dvc repro)"
+                f"{purpose}: {record.header.label} and {first.header.label} were made from different data or splits;"
+                " train both again (dvc repro)"
             )

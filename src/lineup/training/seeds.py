@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from lineup.paths import seed_folder
 from lineup.records.record import Record
 from lineup.training.finished import remove_others
-from lineup.training.train import Listener, train_model
+from lineup.training.train import Listener, train_model, training_identity
 
 if TYPE_CHECKING:
     from lineup.data.dataset import Dataset
@@ -89,5 +89,5 @@ def train_seeds(
             )
             watcher.finish(record)
         records.append(record)
-    remove_others(kept, [record.header.key for record in records])
+    remove_others(kept, [training_identity(record.header) for record in records])
     return records

@@ -106,7 +106,7 @@ def train_model(
     entry = architecture(recipe.family, recipe.architecture)
     environment = prepare(entry.kind, threads, recipe.seed)
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
-    identity = f"{header.key}-{training_sha256(entry.family)[:8]}"
+    identity = training_identity(header)
     if kept is not None and (finished := restore(kept / identity, header, folder)):
         return finished
     attempt, started, commit = uuid.uuid4().hex, now(), source_commit()
@@ -177,6 +177,11 @@ def _header(
         ),
         experiment=experiment,
     )
+
+
+def training_identity(header: Header) -> str:
+    """Return the name of a training's backup and kept record: its key, and a hash of the code that trains it."""
+    return f"{header.key}-{training_sha256(header.family)[:8]}"
 
 
 def _training_data(dataset: Dataset, share: float) -> TrainingData:
