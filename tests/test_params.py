@@ -15,8 +15,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lineup.committee.candidates import candidates
 from lineup.committee.rules import RULES
-from lineup.committee.select import candidates
 from lineup.committee.settings import MemberFilter
 from lineup.errors import LineupError
 from lineup.params import Params, load_params

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from lineup.committee.select import Candidate, candidates, split_member
+from lineup.committee.candidates import Candidate, candidates, split_member
 from lineup.committee.settings import MEMBERS, ChampionRule, Committee, MemberFilter
 from lineup.data.settings import Data, Split
 from lineup.errors import LineupError, count, expected_one_of, shortened

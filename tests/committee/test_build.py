@@ -14,11 +14,12 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
 from lineup.committee.analysis import answers_without_each
 from lineup.committee.build import build_committee, combine_answers
+from lineup.committee.candidates import Candidate
 from lineup.committee.fitting import cross_fitted, fit_rule
 from lineup.committee.gather import Answers
 from lineup.committee.model import read_analysis, read_committee
 from lineup.committee.rules import RULES
-from lineup.committee.select import Candidate, select
+from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Record, read_confusion

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lineup.committee.candidates import Candidate, candidates
 from lineup.committee.select import (
-    Candidate,
     Selection,
-    candidates,
     read_selection,
     select,
     select_all,

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic.dataclasses import dataclass
 
+from lineup.committee.candidates import Candidate, candidates, split_member
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file, replacing_folder
@@ -25,7 +25,7 @@ from lineup.records.record import PREDICTIONS, STRICT, Member, Record, read_reco
 from lineup.schema import read_checked
 
 if TYPE_CHECKING:
-    from lineup.committee.settings import Committee, MemberFilter
+    from lineup.committee.settings import Committee
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -33,60 +33,6 @@ class Selection:
     """Content of the JSON file of a committee: the members of each of its runs."""
 
     runs: list[list[Member]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A model that can be a member of a committee.
-
-    Parameters
-    ----------
-    kind : {"network", "classical"}
-    family : str
-    report : str
-        Letter of the report that describes the architecture.
-    seeds : sequence of int
-        The seeds that it is trained with.
-    """
-
-    kind: str
-    family: str
-    report: str
-    seeds: Sequence[int] = (1,)
-
-
-def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Candidate]) -> list[str]:
-    """Return the names of a committee's members, or of the models from which they are chosen.
-
-    Parameters
-    ----------
-    members : list of str, "all" or MemberFilter
-        As in ``params.yaml``. A list is returned as it is.
-    models : mapping of str to Candidate
-        All models of the project.
-    """
-    if isinstance(members, list):
-        return members
-    if isinstance(members, str):
-        return list(models)
-    given = {name: value for name in ("kind", "family", "report") if (value := getattr(members, name)) is not None}
-    return [name for name, entry in models.items() if all(getattr(entry, key) == given[key] for key in given)]
-
-
-def split_member(member: str, models: Container[str]) -> tuple[str, int | None]:
-    """Return model and seed of a member; no seed if the member is the name of a model.
-
-    Examples
-    --------
-    >>> split_member("basic_cnn", ["basic_cnn"])
-    ('basic_cnn', None)
-    >>> split_member("basic_cnn_seed2", ["basic_cnn"])
-    ('basic_cnn', 2)
-    """
-    match = re.fullmatch(r"(.+)_seed(\d{1,10})", member)
-    if member in models or match is None or match[1] not in models:
-        return member, None
-    return match[1], int(match[2])
 
 
 def select_all(

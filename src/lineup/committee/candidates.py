@@ -1,0 +1,74 @@
+"""The models that can be members of a committee, before any is trained.
+
+No record is read here, so that checking ``params.yaml`` does not import the records.
+
+Examples
+--------
+>>> models = {"cnn": Candidate("network", "cnn", "A"), "svm": Candidate("classical", "classical", "E")}
+>>> candidates("all", models)
+['cnn', 'svm']
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Container, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lineup.committee.settings import MemberFilter
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A model that can be a member of a committee.
+
+    Parameters
+    ----------
+    kind : {"network", "classical"}
+    family : str
+    report : str
+        Letter of the report that describes the architecture.
+    seeds : sequence of int
+        The seeds that it is trained with.
+    """
+
+    kind: str
+    family: str
+    report: str
+    seeds: Sequence[int] = (1,)
+
+
+def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Candidate]) -> list[str]:
+    """Return the names of a committee's members, or of the models from which they are chosen.
+
+    Parameters
+    ----------
+    members : list of str, "all" or MemberFilter
+        As in ``params.yaml``. A list is returned as it is.
+    models : mapping of str to Candidate
+        All models of the project.
+    """
+    if isinstance(members, list):
+        return members
+    if isinstance(members, str):
+        return list(models)
+    given = {name: value for name in ("kind", "family", "report") if (value := getattr(members, name)) is not None}
+    return [name for name, entry in models.items() if all(getattr(entry, key) == given[key] for key in given)]
+
+
+def split_member(member: str, models: Container[str]) -> tuple[str, int | None]:
+    """Return model and seed of a member; no seed if the member is the name of a model.
+
+    Examples
+    --------
+    >>> split_member("basic_cnn", ["basic_cnn"])
+    ('basic_cnn', None)
+    >>> split_member("basic_cnn_seed2", ["basic_cnn"])
+    ('basic_cnn', 2)
+    """
+    match = re.fullmatch(r"(.+)_seed(\d{1,10})", member)
+    if member in models or match is None or match[1] not in models:
+        return member, None
+    return match[1], int(match[2])
