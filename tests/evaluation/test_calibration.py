@@ -53,7 +53,7 @@ GOOD = np.array([[0.5, 0.5], [0.25, 0.75]])
         (np.array([[np.inf, 0.0]]), np.array([0]), "row 0 has a value outside 0 to 1"),
     ],
 )
-def test_bad_predictions_are_refused_by_row(
+def test_the_first_wrong_row_is_named(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], message: str
 ) -> None:
     with pytest.raises(LineupError, match=message) as error:
@@ -61,12 +61,12 @@ def test_bad_predictions_are_refused_by_row(
     assert "\n" not in str(error.value)
 
 
-def test_rounding_passes() -> None:
+def test_rounding_errors_are_accepted() -> None:
     check_probabilities(np.array([[1.0005, -1e-7]]) / 1.0005, np.array([0]))
     check_probabilities(np.array([[0.5, 0.5009]]), np.array([0]))
 
 
-def test_brier_score_equals_that_of_scikit_learn() -> None:
+def test_brier_score_equals_scikit_learn() -> None:
     probabilities, labels = predictions()
     assert brier_score(probabilities, labels) == pytest.approx(brier_score_loss(labels, probabilities))
     single = brier_score(probabilities.astype(np.float32), labels)
@@ -78,7 +78,7 @@ def test_brier_score_of_one_image(row: list[float], score: float) -> None:
     assert brier_score(np.array([row]), np.array([0])) == pytest.approx(score)
 
 
-def test_bins_of_equally_many_images_by_hand() -> None:
+def test_bins_of_equal_numbers_of_images_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.8, 0.2]])
     bins = reliability_bins(probabilities, np.array([0, 0, 1, 1]), bins=2)
     assert bins.images.tolist() == [2, 2]
@@ -95,7 +95,7 @@ def test_equal_confidences_share_a_bin() -> None:
     assert bins.accuracy.tolist() == [1.0, 0.75]
 
 
-def test_a_model_that_is_right_as_often_as_it_says_is_calibrated() -> None:
+def test_a_calibrated_model_has_a_small_error() -> None:
     rng = np.random.default_rng(1)
     sure = rng.uniform(0.5, 1, 200_000)
     labels = (rng.uniform(size=sure.size) > sure).astype(int)
@@ -107,7 +107,7 @@ def test_a_model_that_is_right_as_often_as_it_says_is_calibrated() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(any_predictions, st.integers(1, 20))
-def test_without_equal_confidences_bins_differ_by_one_image_at_most(data: Predictions, bins: int) -> None:
+def test_bin_sizes_differ_by_at_most_one_without_ties(data: Predictions, bins: int) -> None:
     probabilities, labels = data
     images = reliability_bins(probabilities, labels, bins).images
     assert images.sum() == len(labels)
@@ -119,7 +119,7 @@ def test_without_equal_confidences_bins_differ_by_one_image_at_most(data: Predic
 
 @settings(max_examples=60, deadline=None)
 @given(any_predictions)
-def test_bins_keep_the_means_and_rise_in_confidence(data: Predictions) -> None:
+def test_bins_keep_the_means_and_are_ordered_by_confidence(data: Predictions) -> None:
     probabilities, labels = data
     bins = reliability_bins(probabilities, labels)
     assert np.average(bins.confidence, weights=bins.images) == pytest.approx(probabilities.max(axis=1).mean())
@@ -142,7 +142,7 @@ def test_calibration_does_not_depend_on_the_order_of_the_images(data: Prediction
     assert brier_score(probabilities[order], labels[order]) == pytest.approx(brier_score(probabilities, labels))
 
 
-def test_calibration_needs_a_bin_and_probabilities() -> None:
+def test_invalid_bins_and_probabilities_are_refused() -> None:
     with pytest.raises(LineupError, match="calibration: 0 bins; expected at least 1"):
         reliability_bins(*predictions(), bins=0)
     for score in (brier_score, expected_calibration_error, reliability_bins):

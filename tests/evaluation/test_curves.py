@@ -62,7 +62,7 @@ def test_selective_accuracy_by_hand() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(any_predictions)
-def test_selective_accuracy_is_that_of_the_images_above_a_confidence(data: Predictions) -> None:
+def test_selective_accuracy_equals_the_accuracy_above_a_confidence(data: Predictions) -> None:
     probabilities, labels = data
     curve = selective_accuracy(probabilities, labels)
     correct, sure = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
@@ -76,7 +76,7 @@ def test_selective_accuracy_is_that_of_the_images_above_a_confidence(data: Predi
 
 @settings(max_examples=25, deadline=None)
 @given(any_predictions, st.randoms(use_true_random=False))
-def test_no_curve_depends_on_the_order_of_the_images(data: Predictions, shuffler: random.Random) -> None:
+def test_curves_do_not_depend_on_the_order_of_the_images(data: Predictions, shuffler: random.Random) -> None:
     probabilities, labels = data
     order = list(range(len(labels)))
     shuffler.shuffle(order)
@@ -94,7 +94,7 @@ def test_no_curve_depends_on_the_order_of_the_images(data: Predictions, shuffler
 
 
 @pytest.mark.parametrize("steps", [0, 10])
-def test_cutoff_curves_equal_the_scores_of_scikit_learn(steps: int) -> None:
+def test_cutoff_curves_equal_scikit_learn(steps: int) -> None:
     probabilities, labels = predictions(steps=steps)
     curves = cutoff_curves(probabilities, labels, THRESHOLDS)
     for label in range(3):
@@ -110,7 +110,7 @@ def test_cutoff_curves_equal_the_scores_of_scikit_learn(steps: int) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_cutoff_curves_are_undefined_where_they_would_divide_by_zero() -> None:
+def test_cutoff_curves_are_undefined_for_a_denominator_of_zero() -> None:
     curves = cutoff_curves(*NO_LAST_CLASS, [0.0, 0.6, 0.75, 1.0])
     np.testing.assert_array_equal(curves.precision[:, 1:], [[1, np.nan, np.nan], [1, 1, np.nan], [np.nan] * 3])
     np.testing.assert_array_equal(curves.macro_precision[1:], [1, 1, np.nan])
@@ -121,18 +121,18 @@ def test_cutoff_curves_are_undefined_where_they_would_divide_by_zero() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(any_predictions, st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_a_higher_threshold_never_recalls_more(data: Predictions, thresholds: list[float]) -> None:
+def test_recall_decreases_with_the_threshold(data: Predictions, thresholds: list[float]) -> None:
     recall = cutoff_curves(*data, sorted(thresholds)).macro_recall
     assert (np.diff(recall) <= 1e-12).all()
     assert cutoff_curves(*data, [0.0]).macro_recall.tolist() == [1.0]
 
 
-def test_thresholds_are_numbers() -> None:
+def test_nan_thresholds_are_refused() -> None:
     with pytest.raises(LineupError, match="cutoff curves: expected numbers as thresholds"):
         cutoff_curves(*predictions(), [0.5, np.nan])
 
 
-def test_roc_and_its_area_equal_those_of_scikit_learn() -> None:
+def test_roc_and_its_area_equal_scikit_learn() -> None:
     probabilities, labels = predictions()
     found = roc(probabilities, labels)
     for label, curve in enumerate(found.curves):
@@ -143,7 +143,7 @@ def test_roc_and_its_area_equal_those_of_scikit_learn() -> None:
     assert found.macro == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
 
 
-def test_precision_recall_equals_that_of_scikit_learn() -> None:
+def test_precision_recall_equals_scikit_learn() -> None:
     probabilities, labels = predictions()
     found = precision_recall(probabilities, labels)
     for label, curve in enumerate(found.curves):
@@ -167,7 +167,7 @@ def test_curves_of_a_class_without_images_are_undefined() -> None:
     assert np.isnan(roc(np.array([[0.5, 0.5]]), np.array([0])).macro)
 
 
-def test_table_has_the_scores_of_the_record() -> None:
+def test_the_table_has_the_metrics_of_the_record() -> None:
     probabilities, labels = predictions()
     metrics = classification_metrics(probabilities, labels, CLASSES, "")
     curves = zip(roc(probabilities, labels).curves, precision_recall(probabilities, labels).curves, strict=True)
@@ -182,7 +182,7 @@ def test_table_has_the_scores_of_the_record() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_table_names_the_most_frequent_confusion() -> None:
+def test_the_table_names_the_most_frequent_confusion() -> None:
     predicted, labels = np.array([1, 2, 2, 0, 1, 1]), np.array([0, 0, 0, 0, 1, 1])
     first, second, third = per_class_table(np.eye(3)[predicted], labels, CLASSES)
     assert (first.confused_with, first.confused) == ("Ankle boot", 2)
@@ -191,7 +191,7 @@ def test_table_names_the_most_frequent_confusion() -> None:
     assert np.isnan([third.auc, third.average_precision]).all()
 
 
-def test_curves_need_probabilities_and_class_names() -> None:
+def test_invalid_probabilities_and_class_names_are_refused() -> None:
     bad = np.array([[0.5, 0.5], [0.5, 0.6]]), np.array([0, 1])
     for curves in (selective_accuracy, roc, precision_recall):
         with pytest.raises(LineupError, match="row 1 sums to"):

@@ -40,7 +40,7 @@ def predictions(seed: int = 0, n: int = 200, k: int = 3) -> Predictions:
 any_predictions = st.builds(predictions, seed=st.integers(0, 10_000), n=st.integers(1, 40))
 
 
-def test_metrics_equal_those_of_scikit_learn() -> None:
+def test_metrics_equal_scikit_learn() -> None:
     probabilities, labels = predictions()
     predicted = probabilities.argmax(axis=1)
     exact = probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
@@ -87,31 +87,31 @@ def test_metrics_are_plain_floats_in_a_fixed_order() -> None:
     ]
 
 
-def test_loss_of_a_certain_mistake_is_clipped_as_by_keras() -> None:
+def test_the_loss_of_a_certain_mistake_is_clipped_as_in_keras() -> None:
     metrics = classification_metrics(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([1, 0]), ("a", "b"), "")
     assert metrics["loss"] == pytest.approx((-math.log(1e-7) - math.log(1 - 1e-7)) / 2)
 
 
-def test_of_equal_probabilities_the_lowest_class_is_predicted() -> None:
+def test_ties_go_to_the_lowest_class() -> None:
     probabilities = np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])
     assert confusion_counts(probabilities, np.array([2, 2]), 3).tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
 
 
-def test_of_equal_probabilities_the_lower_classes_are_the_first_two() -> None:
+def test_ties_of_the_top_two_go_to_the_lower_classes() -> None:
     probabilities = np.full((3, 3), 1 / 3)
     metrics = classification_metrics(probabilities, np.array([0, 1, 2]), ("a", "b", "c"), "")
     assert metrics["top2_accuracy"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_class_without_images_scores_zero_without_a_warning() -> None:
+def test_a_class_without_images_has_a_recall_of_zero_without_a_warning() -> None:
     metrics = classification_metrics(np.array([[0.9, 0.1]]), np.array([0]), ("a", "b"), "")
     assert (metrics["precision/b"], metrics["recall/b"], metrics["f1/b"]) == (0.0, 0.0, 0.0)
 
 
 @settings(max_examples=40, deadline=None)
 @given(any_predictions, st.permutations(range(3)))
-def test_metrics_follow_a_renaming_of_the_classes(data: Predictions, order: list[int]) -> None:
+def test_renaming_the_classes_renames_the_metrics(data: Predictions, order: list[int]) -> None:
     probabilities, labels = data
     renamed = np.argsort(order)[labels]
     before = classification_metrics(probabilities, labels, CLASSES, "")
@@ -142,7 +142,7 @@ def test_confusion_counts_sum_to_the_images(data: Predictions) -> None:
     assert (counts == confusion_matrix(labels, predicted, labels=range(3))).all()
 
 
-def test_report_names_the_classes_with_four_decimals() -> None:
+def test_the_report_has_the_class_names_and_four_decimals() -> None:
     probabilities, labels = predictions()
     report = classification_report(probabilities, labels, CLASSES)
     recall = recall_score(labels, probabilities.argmax(axis=1), average=None)[1]
@@ -154,7 +154,7 @@ def test_report_names_the_classes_with_four_decimals() -> None:
     ("classes", "message"),
     [(("a", "b"), "expected 3 names, found 2"), (("a b", "a-b", "c"), "two names give the same metric name")],
 )
-def test_class_names_must_fit(classes: tuple[str, ...], message: str) -> None:
+def test_wrong_class_names_are_refused(classes: tuple[str, ...], message: str) -> None:
     with pytest.raises(LineupError, match=message):
         classification_metrics(*predictions(), classes, "")
 
@@ -169,13 +169,13 @@ def test_confusion_counts_need_the_right_number_of_classes() -> None:
     ("correct", "total", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_interval_has_the_published_values(correct: int, total: int, low: float, high: float) -> None:
+def test_the_interval_equals_published_values(correct: int, total: int, low: float, high: float) -> None:
     assert accuracy_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 20_000), st.floats(0, 1), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
-def test_interval_equals_that_of_scipy_and_holds_the_share(total: int, share: float, confidence: float) -> None:
+def test_the_interval_equals_scipy_and_contains_the_share(total: int, share: float, confidence: float) -> None:
     correct = round(share * total)
     low, high = accuracy_interval(correct, total, confidence)
     expected = binomtest(correct, total).proportion_ci(confidence, method="wilson")
@@ -184,6 +184,6 @@ def test_interval_equals_that_of_scipy_and_holds_the_share(total: int, share: fl
 
 
 @pytest.mark.parametrize(("correct", "total", "confidence"), [(0, 0, 0.95), (-1, 2, 0.95), (3, 2, 0.95), (1, 2, 1.0)])
-def test_interval_refuses_the_impossible(correct: int, total: int, confidence: float) -> None:
+def test_the_interval_refuses_invalid_values(correct: int, total: int, confidence: float) -> None:
     with pytest.raises(LineupError, match="interval: "):
         accuracy_interval(correct, total, confidence)

@@ -1,4 +1,4 @@
-"""Recipes with several seeds: chance in images and in seeds, and how often equals are told apart."""
+"""Recipes with several seeds: chance in images and in seeds, and false positives."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lineup.errors import LineupError
 from lineup.evaluation.seeds import RecipePair, SeedDeviation, compare_recipes
 from lineup.evaluation.significance import holm
 
-Answers = NDArray[np.bool_]
+Hits = NDArray[np.bool_]
 
 
-def trained(random: np.random.Generator, easiness: NDArray[np.float64], seeds: int, deviation: float = 0.0) -> Answers:
-    """Answers of trainings of one recipe; each seed makes all images easier or harder."""
+def trained(random: np.random.Generator, easiness: NDArray[np.float64], seeds: int, deviation: float = 0.0) -> Hits:
+    """Hits of trainings of one recipe; each seed makes all images easier or harder."""
     shift = random.normal(0, deviation, (seeds, 1)) if deviation else np.zeros((seeds, 1))
     return np.asarray(random.uniform(size=(seeds, easiness.size)) < easiness + shift)
 
@@ -29,7 +29,7 @@ def known(deviation: float) -> SeedDeviation:
     return SeedDeviation(deviation, 10**9)
 
 
-def compared(a: Answers, b: Answers, deviation: SeedDeviation) -> RecipePair:
+def compared(a: Hits, b: Hits, deviation: SeedDeviation) -> RecipePair:
     (pair,) = compare_recipes({"a": a, "b": b}, {"a": deviation, "b": deviation})
     return pair
 
@@ -39,7 +39,7 @@ def two_alike(random: np.random.Generator, easiness: NDArray[np.float64], seeds:
     return compared(trained(random, easiness, seeds), trained(random, easiness, seeds), known(deviation))
 
 
-def test_errors_and_p_are_those_of_the_formula() -> None:
+def test_errors_and_p_equal_the_formula() -> None:
     random = np.random.default_rng(1)
     a, b = trained(random, np.full(500, 0.9), 3), trained(random, np.full(500, 0.85), 2)
     (pair,) = compare_recipes({"a": a, "b": b}, {"a": SeedDeviation(0.004, 6), "b": SeedDeviation(0.003, 2)})
@@ -48,12 +48,12 @@ def test_errors_and_p_are_those_of_the_formula() -> None:
     assert pair.images_error == pytest.approx(sem(difference, ddof=0))
     assert pair.seeds_error == pytest.approx(math.sqrt(0.004**2 / 3 + 0.003**2 / 2))
     assert pair.error == pytest.approx(math.sqrt(pair.images_error**2 + pair.seeds_error**2))
-    assert pair.freedom == pytest.approx(pair.error**4 / ((0.004**2 / 3) ** 2 / 6 + (0.003**2 / 2) ** 2 / 2))
-    assert pair.p == pytest.approx(2 * t.sf(abs(pair.difference) / pair.error, pair.freedom))
+    assert pair.dof == pytest.approx(pair.error**4 / ((0.004**2 / 3) ** 2 / 6 + (0.003**2 / 2) ** 2 / 2))
+    assert pair.p == pytest.approx(2 * t.sf(abs(pair.difference) / pair.error, pair.dof))
     assert pair.p_holm == pair.p
 
 
-def test_an_estimate_that_both_share_counts_once() -> None:
+def test_a_shared_estimate_counts_once() -> None:
     """Of seeds alone, with the deviation pooled from the two, it is Student's test of their accuracies."""
     n = 1_000
     first = [np.arange(n) < right for right in (900, 904, 911)]
@@ -63,20 +63,20 @@ def test_an_estimate_that_both_share_counts_once() -> None:
     pair = compared(a, b, SeedDeviation(math.sqrt(squares / 5), 5))
     student = ttest_ind(a.mean(axis=1), b.mean(axis=1))
     assert pair.difference / pair.seeds_error == pytest.approx(student.statistic)
-    assert pair.freedom == pytest.approx(student.df * (pair.error / pair.seeds_error) ** 4)
+    assert pair.dof == pytest.approx(student.df * (pair.error / pair.seeds_error) ** 4)
 
 
-def test_what_is_known_for_certain_is_held_against_the_normal_distribution() -> None:
+def test_without_uncertainty_of_the_estimate_the_distribution_is_normal() -> None:
     random = np.random.default_rng(5)
     a, b = trained(random, np.full(500, 0.9), 3), trained(random, np.full(500, 0.86), 3)
     pair = compared(a, b, known(0.004))
     assert pair.p == pytest.approx(2 * norm.sf(abs(pair.difference) / pair.error))
     without = compared(a, b, SeedDeviation(0.0, 0))
-    assert without.freedom == math.inf
+    assert without.dof == math.inf
     assert without.p == pytest.approx(2 * norm.sf(abs(without.difference) / without.images_error))
 
 
-def test_more_seeds_and_more_images_leave_less_to_chance() -> None:
+def test_more_seeds_and_more_images_reduce_the_errors() -> None:
     random = np.random.default_rng(2)
     few, many = (two_alike(random, np.full(400, 0.9), seeds, 0.01) for seeds in (2, 8))
     assert many.seeds_error == pytest.approx(few.seeds_error / 2)
@@ -86,7 +86,7 @@ def test_more_seeds_and_more_images_leave_less_to_chance() -> None:
     assert wide.seeds_error == few.seeds_error
 
 
-def test_equal_recipes_are_seldom_told_apart_and_unequal_ones_often() -> None:
+def test_significance_is_rare_for_equal_recipes_and_frequent_for_unequal_ones() -> None:
     """The promise of a p-value, where seeds differ by more than the images explain."""
     random = np.random.default_rng(3)
     deviation, n, rounds = 0.02, 2_000, 300
@@ -103,7 +103,7 @@ def test_equal_recipes_are_seldom_told_apart_and_unequal_ones_often() -> None:
     assert found / rounds >= 0.95
 
 
-def test_pairs_are_corrected_for_their_number() -> None:
+def test_p_values_are_adjusted_for_the_number_of_pairs() -> None:
     random = np.random.default_rng(4)
     correct = {name: trained(random, np.full(300, share), 2) for name, share in (("a", 0.9), ("b", 0.8), ("c", 0.7))}
     deviations = dict.fromkeys(correct, known(0.005))
@@ -117,7 +117,7 @@ def test_pairs_are_corrected_for_their_number() -> None:
 
 
 @pytest.mark.parametrize(("right", "p"), [(True, 1.0), (False, 0.0)])
-def test_a_difference_without_any_chance(right: bool, p: float) -> None:
+def test_a_difference_without_an_error(right: bool, p: float) -> None:
     assert compared(np.ones((1, 5), bool), np.full((1, 5), right), SeedDeviation(0.0, 0)).p == p
 
 
@@ -138,9 +138,9 @@ def test_the_order_of_two_recipes_does_not_matter(seed: int, k: int, other: int,
         (np.ones((0, 5), bool), "b: expected booleans"),
         (np.ones((2, 5)), "b: expected booleans of shape .* found float64"),
         (np.array(True), "b: expected booleans"),
-        (np.ones((2, 6), bool), "b: answers to 6 images, but a to 5; compare on the same"),
+        (np.ones((2, 6), bool), "b: predictions for 6 images, but 5 for a; expected the same images"),
     ],
 )
-def test_answers_to_other_images_are_refused(b: Answers, message: str) -> None:
+def test_predictions_for_other_images_are_refused(b: Hits, message: str) -> None:
     with pytest.raises(LineupError, match=message):
         compared(np.ones((2, 5), bool), b, known(0.0))

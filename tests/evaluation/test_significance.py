@@ -17,30 +17,30 @@ from statsmodels.stats.multitest import multipletests
 from lineup.errors import LineupError
 from lineup.evaluation.significance import Pair, holm, pairwise, seed_spread, shared_ranks
 
-Answers = NDArray[np.bool_]
+Hits = NDArray[np.bool_]
 
 
-def answers(both: int, a_only: int, b_only: int, neither: int) -> tuple[Answers, Answers]:
-    """Answers of two models that are right together and alone so many times."""
+def hits(both: int, a_only: int, b_only: int, neither: int) -> tuple[Hits, Hits]:
+    """Return the hits of two models with these numbers of images that both, one or none classify correctly."""
     a = [True] * both + [True] * a_only + [False] * b_only + [False] * neither
     b = [True] * both + [False] * a_only + [True] * b_only + [False] * neither
     return np.array(a), np.array(b)
 
 
-def models(seed: int, m: int, n: int) -> dict[str, Answers]:
-    """Answers of m models of 80 to 95 % accuracy."""
+def models(seed: int, m: int, n: int) -> dict[str, Hits]:
+    """Return the hits of m models with an accuracy of 80 to 95 %."""
     rng = np.random.default_rng(seed)
     return {f"m{index}": rng.uniform(size=n) < rng.uniform(0.8, 0.95) for index in range(m)}
 
 
-def compared(a: Answers, b: Answers) -> Pair:
-    """Two models and no others."""
+def compared(a: Hits, b: Hits) -> Pair:
+    """Return the comparison of two models."""
     (pair,) = pairwise({"a": a, "b": b})
     return pair
 
 
-def bounds(a: Answers, b: Answers) -> tuple[float, float]:
-    """The interval of the difference of two models."""
+def bounds(a: Hits, b: Hits) -> tuple[float, float]:
+    """Return the interval of the difference of two models."""
     pair = compared(a, b)
     return pair.low, pair.high
 
@@ -50,12 +50,12 @@ count = st.integers(0, 600)
 
 @settings(max_examples=60, deadline=None)
 @given(count, count, count, count)
-def test_mcnemar_equals_that_of_statsmodels(both: int, a_only: int, b_only: int, neither: int) -> None:
-    a, b = answers(both + 1, a_only, b_only, neither)
+def test_mcnemar_equals_statsmodels(both: int, a_only: int, b_only: int, neither: int) -> None:
+    a, b = hits(both + 1, a_only, b_only, neither)
     expected = mcnemar([[both + 1, a_only], [b_only, neither]], exact=True).pvalue
     pair, turned = compared(a, b), compared(b, a)
     assert (pair.a_only, pair.b_only) == (turned.b_only, turned.a_only) == (a_only, b_only)
-    assert pair.p == pytest.approx(expected, rel=1e-9)
+    assert pair.p == pytest.approx(expected, rel=1e-12)
     assert turned.p == pair.p
 
 
@@ -63,19 +63,19 @@ def test_mcnemar_equals_that_of_statsmodels(both: int, a_only: int, b_only: int,
     ("a_only", "b_only", "p"), [(0, 0, 1.0), (1, 0, 1.0), (0, 6, 2 / 2**6), (1, 7, 2 * 9 / 2**8), (5, 5, 1.0)]
 )
 def test_mcnemar_by_hand(a_only: int, b_only: int, p: float) -> None:
-    assert compared(*answers(3, a_only, b_only, 1)).p == pytest.approx(p)
+    assert compared(*hits(3, a_only, b_only, 1)).p == pytest.approx(p)
 
 
-def test_mcnemar_of_the_most_images_that_can_differ() -> None:
+def test_mcnemar_of_many_images() -> None:
     expected = mcnemar([[1, 5_050], [4_950, 1]], exact=True).pvalue
-    assert compared(*answers(1, 5_050, 4_950, 1)).p == pytest.approx(expected, rel=1e-8)
-    assert compared(*answers(1, 10_000, 0, 1)).p == 0.0
+    assert compared(*hits(1, 5_050, 4_950, 1)).p == pytest.approx(expected, rel=1e-11)
+    assert compared(*hits(1, 10_000, 0, 1)).p == 0.0
 
 
 # A tenth of a second each: statsmodels is thorough.
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.05, 1.0]), min_size=1, max_size=30))
-def test_holm_equals_that_of_statsmodels(p_values: list[float]) -> None:
+def test_holm_equals_statsmodels(p_values: list[float]) -> None:
     adjusted = holm(p_values)
     assert adjusted == pytest.approx(multipletests(p_values, method="holm")[1])
     order = np.argsort(p_values, kind="stable")
@@ -84,25 +84,25 @@ def test_holm_equals_that_of_statsmodels(p_values: list[float]) -> None:
     assert adjusted.max() <= 1
 
 
-def test_holm_of_the_published_procedure() -> None:
+def test_holm_by_hand() -> None:
     assert holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
     assert holm([]).tolist() == []
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
-def test_holm_refuses_what_is_no_p_value(value: float) -> None:
+def test_holm_refuses_invalid_p_values(value: float) -> None:
     with pytest.raises(LineupError, match="is not between 0 and 1"):
         holm([0.5, value])
 
 
-def test_bootstrap_is_that_over_the_images() -> None:
-    a, b = answers(700, 120, 80, 100)
+def test_the_bootstrap_equals_scipy() -> None:
+    a, b = hits(700, 120, 80, 100)
     found = bounds(a, b)
     difference = a.astype(float) - b
     expected = bootstrap(
         (difference,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(2)
     ).confidence_interval
-    # Differences are multiples of 0.001: one of them apart, since the other side draws its resamples.
+    # Differences are multiples of 0.001. scipy uses random resamples, so that one step of difference is possible.
     assert found == pytest.approx((expected.low, expected.high), abs=0.0011)
     # And both are close to the normal interval: 1.96 standard errors of the mean difference.
     half = 1.96 * difference.std() / math.sqrt(difference.size)
@@ -114,19 +114,19 @@ few = st.integers(0, 25)
 
 @settings(max_examples=60, deadline=None)
 @given(few, few, few, few)
-def test_bootstrap_is_over_all_resamples_that_there_are(both: int, a_only: int, b_only: int, neither: int) -> None:
-    a, b = answers(both + 1, a_only, b_only, neither)
+def test_the_bootstrap_uses_all_resamples(both: int, a_only: int, b_only: int, neither: int) -> None:
+    a, b = hits(both + 1, a_only, b_only, neither)
     n, probability = a.size, np.ones(1)
     for _ in range(n):
         probability = np.convolve(probability, np.array([b_only, n - a_only - b_only, a_only]) / n)
     low, high = (round(bound * n) + n for bound in bounds(a, b))
-    # The bounds are the quantiles: at least so much lies up to them, and less does below them.
+    # The bounds are quantiles: the probability up to a bound is at least the share, and below the bound it is less.
     for bound, share in ((low, 0.025), (high, 0.975)):
         assert probability[:bound].sum() < share + 1e-9
         assert probability[: bound + 1].sum() > share - 1e-9
 
 
-def test_bootstrap_covers_the_true_difference_as_often_as_it_says() -> None:
+def test_the_bootstrap_has_the_stated_coverage() -> None:
     rng = np.random.default_rng(3)
     covered = 0
     for _ in range(300):
@@ -139,17 +139,17 @@ def test_bootstrap_covers_the_true_difference_as_often_as_it_says() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(count, count, count, count)
-def test_bootstrap_turns_with_the_models(both: int, a_only: int, b_only: int, neither: int) -> None:
-    a, b = answers(both + 1, a_only, b_only, neither)
+def test_the_bootstrap_of_swapped_models_is_negative(both: int, a_only: int, b_only: int, neither: int) -> None:
+    a, b = hits(both + 1, a_only, b_only, neither)
     low, high = bounds(a, b)
-    # But for a bound that lies exactly on a quantile, which counts as below it.
+    # A bound that is exactly a quantile differs by one step.
     assert bounds(b, a) == pytest.approx((-high, -low), abs=1.01 / a.size)
     assert -1 <= low <= high <= 1
     if a_only == b_only == 0:
         assert (low, high) == (0, 0)
 
 
-def test_a_pair_is_the_same_among_other_models_but_for_the_correction() -> None:
+def test_other_models_change_only_the_adjusted_p_value() -> None:
     correct = models(seed=4, m=5, n=800)
     rows = pairwise(correct)
     assert [(row.a, row.b) for row in rows] == list(combinations(correct, 2))
@@ -161,31 +161,31 @@ def test_a_pair_is_the_same_among_other_models_but_for_the_correction() -> None:
         assert row == dataclasses.replace(alone, a=row.a, b=row.b, p_holm=p_holm)
         assert row.difference == pytest.approx(a.mean() - b.mean())
         assert row.low <= row.difference <= row.high
-        assert row.distinguishable == (p_holm <= 0.05)
+        assert row.significant == (p_holm <= 0.05)
         assert {type(value) for value in vars(row).values()} == {str, int, float}
 
 
 @pytest.mark.parametrize("m", [0, 1])
-def test_one_model_makes_no_pair(m: int) -> None:
+def test_one_model_has_no_pairs(m: int) -> None:
     assert pairwise(models(0, m, 10)) == []
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (np.ones(3, dtype=bool), "forest: answers to 3 images, but cnn to 4; compare on the same"),
+        (np.ones(3, dtype=bool), "forest: predictions for 3 images, but 4 for cnn; expected the same images"),
         (np.ones(4), r"forest: expected booleans of shape \(n,\), found float64 \(4,\)"),
         (np.ones((4, 1), dtype=bool), r"found bool \(4, 1\)"),
         (np.ones(0, dtype=bool), r"found bool \(0,\)"),
     ],
 )
-def test_answers_must_be_to_the_same_images(other: Answers, message: str) -> None:
+def test_predictions_must_be_for_the_same_images(other: Hits, message: str) -> None:
     cnn = np.ones(4, dtype=bool)
     with pytest.raises(LineupError, match=message):
         pairwise({"cnn": cnn, "forest": other})
 
 
-def test_models_that_cannot_be_told_apart_share_a_rank() -> None:
+def test_models_without_a_significant_difference_share_a_rank() -> None:
     accuracies = {"c": 0.90, "a": 0.93, "b": 0.925, "d": 0.80}
     apart = [("a", "c"), ("d", "a"), ("b", "d"), ("d", "c")]
     ranks = shared_ranks(accuracies, apart)
@@ -195,15 +195,15 @@ def test_models_that_cannot_be_told_apart_share_a_rank() -> None:
 
 
 def test_ranks_need_an_accuracy_of_each_model() -> None:
-    with pytest.raises(LineupError, match="ranks: no accuracy of d; there are a, b"):
+    with pytest.raises(LineupError, match="ranks: no accuracy of d; expected one of a, b"):
         shared_ranks({"a": 0.9, "b": 0.8}, [("a", "d")])
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.randoms(use_true_random=False))
 def test_ranks_do_not_depend_on_the_order_of_models_or_images(seed: int, m: int, shuffler: random.Random) -> None:
-    def ranks(correct: dict[str, Answers]) -> dict[str, int]:
-        apart = [(row.a, row.b) for row in pairwise(correct) if row.distinguishable]
+    def ranks(correct: dict[str, Hits]) -> dict[str, int]:
+        apart = [(row.a, row.b) for row in pairwise(correct) if row.significant]
         return shared_ranks({name: float(right.mean()) for name, right in correct.items()}, apart)
 
     correct = models(seed, m, n=150)
@@ -217,7 +217,7 @@ def test_ranks_do_not_depend_on_the_order_of_models_or_images(seed: int, m: int,
     assert all(1 <= rank <= m for rank in found.values())
 
 
-def test_seed_spread_beside_the_sampling_error() -> None:
+def test_seed_spread_and_sampling_error() -> None:
     spread = seed_spread([0.91, 0.92, 0.90], images=10_000)
     assert spread.seeds == 3
     assert spread.mean == pytest.approx(0.91)
@@ -232,7 +232,7 @@ def test_one_seed_has_no_spread() -> None:
 
 
 @pytest.mark.parametrize(("accuracies", "images"), [([], 10), ([0.9], 0), ([91.0], 10), ([math.nan], 10)])
-def test_seed_spread_refuses_the_impossible(accuracies: list[float], images: int) -> None:
+def test_seed_spread_refuses_invalid_values(accuracies: list[float], images: int) -> None:
     with pytest.raises(LineupError, match="seeds: expected accuracies"):
         seed_spread(accuracies, images)
 

@@ -94,7 +94,7 @@ def test_runs_get_further_metrics(records: list[Record], comparison: Comparison)
     auc = roc_auc_score(predictions.test_labels, predictions.test_probabilities, multi_class="ovr")
     assert run.metrics["test_macro_auc"] == pytest.approx(auc)
     surest = np.argsort(-predictions.test_probabilities.max(axis=1))[:720]
-    assert run.metrics["test_surest_80"] == pytest.approx(right(run)[surest].mean(), abs=1 / 720)
+    assert run.metrics["test_accuracy_at_80_coverage"] == pytest.approx(right(run)[surest].mean(), abs=1 / 720)
     # The metrics of the record itself stay.
     original = next(record for record in records if record.header.label == "dense_seed2")
     assert original.metrics.items() <= run.metrics.items()

@@ -53,6 +53,6 @@ def test_the_deviation_between_seeds_is_pooled_by_kind(tmp_path: Path) -> None:
     deviations = seed_deviations(group_runs([*two, *three, alone, classical, vote]))
     # 0.90 and 0.92 are each 0.01 from their mean, three times 0.90 are not; 1 + 2 trainings are beyond the first.
     assert deviations["network"].value == pytest.approx(math.sqrt(2 * 0.01**2 / 3))
-    assert deviations["network"].freedom == 3
+    assert deviations["network"].dof == 3
     assert deviations["committee"] == deviations["network"]  # pooled together
     assert deviations["classical"] == SeedDeviation(0.0, 0)

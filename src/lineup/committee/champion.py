@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from lineup.committee.gather import Answers, gather
 from lineup.errors import LineupError
-from lineup.evaluation.metrics import CLIP
+from lineup.evaluation.metrics import log_loss
 from lineup.files import replacing_file
 from lineup.records.record import Record
 from lineup.schema import read_checked
@@ -81,7 +81,7 @@ def rank(names: Sequence[str], holdout: Answers, metric: str) -> dict[str, float
     dict of str to float
         Best first.
     """
-    measure, sign = (_accuracy, -1) if metric == "accuracy" else (_loss, 1)
+    measure, sign = (_accuracy, -1) if metric == "accuracy" else (log_loss, 1)
     values = {
         name: measure(probabilities, holdout.labels)
         for name, probabilities in zip(names, holdout.probabilities, strict=True)
@@ -149,8 +149,3 @@ def read_champion(path: Path) -> Champion:
 
 def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(probabilities.argmax(axis=1) == labels))
-
-
-def _loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    of_actual = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(of_actual, CLIP, 1 - CLIP)).mean())

@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: metrics of a classifier."""
+"""Metrics, calibration, curves and significance tests of classifiers: arrays in, numbers out."""

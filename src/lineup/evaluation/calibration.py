@@ -1,4 +1,11 @@
-"""Whether predictions are probabilities, and how far these can be believed."""
+"""Check that predictions are probabilities, and measure their calibration.
+
+>>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])
+>>> round(brier_score(probabilities, labels), 3)
+0.05
+>>> round(expected_calibration_error(probabilities, labels), 3)
+0.15
+"""
 
 from __future__ import annotations
 
@@ -10,29 +17,29 @@ from numpy.typing import NDArray
 from lineup.errors import LineupError
 
 SUM_TOLERANCE = 1e-3
-"""How far the sum of a row of probabilities may be from one."""
+"""Largest accepted difference between the sum of a row of probabilities and one."""
 
 BINS = 15
-"""Number of bins of the calibration error: the customary one, of C. Guo et al. (2017)."""
+"""Number of bins of the calibration error, as in C. Guo et al. (2017)."""
 
 _ROUNDING = 1e-6
-"""How far a float32 mean of probabilities may stray outside [0, 1] by rounding alone."""
+"""Largest accepted distance to [0, 1], which a float32 mean of probabilities can reach by rounding."""
 
 
 def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-    """Refuse predictions from which no number should be computed.
+    """Check that predictions and labels are valid.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        A row per image: finite, in [0, 1] (1e-6 beyond it passes as rounding), summing to one within 1e-3.
+        One row per image: finite, from 0 to 1 with a tolerance of 1e-6, and with a sum of one with a tolerance of 1e-3.
     labels : ndarray of int, shape (n,)
-        The actual class of each image, 0 to k - 1.
+        Actual classes, 0 to k - 1.
 
     Raises
     ------
     LineupError
-        If a shape or type is wrong, or a row is; the message names the first bad row, counted from 0.
+        If a shape, a type or a row is wrong; the message names the first wrong row, counted from 0.
     """
     if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
         raise LineupError(
@@ -41,7 +48,7 @@ def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.
     n, k = probabilities.shape
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise LineupError(f"labels: expected integers of shape ({n},), found {labels.dtype} {labels.shape}")
-    # A comparison with NaN is false, so that NaN counts as outside.
+    # A comparison with NaN is false, so that NaN is refused.
     inside: NDArray[np.bool_] = np.all((probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING), axis=1)
     sums = probabilities.sum(axis=1, dtype=np.float64)
     bad = ~inside | ~(np.abs(sums - 1) <= SUM_TOLERANCE)
@@ -58,7 +65,7 @@ def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """Bins of images by confidence, the probability of the predicted class, from low to high.
+    """Bins of images, ordered by confidence, the probability of the predicted class.
 
     Attributes
     ----------
@@ -78,12 +85,12 @@ class ReliabilityBins:
 def reliability_bins(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
 ) -> ReliabilityBins:
-    """Compare confidence with accuracy in bins of equally many images.
+    """Compare confidence and accuracy in bins with equal numbers of images.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     bins : int, optional
@@ -92,7 +99,7 @@ def reliability_bins(
     Returns
     -------
     ReliabilityBins
-        The bins that have images: at most ``bins``.
+        The bins that contain images: at most ``bins``.
 
     Raises
     ------
@@ -103,9 +110,9 @@ def reliability_bins(
     -----
     Adaptive bins: K. Nguyen and B. O'Connor, "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP 2015; J. Nixon et al., "Measuring calibration in deep learning", CVPR Workshops 2019.
-    The image of rank r by confidence, from 0, falls into bin floor(r * bins / n). Images of equal confidence, of which
-    a network that is often certain has many, all go where the first of them does: which of them are right would
-    otherwise depend on the order of the images. Such a bin is larger, and those that it leaves empty are dropped.
+    The image of rank r by confidence, from 0, belongs to bin floor(r * bins / n). Images of equal confidence all belong
+    to the bin of the first of them; otherwise the result would depend on the order of the images. Such a bin is larger,
+    and bins that remain empty are dropped.
     """
     check_probabilities(probabilities, labels)
     if bins < 1:
@@ -123,22 +130,22 @@ def reliability_bins(
 def expected_calibration_error(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
 ) -> float:
-    """Return how far confidence and accuracy are apart, on average over the images.
+    """Return the mean absolute difference between confidence and accuracy over the bins.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     bins : int, optional
-        Number of bins, of equally many images: see :func:`reliability_bins`. Default: 15.
+        Number of bins, see :func:`reliability_bins`. Default: 15.
 
     Returns
     -------
     float
-        From 0 to 1; lower is better. A perfectly calibrated classifier has a little more than 0 on finitely many
-        images, by chance.
+        From 0 to 1; lower is better. Because the number of images is finite, the error of a perfectly calibrated
+        classifier is also above 0.
 
     Raises
     ------
@@ -147,16 +154,16 @@ def expected_calibration_error(
 
     Notes
     -----
-    The mean of |accuracy - confidence| over the bins, weighted by their images: M. P. Naeini, G. F. Cooper and M.
-    Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015; of the predicted class
-    alone, as in C. Guo et al., "On calibration of modern neural networks", ICML 2017.
+    The mean of |accuracy - confidence| over the bins, weighted by their number of images: M. P. Naeini, G. F. Cooper
+    and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015. Only the predicted
+    class counts, as in C. Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
     table = reliability_bins(probabilities, labels, bins)
     return float(np.average(np.abs(table.accuracy - table.confidence), weights=table.images))
 
 
 def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean squared distance between the probabilities and the actual class.
+    """Return the mean squared distance between the probabilities and the one-hot actual class.
 
     Parameters
     ----------
@@ -168,8 +175,8 @@ def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]
     Returns
     -------
     float
-        Mean over the images of the sum over the classes of (p - 1[actual])^2: 0 if certain and right, 2 if certain
-        and wrong, 1 - 1 / k if all classes are equally probable. Lower is better.
+        Mean over the images of the sum over the classes of (p - 1[actual])^2. It is 0 for certain and correct
+        predictions, 2 for certain and wrong ones, and 1 - 1 / k if all classes are equally probable. Lower is better.
 
     Raises
     ------
@@ -179,7 +186,7 @@ def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]
     Notes
     -----
     G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950), 1-3:
-    the original, over all classes. It is twice the score that is common for two classes.
+    the original definition over all classes, which is twice the common score of two classes.
     """
     check_probabilities(probabilities, labels)
     errors = probabilities.astype(np.float64)

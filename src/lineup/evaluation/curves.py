@@ -1,4 +1,11 @@
-"""What a set of predictions is worth at each threshold of its probabilities: arrays in, numbers out."""
+"""Curves over the thresholds of class probabilities: arrays in, numbers out.
+
+>>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
+>>> selective_accuracy(probabilities, labels).accuracy.round(2).tolist()
+[1.0, 1.0, 0.67]
+>>> roc(probabilities, labels).macro
+1.0
+"""
 
 from __future__ import annotations
 
@@ -18,16 +25,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """Accuracy of a classifier that answers only where it is confident, from the fewest answers to all.
+    """Accuracy on the images with a confidence above a threshold, for decreasing thresholds.
 
     Attributes
     ----------
     confidence : ndarray of float64, shape (t,)
-        Falling: an image is answered if the probability of its predicted class is at least this.
+        Decreasing thresholds: an image is kept if the probability of its predicted class is at least this.
     coverage : ndarray of float64, shape (t,)
-        Rising: share of the images that are answered; the last is 1.
+        Increasing share of the images that are kept; the last is 1.
     accuracy : ndarray of float64, shape (t,)
-        Share of the answered images that are classified correctly; the last is the accuracy on all images.
+        Share of the kept images that are classified correctly; the last is the accuracy on all images.
     """
 
     confidence: Floats
@@ -37,18 +44,18 @@ class SelectiveAccuracy:
 
 @dataclass(frozen=True)
 class CutoffCurves:
-    """Each class against the rest, "yes" where its probability reaches a threshold.
+    """Each class against the rest; an image is positive if the probability of the class reaches a threshold.
 
     Attributes
     ----------
     thresholds : ndarray of float64, shape (t,)
-        As given.
+        The thresholds.
     accuracy : ndarray of float64, shape (k, t)
-        For each class, share of the images with the right answer, yes or no.
+        For each class, share of the images that are classified correctly as positive or negative.
     precision : ndarray of float64, shape (k, t)
-        For each class, share of the yeses that are right; NaN where there is none.
+        For each class, share of the positives that are correct; NaN if there are none.
     recall : ndarray of float64, shape (k, t)
-        For each class, share of its images with a yes; NaN if it has no images.
+        For each class, share of its images that are positive; NaN if it has no images.
     """
 
     thresholds: Floats
@@ -58,28 +65,28 @@ class CutoffCurves:
 
     @property
     def macro_accuracy(self) -> Floats:
-        """Mean of the classes' accuracies, shape (t,)."""
+        """Mean accuracy over the classes, shape (t,)."""
         return _mean_of_known(self.accuracy)
 
     @property
     def macro_precision(self) -> Floats:
-        """Mean of the classes' precisions, of those that have one; NaN where none has, shape (t,)."""
+        """Mean precision over the classes where it is defined; NaN where no class has one, shape (t,)."""
         return _mean_of_known(self.precision)
 
     @property
     def macro_recall(self) -> Floats:
-        """Mean of the recalls of the classes that have images, shape (t,)."""
+        """Mean recall over the classes that have images, shape (t,)."""
         return _mean_of_known(self.recall)
 
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """One class against the rest, at every threshold of its probability.
+    """The curve of one class against the rest, over all thresholds of its probability.
 
     Attributes
     ----------
     x, y : ndarray of float64, shape (t,)
-        Points of the curve, each from 0 to 1; without points if it is undefined.
+        Points of the curve, from 0 to 1; empty if it is undefined.
     area : float
         Summary of the curve, from 0 to 1; NaN if it is undefined.
     """
@@ -98,7 +105,7 @@ class ClassCurves:
     curves : tuple of ClassCurve, length k
         In the order of the classes.
     macro : float
-        Mean of their areas, of those that are defined; NaN if none is.
+        Mean of the defined areas; NaN if none is defined.
     """
 
     curves: tuple[ClassCurve, ...]
@@ -107,24 +114,24 @@ class ClassCurves:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How well one class is told from the others.
+    """Metrics of one class.
 
     Attributes
     ----------
     name : str
-        Of the class.
+        Name of the class.
     images : int
         Number of its images.
     precision, recall, f1 : float
-        From 0 to 1; one that would divide by zero is 0.
+        From 0 to 1; 0 if the denominator is 0.
     auc : float
-        Area under its ROC curve, see :func:`roc`; NaN if undefined.
+        Area under the ROC curve, see :func:`roc`; NaN if undefined.
     average_precision : float
-        Summary of its precision-recall curve, see :func:`precision_recall`; NaN if undefined.
+        Area of the precision-recall curve, see :func:`precision_recall`; NaN if undefined.
     confused_with : str
-        The class that its images are taken for most often, of equals the first; empty if all are recognised.
+        The most frequent wrong prediction for images of the class; ties go to the lowest index. Empty without any.
     confused : int
-        Number of its images that are taken for that class.
+        Number of images with that wrong prediction.
     """
 
     name: str
@@ -139,21 +146,21 @@ class ClassRow:
 
 
 def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> SelectiveAccuracy:
-    """Return the accuracy on the images that are kept by confidence, against their share.
+    """Return the accuracy on the most confident images, as a function of their share.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest; its probability is
-        the confidence.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index. Its probability
+        is the confidence.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
 
     Returns
     -------
     SelectiveAccuracy
-        A point for each distinct confidence. Images of equal confidence are kept or left together: to keep some of
-        them would make the curve depend on the order of the images.
+        One point per distinct confidence. Images of equal confidence are kept together, so that the curve does not
+        depend on the order of the images.
 
     Raises
     ------
@@ -177,7 +184,7 @@ def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.i
 def cutoff_curves(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], thresholds: Sequence[float] | Floats
 ) -> CutoffCurves:
-    """Return accuracy, precision and recall of "the probability of the class is at least the threshold".
+    """Return accuracy, precision and recall of each class for given thresholds of its probability.
 
     Parameters
     ----------
@@ -191,36 +198,36 @@ def cutoff_curves(
     Returns
     -------
     CutoffCurves
-        For each class against the rest, and the mean over the classes. At threshold 0 every answer is yes: the recall
-        is 1, and accuracy and precision are the share of the class.
+        For each class against the rest. At threshold 0 every image is positive: the recall is 1, and accuracy and
+        precision are the share of the class.
 
     Raises
     ------
     LineupError
-        See :func:`lineup.evaluation.calibration.check_probabilities`; also if a threshold is not a number.
+        See :func:`lineup.evaluation.calibration.check_probabilities`; also if a threshold is NaN.
 
     Notes
     -----
-    The cutoff curves of report C's appendix. Two classes can be above the threshold for one image, or none.
+    The cutoff curves of report C's appendix. For one image, several classes or none can reach the threshold.
     """
     check_probabilities(probabilities, labels)
     cutoffs = np.asarray(thresholds, dtype=np.float64)
     if cutoffs.ndim != 1 or np.isnan(cutoffs).any():
         raise LineupError(f"cutoff curves: expected numbers as thresholds, found {cutoffs.tolist()}")
     n, k = probabilities.shape
-    answered, right = np.empty((k, cutoffs.size)), np.empty((k, cutoffs.size))
+    positive, right = np.empty((k, cutoffs.size)), np.empty((k, cutoffs.size))
     for label in range(k):
         scores = probabilities[:, label].astype(np.float64)
-        answered[label] = n - np.searchsorted(np.sort(scores), cutoffs)
+        positive[label] = n - np.searchsorted(np.sort(scores), cutoffs)
         own = np.sort(scores[labels == label])
         right[label] = own.size - np.searchsorted(own, cutoffs)
     images = np.bincount(labels, minlength=k)[:, None]
-    wrong = (answered - right) + (images - right)
-    return CutoffCurves(cutoffs, 1 - wrong / n, _share(right, answered), _share(right, images))
+    wrong = (positive - right) + (images - right)
+    return CutoffCurves(cutoffs, 1 - wrong / n, _share(right, positive), _share(right, images))
 
 
 def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassCurves:
-    """Return the receiver operating characteristic of each class against the rest.
+    """Return the receiver operating characteristic (ROC) of each class against the rest.
 
     Parameters
     ----------
@@ -232,9 +239,9 @@ def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Cla
     Returns
     -------
     ClassCurves
-        ``x`` is the false positive rate and ``y`` the true positive rate, both rising; ``area`` is that under the
-        curve, the probability that an image of the class scores higher than one of another class. The curve of a
-        class that no image or every image has is undefined.
+        ``x`` is the false positive rate and ``y`` the true positive rate, both increasing. ``area`` is the area under
+        the curve: the probability that an image of the class has a higher score than an image of another class. The
+        curve is undefined for a class that has no images or all of them.
 
     Raises
     ------
@@ -258,7 +265,7 @@ def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Cla
 
 
 def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassCurves:
-    """Return precision against recall of each class against the rest.
+    """Return the precision-recall curve of each class against the rest.
 
     Parameters
     ----------
@@ -270,8 +277,8 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
     Returns
     -------
     ClassCurves
-        ``x`` is the recall, falling from 1 to 0, and ``y`` the precision, which ends at 1 by definition; ``area`` is
-        the average precision. The curve of a class without images is undefined.
+        ``x`` is the recall, decreasing from 1 to 0, and ``y`` the precision, whose last value is 1 by definition.
+        ``area`` is the average precision. The curve of a class without images is undefined.
 
     Raises
     ------
@@ -280,16 +287,16 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 
     Notes
     -----
-    scikit-learn's ``precision_recall_curve`` and ``average_precision_score``: the sum of the precisions weighted by
-    the steps in recall, without interpolation, which would flatter: J. Davis and M. Goadrich, "The relationship
-    between precision-recall and ROC curves", ICML 2006.
+    scikit-learn's ``precision_recall_curve`` and ``average_precision_score``: the sum of the precisions, weighted by
+    the steps in recall. Interpolation would be too optimistic: J. Davis and M. Goadrich, "The relationship between
+    precision-recall and ROC curves", ICML 2006.
     """
     from sklearn.metrics import precision_recall_curve
 
     def curve(actual: NDArray[np.bool_], scores: NDArray[np.floating]) -> ClassCurve:
         if not actual.any():
             return _UNDEFINED
-        # What is dropped lies between points of the same recall, where the sum gets nothing.
+        # The dropped points are between points of the same recall and do not change the sum.
         precision, recall, _ = precision_recall_curve(actual, scores, drop_intermediate=True)
         return ClassCurve(recall, precision, float(np.sum(-np.diff(recall) * precision[:-1])))
 
@@ -299,12 +306,12 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def per_class_table(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> list[ClassRow]:
-    """Return how well each class is recognised, and what it is taken for.
+    """Return the metrics of each class and its most frequent confusion.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     classes : sequence of str, length k
@@ -349,27 +356,27 @@ def per_class_table(
     return rows
 
 
-# From whether each image has the class, and the probability of the class, to its curve.
-_Draw = Callable[[NDArray[np.bool_], NDArray[np.floating]], ClassCurve]
+# From whether each image has the class, and the probability of the class, to the curve of the class.
+_MakeCurve = Callable[[NDArray[np.bool_], NDArray[np.floating]], ClassCurve]
 
 _UNDEFINED = ClassCurve(np.empty(0), np.empty(0), float("nan"))
 
 
-def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer], curve: _Draw) -> ClassCurves:
-    """Draw each class's curve from who has the class and the probability of it."""
+def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer], curve: _MakeCurve) -> ClassCurves:
+    """Return the curve of each class against the rest."""
     check_probabilities(probabilities, labels)
     curves = tuple(curve(labels == label, scores) for label, scores in enumerate(probabilities.T))
     return ClassCurves(curves, float(_mean_of_known(np.array([[one.area] for one in curves]))[0]))
 
 
 def _share(part: Floats, whole: NDArray[Any]) -> Floats:
-    """Return the quotient, NaN where it would divide by zero."""
+    """Return the quotient, NaN where the denominator is 0."""
     quotient = np.full(part.shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
 
 
 def _mean_of_known(values: Floats) -> Floats:
-    """Return the mean of each column, of its values that are not NaN; NaN where all are."""
+    """Return the mean of each column without its NaN values; NaN if all values are NaN."""
     known = ~np.isnan(values)
     return _share(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))

@@ -1,4 +1,11 @@
-"""How good a set of predictions is: arrays in, numbers out."""
+"""Metrics of a set of predictions: arrays in, numbers out.
+
+>>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
+>>> round(log_loss(probabilities, labels), 4)
+0.4149
+>>> confusion_counts(probabilities, labels, k=2).tolist()
+[[1, 0], [1, 1]]
+"""
 
 from __future__ import annotations
 
@@ -13,7 +20,7 @@ from numpy.typing import NDArray
 from lineup.data.datasets import class_slug
 from lineup.errors import LineupError
 from lineup.evaluation.calibration import brier_score, expected_calibration_error
-from lineup.evaluation.calibration import check_probabilities as check_probabilities  # also offered here
+from lineup.evaluation.calibration import check_probabilities as check_probabilities
 
 CLIP = 1e-7
 """Probabilities are clipped to ``[CLIP, 1 - CLIP]`` before a logarithm: ``keras.backend.epsilon()``."""
@@ -22,27 +29,27 @@ CLIP = 1e-7
 def classification_metrics(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str], prefix: str
 ) -> dict[str, float]:
-    """Return the metrics of a record, flat and always in the same order.
+    """Return the metrics of a record as a flat dictionary, always in the same order.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     classes : sequence of str, length k
-        Class names, in the order of the columns; they enter the keys through
+        Class names, in the order of the columns. The keys contain their slugs, see
         :func:`lineup.data.datasets.class_slug`.
     prefix : str
-        What every key begins with, such as ``"test_"``.
+        Prefix of every key, such as ``"test_"``.
 
     Returns
     -------
     dict of str to float
         ``accuracy``; ``loss``; ``top2_accuracy``; ``brier``; ``ece``; ``macro_`` and ``weighted_`` each with
         ``precision``, ``recall`` and ``f1``; then for each class ``precision/<slug>``, ``recall/<slug>`` and
-        ``f1/<slug>``. All are shares from 0 to 1 but the loss, in nats, and the Brier score, from 0 to 2. A precision
-        or recall that would divide by zero is 0.
+        ``f1/<slug>``. All are from 0 to 1, except for the loss, in nats, and the Brier score, from 0 to 2. A precision
+        or recall with a denominator of 0 is 0.
 
     Raises
     ------
@@ -51,10 +58,9 @@ def classification_metrics(
 
     Notes
     -----
-    The loss is the mean of ``-log p[label]`` with p clipped to [1e-7, 1 - 1e-7], as in
-    ``keras.losses.SparseCategoricalCrossentropy``. Averages are scikit-learn's ``precision_recall_fscore_support``:
-    "macro" weighs every class alike, "weighted" by its number of images. The top-2 accuracy is the share of images
-    whose class is one of the two most probable ones; ``brier`` is
+    The loss is :func:`log_loss`. Averages are those of scikit-learn's ``precision_recall_fscore_support``: "macro"
+    gives every class the same weight, "weighted" a weight by its number of images. The top-2 accuracy is the share of
+    images whose class is one of the two most probable ones; ``brier`` is
     :func:`lineup.evaluation.calibration.brier_score`, ``ece``
     :func:`lineup.evaluation.calibration.expected_calibration_error` with its 15 bins of equally many images.
     """
@@ -70,7 +76,7 @@ def classification_metrics(
 
     values = {
         "accuracy": float(np.mean(predicted == labels)),
-        "loss": _log_loss(probabilities, labels),
+        "loss": log_loss(probabilities, labels),
         "top2_accuracy": _top2_accuracy(probabilities, labels),
         "brier": brier_score(probabilities, labels),
         "ece": expected_calibration_error(probabilities, labels),
@@ -84,13 +90,33 @@ def classification_metrics(
     return {prefix + name: float(value) for name, value in values.items()}
 
 
+def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Return the mean negative log-likelihood of the actual classes, in nats.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, k)
+        Class probabilities.
+    labels : ndarray of int, shape (n,)
+        Actual classes, 0 to k - 1.
+
+    Returns
+    -------
+    float
+        The mean of ``-log p[label]`` with p clipped to [1e-7, 1 - 1e-7], as in
+        ``keras.losses.SparseCategoricalCrossentropy``.
+    """
+    of_actual = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(of_actual, CLIP, 1 - CLIP)).mean())
+
+
 def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> NDArray[np.int64]:
     """Count the images of each actual class by predicted class.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     k : int
@@ -104,7 +130,7 @@ def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.int
     Raises
     ------
     LineupError
-        See :func:`check_probabilities`; also if the probabilities are not of k classes.
+        See :func:`check_probabilities`; also if the probabilities do not have k columns.
     """
     check_probabilities(probabilities, labels)
     if probabilities.shape[1] != k:
@@ -121,7 +147,7 @@ def classification_report(
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one, of equals the lowest.
+        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     classes : sequence of str, length k
@@ -166,12 +192,13 @@ def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tup
     Raises
     ------
     LineupError
-        If there are no images, ``correct`` is not among 0 to ``total``, or ``confidence`` is not between 0 and 1.
+        If there are no images, ``correct`` is not from 0 to ``total``, or ``confidence`` is not between 0 and 1.
 
     Notes
     -----
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
-    Statistical Association 22 (1927), 209-212. It covers the chance of the draw of the images, not of the training.
+    Statistical Association 22 (1927), 209-212. It covers the uncertainty from the sample of images, not that from the
+    training.
     """
     if total < 1 or not 0 <= correct <= total:
         raise LineupError(f"interval: expected 0 <= correct <= total and total > 0, found {correct} of {total}")
@@ -182,21 +209,15 @@ def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tup
     scale = 1 + z**2 / total
     centre = (share + z**2 / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / scale
-    # At 0 and at all correct the bound is the share itself, but for rounding.
+    # If no or all predictions are correct, one bound is the share itself, apart from rounding.
     return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
 
 
 _SCORES = ("precision", "recall", "f1")
 
 
-def _log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean negative log-likelihood in nats."""
-    of_actual = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(of_actual, CLIP, 1 - CLIP)).mean())
-
-
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the share of images with at most one class before the actual one; of equals the lower is before."""
+    """Return the share of images with at most one class before the actual one; ties go to the lower index."""
     of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
     lower = np.arange(probabilities.shape[1]) < labels[:, None]
     before = (probabilities > of_actual) | ((probabilities == of_actual) & lower)

@@ -1,7 +1,12 @@
-"""Whether recipes differ by more than chance, where each was trained with several seeds: arrays in, numbers out.
+"""Significance tests for the difference between recipes that were trained with several seeds: arrays in, numbers out.
 
-A test on images alone takes the trained models as they are. A recipe is what the next training follows, too, whose seed
-gives another model; so its accuracy is uncertain by the draw of the images and by that of the seeds.
+A test over images compares trained models. A recipe gives another model for another seed. Therefore the accuracy of a
+recipe has two sources of uncertainty, the sample of images and the sample of seeds.
+
+>>> correct = {"a": np.ones((3, 100), bool), "b": np.arange(300).reshape(3, 100) % 2 == 0}
+>>> estimate = SeedDeviation(value=0.01, dof=4)
+>>> [pair.significant for pair in compare_recipes(correct, {"a": estimate, "b": estimate})]
+[True]
 """
 
 from __future__ import annotations
@@ -21,19 +26,18 @@ from lineup.evaluation.significance import LEVEL, holm
 
 @dataclass(frozen=True)
 class SeedDeviation:
-    """An estimate of how far trainings that differ in their seed are apart; equal ones are the same estimate.
+    """An estimate of the standard deviation between seeds. Two recipes with equal objects share one estimate.
 
     Attributes
     ----------
     value : float
-        Standard deviation of accuracy between seeds.
-    freedom : int
-        Its degrees of freedom: of all trainings that it was estimated from, those beyond the first of each recipe. 0 if
-        there are none, and the value is 0, too.
+        Standard deviation of the accuracy between seeds.
+    dof : int
+        Degrees of freedom of the estimate: the number of trainings minus the number of recipes. If 0, the value is 0.
     """
 
     value: float
-    freedom: int
+    dof: int
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,17 @@ class RecipePair:
     a, b : str
         Their names.
     difference : float
-        Mean accuracy of the trainings of ``a`` less that of ``b``, a share from -1 to 1.
+        Mean accuracy of the trainings of ``a`` minus that of ``b``, from -1 to 1.
     images_error : float
-        Standard error of the difference by the draw of the images.
+        Standard error of the difference from the sample of images.
     seeds_error : float
-        Standard error of the difference by the draw of the seeds.
-    freedom : float
-        Degrees of freedom of both errors together; infinite if seeds play no part.
+        Standard error of the difference from the sample of seeds.
+    dof : float
+        Degrees of freedom of both errors together; infinite if the error of the seeds is 0.
     p : float
-        Two-sided p-value of no difference, see :func:`compare_recipes`.
+        Two-sided p-value, see :func:`compare_recipes`.
     p_holm : float
-        ``p`` adjusted for all the pairs that were compared with this one.
+        ``p`` adjusted for the number of compared pairs.
     """
 
     a: str
@@ -63,18 +67,18 @@ class RecipePair:
     difference: float
     images_error: float
     seeds_error: float
-    freedom: float
+    dof: float
     p: float
     p_holm: float
 
     @property
     def error(self) -> float:
-        """Standard error of the difference, by images and seeds together."""
+        """Standard error of the difference, from images and seeds together."""
         return math.hypot(self.images_error, self.seeds_error)
 
     @property
-    def distinguishable(self) -> bool:
-        """Whether the two can be told apart: ``p_holm`` is at most 0.05."""
+    def significant(self) -> bool:
+        """Whether the difference is significant: ``p_holm`` is at most 0.05."""
         return self.p_holm <= LEVEL
 
 
@@ -88,38 +92,38 @@ def compare_recipes(
     Parameters
     ----------
     correct : mapping of str to ndarray of bool, shape (k, n)
-        By name of the recipe: for each of its k trainings, and for each image, the same in all, whether it is
-        classified correctly. The number of trainings may differ.
+        For each recipe, whether each of its k trainings classifies each image correctly. All recipes have the same
+        images; the number of trainings can differ.
     deviations : mapping of str to SeedDeviation
-        By name of the recipe: the standard deviation of accuracy between seeds that is reckoned with. Three trainings
-        say little about their own, so that this should be that of many recipes together.
+        For each recipe, the standard deviation of the accuracy between seeds. Three trainings give a poor estimate, so
+        that many recipes should share one.
     pairs : sequence of pairs of str, optional
-        Which to compare. Default: each with every other, ``a`` before ``b`` as in ``correct``.
+        The pairs to compare. Default: all, ``a`` before ``b`` as in ``correct``.
 
     Returns
     -------
     list of RecipePair
-        In the order of ``pairs``; p-values are adjusted for all of them.
+        In the order of ``pairs``, with p-values adjusted for their number.
 
     Raises
     ------
     LineupError
-        If the arrays are not of booleans, not of two dimensions, empty, or not of the same images; the message names
-        the recipe.
+        If an array is not boolean, does not have two dimensions, is empty, or has another number of images; the message
+        names the recipe.
 
     Notes
     -----
-    The difference over its standard error, held against Student's distribution. With d_i the difference in the shares
-    of trainings that have image i right, the variance of its mean by the images is var(d) / n; by the seeds it is
-    s_a² / k_a + s_b² / k_b. The degrees of freedom are those of F. E. Satterthwaite, "An Approximate Distribution of
-    Estimates of Variance Components", Biometrics Bulletin 2 (1946): the square of the whole variance, over the sum of
-    the squares of what each estimate s contributes to it, each over the freedom of s. What a seed changes in single
-    images is in both errors, so that the whole is rather too large than too small. It also is where recipes share what
-    a seed does, such as a committee and its members, since all trainings are taken as independent. X. Bouthillier et
-    al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021, say why both draws belong into it.
+    The test is a t-test of the difference over its standard error. Let d_i be the difference in the shares of trainings
+    that classify image i correctly. The variance of the mean difference from the images is var(d) / n; the variance
+    from the seeds is s_a² / k_a + s_b² / k_b. The degrees of freedom are those of F. E. Satterthwaite, "An Approximate
+    Distribution of Estimates of Variance Components", Biometrics Bulletin 2 (1946): the square of the whole variance,
+    divided by the sum over the estimates s of (contribution of s)² / dof of s. The effect of a seed on single images is
+    part of both errors, so that the whole error is conservative. It is also conservative for recipes with common
+    trainings, such as a committee and its members, because all trainings are treated as independent. X. Bouthillier et
+    al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021, explain why both sources belong in it.
     """
     _check(correct)
-    shares = {name: answers.mean(axis=0) for name, answers in correct.items()}
+    shares = {name: hits.mean(axis=0) for name, hits in correct.items()}
     chosen = list(combinations(correct, 2)) if pairs is None else list(pairs)
     found = []
     for a, b in chosen:
@@ -129,9 +133,9 @@ def compare_recipes(
         for name in (a, b):
             estimate = deviations[name]
             of_seeds[estimate] = of_seeds.get(estimate, 0.0) + estimate.value**2 / len(correct[name])
-        freedom = _freedom(of_images, of_seeds)
-        found.append((float(difference.mean()), math.sqrt(of_images), math.sqrt(sum(of_seeds.values())), freedom))
-    p_values = [_two_sided(difference, math.hypot(*errors), freedom) for difference, *errors, freedom in found]
+        dof = _degrees_of_freedom(of_images, of_seeds)
+        found.append((float(difference.mean()), math.sqrt(of_images), math.sqrt(sum(of_seeds.values())), dof))
+    p_values = [_p_value(difference, math.hypot(*errors), dof) for difference, *errors, dof in found]
     return [
         RecipePair(a, b, *numbers, p, p_holm)
         for (a, b), numbers, p, p_holm in zip(chosen, found, p_values, holm(p_values).tolist(), strict=True)
@@ -164,27 +168,28 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
-    """Return the degrees of freedom of a variance; the images are so many that they count as infinitely many."""
-    uncertain = sum(part**2 / estimate.freedom for estimate, part in of_seeds.items() if part)
+def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
+    """Return the degrees of freedom of a variance; the part from the images counts as known exactly."""
+    uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf
 
 
-def _two_sided(difference: float, error: float, freedom: float) -> float:
-    """Return the chance of so large a difference, either way, if there is none; 1 for none without an error."""
+def _p_value(difference: float, error: float, dof: float) -> float:
+    """Return the two-sided p-value of a t-test; for an error of 0 it is 0, or 1 without a difference."""
     if not error:
         return 0.0 if difference else 1.0
-    return 2 * float(stdtr(freedom, -abs(difference) / error))
+    return 2 * float(stdtr(dof, -abs(difference) / error))
 
 
 def _check(correct: Mapping[str, NDArray[np.bool_]]) -> None:
-    """Refuse answers that are not to the same images."""
-    images = {name: answers.shape[-1] for name, answers in correct.items() if answers.ndim}
-    for name, answers in correct.items():
-        if answers.ndim != 2 or answers.size == 0 or answers.dtype.kind != "b":
-            raise LineupError(f"{name}: expected booleans of shape (k, n), found {answers.dtype} {answers.shape}")
+    """Check that all arrays are for the same images."""
+    images = {name: hits.shape[-1] for name, hits in correct.items() if hits.ndim}
+    for name, hits in correct.items():
+        if hits.ndim != 2 or hits.size == 0 or hits.dtype.kind != "b":
+            raise LineupError(f"{name}: expected booleans of shape (k, n), found {hits.dtype} {hits.shape}")
         first = next(iter(images))
         if images[name] != images[first]:
             raise LineupError(
-                f"{name}: answers to {images[name]} images, but {first} to {images[first]}; compare on the same"
+                f"{name}: predictions for {images[name]} images, but {images[first]} for {first};"
+                " expected the same images"
             )

@@ -1,7 +1,12 @@
-"""Whether models differ by more than chance: arrays in, numbers out.
+"""Significance tests for the difference between models: arrays in, numbers out.
 
-All of it compares answers to the same images, in the same order: where two models are both right or both wrong, the
-image says nothing about which is better.
+All functions compare predictions for the same images, in the same order. An image on which two models are both right or
+both wrong does not show which model is better.
+
+>>> holm([0.04, 0.01, 0.03]).tolist()
+[0.06, 0.03, 0.06]
+>>> shared_ranks({"a": 0.93, "b": 0.92, "c": 0.80}, significant=[("a", "c"), ("b", "c")])
+{'a': 1, 'b': 1, 'c': 3}
 """
 
 from __future__ import annotations
@@ -13,11 +18,12 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from lineup.errors import LineupError
 
 LEVEL = 0.05
-"""Models count as told apart if the p-value of their difference, adjusted by Holm's method, is at most this."""
+"""A difference is significant if its p-value, adjusted by Holm's method, is at most this."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +35,15 @@ class Pair:
     a, b : str
         Their names.
     difference : float
-        Accuracy of ``a`` less that of ``b``, a share from -1 to 1.
+        Accuracy of ``a`` minus accuracy of ``b``, from -1 to 1.
     low, high : float
-        Bounds of its 95 % interval, by the paired bootstrap over images.
+        Bounds of its 95 % interval, from the paired bootstrap over images.
     a_only, b_only : int
-        Number of images that only the one of them classifies correctly.
+        Number of images that only ``a``, or only ``b``, classifies correctly.
     p : float
-        Two-sided p-value of McNemar's exact test; 1 if the two are right on the same images.
+        Two-sided p-value of McNemar's exact test; 1 if both classify the same images correctly.
     p_holm : float
-        ``p`` adjusted for all the pairs that were compared with this one, see :func:`holm`.
+        ``p`` adjusted for the number of compared pairs, see :func:`holm`.
     """
 
     a: str
@@ -51,14 +57,14 @@ class Pair:
     p_holm: float
 
     @property
-    def distinguishable(self) -> bool:
-        """Whether the two can be told apart: ``p_holm`` is at most 0.05."""
+    def significant(self) -> bool:
+        """Whether the difference is significant: ``p_holm`` is at most 0.05."""
         return self.p_holm <= LEVEL
 
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """How far the seeds of one model are apart, beside how far the images let one see.
+    """The spread of one model over its seeds, and the standard error from the sample of images.
 
     Attributes
     ----------
@@ -69,7 +75,7 @@ class SeedSpread:
     deviation : float
         Sample standard deviation of their accuracies (divisor seeds - 1); NaN for one seed.
     sampling_error : float
-        Standard error of one accuracy of ``mean`` by the draw of the images.
+        Standard error of an accuracy of ``mean`` on so many images.
     """
 
     seeds: int
@@ -79,7 +85,7 @@ class SeedSpread:
 
 
 def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
-    """Adjust p-values for their number, so that one level holds for all of them together.
+    """Adjust p-values for multiple comparisons.
 
     Parameters
     ----------
@@ -89,8 +95,8 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
     Returns
     -------
     ndarray of float64, shape (m,)
-        Adjusted p-values in the order given, at most 1. Those at most 0.05 reject with a probability of any false
-        rejection of at most 0.05, whatever the dependence between the tests.
+        Adjusted p-values in the given order, at most 1. If those up to 0.05 are rejected, the probability of one or
+        more false rejections is at most 0.05, for any dependence between the tests.
 
     Raises
     ------
@@ -115,35 +121,34 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
 
 
 def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
-    """Compare every model with every other.
+    """Compare all pairs of models.
 
     Parameters
     ----------
     correct : mapping of str to ndarray of bool, shape (n,)
-        By name of the model: for each image, the same in all, whether it is classified correctly.
+        For each model, whether each image is classified correctly. All arrays are for the same images.
 
     Returns
     -------
     list of Pair
-        The m (m - 1) / 2 pairs, ``a`` before ``b`` as in ``correct``; with 95 % intervals, and p-values adjusted for
-        all the pairs.
+        The m (m - 1) / 2 pairs, ``a`` before ``b`` as in ``correct``, with 95 % intervals and adjusted p-values.
 
     Raises
     ------
     LineupError
-        If the arrays are not of booleans or of the same length, or empty; the message names the model.
+        If an array is empty, not boolean, or of another length than the first; the message names the model.
     """
     names = list(correct)
     if len(names) < 2:
         return []
     for name in names[1:]:
         _check(correct[names[0]], correct[name], names[0], name)
-    answers = np.stack([correct[name] for name in names]).astype(np.float64)
-    m, n = answers.shape
-    # Floats, for the quick matrix product; they are exact up to 2^53 images.
-    only = (answers @ (1 - answers).T).astype(np.int64)
+    hits = np.stack([correct[name] for name in names]).astype(np.float64)
+    m, n = hits.shape
+    # The matrix product of floats is fast, and exact up to 2^53 images.
+    only = (hits @ (1 - hits).T).astype(np.int64)
     counts = [(int(only[i, j]), int(only[j, i])) for i, j in combinations(range(m), 2)]
-    p_values = [_two_sided(a_only, b_only) for a_only, b_only in counts]
+    p_values = [_mcnemar(a_only, b_only) for a_only, b_only in counts]
     return [
         Pair(a, b, (a_only - b_only) / n, *_interval(a_only, b_only, n), a_only, b_only, p, p_holm)
         for (a, b), (a_only, b_only), p, p_holm in zip(
@@ -152,21 +157,21 @@ def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
     ]
 
 
-def shared_ranks(accuracies: Mapping[str, float], distinguishable: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Rank models so that those which cannot be told apart from the best of them share a rank.
+def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Rank models by the number of models that are significantly better.
 
     Parameters
     ----------
     accuracies : mapping of str to float
         Accuracy of each model.
-    distinguishable : iterable of pairs of str
-        The pairs of models that can be told apart, each once and in either order: those :attr:`Pair.distinguishable`.
+    significant : iterable of pairs of str
+        The pairs of models with a significant difference, each once and in any order.
 
     Returns
     -------
     dict of str to int
-        By name, most accurate first: 1 + the number of models that are better and can be told apart from this one.
-        All models of rank 1 are possibly the best; rank 5 says that exactly four models are better for certain.
+        Rank of each model, the most accurate model first: 1 + the number of models that are significantly better. Each
+        model of rank 1 may be the best one. Rank 5 means that exactly four models are significantly better.
 
     Raises
     ------
@@ -175,35 +180,35 @@ def shared_ranks(accuracies: Mapping[str, float], distinguishable: Iterable[tupl
 
     Notes
     -----
-    "Cannot be told apart" is not transitive: of three models the first and the last may be distinguishable while
-    neither is from the middle one. Ranks then are 1, 1, 2. They need not even rise with falling accuracy, since a pair
-    that errs on the same images is told apart by a smaller difference than one that does not.
+    A missing significance is not transitive: of three models the first and the last can differ significantly while
+    neither differs significantly from the second. The ranks are then 1, 1, 2. A rank can even be lower than that of a
+    more accurate model, because a difference between models with similar errors is significant sooner.
     """
     better = dict.fromkeys(sorted(accuracies, key=lambda name: (-accuracies[name], name)), 0)
-    for pair in distinguishable:
+    for pair in significant:
         unknown = [name for name in pair if name not in accuracies]
         if unknown:
-            raise LineupError(f"ranks: no accuracy of {unknown[0]}; there are {', '.join(accuracies)}")
+            raise LineupError(f"ranks: no accuracy of {unknown[0]}; expected one of {', '.join(accuracies)}")
         best, worst = sorted(pair, key=lambda name: -accuracies[name])
         better[worst] += accuracies[best] > accuracies[worst]
     return {name: 1 + count for name, count in better.items()}
 
 
 def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int) -> SeedSpread:
-    """Return how far trainings of one model that differ in their seed are apart.
+    """Return the spread of the accuracies of one model over its seeds.
 
     Parameters
     ----------
     accuracies : sequence of float
-        Accuracy of each training, as a share from 0 to 1, on the same images.
+        Accuracy of each training on the same images, from 0 to 1.
     images : int
-        Number of these images.
+        Number of images.
 
     Returns
     -------
     SeedSpread
-        Two sources of chance side by side: the seed, by the deviation between trainings, and the draw of the images,
-        by ``sqrt(mean (1 - mean) / images)``, the standard error of a binomial share. Neither covers the other.
+        The deviation between trainings, caused by the seed, and the standard error ``sqrt(mean (1 - mean) / images)``
+        of a binomial share, caused by the sample of images. They are two separate sources of uncertainty.
 
     Raises
     ------
@@ -221,72 +226,69 @@ def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int)
 
 
 def _check(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], a: str, b: str) -> None:
-    """Refuse answers that are not to the same images."""
+    """Check that two arrays are for the same images."""
     for name, correct in ((a, correct_a), (b, correct_b)):
         if correct.ndim != 1 or correct.size == 0 or correct.dtype.kind != "b":
             raise LineupError(f"{name}: expected booleans of shape (n,), found {correct.dtype} {correct.shape}")
     if len(correct_a) != len(correct_b):
-        raise LineupError(f"{b}: answers to {len(correct_b)} images, but {a} to {len(correct_a)}; compare on the same")
+        raise LineupError(
+            f"{b}: predictions for {len(correct_b)} images, but {len(correct_a)} for {a}; expected the same images"
+        )
 
 
-def _two_sided(a_only: int, b_only: int) -> float:
-    """Return the p-value of McNemar's exact test of whether two models are equally often right.
+def _mcnemar(a_only: int, b_only: int) -> float:
+    """Return the p-value of McNemar's exact test of equal accuracy.
 
     Parameters
     ----------
     a_only, b_only : int
-        Number of images that only the one of them classifies correctly.
+        Number of images that only one of the models classifies correctly.
 
     Returns
     -------
     float
-        Two-sided; 1 if the models are right on the same images.
+        Two-sided; 1 if both models classify the same images correctly.
 
     Notes
     -----
     Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-    Psychometrika 12 (1947), 153-157, without his approximation: were the models equally good, each of the
-    a_only + b_only images would fall to either with probability 1/2, so that p is twice the lower tail of that
+    Psychometrika 12 (1947), 153-157, without his approximation. If the models are equally good, each of the
+    a_only + b_only images belongs to either count with probability 1/2. Therefore p is twice the lower tail of this
     binomial distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich,
-    "Approximate statistical tests for comparing supervised classification learning algorithms", Neural Computation 10
-    (1998), 1895-1923. The training is taken as given: the test says nothing of other seeds.
+    "Approximate statistical tests for comparing supervised classification learning algorithms", Neural Computation
+    (1998), 1895-1923. The test is about these trained models; it does not consider other seeds.
     """
-    tosses = a_only + b_only
-    steps = np.arange(min(a_only, b_only))
-    # Logarithms, since the number of ways soon leaves the range of floats: log C(n, i + 1) = log C(n, i) + log(...).
-    ways = np.cumsum(np.log((tosses - steps) / (steps + 1)))
-    tail = np.exp(np.append(0.0, ways) - tosses * math.log(2)).sum()
-    return min(1.0, 2 * float(tail))
+    return min(1.0, 2 * float(bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
 
 
 def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
-    """Return a 95 % interval of the difference in accuracy of two models, by the bootstrap over images.
+    """Return a 95 % interval of the difference in accuracy of two models, from the bootstrap over images.
 
     Parameters
     ----------
     a_only, b_only : int
-        Number of images that only the one of them classifies correctly.
+        Number of images that only one of the models classifies correctly.
     n : int
         Number of all images, at least 1.
 
     Returns
     -------
     low, high : float
-        Bounds of the accuracy of ``a`` less that of ``b``, from -1 to 1.
+        Bounds of the accuracy of ``a`` minus that of ``b``, from -1 to 1.
 
     Notes
     -----
     The percentile interval of B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13,
-    over images drawn anew with replacement, each with both answers to it; of all resamples that there are (the "ideal
-    bootstrap"), so that no random numbers enter. Each drawn image adds 1, 0 or -1 to the difference in right answers,
-    and the distribution of the sum of n such steps is the n-th power of that of one step, in the sense of convolution:
-    a power of numbers after a Fourier transform.
+    over images that are sampled with replacement, each with the predictions of both models. All possible resamples are
+    used (the "ideal bootstrap"), so that no random numbers are needed. Each sampled image adds 1, 0 or -1 to the
+    difference in correct predictions. The distribution of the sum of n such steps is the n-fold convolution of the
+    distribution of one step, which is an n-th power after a Fourier transform.
 
-    It estimates how large the difference is and is no test: an interval that just excludes 0 can go with an exact p of
-    a little over 0.05.
+    The interval estimates the size of the difference and is not a test: an interval that just excludes 0 can belong to
+    an exact p of a little more than 0.05.
     """
-    # Sums far from their mean have no probability that a float would show, so ten standard deviations do: of a sum each
-    # step of which has at most the variance (a_only + b_only) / n. Few steps make no normal distribution, hence the 64.
+    # Ten standard deviations are enough, because the probability of larger sums is below the precision of a float. The
+    # variance of one step is at most (a_only + b_only) / n. A sum of few steps is not normally distributed, hence 64.
     size = min(2 * n + 1, 2 ** math.ceil(math.log2(20 * math.sqrt(a_only + b_only) + 64)))
     first = min(max(a_only - b_only - size // 2, -n), n + 1 - size)
     turns = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)

@@ -28,8 +28,8 @@ class Comparison:
     ----------
     models : list of ModelRuns
         Models and committees. In addition to the metrics of its record, each run has ``test_macro_auc``, the mean over
-        the classes of the area under the ROC curve, and ``test_surest_80``, the accuracy on the 80 % of the test images
-        with the highest confidence.
+        the classes of the area under the ROC curve, and ``test_accuracy_at_80_coverage``, the accuracy on the 80 % of
+        the test images with the highest confidence.
     classes : dict of str to list of ClassRow
         By run: the scores of each class.
     pairs : list of RecipePair
@@ -114,7 +114,7 @@ def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) ->
     Without the second condition ranks need not rise as accuracies fall: fewer models are significantly better than one
     whose standard error is large.
     """
-    ranks = shared_ranks(accuracies, [(pair.a, pair.b) for pair in pairs if pair.distinguishable])
+    ranks = shared_ranks(accuracies, [(pair.a, pair.b) for pair in pairs if pair.significant])
     lowest = len(ranks)
     for name in reversed(ranks):
         lowest = ranks[name] = min(lowest, ranks[name])
@@ -138,7 +138,7 @@ def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[
     kept = int(np.searchsorted(curve.coverage, COVERAGE))
     metrics = {
         "test_macro_auc": float(np.mean(areas)) if areas else math.nan,
-        "test_surest_80": float(curve.accuracy[kept]),
+        "test_accuracy_at_80_coverage": float(curve.accuracy[kept]),
     }
     correct: NDArray[np.bool_] = probabilities.argmax(axis=1) == labels
     return metrics, correct, rows

@@ -22,7 +22,7 @@ _PROBABILITIES = {
     "Brier score": "test_brier",
     "calibration error": "test_ece",
     "top-2 accuracy": "test_top2_accuracy",
-    "accuracy at 80 % coverage": "test_surest_80",
+    "accuracy at 80 % coverage": "test_accuracy_at_80_coverage",
     "mean AUC": "test_macro_auc",
     "macro F1": "test_macro_f1",
 }
@@ -127,7 +127,7 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
         interval=span(*accuracy_interval(round(accuracy * images), images)),
         level=LEVEL,
         pairs=counted(len(comparison.pairs), "pair") + " of models",
-        significant=f"{sum(pair.distinguishable for pair in comparison.pairs):,}",
+        significant=f"{sum(pair.significant for pair in comparison.pairs):,}",
         extremes=_extremes(comparison.pairs),
     )
     return [
@@ -152,12 +152,12 @@ def _left_out(models: int, most_shown: int) -> str:
 def _extremes(pairs: Sequence[RecipePair]) -> str:
     """Return the smallest significant difference and the largest that is not significant."""
     text = ""
-    significant = [pair for pair in pairs if pair.distinguishable]
+    significant = [pair for pair in pairs if pair.significant]
     if significant:
         least = min(significant, key=lambda pair: abs(pair.difference))
         text += f" The smallest significant difference is {abs(least.difference):.4f} (`{least.a}`, `{least.b}`)."
     if len(significant) < len(pairs):
-        most = max((pair for pair in pairs if not pair.distinguishable), key=lambda pair: abs(pair.difference))
+        most = max((pair for pair in pairs if not pair.significant), key=lambda pair: abs(pair.difference))
         text += (
             f" The largest difference that is not significant is {abs(most.difference):.4f} (`{most.a}`, `{most.b}`)."
         )
@@ -207,7 +207,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
             p=p_value(pair.p),
             p_holm=p_value(pair.p_holm),
             pairs=counted(len(comparison.run_pairs), "pair"),
-            verdict="a significant difference" if pair.distinguishable else "no significant difference",
+            verdict="a significant difference" if pair.significant else "no significant difference",
         ),
     ]
 

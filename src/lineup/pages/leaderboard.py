@@ -28,7 +28,7 @@ METRICS = (
     "test_ece",
     "test_macro_f1",
     "test_macro_auc",
-    "test_surest_80",
+    "test_accuracy_at_80_coverage",
 )
 """The metrics in the leaderboard: for each a column with the mean over the seeds, and one with their standard deviation
 (``_sd``)."""

@@ -147,6 +147,6 @@ def _is_classical(kind: str) -> bool:
 
 def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
     """Return the square root of the mean variance, each model weighted by its number of runs less one."""
-    freedom = sum(len(model.runs) - 1 for model in models)
+    dof = sum(len(model.runs) - 1 for model in models)
     squares = sum((len(model.runs) - 1) * model.deviation("test_accuracy") ** 2 for model in models)
-    return SeedDeviation(math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+    return SeedDeviation(math.sqrt(squares / dof) if dof else 0.0, dof)

@@ -7,7 +7,7 @@ returns to Python for each batch, computes its metrics in many small operations 
 passes over memory (``benchmarks/training.py`` measures it). The mathematics is that of ``fit``.
 
 >>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
-[[[4, 2], [3, 1]], [[0]]]
+[[[2, 4], [3, 0]], [[1]]]
 """
 
 from __future__ import annotations
