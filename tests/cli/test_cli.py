@@ -1,4 +1,4 @@
-"""The ``lineup`` command as people call it: quick, with help, and one line for every mistake."""
+"""The ``lineup`` command: it starts fast, every command has help, and every mistake gives one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEAVY = ("numpy", "pandas", "tensorflow", "keras", "mlflow", "pydantic", "sklear
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A checkout with nothing but its parameters and its pipeline."""
+    """A project with parameters and a pipeline only."""
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -50,7 +50,7 @@ def invoke(*arguments: str) -> tuple[int, str]:
 
 
 def error_of(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the message of a command that failed as it should: status 1, one line, no traceback."""
+    """Return the error of a failed command: exit status 1, one line, no traceback."""
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -112,8 +112,8 @@ def test_a_deleted_file_of_the_project_is_named(project: Path, name: str) -> Non
     other = {"params.yaml": "dvc.yaml", "dvc.yaml": "params.yaml"}[name]
     (project / name).unlink()
     (project / "runs").mkdir()
-    told = f"{project}: no {name} beside {other}; copy it from where this folder comes"
-    assert error_of(lineup(project / "runs", "doctor")) == told
+    said = f"{project}: no {name} beside {other}; copy it from where this folder comes"
+    assert error_of(lineup(project / "runs", "doctor")) == said
     subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
     assert error_of(lineup(project, "doctor")) == f"{project}: no {name} beside {other}; git checkout HEAD -- {name}"
 
@@ -125,31 +125,31 @@ def no_seed(project: Path) -> None:
 
 
 MISTAKES: list[tuple[list[str], str]] = [
-    (["train", "vgg"], "unknown model 'vgg'; expected one of the 81 in the section models of params.yaml"),
+    (["train", "vgg"], "unknown model 'vgg'; expected one of the 31 in the section models of params.yaml"),
     (["train", "basic_cnn", "--epochs", "0"], "epochs = 0: expected at least 1"),
     (["train", "basic_cnn", "--batch-size", "0"], "batch_size = 0: expected at least 1"),
     (["train", "basic_cnn", "--batch_size", "0"], "batch_size = 0: expected at least 1"),
     (["train", "basic_cnn", "--learning-rate", "nan"], "learning_rate = nan: expected at most 10"),
     (["train", "basic_cnn", "--learning_rate", "0"], "learning_rate = 0.0: expected more than 0"),
     (["train", "basic_cnn", "--validation", "0.9"], "validation = 0.9: expected at most 0.5"),
-    (["train", "basic_cnn", "--seed", "-1"], "seed = -1: expected at least 0"),
+    (["train", "basic_cnn", "--seed", "-1"], "seeds.0 = -1: expected at least 0"),
     (["train", "basic_cnn", "--epochs", "2", "--seed", "0"], "dataset.npz: no such file; run lineup split first"),
     (["train", "basic_cnn", "--record", "."], ".: no folder with a name of its own; the record would take its place"),
     (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
-    (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 23 in the section committees"),
-    (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 81"),
-    (["train", "../dvc.yaml:train@vgg"], "unknown model 'vgg'; expected one of the 81"),  # from a subfolder
+    (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 21 in the section committees"),
+    (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 31"),
+    (["train", "../dvc.yaml:train@vgg"], "unknown model 'vgg'; expected one of the 31"),  # from a subfolder
     (["train", "committee@report_a"], "unknown model 'committee@report_a'; "),
     (["train", "train@../x"], "unknown model '../x'; "),
     (["committee", "committee@vgg"], "unknown committee 'vgg'; "),
     (["committee", "committee@report_a"], "report_a.json: no such file; run lineup select first"),
-    (["committee", "report_a"], "shallow_nn: no record here; make it again (dvc repro)"),
-    (["committee", "report_a", "--record", "x"], "report_a.json: no such file; run lineup select first"),
-    (["select"], "shallow_nn: no record here"),
+    (["committee", "report_a"], "shallow_nn/seed_1: no record here; make it again (dvc repro)"),
+    (["committee", "report_a", "--record", "x"], "shallow_nn/seed_1: no record here"),
+    (["select"], "shallow_nn/seed_1: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),
-    (["evaluate"], "no record yet of shallow_nn, shallow_nn_seed2, shallow_nn_seed3 and 101 more; run dvc repro"),
-    (["reproduce"], "no record yet of shallow_nn, shallow_nn_seed2"),
+    (["evaluate"], "no record yet of shallow_nn, basic_cnn, deeper_cnn and 49 more; run dvc repro"),
+    (["reproduce"], "no record yet of shallow_nn, basic_cnn"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
     (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
 ]
@@ -157,13 +157,13 @@ MISTAKES: list[tuple[list[str], str]] = [
 
 @pytest.fixture
 def run(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Call the command in this process as its script does, and return the one line of its error."""
+    """Call the command in this process as its script does, and return its one-line error."""
     from lineup.cli.app import main
 
     def call(*arguments: str) -> str:
         monkeypatch.chdir(project)
         monkeypatch.setattr(sys, "argv", ["lineup", *arguments])
-        # Its handlers are those of a whole process, here of the tests.
+        # Signal handlers belong to the whole process, here to the tests.
         monkeypatch.setattr("lineup.signals.handle_signals", lambda: None)
         with pytest.raises(SystemExit) as caught:
             main()
@@ -192,7 +192,7 @@ def test_code_checks_params_yaml_before_it_writes(project: Path) -> None:
     for written in ("written", "unchanged"):
         done = lineup(project, "code")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"params.yaml: 81 models, 23 committees, data fashion_mnist\ncode.yaml: {written}\n"
+        assert done.stdout == f"params.yaml: 31 models, 21 committees, data fashion_mnist\ncode.yaml: {written}\n"
     (project / "code.yaml").unlink()
     (project / "params.yaml").write_text("models: [")
     assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(lineup(project, "code"))
@@ -207,7 +207,7 @@ def test_code_lists_the_files_in_a_hash(run: Callable[..., str], project: Path) 
     assert "unknown key 'train.cnm'; did you mean 'train.cnn'" in run("code", "--explain", "train.cnm")
 
 
-def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path) -> None:
+def test_only_an_earlier_record_is_replaced(run: Callable[..., str], project: Path) -> None:
     own = project / "runs" / "models" / "basic_cnn"
     own.mkdir(parents=True)
     (own / ".gitignore").write_text("/model\n")
@@ -217,12 +217,12 @@ def test_only_a_former_record_is_replaced(run: Callable[..., str], project: Path
     assert "dataset.npz: no such file" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
 
 
-def test_what_the_system_refuses_is_one_line(run: Callable[..., str], project: Path) -> None:
+def test_an_error_of_the_operating_system_is_one_line(run: Callable[..., str], project: Path) -> None:
     (project / "runs").write_text("in the way")
     assert run("select") == f"error: {project.resolve() / 'runs'}: File exists"
 
 
-def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> None:
+def test_bad_parameters_give_one_line(project: Path) -> None:
     no_seed(project)
     assert error_of(lineup(project, "split")) == "params.yaml: split.seed is missing; this section has seed"
 
@@ -241,7 +241,7 @@ def test_bad_parameters_are_one_line_in_a_process_of_its_own(project: Path) -> N
         (["train", "basic_cnn", "--learning-rate", "low"], "--learning-rate"),
     ],
 )
-def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments: list[str], said: str) -> None:
+def test_wrong_usage_gives_status_2_and_the_reason(arguments: list[str], said: str) -> None:
     status, output = invoke(*arguments)
     assert status == 2
     assert said in output

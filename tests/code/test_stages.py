@@ -13,11 +13,11 @@ from lineup.code.closure import SOURCE, closure
 from lineup.code.explain import explain
 from lineup.code.stages import code_of, code_yaml, keys, training_sha256, write_code
 from lineup.errors import LineupError
-from lineup.models.registry import FAMILIES
+from lineup.models.registry import FAMILIES, PROJECT
 from lineup.paths import FILES
 
 ROOT = Path(__file__).parents[2]
-NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network"]
+NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network" and name != PROJECT]
 
 
 def stages() -> dict[str, Any]:

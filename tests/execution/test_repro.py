@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +16,11 @@ import pytest
 from dvc.lock import make_lock
 
 from lineup.errors import LineupError
+from lineup.execution.init import project_files
 from lineup.execution.local import LocalProcesses
 from lineup.execution.pipeline import check_not_busy
 from lineup.execution.plan import Plan, previous_seconds, stages_to_run
 from lineup.execution.repro import repro
-
-DEMO = Path(__file__).parents[2] / "params.demo.yaml"
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
@@ -150,7 +148,6 @@ def test_a_line_in_another_encoding_is_passed_on(workspace: Path) -> None:
 
 def start_sleeping_stage(workspace: Path) -> subprocess.Popen[bytes]:
     """Start ``dvc repro`` with a stage that sleeps, and wait until the stage runs."""
-    shutil.copy(DEMO, workspace / "params.yaml")
     (workspace / "dvc.yaml").write_text("stages:\n  long:\n    cmd: touch started && sleep 60\n    outs: [never]\n")
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
@@ -182,21 +179,19 @@ def test_the_lock_of_a_killed_process_that_is_a_zombie_is_removed(workspace: Pat
     process.wait()
 
 
-@pytest.mark.parametrize(
-    ("command", "folder", "number"), [("repro", ".", signal.SIGINT), ("demo", ".demo", signal.SIGTERM)]
-)
-def test_a_signal_ends_the_stages_too(workspace: Path, command: str, folder: str, number: int) -> None:
-    for name in ("params.yaml", "params.demo.yaml"):
-        shutil.copy(DEMO, workspace / name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_stages_too(workspace: Path, number: int) -> None:
+    (workspace / "params.yaml").write_bytes(project_files(in_git=False)["params.yaml"])
+    (workspace / "models.py").write_bytes(project_files(in_git=False)["models.py"])
     (workspace / "dvc.yaml").write_text("stages:\n  long:\n    cmd: touch started && sleep 61\n    outs: [never]\n")
     quiet = subprocess.DEVNULL
-    call = [sys.executable, "-m", "lineup", command]
+    call = [sys.executable, "-m", "lineup", "repro"]
     process = subprocess.Popen(call, cwd=workspace, stdout=quiet, stderr=quiet, start_new_session=True)
-    wait_for(lambda: (workspace / folder / "started").exists(), "the stage")
+    wait_for(lambda: (workspace / "started").exists(), "the stage")
     stages = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     assert process.wait(timeout=30) == 128 + number
     gone, alive = psutil.wait_procs(stages, timeout=10)
     assert len(gone) >= 2
     assert not alive
-    check_not_busy(workspace / folder)
+    check_not_busy(workspace)

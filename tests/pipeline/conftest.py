@@ -1,4 +1,4 @@
-"""A checkout in a temporary folder whose demo pipeline has run once: real DVC, real MLflow, real small trainings."""
+"""A small project whose pipeline has run once: real DVC, real git, real MLflow, real trainings."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ import yaml
 from filelock import FileLock
 from mlflow import MlflowClient
 
+from lineup.execution.init import create_project
+from lineup.paths import seed_folder
 from lineup.records.record import Record, read_record
 from lineup.tracking.address import sqlite_uri
 
 ROOT = Path(__file__).parents[2]
-FILES = ("dvc.yaml", ".dvcignore", "MLproject", "conda.yaml", "params.yaml")
 EXPERIMENT = "lineup-synthetic"
-LOG = "demo.log"
+LOG = "first_run.log"
 
-SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 32, "learning_rate": 0.001, "validation": 0.2, "seed": 1}
+SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 32, "learning_rate": 0.001, "validation": 0.2}
 PARAMS: dict[str, Any] = {
     "data": {"name": "synthetic", "train_images": 400, "test_images": 100, "seed": 1},
     "split": {"seed": 2025},
     "training": {"threads": 1},
     "models": {
-        "shallow_nn": SHORT | {"family": "dense", "architecture": "shallow_nn", "epochs": 3},
-        "basic_cnn": SHORT | {"family": "cnn", "architecture": "basic_cnn", "validation": 0.1},
+        "shallow_nn": SHORT | {"family": "dense", "architecture": "shallow_nn", "epochs": 3, "seeds": 2},
+        "small_cnn": SHORT | {"family": "project", "architecture": "small_cnn", "validation": 0.1, "seeds": 2},
         "frozen_encoder": SHORT
         | {
             "family": "autoencoder",
@@ -40,22 +41,21 @@ PARAMS: dict[str, Any] = {
             "pretrain": {"epochs": 2, "batch_size": 32, "learning_rate": 0.001},
         },
     },
-    "committees": {"pair": {"members": ["shallow_nn", "basic_cnn"], "rule": "average", "report": "A"}},
-    "champion": {"metric": "loss"},
+    "committees": {"pair": {"members": ["shallow_nn", "small_cnn"], "rule": "average", "seeds": 2}},
+    "champion": {"metric": "loss", "among": "all"},
 }
-MODELS: tuple[str, ...] = tuple(PARAMS["models"])
-NAMES = (*MODELS, "pair")
+MODELS = ("shallow_nn", "small_cnn", "frozen_encoder")
+LABELS = ["frozen_encoder_seed1"]
+LABELS += [f"{name}_seed{seed}" for name in ("pair", "shallow_nn", "small_cnn") for seed in (1, 2)]
+"""Names of all runs of the pipeline, sorted."""
+PARENTS = ("pair, 2 seeds", "shallow_nn, 2 seeds", "small_cnn, 2 seeds")
 
 
 @dataclass(frozen=True)
-class Checkout:
-    """A checkout, the demo's workspace in it, and the store that both share."""
+class Folder:
+    """A project and its MLflow store."""
 
     root: Path
-
-    @property
-    def demo(self) -> Path:
-        return self.root / ".demo"
 
     @property
     def store(self) -> str:
@@ -64,14 +64,13 @@ class Checkout:
     def environment(self, **changes: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-        quick = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": self.store, "PATH": path}
-        return kept | quick | changes
+        return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path} | changes
 
-    def run(self, *command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m`` something in the workspace and return what it printed."""
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m`` with these arguments in the project and return what it printed."""
         return subprocess.run(
             [sys.executable, "-m", *command],
-            cwd=cwd or self.demo,
+            cwd=self.root,
             env=self.environment(**environment),
             capture_output=True,
             text=True,
@@ -80,8 +79,8 @@ class Checkout:
         )
 
     def change(self, **models: dict[str, Any]) -> None:
-        """Change settings of models in the workspace's params.yaml."""
-        path = self.demo / "params.yaml"
+        """Change settings of models in params.yaml."""
+        path = self.root / "params.yaml"
         params = yaml.safe_load(path.read_text())
         for name, settings in models.items():
             params["models"][name].update(settings)
@@ -91,18 +90,27 @@ class Checkout:
         return MlflowClient(uri or self.store)
 
     def runs(self, uri: str | None = None) -> list[Any]:
-        """Return the active runs of the demo's experiment."""
+        """Return the active runs of records in the project's experiment, without the parents of several seeds."""
+        return [run for run in self._all_runs(uri) if "lineup.children" not in run.data.tags]
+
+    def parents(self) -> list[str]:
+        """Return the names of the runs that have the runs of several seeds below them."""
+        return sorted(run.info.run_name for run in self._all_runs() if "lineup.children" in run.data.tags)
+
+    def _all_runs(self, uri: str | None = None) -> list[Any]:
         client = self.client(uri)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         return list(client.search_runs([experiment.experiment_id])) if experiment else []
 
-    def record(self, name: str) -> Record:
-        """Return a record of the workspace."""
-        return read_record(self.demo / "runs" / ("models" if name in MODELS else "committees") / name)
+    def record(self, name: str, seed: int = 1) -> Record:
+        """Return a record of a model or committee."""
+        return read_record(
+            seed_folder(self.root / "runs" / ("models" if name in MODELS else "committees") / name, seed)
+        )
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    """Wait until something holds, or fail by its name."""
+    """Wait until a condition holds; fail after a time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -111,42 +119,40 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> 
 
 def ran(output: str) -> list[str]:
     """Return the stages that DVC ran, in order."""
-    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage ")]
+    return [line.split("'")[1] for line in output.splitlines() if "Running stage '" in line]
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Checkout:
-    """A checkout after one ``lineup demo``, shared by all test processes. Only read it; change a `copy`."""
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Folder:
+    """A project in git after one ``lineup repro``, shared by all test processes. Only read it; change a `copy`."""
     if worker_id == "master":
-        return _run_demo(tmp_path_factory.mktemp("checkout"))
-    shared = tmp_path_factory.getbasetemp().parent / "checkout"
+        return _first_run(tmp_path_factory.mktemp("finished") / "project")
+    shared = tmp_path_factory.getbasetemp().parent / "finished"
     with FileLock(f"{shared}.lock"):
         if (shared / LOG).exists():
-            return Checkout(shared)
-        shared.mkdir()
-        return _run_demo(shared)
+            return Folder(shared)
+        return _first_run(shared)
 
 
-def _run_demo(root: Path) -> Checkout:
-    """Make a checkout in an empty folder and run its demo."""
-    checkout = Checkout(root)
-    for name in FILES:
+def _first_run(root: Path) -> Folder:
+    """Create a project with this repository's pipeline in a git repository, and run it, two stages at a time."""
+    root.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    create_project(root)
+    for name in ("dvc.yaml", "MLproject", "conda.yaml"):
         shutil.copy(ROOT / name, root / name)
-    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in (".dvc/plots", "benchmarks/results/reproduction"):
-        shutil.copytree(ROOT / name, root / name)
-    (root / "params.demo.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
-    done = checkout.run("lineup", "demo", cwd=root)
+    shutil.copytree(ROOT / "benchmarks" / "results" / "reproduction", root / "benchmarks" / "results" / "reproduction")
+    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    folder = Folder(root)
+    done = folder.run("lineup", "repro", "-j", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     (root / LOG).write_text(done.stdout)
-    return checkout
+    return folder
 
 
 @pytest.fixture
-def copy(finished: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of the finished checkout and its MLflow store, with what ``mlflow run`` needs in the workspace."""
-    target = Checkout(tmp_path / "checkout")
-    shutil.copytree(finished.root, target.root, ignore=shutil.ignore_patterns("__pycache__", LOG), symlinks=True)
-    for name in ("MLproject", "conda.yaml"):
-        shutil.copy(ROOT / name, target.demo / name)
-    return target
+def copy(finished: Folder, tmp_path: Path) -> Folder:
+    """A copy of the finished project and its MLflow store."""
+    target = tmp_path / "project"
+    shutil.copytree(finished.root, target, ignore=shutil.ignore_patterns("__pycache__", LOG), symlinks=True)
+    return Folder(target)

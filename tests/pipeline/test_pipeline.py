@@ -1,4 +1,4 @@
-"""The whole pipeline, small: what runs, what does not run again, and what stands in MLflow afterwards."""
+"""The whole pipeline, small: which stages run, which do not run again, and what MLflow contains afterwards."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from mlflow import MlflowClient
 
 from lineup.records.record import read_record
 
-from .conftest import FILES, LOG, MODELS, NAMES, PARAMS, ROOT, Checkout, ran
+from .conftest import LABELS, LOG, MODELS, PARENTS, Folder, ran
 
 pytestmark = pytest.mark.slow
 
-PAGES = ["evaluate", "reproduce", "champion", "publish"]
+PAGES = ["champion", "evaluate", "reproduce"]
 STAGES = ["code", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
 
 
-def snapshot(checkout: Checkout) -> dict[str, Any]:
-    """Return everything that MLflow holds of each run, but for what it invents: ids and paths."""
-    client = checkout.client()
-    return {run.info.run_name: contents(client, run) for run in checkout.runs()}
+def snapshot(folder: Folder) -> dict[str, Any]:
+    """Return everything that MLflow contains of each run, except for ids and paths, which MLflow chooses."""
+    client = folder.client()
+    return {run.info.run_name: contents(client, run) for run in folder.runs()}
 
 
 def contents(client: MlflowClient, run: Any) -> dict[str, Any]:
-    """Return what MLflow holds of one run."""
+    """Return what MLflow contains of one run."""
     run_id = run.info.run_id
-    tags = {name: value for name, value in run.data.tags.items() if name not in ("lineup.process", "lineup.seen")}
+    changing = ("lineup.process", "lineup.seen", "mlflow.parentRunId")
+    tags = {name: value for name, value in run.data.tags.items() if name not in changing}
     links = {name: client.get_run(value).info.run_name for name, value in tags.items() if name.startswith("member.")}
     points = {name: client.get_metric_history(run_id, name) for name in run.data.metrics}
     folders = [item.path for item in client.list_artifacts(run_id)]
@@ -45,23 +46,21 @@ def contents(client: MlflowClient, run: Any) -> dict[str, Any]:
     }
 
 
-def test_every_stage_runs_once_and_the_checkout_stays(finished: Checkout) -> None:
+def test_every_stage_runs_once(finished: Folder) -> None:
     output = (finished.root / LOG).read_text()
-    assert sorted(ran(output)) == sorted(STAGES)
-    assert "make ui" in output
-    assert "generated data: these figures say nothing about Fashion-MNIST" in output
-    assert not (finished.root / "runs").exists()
-    assert not (finished.root / "dvc.lock").exists()
-    assert not (finished.root / "data").exists()
-    for name in FILES:
-        assert (finished.root / name).read_bytes() == (ROOT / name).read_bytes()
+    stages = ran(output)
+    assert sorted(stages) == sorted([*STAGES, "publish"])
+    assert (stages[:3], stages[-1]) == (STAGES[:3], "publish")
+    assert "[train@shallow_nn] shallow_nn epoch 3/3" in output
 
 
-def test_every_run_is_whole_in_mlflow(finished: Checkout) -> None:
+def test_every_record_is_complete_in_mlflow(finished: Folder) -> None:
     runs = snapshot(finished)
-    assert set(runs) == set(NAMES)
-    for name, run in runs.items():
-        record = finished.record(name)
+    assert sorted(runs) == sorted(LABELS)
+    assert finished.parents() == sorted(PARENTS)
+    for label, run in runs.items():
+        name, _, seed = label.rpartition("_seed")
+        record = finished.record(name, int(seed))
         assert run["status"] == "FINISHED"
         assert run["times"] == (record.runtime.started, record.runtime.ended)
         assert run["tags"]["lineup.key"] == record.header.key
@@ -74,101 +73,110 @@ def test_every_run_is_whole_in_mlflow(finished: Checkout) -> None:
         assert {"figures/confusion_matrix.png", "record/confusion_matrix.csv"} <= run["artifacts"]
         assert run["models"] == 1
         assert run["data"] == [("synthetic", record.header.data.fingerprint[:36])]
-    assert "figures/reconstructions.png" in runs["frozen_encoder"]["artifacts"]
-    assert [point[0] for point in runs["frozen_encoder"]["metrics"]["autoencoder/loss"]] == [1, 2]
-    assert [point[0] for point in runs["shallow_nn"]["metrics"]["epoch/val_accuracy"]] == [1, 2, 3]
-    for member in ("shallow_nn", "basic_cnn"):
-        assert runs["pair"]["tags"][f"member.{member}"] == member
+    encoder = runs["frozen_encoder_seed1"]
+    assert "figures/reconstructions.png" in encoder["artifacts"]
+    assert [point[0] for point in encoder["metrics"]["autoencoder/loss"]] == [1, 2]
+    assert [point[0] for point in runs["shallow_nn_seed2"]["metrics"]["epoch/val_accuracy"]] == [1, 2, 3]
+    for member in ("shallow_nn", "small_cnn"):
+        assert f"{member}_seed2" in runs["pair_seed2"]["tags"].values()
 
 
-def test_both_phases_of_the_encoder_are_timed_apart(finished: Checkout) -> None:
+def test_both_phases_of_the_encoder_are_timed(finished: Folder) -> None:
     seconds = finished.record("frozen_encoder").runtime.phase_seconds
     assert set(seconds) == {"autoencoder", "classifier"}
     assert min(seconds.values()) > 0
 
 
-def test_committee_is_scored_on_what_all_members_held_out(finished: Checkout) -> None:
-    pair = finished.record("pair")
-    members = [finished.record(name).predictions() for name in ("shallow_nn", "basic_cnn")]
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_committee_combines_the_members_with_its_seed(finished: Folder, seed: int) -> None:
+    pair = finished.record("pair", seed)
+    members = [finished.record(name, seed).predictions() for name in ("shallow_nn", "small_cnn")]
     assert [len(member.val_indices) for member in members] == [80, 40]
     np.testing.assert_array_equal(pair.predictions().val_indices, members[1].val_indices)
     mean = (members[0].test_probabilities + members[1].test_probabilities) / 2
     np.testing.assert_allclose(pair.predictions().test_probabilities, mean, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["frozen_encoder", "pair"])
-def test_served_model_gives_the_probabilities_of_the_record(finished: Checkout, name: str) -> None:
+@pytest.mark.parametrize("name", ["small_cnn", "frozen_encoder", "pair"])
+def test_a_served_model_predicts_what_its_record_says(finished: Folder, name: str) -> None:
     import mlflow
 
     from lineup.data.dataset import load_dataset
 
     mlflow.set_tracking_uri(finished.store)
-    run = next(run for run in finished.runs() if run.info.run_name == name)
+    run = next(run for run in finished.runs() if run.info.run_name == f"{name}_seed1")
     model = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
     record = finished.record(name)
-    images = load_dataset(finished.demo / "data" / "splits" / "dataset.npz").test_images
-    answers = model.predict(images.reshape(-1, 784))
+    images = load_dataset(finished.root / "data" / "splits" / "dataset.npz").test_images
+    predictions = model.predict(images.reshape(len(images), -1))
     classes = record.header.data.classes
-    np.testing.assert_allclose(answers[classes], record.predictions().test_probabilities, atol=1e-6)
-    assert set(answers["label"]) <= set(classes)
-    assert answers["agreement"].isin([0, 0.5, 1] if name == "pair" else [1]).all()
+    np.testing.assert_allclose(predictions[classes], record.predictions().test_probabilities, atol=1e-6)
+    assert set(predictions["label"]) <= set(classes)
+    assert predictions["agreement"].isin([0, 0.5, 1] if name == "pair" else [1]).all()
 
 
-def test_a_repro_with_nothing_to_do_publishes_nothing_new(copy: Checkout) -> None:
+def test_a_repro_with_nothing_to_do_logs_no_new_run(copy: Folder) -> None:
+    """After ``lineup repro``, which ran two stages at a time, ``dvc repro`` finds every stage up to date."""
     before = {run.info.run_name: run.info.run_id for run in copy.runs()}
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
     assert ran(done.stdout) == ["code", "publish"]
-    assert f"0 new, 0 completed, {len(NAMES)} unchanged" in done.stdout
+    assert f"0 new, 0 completed, {len(LABELS)} unchanged" in done.stdout
     assert {run.info.run_name: run.info.run_id for run in copy.runs()} == before
 
 
-def test_a_deleted_store_is_rebuilt(finished: Checkout, copy: Checkout) -> None:
+def test_a_deleted_store_is_created_again(finished: Folder, copy: Folder) -> None:
     (copy.root / "mlflow.db").unlink()
     shutil.rmtree(copy.root / "mlartifacts")
-    done = copy.run("dvc", "repro")
+    done = copy.run("lineup", "publish")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["code", "publish"]
     assert snapshot(copy) == snapshot(finished)
+    assert copy.parents() == finished.parents()
 
 
-def test_a_changed_learning_rate_reruns_what_depends_on_it(copy: Checkout) -> None:
-    copy.change(frozen_encoder={"learning_rate": 0.002})
+def test_only_what_depends_on_a_change_runs_again(copy: Folder) -> None:
+    """A failed stage stops what depends on it and nothing else; repaired, it runs no finished training again."""
+    copy.change(shallow_nn={"validation": 0.02}, frozen_encoder={"learning_rate": 0.002})
+    done = copy.run("lineup", "repro", "-j", "2")
+    assert done.returncode == 1
+    error = done.stderr.strip().splitlines()[-1]
+    rest = error.removeprefix("error: failed: train@shallow_nn; not run: ").partition(";")[0].split(", ")
+    assert sorted(rest) == sorted(["select", "committee@pair", *PAGES, "publish"])
+    assert "validation: 0.02 of 400 images leaves 8 for validation" in done.stdout
+    assert copy.record("frozen_encoder").header.parameters["learning_rate"] == 0.002
+    assert not list((copy.root / "runs" / "models" / "shallow_nn").rglob("record.json"))
+
+    copy.change(shallow_nn={"validation": 0.2})
     done = copy.run("dvc", "repro")
-    assert done.returncode == 0, done.stderr
-    # frozen_encoder sits in no committee: the selection is written again, the same, and no committee is combined.
-    assert ran(done.stdout) == ["code", "train@frozen_encoder", "select", *PAGES]
-    copy.change(shallow_nn={"learning_rate": 0.002})
-    done = copy.run("dvc", "repro")
-    assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["code", "train@shallow_nn", "select", "committee@pair", *PAGES]
-    # The former runs of the model and its committee stay beside the new ones: they were made otherwise.
-    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "frozen_encoder", "shallow_nn", "pair"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    # frozen_encoder is in no committee: the new selection is the same, and no committee is combined again.
+    assert sorted(ran(done.stdout)) == sorted(["code", "select", *PAGES, "publish"])
+    # The run with the former learning rate stays.
+    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*LABELS, "frozen_encoder_seed1"])
 
 
-def test_same_seed_same_bits(finished: Checkout, copy: Checkout) -> None:
-    target = copy.demo / "again"
-    done = copy.run("lineup", "train", "basic_cnn", "--record", str(target))
+def test_the_same_seed_gives_the_same_bits(finished: Folder, copy: Folder) -> None:
+    target = copy.root / "again"
+    done = copy.run("lineup", "train", "small_cnn", "--seed", "2", "--record", str(target))
     assert done.returncode == 0, done.stderr
-    first = finished.record("basic_cnn")
-    again = read_record(target)
-    assert (target / "predictions.npz").read_bytes() == (first.folder / "predictions.npz").read_bytes()
+    again, first, other = read_record(target), finished.record("small_cnn", 2), finished.record("small_cnn", 1)
     assert again.header == first.header
-    assert (again.header.seed, again.header.threads) == (PARAMS["models"]["basic_cnn"]["seed"], 1)
-    done = copy.run("lineup", "train", "basic_cnn", "--record", str(target), "--seed", "2")
-    assert done.returncode == 0, done.stderr
-    assert (target / "predictions.npz").read_bytes() != (first.folder / "predictions.npz").read_bytes()
+    assert (target / "predictions.npz").read_bytes() == (first.folder / "predictions.npz").read_bytes()
+    assert (target / "predictions.npz").read_bytes() != (other.folder / "predictions.npz").read_bytes()
 
 
-def test_a_missing_record_is_named(copy: Checkout) -> None:
-    shutil.rmtree(copy.demo / "runs" / "models" / "basic_cnn")
+def test_a_missing_record_is_named(copy: Folder) -> None:
+    shutil.rmtree(copy.root / "runs" / "models" / "small_cnn" / "seed_2")
     done = copy.run("lineup", "evaluate")
     assert done.returncode == 1
-    assert done.stderr == "error: no record yet of basic_cnn; run dvc repro\n"
+    assert done.stderr == "error: no record yet of small_cnn; run dvc repro\n"
 
 
-def test_metrics_are_flat_numbers(finished: Checkout) -> None:
-    for path in (finished.demo / "runs").glob("*/*/metrics.json"):
+def test_metrics_are_numbers_and_dvc_shows_one_row_per_model(finished: Folder) -> None:
+    for path in (finished.root / "runs").glob("*/*/*/metrics.json"):
         values = json.loads(path.read_text())
         assert {"test_accuracy", "val_accuracy", "test_loss", "test_macro_f1", "test_f1/shirt"} <= set(values)
         assert all(isinstance(value, float) for value in values.values())
+    done = finished.run("dvc", "metrics", "show", "--md")
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:] if line.startswith("|")]
+    assert sorted(rows) == sorted(f"runs/metrics/{name}.json" for name in (*MODELS, "pair"))

@@ -1,30 +1,30 @@
-"""``mlflow run``: a single experiment has a run of its own and leaves the pipeline alone."""
+"""``mlflow run``: a single experiment has a run of its own and does not change the pipeline."""
 
 from __future__ import annotations
 
 import pytest
 
-from .conftest import NAMES, Checkout, ran
+from .conftest import LABELS, Folder, ran
 
 pytestmark = pytest.mark.slow
 
 
-def tree(checkout: Checkout) -> dict[str, bytes]:
+def tree(folder: Folder) -> dict[str, bytes]:
     """Return the outputs of the pipeline, byte by byte."""
-    paths = [checkout.demo / "dvc.lock", *(checkout.demo / "runs").rglob("*"), *(checkout.demo / "reports").rglob("*")]
+    paths = [folder.root / "dvc.lock", *(folder.root / "runs").rglob("*"), *(folder.root / "reports").rglob("*")]
     return {str(path): path.read_bytes() for path in paths if path.is_file()}
 
 
-def mlflow_run(checkout: Checkout, entry: str, *parameters: str) -> str:
-    """Run an entry point in the workspace and return what it printed."""
+def mlflow_run(folder: Folder, entry: str, *parameters: str) -> str:
+    """Run an entry point in the project and return what it printed."""
     given = [text for parameter in parameters for text in ("-P", parameter)]
     command = ("mlflow", "run", ".", "-e", entry, *given, "--env-manager", "local")
-    done = checkout.run(*command, "--experiment-name", "single")
+    done = folder.run(*command, "--experiment-name", "single", MLFLOW_TRACKING_URI=folder.store)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_a_training_with_its_own_parameters(copy: Checkout) -> None:
+def test_a_training_with_its_own_parameters(copy: Folder) -> None:
     before = tree(copy)
     mlflow_run(copy, "train", "model=shallow_nn", "epochs=2")
     client = copy.client()
@@ -41,10 +41,10 @@ def test_a_training_with_its_own_parameters(copy: Checkout) -> None:
     assert run.outputs is not None
     assert len(run.outputs.model_outputs) == 1
     assert tree(copy) == before
-    assert len(list((copy.demo / "experiments").glob("shallow_nn-*/record.json"))) == 1
+    assert len(list((copy.root / "experiments").glob("shallow_nn-*/record.json"))) == 1
 
 
-def test_the_other_entry_points(copy: Checkout) -> None:
+def test_the_other_entry_points(copy: Folder) -> None:
     before = tree(copy)
     mlflow_run(copy, "committee", "name=pair")
     mlflow_run(copy, "evaluate")
@@ -60,13 +60,13 @@ def test_the_other_entry_points(copy: Checkout) -> None:
     assert len(pages) == 1
 
 
-def test_the_pipeline_under_mlflow_run_keeps_its_runs_apart(copy: Checkout) -> None:
-    copy.change(shallow_nn={"seed": 3})
+def test_the_pipeline_under_mlflow_run_keeps_its_runs_apart(copy: Folder) -> None:
+    copy.change(shallow_nn={"seeds": [1, 3]})
     output = mlflow_run(copy, "main")
-    assert "train@shallow_nn" in ran(output)
+    assert ran(output)[:2] == ["code", "train@shallow_nn"]
     client = copy.client()
     experiment = client.get_experiment_by_name("single")
     assert experiment is not None
     (outer,) = client.search_runs([experiment.experiment_id])
     assert not outer.data.metrics
-    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*NAMES, "shallow_nn", "pair"])
+    assert sorted(run.info.run_name for run in copy.runs()) == sorted([*LABELS, "shallow_nn_seed3", "pair_seed2"])

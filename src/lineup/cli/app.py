@@ -18,7 +18,7 @@ from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
-    "Project": [project.demo, project.repro, project.doctor, project.check],
+    "Project": [project.init, project.demo, project.repro, project.doctor, project.check],
     "Results": [pages.leaderboard, tracking.ui, models.models],
     "Stages of the pipeline": [
         project.code,

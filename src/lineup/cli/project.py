@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lineup.cli.common import open_project
 from lineup.paths import find_project
+
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number of stages to run at a time.")]
+
+
+def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)]) -> None:
+    """Create a new project in a folder: parameters, pipeline, and a file for your own architectures."""
+    from lineup.execution.init import create_project
+
+    root = create_project(folder).root
+    print(f"{root}: a new project with generated images; its README.md explains the files")
+    print(f"Run its pipeline: cd {shlex.quote(str(root))} && lineup repro")
 
 
 def code(
@@ -45,9 +58,7 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def repro(
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number of stages to run at a time.")] = 1,
-) -> None:
+def repro(jobs: Jobs = 1) -> None:
     """Run every stage that is out of date, as dvc repro does, but several at a time."""
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
@@ -57,8 +68,8 @@ def repro(
     run_stages(project.root, jobs)
 
 
-def demo() -> None:
+def demo(jobs: Jobs = 2) -> None:
     """Run the whole pipeline on a small generated dataset in the folder .demo."""
     from lineup.execution.demo import run_demo
 
-    run_demo(find_project())
+    run_demo(find_project(), jobs)

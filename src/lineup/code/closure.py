@@ -45,6 +45,8 @@ NEUTRAL = (
     "lineup/tables.py",
     # Copies of finished trainings are used as they are, or not at all.
     "lineup/training/finished.py",
+    # Loads a project's models.py, whose own code counts.
+    "lineup/models/own.py",
     # The version number, and the code that makes these hashes.
     "lineup/__init__.py",
     "lineup/code/",

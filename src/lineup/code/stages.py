@@ -22,13 +22,10 @@ from pathlib import Path
 from lineup.code.closure import closure
 from lineup.errors import LineupError, expected_one_of
 from lineup.files import read_text, replacing_file
-from lineup.models.registry import FAMILIES
+from lineup.models.registry import FAMILIES, PROJECT
 from lineup.paths import find_project
 
 CODE = "code.yaml"
-
-PROJECT_FAMILY = "project"
-"""The family of the architectures in a project's own ``models.py``."""
 
 _TRAIN = "train."
 _COMMITTEE = ("lineup.committee.settings", "lineup.committee.select")
@@ -65,9 +62,9 @@ def keys(project: Path | None = None) -> list[str]:
     project : Path, optional
         Folder of a project. With a ``models.py`` in it there is a key ``train.project``.
     """
-    families = [family for family in FAMILIES if family != PROJECT_FAMILY]
+    families = [family for family in FAMILIES if family != PROJECT]
     if project and (project / "models.py").is_file():
-        families.append(PROJECT_FAMILY)
+        families.append(PROJECT)
     return [*STAGES, *(f"{_TRAIN}{family}" for family in families)]
 
 
@@ -92,7 +89,7 @@ def code_of(key: str, project: Path | None = None) -> dict[str, str]:
     if not key.startswith(_TRAIN):
         return closure(STAGES[key])
     family = key.removeprefix(_TRAIN)
-    return closure((*_modules(family), *_SEEDS), project if family == PROJECT_FAMILY else None)
+    return closure((*_modules(family), *_SEEDS), project if family == PROJECT else None)
 
 
 def training_sha256(family: str) -> str:
@@ -101,13 +98,13 @@ def training_sha256(family: str) -> str:
     A finished training or a backup with another hash is not used. Code that changes only which seeds are trained is
     not in it. The family ``project`` is that of the project around the working directory.
     """
-    code = closure(_modules(family), find_project().root if family == PROJECT_FAMILY else None)
+    code = closure(_modules(family), find_project().root if family == PROJECT else None)
     return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
 
 
 def _modules(family: str) -> tuple[str, ...]:
     """Return the modules that train a model of a family, one seed at a time."""
-    if family == PROJECT_FAMILY:
+    if family == PROJECT:
         return (*_TRAINING, "lineup.training.classifier", "models")
     return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}", f"lineup.models.{family}")
 

@@ -33,10 +33,15 @@ class LocalProcesses:
         How many stages may run at the same time. With GPUs, each training gets one of them.
     log : callable
         Called with each line that a stage prints.
+    environment : dict of str to str, optional
+        Variables that the stages get beside those of `stage_environment`.
     """
 
-    def __init__(self, root: Path, jobs: int, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, root: Path, jobs: int, log: Callable[[str], None], environment: Mapping[str, str] | None = None
+    ) -> None:
         self._root, self._log = root, log
+        self._environment = stage_environment() | dict(environment or {})
         self._events: queue.Queue[tuple[str, int]] = queue.Queue()
         self._gpus: queue.Queue[str] = queue.Queue()
         self._running: dict[str, subprocess.Popen[str]] = {}
@@ -79,7 +84,7 @@ class LocalProcesses:
     def _run(self, name: str, gpu: str | None) -> int:
         """Run a stage in a process group of its own, pass on its output, and return its exit status."""
         arguments = ["--wait-for-lock", "repro", "--single-item", name]
-        environment = stage_environment() | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
+        environment = self._environment | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
         with start_dvc(arguments, self._root, environment, stderr=subprocess.STDOUT) as process:
             self._running[name] = process
             if self._closed:  # closed between the decision to start the stage and its start

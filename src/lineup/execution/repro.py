@@ -7,7 +7,7 @@ to run, runs it and writes ``dvc.lock``, so that ``dvc repro`` has nothing left 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lineup.errors import LineupError
@@ -16,7 +16,9 @@ from lineup.execution.pipeline import check_not_busy
 from lineup.execution.plan import Plan, previous_seconds, stages_to_run
 
 
-def repro(root: Path, jobs: int, *, log: Callable[[str], None] = print) -> None:
+def repro(
+    root: Path, jobs: int, *, environment: Mapping[str, str] | None = None, log: Callable[[str], None] = print
+) -> None:
     """Bring the pipeline up to date, up to ``jobs`` stages at a time.
 
     Parameters
@@ -25,6 +27,8 @@ def repro(root: Path, jobs: int, *, log: Callable[[str], None] = print) -> None:
         Project folder.
     jobs : int
         How many stages may run at the same time, at least 1. Each training uses ``training.threads`` threads.
+    environment : dict of str to str, optional
+        Variables that the stages get beside those of this process.
     log : callable
         Called with each line of progress. Default: print it.
 
@@ -37,7 +41,7 @@ def repro(root: Path, jobs: int, *, log: Callable[[str], None] = print) -> None:
     check_not_busy(root)
     needs = stages_to_run(root)
     plan = Plan(needs, previous_seconds(root, needs))
-    with LocalProcesses(root, jobs, log) as processes:
+    with LocalProcesses(root, jobs, log, environment) as processes:
         while True:
             for name in plan.start(jobs - len(plan.running)):
                 processes.start(name)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lineup.errors import LineupError, expected_one_of
+from lineup.models import own
+from lineup.paths import find_project
 
 if TYPE_CHECKING:
     from lineup.models.layers import Shape
@@ -65,8 +67,12 @@ FAMILIES = {
         Family("residual", "network", "classifier", channels=True),
         Family("autoencoder", "network", "autoencoder", channels=True),
         Family("classical", "classical", "estimator"),
+        Family("project", "network", "classifier", channels=True),
     )
 }
+"""All families by name. ``project`` is the user's ``models.py``; see `lineup.models.own`."""
+
+PROJECT = "project"
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,11 @@ class Architecture:
     name, family : str
         The builder's name and the module that holds it.
     report : str
-        Letter of the published report that describes it.
+        Letter of the published report that describes it; empty if there is none.
     parameters : int
         Number of parameters on grey images of 28 by 28 pixels and ten classes, batch-normalisation statistics included.
-        A test builds the network and counts. 0 for a classical model, whose size depends on its training.
+        A test builds the network and counts. 0 if it is not known, as for a
+        classical model, whose size depends on its training.
     build : Callable
         The `Builder`; its other arguments are the architecture's ``options`` in ``params.yaml``.
     """
@@ -107,8 +114,11 @@ class Architecture:
         Raises
         ------
         LineupError
-            If the builder does not accept the options or their values, or the images are too small.
+            If the builder does not accept the options or their values, or the images are too small. In the family
+            ``project``: if it raises any exception.
         """
+        if self.family == PROJECT:
+            return own.call_builder(self.build, shape, classes, options)
         try:
             return self.build(shape, classes, **options)
         except (TypeError, ValueError) as error:
@@ -140,8 +150,13 @@ class Architecture:
 _ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
 
 
-def register_model(*, report: str, parameters: int) -> Callable[[Builder], Builder]:
+def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builder], Builder]:
     """Return a decorator that registers a builder under its own name, in the family of its module.
+
+    Parameters
+    ----------
+    report, parameters
+        See `Architecture`. Default: none and unknown.
 
     Raises
     ------
@@ -171,13 +186,27 @@ def list_architectures(family: str | None = None) -> list[Architecture]:
     Raises
     ------
     LineupError
-        If there is no such family.
+        If there is no such family, or the ``models.py`` of the project around the working directory has an error.
     """
     for name in (family,) if family else FAMILIES:
         if name not in FAMILIES:
             raise LineupError(f"unknown family {name!r}; {expected_one_of(name, FAMILIES)}")
-        importlib.import_module(f"lineup.models.{name}")
+        _load(name, required=family is not None)
     return [entry for entry in _ARCHITECTURES.values() if family in (None, entry.family)]
+
+
+def _load(family: str, *, required: bool) -> None:
+    """Import the module of a family, which registers its architectures."""
+    if family != PROJECT:
+        importlib.import_module(f"lineup.models.{family}")
+        return
+    path = own.models_file()
+    if path and own.is_loaded(path):
+        return
+    for key in [key for key in _ARCHITECTURES if key[0] == PROJECT]:
+        del _ARCHITECTURES[key]  # of another project
+    if required or (path and path.is_file()):
+        own.load_models(path or find_project().root / own.FILE)
 
 
 def architecture(family: str, name: str) -> Architecture:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lineup.errors import LineupError, shortened
 from lineup.models.layers import classifier
 from lineup.training.fit import fit_network, libraries, phase_seconds
 from lineup.training.fitted import Fitted, TrainingData
@@ -23,9 +24,23 @@ __all__ = ["fit_model", "libraries"]
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build a network and fit it in one phase; see `lineup.training.trainers.Trainer`."""
+    """Build a network and fit it in one phase; see `lineup.training.trainers.Trainer`.
+
+    Raises
+    ------
+    LineupError
+        If the layers do not fit together, or do not end in one probability per class.
+    """
     layers = entry.make(data.shape, data.classes, recipe.options)
-    network = classifier(entry.name, recipe.scaling, layers, data.shape, channels=entry.channels)
+    try:
+        network = classifier(entry.name, recipe.scaling, layers, data.shape, channels=entry.channels)
+    except (TypeError, ValueError) as error:  # layers that do not fit together or the shape of the images
+        raise LineupError(f"{entry.family} {entry.name}: {shortened(error)}") from error
+    if network.output_shape != (None, data.classes):
+        found = network.output_shape[1:]
+        raise LineupError(
+            f"{entry.family} {entry.name}: expected {data.classes} probabilities per image, found {found}"
+        )
     random = np.random.default_rng(recipe.seed)
     history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch, backup=backup)
     return Fitted(Network(network), history, phase_seconds(history))

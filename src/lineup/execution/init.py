@@ -1,0 +1,132 @@
+"""Create a new project: a folder with parameters, a pipeline and a place for the user's own architectures.
+
+Examples
+--------
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     project = create_project(Path(folder) / "shoes")
+...     sorted(path.name for path in project.root.iterdir())
+['.dvc', '.dvcignore', '.gitignore', 'README.md', 'dvc.yaml', 'models.py', 'params.yaml']
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from tempfile import mkdtemp
+
+from lineup.errors import LineupError
+from lineup.paths import Project
+
+# The template's names differ where git or DVC would use the file in lineup's own repository.
+FILES = {
+    ".dvc/.gitignore": "dvc_gitignore",
+    ".dvc/config": "dvc_config",
+    ".dvc/plots/confusion_counts.json": "confusion_counts.json",
+    ".dvcignore": "dvcignore",
+    ".gitignore": "gitignore",
+    "README.md": "README.md",
+    "dvc.yaml": "pipeline.yaml",
+    "models.py": "models.py",
+    "params.yaml": "params.yaml",
+}
+"""Each file of a new project, and its name in ``lineup/template``."""
+
+_WITHOUT_GIT = "    no_scm = true\n"
+
+
+def project_files(*, in_git: bool) -> dict[str, bytes]:
+    """Return the content of each file of a new project, by its path.
+
+    Parameters
+    ----------
+    in_git : bool
+        Whether the project belongs to a git repository. If not, DVC is told to work without one.
+    """
+    template = resources.files("lineup") / "template"
+    files = {name: (template / source).read_bytes() for name, source in FILES.items()}
+    if not in_git:
+        files[".dvc/config"] += _WITHOUT_GIT.encode()
+    return files
+
+
+def create_project(folder: Path) -> Project:
+    """Create a project in a folder that is new or holds none of the project's files.
+
+    Parameters
+    ----------
+    folder : Path
+        Missing parent folders are created.
+
+    Raises
+    ------
+    LineupError
+        If a file of the project exists already; nothing is written then.
+    """
+    root = folder.resolve()
+    _check_free(root)
+    existing = next(path for path in (root, *root.parents) if path.is_dir())
+    files = project_files(in_git=_is_in_git(existing, root))
+    # Written beside the final names on the same disk, then renamed: a full disk leaves nothing behind.
+    partial = Path(mkdtemp(prefix=".lineup-init-", dir=existing))
+    try:
+        for name, content in files.items():
+            path = partial / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        _move(partial, root)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Project(root)
+
+
+def _check_free(root: Path) -> None:
+    """Raise an error if a file of a new project would replace an existing one."""
+    blocking = next((path for path in (root, *root.parents) if os.path.lexists(path) and not path.is_dir()), None)
+    if blocking:
+        raise LineupError(f"{blocking}: not a folder; name a new or empty folder")
+    found = [name for name in _top_level() if os.path.lexists(root / name)]
+    if found:
+        raise LineupError(
+            f"{root}: {', '.join(found)} would be replaced; name a new or empty folder, or move them away first"
+        )
+
+
+def _move(partial: Path, root: Path) -> None:
+    """Move the files of a new project to their folder; if one cannot be moved, remove those that were."""
+    missing = [path for path in (root, *root.parents) if not path.exists()]
+    moved: list[Path] = []
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for name in _top_level():
+            (partial / name).rename(root / name)
+            moved.append(root / name)
+    except BaseException:
+        for path in moved:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+def _top_level() -> list[str]:
+    return sorted({name.partition("/")[0] for name in FILES})
+
+
+def _is_in_git(existing: Path, root: Path) -> bool:
+    """Return whether a folder is in a git repository that does not ignore it."""
+    if not any((folder / ".git").exists() for folder in (existing, *existing.parents)):
+        return False
+    try:
+        # The slash: patterns such as /.demo/ ignore folders only, and this one may not exist yet.
+        command = ["git", "check-ignore", "--quiet", f"{root}/"]
+        ignored = subprocess.run(command, cwd=existing, capture_output=True, check=False)
+    except OSError:
+        return False  # no git on this machine
+    return ignored.returncode == 1

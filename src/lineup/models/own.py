@@ -1,0 +1,112 @@
+"""Load the user's own architectures: ``models.py`` in the project's folder, the family ``project``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lineup.errors import LineupError, shortened
+from lineup.paths import find_project
+
+FILE = "models.py"
+MODULE = "lineup.models.project"
+"""The name of the user's module. Every family is a module of `lineup.models`."""
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def models_file() -> Path | None:
+    """Return where ``models.py`` of the project around the working directory is or would be; None without a project."""
+    try:
+        return find_project().root / FILE
+    except LineupError:
+        return None
+
+
+def is_loaded(path: Path) -> bool:
+    """Return whether the architectures of this file are the loaded ones."""
+    module = sys.modules.get(MODULE)
+    return module is not None and module.__file__ == str(path)
+
+
+def load_models(path: Path) -> None:
+    """Run a project's ``models.py``, which registers its architectures.
+
+    It may import other modules of the project's folder, if no installed package has the same name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing or cannot be run; the message names file and line.
+    """
+    if not path.is_file():
+        raise LineupError(f"{path}: no such file; it defines the architectures of the family project")
+    spec = importlib.util.spec_from_file_location(MODULE, path)
+    assert spec is not None  # the name ends with .py
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[MODULE] = module
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # byte code of the last second may be out of date
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[MODULE]
+        raise located(error, path) from error
+    finally:
+        sys.dont_write_bytecode = writes
+
+
+def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: Mapping[str, Any]) -> list[Any]:
+    """Call a builder of the project; see `lineup.models.registry.Architecture.make`.
+
+    Raises
+    ------
+    LineupError
+        If the builder raises any exception, or does not return a list.
+    """
+    path = Path(build.__code__.co_filename)
+    try:
+        layers = build(shape, classes, **options)
+    except Exception as error:
+        raise located(error, path) from error
+    if not isinstance(layers, list):
+        kind = type(layers).__name__
+        raise LineupError(f"{path}: {build.__name__}: expected a list of Keras layers, found {kind}")
+    return layers
+
+
+def located(error: Exception, path: Path) -> LineupError:
+    """Return an error in the user's code as one line that names the file and the line.
+
+    Parameters
+    ----------
+    error : Exception
+        Raised by ``models.py`` or a module that it imports.
+    path : Path
+        Of ``models.py``: named if no line of the project is known.
+    """
+    where = str(path)
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{error.filename}, line {error.lineno}"
+    else:
+        for frame in traceback.extract_tb(error.__traceback__):
+            file = Path(frame.filename)
+            if (
+                file.is_relative_to(path.parent)
+                and not file.is_relative_to(PACKAGE)
+                and "site-packages" not in file.parts
+            ):
+                where = f"{file}, line {frame.lineno}"
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return LineupError(f"{where}: {type(error).__name__}: {shortened(text)}")
