@@ -378,8 +378,8 @@ def test_a_folder_that_lacks_a_file_is_an_error(tmp_path: Path) -> None:
     assert list((tmp_path / "raw").iterdir()) == []
 
 
-def test_the_parameter_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    both = LocalFolder(Path("parameter"), "data.folder in params.yaml, which wins over FASHION_MNIST_DIR")
+def test_the_parameter_has_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = LocalFolder(Path("parameter"), "data.folder in params.yaml, which has precedence over FASHION_MNIST_DIR")
     monkeypatch.setenv("FASHION_MNIST_DIR", "environment")
     assert local_folder("parameter") == both
     assert local_folder(None) == local_folder("") == LocalFolder(Path("environment"), "FASHION_MNIST_DIR")
@@ -388,11 +388,11 @@ def test_the_parameter_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch
     assert local_folder(None) is None
 
 
-def test_generated_data_is_drawn_twice_alike_and_says_that_it_is(tmp_path: Path) -> None:
+def test_generated_data_is_reproducible_and_marked_as_generated(tmp_path: Path) -> None:
     _leave_partial(tmp_path / "a", b"of a transfer that was given up")
     for target in (tmp_path / "a", tmp_path / "b"):
         done = _download(target, _dead_address(), name="synthetic")
-        assert done == "Synthetic garments: 40 training and 20 test images drawn"
+        assert done == "Synthetic garments: 40 training and 20 test images generated"
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == sorted([*FILE_NAMES, "dataset.json"])
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)

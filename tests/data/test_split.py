@@ -27,20 +27,20 @@ from lineup.npz import read_npz, write_npz
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generated")
     download("synthetic", folder, folder=None, train_images=200, test_images=50, seed=1)
     return folder
 
 
 @pytest.fixture
-def raw(drawn: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(drawn, tmp_path / "raw"))
+def raw(generated: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(generated, tmp_path / "raw"))
 
 
 @pytest.fixture
-def dataset(drawn: Path, tmp_path: Path) -> Dataset:
-    return write_split(drawn, tmp_path / "dataset.npz", seed=5)
+def dataset(generated: Path, tmp_path: Path) -> Dataset:
+    return write_split(generated, tmp_path / "dataset.npz", seed=5)
 
 
 def _redescribe(raw: Path, **changes: Any) -> None:
@@ -93,6 +93,17 @@ def test_shares_are_nested_and_complementary(dataset: Dataset) -> None:
         assert sorted(both.tolist()) == list(range(200))
 
 
+def test_colour_images_are_split_and_loaded(tmp_path: Path) -> None:
+    download("synthetic", tmp_path / "raw", folder=None, train_images=40, test_images=20, seed=1, shape=(20, 24, 3))
+    written = write_split(tmp_path / "raw", tmp_path / "dataset.npz", seed=5)
+    assert written.shape == load_dataset(tmp_path / "dataset.npz").shape == (20, 24, 3)
+    assert written.train_images.shape == (40, 20, 24, 3)
+
+
+def test_grey_images_have_one_channel(dataset: Dataset) -> None:
+    assert dataset.shape == (28, 28, 1)
+
+
 @pytest.mark.parametrize("share", [0, -0.1, 0.51, 1.5, float("nan"), float("inf")])
 def test_a_share_out_of_range_is_an_error(dataset: Dataset, share: float) -> None:
     with pytest.raises(LineupError, match=r"validation: expected a share above 0 and at most 0\.5, found"):
@@ -104,7 +115,7 @@ def test_a_share_that_leaves_a_class_out_is_an_error(dataset: Dataset) -> None:
         dataset.training_indices(0.02)
 
 
-def test_what_is_written_is_loaded(drawn: Path, dataset: Dataset, tmp_path: Path) -> None:
+def test_the_file_is_loaded_as_written(generated: Path, dataset: Dataset, tmp_path: Path) -> None:
     loaded = load_dataset(tmp_path / "dataset.npz")
     for name, value in vars(dataset).items():
         if isinstance(value, np.ndarray):
@@ -117,8 +128,8 @@ def test_what_is_written_is_loaded(drawn: Path, dataset: Dataset, tmp_path: Path
     assert len(loaded.fingerprint) == 64
 
 
-def test_the_file_is_the_same_bytes_and_the_fingerprint_tells_data_and_seed_apart(drawn: Path, tmp_path: Path) -> None:
-    one, again, other = (write_split(drawn, tmp_path / f"{i}.npz", seed) for i, seed in enumerate((5, 5, 6)))
+def test_equal_content_gives_equal_bytes_and_another_seed_another_fingerprint(generated: Path, tmp_path: Path) -> None:
+    one, again, other = (write_split(generated, tmp_path / f"{i}.npz", seed) for i, seed in enumerate((5, 5, 6)))
     assert (tmp_path / "0.npz").read_bytes() == (tmp_path / "1.npz").read_bytes()
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert not np.array_equal(one.order, other.order)
@@ -157,10 +168,11 @@ def test_a_wrong_description_is_named(raw: Path, change: Callable[[Path], None],
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        (TRAIN_LABELS, np.zeros(199, np.uint8), "expected 200 labels, one an image, found 199"),
-        (TRAIN_LABELS, np.zeros((200, 1), np.uint8), "expected 200 labels, one an image, found 200 x 1"),
-        (TRAIN_IMAGES, np.zeros((200, 32, 32), np.uint8), "expected images of n x 28 x 28 beside it, found 200 x 32"),
-        (TEST_IMAGES, np.zeros((50, 784), np.uint8), "expected images of n x 28 x 28 beside it, found 50 x 784"),
+        (TRAIN_LABELS, np.zeros(199, np.uint8), "expected 200 labels, one per image, found 199"),
+        (TRAIN_LABELS, np.zeros((200, 1), np.uint8), "expected 200 labels, one per image, found 200 x 1"),
+        (TEST_IMAGES, np.zeros((50, 32, 32), np.uint8), "expected images of 28 x 28, as in training, found 32 x 32"),
+        (TEST_IMAGES, np.zeros((50, 784), np.uint8), r"expected images of n x height x width \(x .*, found 50 x 784"),
+        (TRAIN_IMAGES, np.zeros((200, 8, 8, 1), np.uint8), "found 200 x 8 x 8 x 1"),
         (TEST_LABELS, np.full(50, 10, np.uint8), "expected labels 0 to 9, found 10"),
     ],
 )
@@ -191,7 +203,7 @@ def _shifted(array: np.ndarray) -> np.ndarray:
         ({"order": lambda order: order[:-1]}, "order: expected a permutation of 0 to 199"),
         ({"order": _shifted}, "expected the fingerprint [0-9a-f]{64}, found"),
         ({"train_images": _shifted}, "expected the fingerprint"),
-        ({"train_images": lambda images: images[:, :20]}, "found 200 x 20 x 28"),
+        ({"train_images": lambda images: images[:, :20]}, "expected images of 20 x 28, as in training, found 28 x 28"),
         ({"test_labels": lambda labels: labels[:-1]}, "test_labels: expected 50 labels"),
         ({"metadata": lambda text: text[:-1]}, "expected JSON"),
         ({"metadata": lambda text: text[:0]}, "expected JSON"),

@@ -1,4 +1,4 @@
-"""One network is fitted as it should be: every image once an epoch, in an order of its own, from one seed."""
+"""The fit of one network: every image once per epoch, in a random order that depends on the seed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_epoch_has_every_image_once(images: int, batch_size: int, seed: int) 
 
 
 def two_classes(images: int = 200) -> TrainingData:
-    """Return points of two classes that a line can tell apart, three quarters of them to train on."""
+    """Return points of two classes that a line separates, three quarters of them for training."""
     random = np.random.default_rng(1)
     labels = (np.arange(images) % 2).astype(np.uint8)
     inputs = (random.normal(size=(images, 5)) + 3 * labels[:, None]).astype(np.float32)
@@ -97,7 +97,7 @@ def order_seen(seed: int, epochs: int) -> list[list[int]]:
     return [[int(number) for number in seen[start : start + 50]] for start in range(0, len(seen), 50)]
 
 
-def test_every_epoch_has_an_order_of_its_own() -> None:
+def test_every_epoch_has_another_order() -> None:
     orders = order_seen(seed=3, epochs=3)
     assert len(orders) == 3
     assert all(sorted(order) == list(range(50)) for order in orders)
@@ -108,9 +108,9 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 
 def test_a_network_learns() -> None:
     data, model = two_classes(), network()
-    told: list[Epoch] = []
-    history = fitted(model, Fit(epochs=8, batch_size=16, learning_rate=0.05), data=data, on_epoch=told.append)
-    assert told == history
+    seen: list[Epoch] = []
+    history = fitted(model, Fit(epochs=8, batch_size=16, learning_rate=0.05), data=data, on_epoch=seen.append)
+    assert seen == history
     assert [row.epoch for row in history] == list(range(1, 9))
     assert history[-1].val_accuracy > 0.95
     assert history[-1].val_loss < history[0].val_loss
@@ -123,7 +123,7 @@ def test_a_network_learns() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_the_steps_are_those_of_keras(schedule: Literal["constant", "cosine"]) -> None:
+def test_the_steps_equal_keras(schedule: Literal["constant", "cosine"]) -> None:
     """The same batches in the same order through Keras's own `train_on_batch` and its own Adam."""
     import keras
 
@@ -144,7 +144,7 @@ def test_the_steps_are_those_of_keras(schedule: Literal["constant", "cosine"]) -
         np.testing.assert_allclose(mine, other, atol=1e-5)
 
 
-def test_l2_is_the_penalty_of_a_regulariser() -> None:
+def test_l2_equals_a_regulariser_of_keras() -> None:
     import keras
 
     ours, theirs = network(), network()
@@ -160,27 +160,27 @@ def test_l2_is_the_penalty_of_a_regulariser() -> None:
         np.testing.assert_allclose(mine, other, atol=1e-5)
 
 
-def test_patience_stops_and_takes_the_best_weights() -> None:
+def test_patience_stops_and_restores_the_best_weights() -> None:
     data, model = two_classes(80), network()
     worse = TrainingData(data.images, data.labels, data.val_images, 1 - data.val_labels, 2)  # learning makes it worse
-    told: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
     fit = Fit(epochs=20, batch_size=16, learning_rate=0.05, patience=2)
-    history = fitted(model, fit, data=worse, on_epoch=lambda row: told.append(predict(model, data.val_images)))
+    history = fitted(model, fit, data=worse, on_epoch=lambda row: seen.append(predict(model, data.val_images)))
     best = min(range(len(history)), key=lambda number: history[number].val_loss)
     assert len(history) == best + 1 + 2
-    np.testing.assert_array_equal(predict(model, data.val_images), told[best])
+    np.testing.assert_array_equal(predict(model, data.val_images), seen[best])
 
 
 def test_an_epoch_without_a_validation_loss_is_not_the_best_one(monkeypatch: pytest.MonkeyPatch) -> None:
     losses = [math.nan, 0.5, 0.4, math.nan, 0.6, 0.1]
     monkeypatch.setattr(Loop, "evaluate", lambda *_: (losses.pop(0), 0.5))
     data, model = two_classes(), network()
-    told: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
     fit = Fit(epochs=6, batch_size=16, learning_rate=0.05, patience=2)
-    history = fitted(model, fit, data=data, on_epoch=lambda row: told.append(predict(model, data.val_images)))
+    history = fitted(model, fit, data=data, on_epoch=lambda row: seen.append(predict(model, data.val_images)))
     assert [row.epoch for row in history] == [1, 2, 3, 4, 5]
     assert best_epoch(history) == 3
-    np.testing.assert_array_equal(predict(model, data.val_images), told[2])
+    np.testing.assert_array_equal(predict(model, data.val_images), seen[2])
 
 
 def test_averaged_weights_are_the_mean_of_the_last_epochs() -> None:
@@ -192,39 +192,39 @@ def test_averaged_weights_are_the_mean_of_the_last_epochs() -> None:
         np.testing.assert_allclose(mean, (lasts[0] + lasts[1]) / 2, rtol=1e-5)
 
 
-class PulledPlugError(Exception):
-    """Somebody pulled the plug."""
+class InterruptionError(Exception):
+    """The training is interrupted."""
 
 
 @pytest.mark.parametrize("change", [{}, {"patience": 9}, {"average_epochs": 4}, {"schedule": "cosine"}])
-def test_an_interrupted_fit_goes_on_to_the_same_weights(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_an_interrupted_fit_continues_to_the_same_weights(tmp_path: Path, change: dict[str, Any]) -> None:
     fit = Fit(epochs=6, batch_size=16, learning_rate=0.01, **change)
     whole = network(dropout=0.3)
     expected = fitted(whole, fit)
 
     def interrupt(row: Epoch) -> None:
         if row.epoch == 3:
-            raise PulledPlugError
+            raise InterruptionError
 
     backup = Backup(tmp_path / "backup", every_seconds=0)
-    with pytest.raises(PulledPlugError):
+    with pytest.raises(InterruptionError):
         fitted(network(dropout=0.3), fit, backup=backup, on_epoch=interrupt)
     resumed = network(dropout=0.3, seed=99)
-    told: list[Epoch] = []
-    history = fitted(resumed, fit, backup=Backup(tmp_path / "backup"), on_epoch=told.append)
+    seen: list[Epoch] = []
+    history = fitted(resumed, fit, backup=Backup(tmp_path / "backup"), on_epoch=seen.append)
     assert weights_sha256(resumed) == weights_sha256(whole)
     assert [row.loss for row in history] == [row.loss for row in expected]
-    assert told == history
+    assert seen == history
     backup.remove()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_quick_fit_leaves_no_backup(tmp_path: Path) -> None:
+def test_a_quick_fit_writes_no_backup(tmp_path: Path) -> None:
     fitted(network(), SHORT, backup=Backup(tmp_path / "backup"))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_backup_without_room_costs_no_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_does_not_stop_the_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with small_disk(tmp_path / "disk", "4k") as disk:
         model = network()
         history = fitted(model, SHORT, backup=Backup(disk / "backup", every_seconds=0))
@@ -234,7 +234,7 @@ def test_a_backup_without_room_costs_no_training(tmp_path: Path, capfd: pytest.C
 
 
 def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
-    """Though Keras writes the date and where in memory its objects are."""
+    """Keras itself writes the date and memory addresses."""
     import keras
 
     files = []
@@ -251,7 +251,7 @@ def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(predict(loaded, images), predict(network, images))
 
 
-def test_augmentation_moves_and_mirrors_each_image_by_itself() -> None:
+def test_augmentation_shifts_and_mirrors_each_image_separately() -> None:
     images = np.zeros((3, 28, 28), dtype=np.uint8)
     images[:, 10, 5] = 255
     moves = np.array([[0, 0, 0], [2, -1, 0], [-2, 1, 1]], dtype=np.int32)
@@ -259,7 +259,25 @@ def test_augmentation_moves_and_mirrors_each_image_by_itself() -> None:
     assert bright == [(10, 5), (12, 4), (8, 27 - 5 + 1)]
 
 
-def test_augmentation_draws_every_move_alike() -> None:
+@pytest.mark.parametrize("shape", [(20, 24), (20, 24, 3), (28, 28)], ids=str)
+def test_augmentation_equals_numpy_for_any_shape(shape: tuple[int, ...]) -> None:
+    import tensorflow as tf
+
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, (40, *shape), dtype=np.uint8)
+    moves = random_augmentations(random, 40)
+    found = augmented(tf.constant(images), tf.constant(moves)).numpy()
+    for image, (down, right, mirror), result in zip(images, moves, found, strict=True):
+        expected = np.zeros_like(image)
+        source = image[:, ::-1] if mirror else image
+        rows, columns = shape[:2]
+        expected[max(down, 0) : rows + min(down, 0), max(right, 0) : columns + min(right, 0)] = source[
+            max(-down, 0) : rows - max(down, 0), max(-right, 0) : columns - max(right, 0)
+        ]
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_all_augmentations_are_equally_frequent() -> None:
     drawn = random_augmentations(np.random.default_rng(1), 10_000)
     for column, values in ((0, range(-2, 3)), (1, range(-2, 3)), (2, range(2))):
         numbers, counts = np.unique(drawn[:, column], return_counts=True)
@@ -267,7 +285,7 @@ def test_augmentation_draws_every_move_alike() -> None:
         assert counts.min() > 0.9 * 10_000 / len(values)
 
 
-def test_an_augmented_fit_sees_other_images_in_each_epoch() -> None:
+def test_an_augmented_fit_has_other_images_in_each_epoch() -> None:
     import keras
     import tensorflow as tf
 
@@ -296,7 +314,16 @@ def test_reconstruction_is_measured_on_pixels_in_0_to_1() -> None:
     assert math.isnan(accuracy)
 
 
-def test_bad_options_are_one_line() -> None:
+def test_the_reconstruction_of_colour_images_is_measured_on_all_channels() -> None:
+    import keras
+
+    images = np.random.default_rng(2).integers(0, 256, (20, 8, 9, 3), dtype=np.uint8)
+    model = keras.Sequential([keras.Input((8, 9, 3)), keras.layers.Rescaling(0.0)])
+    loss, _ = Loop(model, images, images, SHORT, RECONSTRUCTION).evaluate(images, images)
+    assert loss == pytest.approx(np.mean((images / 255) ** 2), rel=1e-5)
+
+
+def test_invalid_options_are_one_line() -> None:
     with pytest.raises(LineupError, match=r"options of deeper_cnn \(dropout=7\.0\): ") as error:
         architecture("cnn", "deeper_cnn").make((28, 28, 1), 10, {"dropout": 7.0})
     assert "\n" not in str(error.value)

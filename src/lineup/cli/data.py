@@ -19,6 +19,7 @@ def download() -> None:
         train_images=data.train_images,
         test_images=data.test_images,
         seed=data.seed,
+        shape=data.shape,
     )
     print(done)
 

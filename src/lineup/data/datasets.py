@@ -1,4 +1,10 @@
-"""The datasets that the project knows: names, classes, files, hosts, checksums."""
+"""The known datasets: names, classes, files, hosts, checksums.
+
+>>> find_dataset("synthetic").generated
+True
+>>> class_slug("T-shirt/top")
+'t_shirt_top'
+"""
 
 from __future__ import annotations
 
@@ -12,14 +18,13 @@ TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
 TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
 TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
 FILE_NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-IMAGE_SIZE = 28
-# What `lineup.data.download` writes beside the four files.
 DESCRIPTION = "dataset.json"
+"""The file that `lineup.data.download` writes in addition to the four IDX files."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of a dataset, as its publisher made it.
+    """One published file of a dataset.
 
     Parameters
     ----------
@@ -32,7 +37,7 @@ class RemoteFile:
     shape : tuple of int
         Dimensions of the array in it.
     content_sha256 : str
-        Checksum of the unpacked IDX file. It identifies the content, however the file is compressed.
+        Checksum of the unpacked IDX file, which does not depend on the compression.
     """
 
     name: str
@@ -55,11 +60,11 @@ class DatasetSpec:
     classes : tuple of str
         Class names; the label of an image is an index into them.
     files : tuple of RemoteFile
-        What to fetch; empty for a generated dataset.
+        The files to download; empty for a generated dataset.
     hosts : tuple of str
-        Addresses, each ending in a slash, that hold all the files; tried in this order.
+        Addresses that have all files, each with a slash at its end; they are tried in this order.
     generated : bool
-        True if the images are drawn by `lineup.data.synthetic` instead of fetched.
+        Whether `lineup.data.synthetic` generates the images.
     """
 
     name: str
@@ -83,8 +88,8 @@ _GARMENTS = (
     "Ankle boot",
 )
 
-# The deduplicated release of 2017-08-31, which every library downloads today. The publisher gives MD5; the SHA-256 are
-# those of files with these MD5.
+# The deduplicated release of 2017-08-31, which all libraries download today. The publisher gives MD5 checksums; the
+# SHA-256 checksums are those of the files with these MD5 checksums.
 _FASHION_MNIST = DatasetSpec(
     name="fashion_mnist",
     title="Fashion-MNIST",
@@ -94,7 +99,7 @@ _FASHION_MNIST = DatasetSpec(
             TRAIN_IMAGES,
             26_421_880,
             "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            (60_000, IMAGE_SIZE, IMAGE_SIZE),
+            (60_000, 28, 28),
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         ),
         RemoteFile(
@@ -108,7 +113,7 @@ _FASHION_MNIST = DatasetSpec(
             TEST_IMAGES,
             4_422_102,
             "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            (10_000, IMAGE_SIZE, IMAGE_SIZE),
+            (10_000, 28, 28),
             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         ),
         RemoteFile(
@@ -153,8 +158,5 @@ def find_dataset(name: str) -> DatasetSpec:
 
 
 def class_slug(name: str) -> str:
-    """Return a class name as lower-case letters, digits and underscores: ``T-shirt/top`` gives ``t_shirt_top``.
-
-    MLflow's metric names and file names take it.
-    """
+    """Return a class name as lower-case letters, digits and underscores, for metric names and file names."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -1,7 +1,7 @@
-"""Get the four files of a dataset: from a folder, from its hosts in turn, or drawn.
+"""Get the four files of a dataset from a folder or a host, or generate them.
 
-What arrives is checked by SHA-256 before it takes its name; a transfer that breaks off is continued by the next host or
-the next run. Drawn data never replaces real data unless it was asked for.
+A downloaded file is checked by SHA-256 before it gets its name. An interrupted transfer is continued with the next host
+or in the next run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lineup.data.datasets import (
 )
 from lineup.data.idx import write_idx
 from lineup.data.local import FOLDER_VARIABLE, LocalFolder, copy_files, has_content
-from lineup.data.synthetic import generate
+from lineup.data.synthetic import SHAPE, SyntheticImages, generate
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_file
 
@@ -38,12 +38,12 @@ _READ_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 16
 _WAYS_ON = (
     f"try again with a network, or set data.folder in params.yaml or {FOLDER_VARIABLE} to a folder with the four files,"
-    " or run `make demo`, which draws its own images"
+    " or run `make demo`, which generates its images"
 )
 
 
 class _HostError(Exception):
-    """One host did not deliver a file; the next one may."""
+    """The download of a file from one host failed."""
 
     def __init__(self, reason: str, *, reached: bool) -> None:
         super().__init__(reason)
@@ -58,46 +58,50 @@ def download(
     train_images: int,
     test_images: int,
     seed: int,
+    shape: Sequence[int] = SHAPE,
     hosts: Sequence[str] | None = None,
 ) -> str:
     """Put the four IDX files of a dataset and ``dataset.json`` into a folder.
 
-    Files that are there already, with the right content, are left alone.
+    Existing files with the right content are kept.
 
     Parameters
     ----------
     name : str
         A key of `lineup.data.datasets.DATASETS`.
     target : Path
-        The folder; made if missing.
+        The folder; it is created if necessary.
     folder : LocalFolder or None
-        Where to take the files of a fetched dataset from instead of its hosts. See `lineup.data.local.local_folder`.
+        Source of the files of a downloaded dataset instead of its hosts. See `lineup.data.local.local_folder`.
     train_images, test_images : int
-        How many images to draw; for a generated dataset only.
+        Number of images of a generated dataset.
     seed : int
-        Seed of the drawing; for a generated dataset only.
+        Seed of a generated dataset.
+    shape : sequence of int
+        Height, width and channels of a generated dataset. Default 28 by 28 pixels with one channel.
     hosts : sequence of str, optional
-        Addresses to fetch from instead of the dataset's own, in this order.
+        Addresses to use instead of the dataset's own, in this order.
 
     Returns
     -------
     str
-        What was done, one line for the user.
+        One line for the user about what was done.
 
     Raises
     ------
     LineupError
-        If the name is unknown, the folder lacks a file or has a wrong one, no host delivers, or ``target`` cannot be
+        If the name is unknown, a file in the folder is missing or wrong, all downloads failed, or ``target`` cannot be
         written.
     """
     spec = find_dataset(name)
-    more: dict[str, int] = {}
+    more: dict[str, Any] = {}
     try:
         target.mkdir(parents=True, exist_ok=True)
         if spec.generated:
-            more = {"seed": seed, "train_images": train_images, "test_images": test_images}
-            _draw(target, train_images, test_images, seed)
-            done = f"{train_images:,} training and {test_images:,} test images drawn"
+            more = {"seed": seed, "train_images": train_images, "test_images": test_images, "shape": list(shape)}
+            height, width, channels = shape
+            _write_images(target, generate(train_images, test_images, seed, (height, width, channels)))
+            done = f"{train_images:,} training and {test_images:,} test images generated"
         elif folder is not None:
             copied = copy_files(spec, folder, target)
             done = _counted(spec, copied, f"from {folder.path} ({folder.named_by})", target)
@@ -113,7 +117,7 @@ def download(
 
 
 def _counted(spec: DatasetSpec, taken: int, how: str, target: Path) -> str:
-    """Return where the files came from."""
+    """Return the source of the files as text."""
     total = len(spec.files)
     if taken == 0:
         return f"{total} files already in {target}, verified"
@@ -122,8 +126,8 @@ def _counted(spec: DatasetSpec, taken: int, how: str, target: Path) -> str:
     return f"{total} files {how}, verified"
 
 
-def _describe(spec: DatasetSpec, target: Path, more: dict[str, int]) -> None:
-    """Write ``dataset.json``: the same bytes for the same files."""
+def _describe(spec: DatasetSpec, target: Path, more: dict[str, Any]) -> None:
+    """Write ``dataset.json``. The same files give the same bytes."""
     description: dict[str, Any] = {
         "name": spec.name,
         "title": spec.title,
@@ -136,16 +140,15 @@ def _describe(spec: DatasetSpec, target: Path, more: dict[str, int]) -> None:
         partial.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
-def _draw(target: Path, train_images: int, test_images: int, seed: int) -> None:
-    drawn = generate(train_images, test_images, seed)
-    write_idx(target / TRAIN_IMAGES, drawn.train_images)
-    write_idx(target / TRAIN_LABELS, drawn.train_labels)
-    write_idx(target / TEST_IMAGES, drawn.test_images)
-    write_idx(target / TEST_LABELS, drawn.test_labels)
+def _write_images(target: Path, images: SyntheticImages) -> None:
+    write_idx(target / TRAIN_IMAGES, images.train_images)
+    write_idx(target / TRAIN_LABELS, images.train_labels)
+    write_idx(target / TEST_IMAGES, images.test_images)
+    write_idx(target / TEST_LABELS, images.test_labels)
 
 
 def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
-    """Fetch the missing files and return how many; the host that delivered the last one is asked first for the next."""
+    """Download the missing files and return their number; the last successful host is tried first for the next file."""
     missing = [file for file in spec.files if not has_content(target / file.name, file)]
     for file in missing:
         delivered = _fetch_file(spec, file, hosts, target)
@@ -154,7 +157,7 @@ def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
 
 
 def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], target: Path) -> str:
-    """Fetch one file from the first host that delivers it, and return the host."""
+    """Download one file from the first host that has it, and return the host."""
     failures: list[_HostError] = []
     partial = _partial(target, file.name)
     for host in hosts:
@@ -176,7 +179,7 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
 def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
     """Complete and verify the partial file from one host.
 
-    What an earlier transfer left may be of another host: if the whole is wrong, this host delivers it once more alone.
+    An earlier part can come from another host: if the checksum is wrong, the whole file is downloaded from this host.
     """
     while True:
         start = _size(partial)
@@ -194,9 +197,9 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Append what a host sends, from byte ``start`` on, and return from which byte on it did send.
+    """Append the response of a host from byte ``start`` on, and return the first byte that it actually sent.
 
-    The bytes are taken as they are: a host may declare the compression of the file as that of the transfer.
+    The bytes are not decoded, because a host may declare the compression of the file as that of the transfer.
     """
     import requests
 
@@ -222,12 +225,12 @@ def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Return whether the host sends the rest of the file, as asked, and not all of it or an error."""
+    """Return whether the host sends the requested rest of the file, not the whole file or an error."""
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
 def _store(response: requests.Response, host: str, file: RemoteFile, partial: Path, start: int) -> None:
-    """Write the body of a response to the partial file, never more than is missing."""
+    """Write the body of a response to the partial file, at most the missing bytes."""
     import urllib3
 
     missing = file.size_bytes - start
@@ -249,7 +252,7 @@ def _store(response: requests.Response, host: str, file: RemoteFile, partial: Pa
 
 @contextmanager
 def _progress(file: RemoteFile, start: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, nothing elsewhere; yield what moves it by a number of bytes."""
+    """Show a progress bar on a terminal; yield a function that advances it by a number of bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

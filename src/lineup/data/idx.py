@@ -1,8 +1,11 @@
-"""The IDX format of the MNIST family: unsigned bytes, one to three dimensions, gzip or plain.
+"""The IDX format of the MNIST family: unsigned bytes, one to four dimensions, gzip or plain.
 
 Layout, big-endian: two zero bytes, one byte for the type (8: unsigned byte), one byte for the number of dimensions,
-four bytes a dimension, then the values, the last dimension fastest. Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST
-database of handwritten digits".
+four bytes per dimension, then the values with the last dimension fastest. Source: Y. LeCun, C. Cortes, C. Burges, "The
+MNIST database of handwritten digits". The fourth dimension is for images with channels.
+
+>>> idx_bytes(np.array([7, 9], np.uint8)).hex()
+'00000801000000020709'
 """
 
 from __future__ import annotations
@@ -21,31 +24,30 @@ from lineup.files import open_regular, replacing_file
 
 _UNSIGNED_BYTE = 0x08
 _GZIP_MAGIC = b"\x1f\x8b"
-# Five times the training images of Fashion-MNIST.
-_MAX_BYTES = 1 << 28
+_MAX_BYTES = 1 << 31
 
 
 def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Read an IDX file of unsigned bytes, compressed with gzip or plain.
 
-    The header is checked before memory is taken, and no more than one byte over what it promises is ever decompressed.
+    The header is checked before memory is allocated, and at most one byte more than it promises is decompressed.
 
     Parameters
     ----------
     path : Path
-        The file. Its first two bytes, not its name, say whether it is compressed.
-    max_bytes : int, default 268435456
-        The most bytes that the array may take.
+        The file. Its first two bytes decide whether it is compressed, not its name.
+    max_bytes : int
+        Largest size of the array in bytes. Default 2 GiB.
 
     Returns
     -------
     ndarray of uint8
-        One to three dimensions, as the header says; writeable.
+        Of one to four dimensions, as the header says; writeable.
 
     Raises
     ------
     LineupError
-        If the file is missing, damaged, no IDX file of unsigned bytes, shorter or longer than its header says, or
+        If the file is missing, damaged, not an IDX file of unsigned bytes, shorter or longer than its header says, or
         larger than ``max_bytes``.
     """
     try:
@@ -85,8 +87,8 @@ def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ..
     _, _, kind, dimensions = start
     if kind != _UNSIGNED_BYTE:
         raise LineupError(f"{path}: expected IDX type 0x08 (unsigned byte), found 0x{kind:02x}")
-    if not 1 <= dimensions <= 3:
-        raise LineupError(f"{path}: expected 1 to 3 dimensions, found {dimensions}")
+    if not 1 <= dimensions <= 4:
+        raise LineupError(f"{path}: expected 1 to 4 dimensions, found {dimensions}")
     sizes = stream.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise LineupError(f"{path}: the IDX header ends early: expected {4 + 4 * dimensions} bytes")
@@ -102,30 +104,30 @@ def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     Raises
     ------
     ValueError
-        If the array is not uint8, has not one to three dimensions, or is empty.
+        If the array is not uint8, does not have one to four dimensions, or is empty.
     """
-    if array.dtype != np.uint8 or not 1 <= array.ndim <= 3 or array.size == 0:
-        raise ValueError(f"IDX takes uint8 arrays of 1 to 3 dimensions above 0, found {array.dtype} {array.shape}")
+    if array.dtype != np.uint8 or not 1 <= array.ndim <= 4 or array.size == 0:
+        raise ValueError(f"IDX needs uint8 arrays of 1 to 4 dimensions above 0, found {array.dtype} {array.shape}")
     return struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape) + array.tobytes()
 
 
 def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-    """Write an array as a gzip-compressed IDX file; equal arrays give equal bytes with the same zlib.
+    """Write an array as a gzip-compressed IDX file. Equal arrays give equal bytes with the same zlib.
 
     Parameters
     ----------
     path : Path
-        The file. It is replaced as a whole; its folder is made.
+        The file. It is replaced atomically; its folder is created.
     array : ndarray of uint8
-        One to three dimensions, none of them 0.
+        Of one to four dimensions, none of them 0.
 
     Raises
     ------
     ValueError
-        If the array is of another type or shape.
+        If the array has another type or shape.
     """
     content = idx_bytes(array)
-    # No file name and no time in the gzip header: both would change the bytes. Level 9 takes ten times as long.
+    # The gzip header has no file name and no time, which would change the bytes. Level 9 is ten times as slow.
     with (
         replacing_file(path) as partial,
         partial.open("wb") as plain,

@@ -1,7 +1,10 @@
-"""Take the files of a dataset from a folder that the user named.
+"""Copy the files of a dataset from a folder that the user named.
 
-A file is identified by the SHA-256 of its unpacked content, so that plain IDX files and files compressed by somebody
-else are as good as the published ones.
+A file is identified by the SHA-256 of its unpacked content. Therefore plain IDX files and files with another
+compression are accepted too.
+
+>>> local_folder("/data/images").path
+PosixPath('/data/images')
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ class LocalFolder:
     path : Path
         The folder.
     named_by : str
-        The setting that names it, for messages.
+        The setting that names it, for error messages.
     """
 
     path: Path
@@ -46,33 +49,33 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
     Parameters
     ----------
     parameter : str or None
-        ``data.folder`` of ``params.yaml``; wins over the environment variable ``FASHION_MNIST_DIR``.
+        ``data.folder`` of ``params.yaml``. It has precedence over the environment variable ``FASHION_MNIST_DIR``.
 
     Returns
     -------
     LocalFolder or None
-        None if neither is set, or both are empty.
+        None if both are unset or empty.
     """
     variable = os.environ.get(FOLDER_VARIABLE)
     if parameter:
-        named_by = f"{_PARAMETER}, which wins over {FOLDER_VARIABLE}" if variable else _PARAMETER
+        named_by = f"{_PARAMETER}, which has precedence over {FOLDER_VARIABLE}" if variable else _PARAMETER
         return LocalFolder(Path(parameter).expanduser(), named_by)
     return LocalFolder(Path(variable).expanduser(), FOLDER_VARIABLE) if variable else None
 
 
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
-    """Copy the files that ``target`` lacks from a folder, and return how many these were.
+    """Copy the files that are missing in ``target`` from a folder, and return their number.
 
-    A published file is copied as it is. Of any other file with the right content, the content is compressed by
+    A published file is copied unchanged. Any other file with the right content is compressed by
     `lineup.data.idx.write_idx`.
 
     Raises
     ------
     LineupError
-        If there is no such folder, or it lacks a file, or has a file with other content.
+        If the folder does not exist, or a file in it is missing or has other content.
     """
     if not folder.path.is_dir():
-        raise LineupError(f"{folder.path}: no such folder; it is named by {folder.named_by}")
+        raise LineupError(f"{folder.path}: no such folder; named by {folder.named_by}")
     missing = [file for file in spec.files if not has_content(target / file.name, file)]
     for file in missing:
         try:
@@ -83,7 +86,7 @@ def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
 
 
 def has_content(path: Path, file: RemoteFile) -> bool:
-    """Return whether a file is the published one, or has its content in another compression."""
+    """Return whether a file is the published one, or has the same content with another compression."""
     if not path.is_file():
         return False
     try:
@@ -93,7 +96,7 @@ def has_content(path: Path, file: RemoteFile) -> bool:
 
 
 def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
-    """Copy one file, from the first of its usual names that has the right content."""
+    """Copy one file; of several files with usual names, the first with the right content."""
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
@@ -108,7 +111,7 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the names under which a file is found: with and without ``.gz``, with a dot before ``idx``."""
+    """Return the usual names of a file: with and without ``.gz``, and with a dot before ``idx``."""
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")
     return [f"{plain}.gz", plain, f"{dotted}.gz", dotted]
@@ -119,7 +122,7 @@ def _is_published(path: Path, file: RemoteFile) -> bool:
 
 
 def _read_content(path: Path, file: RemoteFile) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return the array in an IDX file, compressed or plain, that has the published content."""
+    """Return the array in an IDX file, compressed or plain; an error if it is not the published one."""
     array = read_idx(path)
     if array.shape != file.shape:
         raise LineupError(f"{path}: expected {_dimensions(file.shape)} bytes of data, found {_dimensions(array.shape)}")

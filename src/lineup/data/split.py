@@ -1,4 +1,9 @@
-"""Split a downloaded dataset once for every model: nested, stratified, seeded."""
+"""Split a dataset once for all models: nested, stratified and seeded.
+
+>>> labels = np.array([0, 0, 0, 1, 1, 1])
+>>> sorted(labels[stratified_order(labels, seed=1)[:2]].tolist())
+[0, 1]
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lineup.data.dataset import Arrays, Dataset, Order, check_pair, parse_description, save_dataset
+from lineup.data.dataset import Arrays, Dataset, Order, check_arrays, parse_description, save_dataset
 from lineup.data.datasets import (
     DESCRIPTION,
     FILE_NAMES,
@@ -22,10 +27,11 @@ from lineup.files import file_sha256
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
-    """Return one random permutation of which every beginning holds the classes in their shares.
+    """Return a random permutation in which the first images, however many, contain the classes in their proportions.
 
-    Inside each class the order is random; the classes are then interleaved by (rank within the class + 0.5) / (size of
-    the class), ties at random. With classes of equal size, no two of them differ by more than 1 in any beginning.
+    The order within each class is random. The classes are interleaved by (rank within the class + 0.5) / (size of the
+    class), with ties in random order. If all classes have the same size, their numbers among the first images differ by
+    at most 1.
 
     Parameters
     ----------
@@ -47,14 +53,14 @@ def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
 
 
 def write_split(raw: Path, target: Path, seed: int) -> Dataset:
-    """Read a downloaded dataset, split it, and write all of it to one file.
+    """Read a downloaded dataset, split it, and write it to one file.
 
     Parameters
     ----------
     raw : Path
         Folder of `lineup.data.download.download`: four IDX files and ``dataset.json``.
     target : Path
-        The NPZ file, uncompressed; the same bytes for the same data and seed.
+        The uncompressed NPZ file. The same data and seed give the same bytes.
     seed : int
         Seed of the order, 0 or above.
 
@@ -65,8 +71,8 @@ def write_split(raw: Path, target: Path, seed: int) -> Dataset:
     Raises
     ------
     LineupError
-        If a file is missing, damaged, or not the one that ``dataset.json`` describes, if images and labels do not
-        belong together, or the seed is below 0.
+        If a file is missing, damaged or does not have the checksum in ``dataset.json``, if images and labels do not fit
+        together, or the seed is below 0.
     """
     if seed < 0:
         raise LineupError(f"split.seed: expected 0 or above, found {seed}")
@@ -76,7 +82,7 @@ def write_split(raw: Path, target: Path, seed: int) -> Dataset:
 
 
 def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
-    """Return the description of a downloaded dataset and its four arrays, each held against the other."""
+    """Return the description of a downloaded dataset and its four arrays, after a check of both."""
     path = raw / DESCRIPTION
     try:
         if not path.is_file():
@@ -91,13 +97,12 @@ def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
         "test_images": read_idx(raw / TEST_IMAGES),
         "test_labels": read_idx(raw / TEST_LABELS),
     }
-    check_pair(f"{raw / TRAIN_LABELS}", arrays["train_images"], arrays["train_labels"], described["classes"])
-    check_pair(f"{raw / TEST_LABELS}", arrays["test_images"], arrays["test_labels"], described["classes"])
+    check_arrays(str(raw / TRAIN_LABELS), str(raw / TEST_LABELS), arrays, described["classes"])
     return described, arrays
 
 
 def _check_files(raw: Path, checksums: object) -> None:
-    """Hold the files against their checksums: a download that failed half-way leaves files of two datasets."""
+    """Check the files' checksums: after an interrupted download the files can belong to two datasets."""
     for name in FILE_NAMES:
         if not (raw / name).is_file():
             raise LineupError(f"{raw / name}: no such file; run lineup download first")

@@ -1,11 +1,16 @@
-"""Drawn garments in the format of Fashion-MNIST, for a pipeline without the network.
+"""Generated images of the classes of Fashion-MNIST, for a pipeline that works offline.
 
-Each class is a recipe of soft-edged shapes with random proportions, painted for all its images at once. T-shirt,
-pullover, coat, shirt and dress share one recipe and differ in sleeves, length, opening and collar; the ranges overlap,
-so that models confuse these classes as they do in photographs.
+Each class has a recipe of shapes with soft edges and random proportions, which is applied to all its images at once.
+T-shirt, pullover, coat, shirt and dress share one recipe and differ in sleeves, length, opening and collar. The ranges
+overlap, so that models confuse these classes as they do in photographs.
 
-The arithmetic is restricted to ``+ - * / sqrt``, comparison and rounding, which IEEE 754 defines to the last bit: the
-images do not depend on the processor or its vector instructions.
+The arithmetic is restricted to ``+ - * / sqrt``, comparison and rounding, which IEEE 754 defines exactly. Therefore the
+images do not depend on the processor and its vector instructions.
+
+>>> generate(20, 10, seed=1).train_images.shape
+(20, 28, 28)
+>>> generate(20, 10, seed=1, shape=(32, 40, 3)).train_images.shape
+(20, 32, 40, 3)
 """
 
 from __future__ import annotations
@@ -17,25 +22,28 @@ from typing import Any
 
 import numpy as np
 
-from lineup.data.datasets import DATASETS, IMAGE_SIZE
+from lineup.data.datasets import DATASETS
 from lineup.errors import LineupError
 
 _Field = np.ndarray[Any, np.dtype[np.floating[Any]]]
 _Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 _Number = _Field | float
 
-# Edges fade over this distance; the frame is 2.15 wide, a pixel 0.077.
+SHAPE = (28, 28, 1)
+"""Height, width and channels of the images by default."""
+
+# The width of an edge. By default an image is 2.15 wide and a pixel 0.077.
 _EDGE = 0.09
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticImages:
-    """What `generate` draws.
+    """The result of `generate`.
 
     Parameters
     ----------
-    train_images, test_images : ndarray of uint8, shape (n, 28, 28)
-        Grey values, 0 the background.
+    train_images, test_images : ndarray of uint8
+        Of shape (n, height, width) for one channel, otherwise (n, height, width, channels); the background is 0.
     train_labels, test_labels : ndarray of uint8, shape (n,)
         Indices into the classes of the dataset ``synthetic``.
     """
@@ -46,15 +54,18 @@ class SyntheticImages:
     test_labels: _Bytes
 
 
-def generate(train_images: int, test_images: int, seed: int) -> SyntheticImages:
-    """Draw training and test images of ten kinds of garments.
+def generate(train_images: int, test_images: int, seed: int, shape: tuple[int, int, int] = SHAPE) -> SyntheticImages:
+    """Generate training and test images of ten kinds of garments.
 
     Parameters
     ----------
     train_images, test_images : int
-        How many of each, at least one a class. The counts of two classes differ by 1 at most; the order is random.
+        Number of images, at least one per class. The numbers of two classes differ by at most 1; the order is random.
     seed : int
-        Seed of everything random, 0 or above. Equal arguments give equal bytes on every machine.
+        Seed of the random numbers, 0 or above. Equal arguments give equal bytes on every machine.
+    shape : tuple of int
+        Height, width and channels of an image. With several channels each image has one random colour. Default 28 by 28
+        pixels with one channel.
 
     Returns
     -------
@@ -69,42 +80,45 @@ def generate(train_images: int, test_images: int, seed: int) -> SyntheticImages:
         raise LineupError(f"data.seed: expected 0 or above, found {seed}")
     for name, count in (("train_images", train_images), ("test_images", test_images)):
         if count < len(_RECIPES):
-            raise LineupError(f"data.{name}: expected at least {len(_RECIPES)}, one a class, found {count}")
+            raise LineupError(f"data.{name}: expected at least {len(_RECIPES)}, one per class, found {count}")
     rng = np.random.default_rng(seed)
-    return SyntheticImages(*_draw_set(train_images, rng), *_draw_set(test_images, rng))
+    return SyntheticImages(*_generate_part(train_images, rng, shape), *_generate_part(test_images, rng, shape))
 
 
-def _draw_set(count: int, rng: np.random.Generator) -> tuple[_Bytes, _Bytes]:
+def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[_Bytes, _Bytes]:
     """Return ``count`` images and their labels, balanced and shuffled."""
+    height, width, channels = shape
     labels = rng.permutation(np.arange(count) % len(_RECIPES)).astype(np.uint8)
-    images = np.empty((count, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    images = np.empty((count, height, width), np.uint8)
     for label, name in enumerate(DATASETS["synthetic"].classes):
         where = np.flatnonzero(labels == label)
-        canvas = _Canvas(len(where), rng)
+        canvas = _Canvas(len(where), rng, height, width)
         _RECIPES[name](canvas)
         images[where] = canvas.develop()
+    if channels > 1:
+        colours = rng.uniform(0.3, 1, (count, 1, 1, channels)).astype(np.float32)
+        images = np.rint(images[..., None] * colours).astype(np.uint8)
     return images, labels
 
 
 class _Canvas:
-    """As many images as a class has, painted together.
+    """All images of one class, painted together.
 
-    ``x`` grows to the right and ``y`` downwards, both about -1 to 1 over a garment; every image has its own position,
-    size and tilt. Numbers that differ from image to image have the shape (n, 1, 1).
+    ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. Every image has its own
+    position, size and tilt. Numbers that differ between images have the shape (n, 1, 1).
     """
 
-    def __init__(self, count: int, rng: np.random.Generator) -> None:
+    def __init__(self, count: int, rng: np.random.Generator, height: int, width: int) -> None:
         self.count, self.rng = count, rng
-        axis = (np.arange(IMAGE_SIZE, dtype=np.float32) - (IMAGE_SIZE - 1) / 2) / 13
-        x = (axis[None, None, :] - self.vary(-0.12, 0.12)) / self.vary(0.9, 1.15)
-        y = (axis[None, :, None] - self.vary(-0.08, 0.08)) / self.vary(0.92, 1.1)
+        x = (_axis(width)[None, None, :] - self.vary(-0.12, 0.12)) / self.vary(0.9, 1.15)
+        y = (_axis(height)[None, :, None] - self.vary(-0.08, 0.08)) / self.vary(0.92, 1.1)
         tilt = self.vary(-0.06, 0.06)
         self.x: _Field = x + tilt * y
         self.y: _Field = y - tilt * x
-        self.grey: _Field = np.zeros((count, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+        self.grey: _Field = np.zeros((count, height, width), np.float32)
 
     def vary(self, low: float, high: float) -> _Field:
-        """Return one number an image, uniform from ``low`` to ``high``."""
+        """Return one number per image, uniform from ``low`` to ``high``."""
         return self.rng.uniform(low, high, (self.count, 1, 1)).astype(np.float32)
 
     def some(self, share: float) -> _Field:
@@ -112,7 +126,7 @@ class _Canvas:
         return (self.rng.random((self.count, 1, 1)) < share).astype(np.float32)
 
     def paint(self, mask: _Field, shade: _Number) -> None:
-        """Cover what is there with a grey value where the mask is 1."""
+        """Replace the grey value where the mask is 1."""
         self.grey = self.grey * (1 - mask) + mask * shade
 
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
@@ -121,7 +135,7 @@ class _Canvas:
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))
 
     def skyline(self, knots: Sequence[tuple[_Number, _Number]], bottom: _Number) -> _Field:
-        """Return the mask of what lies between a line of (x, height) pairs, from left to right, and the ground."""
+        """Return the mask of the area between a line of (x, height) pairs, from left to right, and the ground."""
         top = _broken_line(self.x, knots)
         sides = np.maximum(knots[0][0] - self.x, self.x - knots[-1][0])
         return _soft(np.maximum(np.maximum(top - self.y, self.y - bottom), sides))
@@ -129,7 +143,7 @@ class _Canvas:
     def stroke(
         self, start: tuple[_Number, _Number], end: tuple[_Number, _Number], radius: _Number, *, mirrored: bool = False
     ) -> _Field:
-        """Return the mask of a thick line; mirrored, the same on the left as on the right."""
+        """Return the mask of a thick line; with ``mirrored`` also of its mirror image."""
         x = abs(self.x) if mirrored else self.x
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         from_x, from_y = x - start[0], self.y - start[1]
@@ -144,11 +158,11 @@ class _Canvas:
         return _soft((np.sqrt(x * x + y * y) - 1) * np.minimum(radius[0], radius[1]))
 
     def ring(self, centre: tuple[_Number, _Number], radius: tuple[_Number, _Number], thickness: _Number) -> _Field:
-        """Return the mask of what lies between an ellipse and a smaller one inside it."""
+        """Return the mask of the area between an ellipse and a smaller one inside it."""
         return self.ellipse(centre, radius) * (1 - self.ellipse(centre, (radius[0] - thickness, radius[1] - thickness)))
 
     def print_cloth(self, plain: float) -> None:
-        """Give all but a share of the images stripes, checks or speckles."""
+        """Add stripes, checks or speckles to the images, except for the share ``plain``."""
         kind = self.rng.random((self.count, 1, 1))
         pattern = np.zeros_like(self.grey)
         period = self.vary(0.25, 0.6)
@@ -160,7 +174,7 @@ class _Canvas:
         self.grey = self.grey * (1 - self.vary(0.15, 0.7) * pattern)
 
     def develop(self) -> _Bytes:
-        """Return the images as bytes: brightness, light from one side, noise, and a patch in the way now and then."""
+        """Return the images as bytes, with random brightness, light from one side, noise, and covered parts."""
         light = 1 + self.vary(-0.15, 0.15) * self.x + self.vary(-0.1, 0.1) * self.y
         grey = self.grey * light * self.vary(0.2, 1.15)
         noise = self.rng.uniform(-1, 1, grey.shape).astype(np.float32) * self.vary(0.02, 0.14)
@@ -174,8 +188,14 @@ class _Canvas:
         return developed
 
 
+def _axis(size: int) -> _Field:
+    """Return the positions of pixels along an axis; a margin of one pixel is outside of -1 to 1."""
+    axis: _Field = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / ((size - 2) / 2)
+    return axis
+
+
 def _soft(distance: _Field) -> _Field:
-    """Turn a signed distance, negative inside, into a mask from 0 to 1."""
+    """Return the mask, from 0 to 1, of a signed distance that is negative inside."""
     mask: _Field = np.clip(0.5 - distance / _EDGE, 0, 1)
     return mask
 
@@ -186,7 +206,7 @@ def _wave(position: _Field) -> _Field:
 
 
 def _broken_line(position: _Field, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
-    """Interpolate linearly between (position, value) pairs that may differ from image to image."""
+    """Interpolate linearly between (position, value) pairs, which can differ between images."""
     value = np.zeros_like(position) + knots[0][1]
     for (start, low), (end, high) in pairwise(knots):
         share = np.clip((position - start) / (end - start), 0, 1)
@@ -199,8 +219,8 @@ def _upper_body(
 ) -> None:
     """Paint torso, two sleeves and a neckline.
 
-    ``sleeve`` is the length from the shoulder, ``spread`` how far it points away from the body (0: straight down),
-    ``hem`` the lower end, ``waist`` and ``flare`` half widths in the middle and at the hem, ``neck`` the depth of the
+    ``sleeve`` is the length from the shoulder and ``spread`` its slope away from the body (0: straight down). ``hem``
+    is the lower end, ``waist`` and ``flare`` are half widths in the middle and at the hem, ``neck`` is the depth of the
     neckline.
     """
     shoulder = canvas.vary(0.4, 0.54)
@@ -219,14 +239,14 @@ def _upper_body(
 
 
 def _chest_print(canvas: _Canvas, share: float) -> None:
-    """Put a round or wide picture on the chest of some of the images."""
+    """Paint a round or wide print on the chest of a share of the images."""
     size = (canvas.vary(0.12, 0.3), canvas.vary(0.08, 0.25))
     where = (canvas.vary(-0.08, 0.08), canvas.vary(-0.4, 0.0))
     canvas.paint(canvas.ellipse(where, size) * canvas.some(share), canvas.vary(0.1, 1.0))
 
 
 def _collar(canvas: _Canvas, share: float) -> None:
-    """Put two collar points and a dark notch at the neck of some of the images."""
+    """Paint two collar points and a dark notch at the neck of a share of the images."""
     has = canvas.some(share)
     tip = (canvas.vary(0.1, 0.2), canvas.vary(-0.75, -0.6))
     canvas.paint(canvas.stroke((0.12, -0.92), tip, 0.06, mirrored=True) * has, canvas.vary(0.8, 1.1))
@@ -234,7 +254,7 @@ def _collar(canvas: _Canvas, share: float) -> None:
 
 
 def _front_line(canvas: _Canvas, share: float, radius: _Number, shade: _Number, bottom: _Number) -> None:
-    """Draw a line down the middle of some of the images."""
+    """Paint a vertical line in the middle of a share of the images."""
     middle = canvas.vary(-0.08, 0.08)
     canvas.paint(canvas.stroke((middle, -0.7), (middle, bottom), radius) * canvas.some(share), shade)
 

@@ -14,7 +14,7 @@ from lineup.models.registry import FAMILIES, list_architectures
 from lineup.settings import SHOWN, STRICT, Seeds, unknown
 
 Share = Annotated[float, Field(gt=0, le=0.5)]
-LearningRate = Annotated[float, Field(gt=0, le=10)]
+LearningRate = Annotated[float, Field(gt=0, le=10.0)]
 Option = int | float | str | bool
 
 
