@@ -14,8 +14,9 @@ import pytest
 from lineup.errors import LineupError
 from lineup.evaluation.seeds import compare_recipes
 from lineup.pages.markdown import p_value
-from lineup.pages.reproduce import MEASUREMENTS, Verdict, judge, reproduce
+from lineup.pages.reproduce import MEASUREMENTS, reproduce
 from lineup.pages.reproduction import reproduction_markdown
+from lineup.pages.verdict import Verdict, judge
 from lineup.published.claims import Claim, load_claims
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record

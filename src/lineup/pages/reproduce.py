@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
 
 from lineup.errors import LineupError
-from lineup.evaluation.metrics import accuracy_interval
 from lineup.evaluation.seeds import RecipePair, SeedDeviation, compare_recipes
 from lineup.files import replacing_file
 from lineup.pages.markdown import write_text
 from lineup.pages.reproduction import reproduction_markdown
+from lineup.pages.verdict import Verdict, judge
 from lineup.published.claims import Claim, load_claims
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
@@ -27,89 +23,6 @@ PAGE, CSV = "reproduction.md", "reproduction.csv"
 
 MEASUREMENTS = Path("benchmarks", "results", "reproduction")
 """Folder in the project with results of ``validating_on_test.py`` and ``classical.py``, which the page shows."""
-
-CONFIDENCE = 0.95
-
-_ROUNDED = 0.01
-"""Largest difference between accuracy and recall that rounding to two decimals can cause."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Our result for one model, compared with the published one.
-
-    Parameters
-    ----------
-    claim : Claim
-        The published result.
-    model : ModelRuns
-        Our runs.
-    difference : float
-        Our mean accuracy minus the published one; minus the nearest end of a published range, 0 inside the range.
-    spread : float
-        Standard deviation between seeds, see `seed_deviations`.
-    band : float
-        The largest difference that chance explains, see `judge`.
-    """
-
-    claim: Claim
-    model: ModelRuns
-    difference: float
-    spread: float
-    band: float
-
-    @property
-    def word(self) -> str:
-        """``reproduced``, ``better`` or ``worse``."""
-        if abs(self.difference) <= self.band:
-            return "reproduced"
-        return "better" if self.difference > 0 else "worse"
-
-    @property
-    def by_recall(self) -> Verdict | None:
-        """The verdict that takes the published macro recall as accuracy; None unless the report contradicts itself.
-
-        On a test set with classes of equal size, accuracy and macro recall are equal.
-        """
-        claim = self.claim
-        if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
-            return None
-        digits = 2 if round(claim.recall, 2) == claim.recall else 4
-        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.model, self.spread)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of our mean accuracy, from the number of test images."""
-        images = self.model.first.header.data.test_images
-        return accuracy_interval(round(self.model.mean("test_accuracy") * images), images)
-
-
-def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
-    """Compare a model with its claim.
-
-    Parameters
-    ----------
-    claim : Claim
-        The published result.
-    model : ModelRuns
-        Our runs.
-    spread : float
-        Standard deviation of the test accuracy between seeds, for models of this kind: see `seed_deviations`.
-
-    Notes
-    -----
-    The band is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)). Here h is half a unit of the last published digit, z = 1.96
-    for 95 %, p the published accuracy, m our mean over k seeds, e(x) = sqrt(x (1 - x) / n) the standard error of an
-    accuracy on n images, and s the standard deviation between seeds, which also applies to the one published training.
-    Both accuracies come from the same images, which e ignores; this makes the band conservative.
-    """
-    images, mean = model.first.header.data.test_images, model.mean("test_accuracy")
-    published = claim.nearest(mean)
-    of_images = (published * (1 - published) + mean * (1 - mean)) / images
-    of_seeds = spread**2 * (1 + 1 / len(model.runs))
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    band = 0.5 * 10**-claim.digits + z * math.sqrt(of_images + of_seeds)
-    return Verdict(claim, model, mean - published, spread, band)
 
 
 def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> None:

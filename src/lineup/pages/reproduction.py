@@ -14,7 +14,7 @@ from lineup.published.claims import in_digits, load_claims
 from lineup.records.model_runs import ModelRuns
 
 if TYPE_CHECKING:
-    from lineup.pages.reproduce import Verdict
+    from lineup.pages.verdict import Verdict
 
 LONG_SECONDS = 600
 """Models with a longer training have one seed."""
