@@ -15,9 +15,8 @@ from lineup.schema import read_checked
 from lineup.tracking.address import prepare_environment, store_file
 from lineup.tracking.errors import store_errors
 from lineup.tracking.groups import GROUP
-from lineup.tracking.locations import former_folders, local_folder
+from lineup.tracking.locations import EXPERIMENT_PREFIX, former_folders, local_folder
 from lineup.tracking.runs import DIGEST
-from lineup.tracking.store import EXPERIMENT_PREFIX
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

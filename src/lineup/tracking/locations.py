@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from lineup.tracking.store import EXPERIMENT_PREFIX
-
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+EXPERIMENT_PREFIX = "lineup-"
 ARTIFACTS = "mlartifacts"
 COLUMNS = {
     "experiments": ("artifact_location",),

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from lineup.data.datasets import find_dataset
 from lineup.tracking.address import DATABASES, prepare_environment, sqlite_uri, store_file
 from lineup.tracking.errors import store_errors
+from lineup.tracking.locations import EXPERIMENT_PREFIX
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-EXPERIMENT_PREFIX = "lineup-"
 
 
 def experiment_name(data: str) -> str:
