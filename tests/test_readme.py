@@ -1,15 +1,18 @@
-"""What the README says is what the checkout holds."""
+"""The figures in the README and in the findings are those of the committed results."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from lineup.pages.leaderboard import leaderboard_markdown, read_leaderboard, replace_block
+from lineup.pages.show import TOP
 from lineup.params import load_params
 
 ROOT = Path(__file__).parents[1]
@@ -22,8 +25,24 @@ def table() -> pd.DataFrame:
 
 def test_the_table_is_that_of_the_last_evaluation() -> None:
     page = (ROOT / "reports" / "leaderboard.md").read_text(encoding="utf-8")
-    assert replace_block(README, "leaderboard", page) == README
+    assert replace_block(README, "leaderboard", leaderboard_markdown(table().head(TOP))) == README
     assert leaderboard_markdown(table()).strip() == page.strip()
+
+
+def test_the_findings_have_the_figures_of_the_last_evaluation() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/findings.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_counts_models_trainings_and_hours() -> None:
+    rows = table()
+    trained = rows[rows["kind"] != "committee"]
+    minutes = round((trained["training_seconds"] * trained["seeds"]).sum() / 60)
+    assert f"{len(trained)} models, {trained['seeds'].sum()} trainings" in README
+    assert f"{minutes // 60} h {minutes % 60} min" in README
+    assert f"most accurate of {len(rows)}" in README
 
 
 def test_the_table_holds_the_committed_metrics() -> None:

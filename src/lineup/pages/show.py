@@ -1,4 +1,4 @@
-"""Print the leaderboard and the registry, and put the leaderboard into the README."""
+"""Print the leaderboard and the registry, and put the top of the leaderboard into the README."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from lineup.paths import Project
 
 WIDE = 180
 """Terminal width, in columns, from which the table has a column for the description."""
+TOP = 10
+"""Number of models of the leaderboard in the README."""
 
 
 def show_leaderboard(project: Project) -> None:
@@ -30,20 +32,20 @@ def show_leaderboard(project: Project) -> None:
 
 
 def write_readme(project: Project) -> None:
-    """Put the leaderboard between the two markers in ``README.md``.
+    """Put the first `TOP` rows of the leaderboard between the two markers in ``README.md``.
 
     Raises
     ------
     LineupError
-        If there is no leaderboard page yet, or the README does not have each marker once.
+        If there is no leaderboard yet, its file cannot be read, or the README does not have each marker once.
     """
-    from lineup.pages.evaluate import PAGE
-    from lineup.pages.leaderboard import replace_block
+    from lineup.pages.evaluate import CSV
+    from lineup.pages.leaderboard import leaderboard_markdown, read_leaderboard, replace_block
 
-    page, readme = project.reports / PAGE, project.root / "README.md"
-    if not page.exists():
-        raise LineupError(f"{page}: no such page yet; run dvc repro")
-    block, text = read_text(page), read_text(readme)
+    path, readme = project.reports / CSV, project.root / "README.md"
+    if not path.exists():
+        raise LineupError(f"{path}: no leaderboard yet; run dvc repro")
+    block, text = leaderboard_markdown(read_leaderboard(path).head(TOP)), read_text(readme)
     try:
         text = replace_block(text, "leaderboard", block)
     except LineupError as error:
