@@ -10,7 +10,7 @@ import pytest
 
 from lineup.errors import LineupError
 from lineup.models.layers import Shape, classifier
-from lineup.models.registry import FAMILIES, Architecture, architecture, list_architectures
+from lineup.models.registry import FAMILIES, PROJECT, Architecture, architecture, list_architectures
 from lineup.models.settings import ClassicalRecipe, Fit, NetworkRecipe
 from lineup.serving.predictor import load_predictor
 from lineup.training.backup import Backup
@@ -27,7 +27,9 @@ SMALL: dict[str, dict[str, int | float | str | bool]] = {
     "gradient_boosting": {"trees": 2},
 }
 # One architecture per family of networks, and all classical models: each of those is an estimator of its own.
-FIRST = [list_architectures(family)[0] for family in FAMILIES if FAMILIES[family].kind == "network"]
+FIRST = [
+    list_architectures(family)[0] for family in FAMILIES if FAMILIES[family].kind == "network" and family != PROJECT
+]
 TRAINED = [*FIRST, *list_architectures("classical")]
 
 
