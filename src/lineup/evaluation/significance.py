@@ -18,7 +18,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 from lineup.errors import LineupError
 
@@ -258,6 +257,8 @@ def _mcnemar(a_only: int, b_only: int) -> float:
     "Approximate statistical tests for comparing supervised classification learning algorithms", Neural Computation
     (1998), 1895-1923. The test is about these trained models; it does not consider other seeds.
     """
+    from scipy.special import bdtr  # takes 0.3 s to import
+
     return min(1.0, 2 * float(bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
 
 
