@@ -171,6 +171,17 @@ def test_a_missing_models_py_is_named(project: Project) -> None:
         load_params(project.params)
 
 
+def test_dvc_repro_without_the_environment_of_lineup_gives_one_line(project: Project) -> None:
+    # As for a user with an activated environment that has DVC, but not lineup.
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(project.root)}
+    command = [sys.executable, "-m", "dvc", "repro"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    assert "error: python cannot import lineup; activate its environment" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.count("Running stage") == 1
+
+
 SMALL = """\
 data: {name: synthetic, train_images: 400, test_images: 100, seed: 1}
 split: {seed: 2025}

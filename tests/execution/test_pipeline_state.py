@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from dvc.lock import make_lock
 
+from lineup.code.stages import write_code
 from lineup.errors import LineupError
 from lineup.execution.doctor import _dvc
 from lineup.execution.pipeline import PipelineError, read_pipeline
@@ -75,6 +76,13 @@ def test_up_to_date_and_out_of_date(root: Path) -> None:
     finding = _dvc(Project(root))
     assert finding.fine
     assert finding.found.endswith("; 1 of 2 stages are out of date; lineup repro runs them")
+
+
+def test_changed_code_is_reported(root: Path) -> None:
+    write_code(root)
+    assert _dvc(Project(root)).found.endswith(", everything is up to date")
+    (root / "code.yaml").write_text("of earlier code")
+    assert _dvc(Project(root)).found.endswith("the code has changed: lineup repro runs the stages that depend on it")
 
 
 def damage_lock(root: Path) -> None:

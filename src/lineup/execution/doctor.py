@@ -89,12 +89,23 @@ def _dvc(project: Project) -> Finding:
         pipeline = read_pipeline(project.root)
     except PipelineError as error:
         return Finding("DVC", False, f"{version}; {error.problem}", error.remedy)
+    if _code_changed(project):
+        return Finding("DVC", True, f"{version}; the code has changed: lineup repro runs the stages that depend on it")
     count = len(pipeline.out_of_date)
     if not count:
         return Finding("DVC", True, f"{version}, everything is up to date")
     return Finding(
         "DVC", True, f"{version}; {count} of {len(pipeline.graph)} stages are out of date; lineup repro runs them"
     )
+
+
+def _code_changed(project: Project) -> bool:
+    """Return whether ``code.yaml``, with which DVC compares, is older than the code."""
+    from lineup.code.stages import CODE, code_yaml
+    from lineup.files import read_text
+
+    path = project.root / CODE
+    return path.is_file() and read_text(path) != code_yaml(project.root)
 
 
 def _parameters(project: Project) -> Finding:
