@@ -64,7 +64,7 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
         1,
         (
             "unknown key 'nope' in data; ",
-            "xpected one of name, folder, train_images, test_images, seed",
+            "xpected one of name, folder, train_images, test_images, shape, seed",
         ),
     ),
     ("split.nope", 1, ("unknown key 'nope' in split; expected seed",)),

@@ -1,4 +1,4 @@
-"""NPZ files that are the same byte for byte when their arrays are, and that are safe to read."""
+"""NPZ files that are reproducible byte for byte and safe to read."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 from lineup.errors import LineupError, shortened
 from lineup.files import open_regular, replacing_file
 
-# The earliest date that a ZIP entry can hold: np.savez writes the time of day, so that no two files of it are equal.
+# The earliest date of the ZIP format. np.savez writes the current time, so that its files always differ.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _SUFFIX = ".npy"
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write arrays to an uncompressed NPZ file; equal arrays in equal order give equal bytes.
+    """Write arrays to an uncompressed NPZ file; equal arrays in the same order give equal bytes.
 
     Parameters
     ----------
     path : Path
-        The file. It is replaced as a whole; its folder is made.
+        The file. It is replaced atomically; its folder is created.
     arrays : mapping of str to ndarray
         Arrays of any shape, by name, without Python objects.
 
@@ -43,14 +43,14 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
 
 
 def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Read every array of an NPZ file; nothing in the file is executed.
+    """Read all arrays of an NPZ file without running any code in the file.
 
     Parameters
     ----------
     path : Path
         A file of :func:`write_npz`, ``np.savez`` or ``np.savez_compressed``.
     max_bytes : int
-        The most bytes that the arrays may take together. The ZIP directory is held against it before an array is read.
+        Largest total size of the arrays in bytes. It is compared with the ZIP directory before an array is read.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
     Raises
     ------
     LineupError
-        If the file is missing, no NPZ file, damaged, larger than ``max_bytes``, or holds Python objects.
+        If the file is missing, damaged, larger than ``max_bytes``, not an NPZ file, or contains Python objects.
     """
     try:
         with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
@@ -75,7 +75,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
         from lineup.remedies import how_to_make
 
         raise LineupError(f"{path}: no such file; {how_to_make(path)}") from None
-    except Exception as error:  # damage surfaces as any of a dozen types: zipfile, zlib, struct, tokenize, numpy, ...
+    except Exception as error:  # damage causes a dozen types of errors: zipfile, zlib, struct, tokenize, numpy, ...
         reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected an NPZ file of arrays, found a damaged or different file: {reason}"
@@ -83,7 +83,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
-    """Read one array once its header promises exactly the bytes that the ZIP directory grants."""
+    """Read one array after a check that its header and the ZIP directory have the same size."""
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -57,7 +57,7 @@ def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe
     from lineup.data.dataset import load_dataset
     from lineup.records.summary import write_summary
     from lineup.tracking.live import LiveRun
-    from lineup.training.progress import Progress
+    from lineup.training.progress import ConsoleProgress
     from lineup.training.seeds import train_seeds
 
     records = train_seeds(
@@ -69,7 +69,7 @@ def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe
         kept=project.finished / model,
         backups=project.backups,
         watch=lambda: LiveRun(project.root),
-        listener=Progress(),
+        listener=ConsoleProgress(),
     )
     write_summary(project.metrics / f"{model}.json", records)
     for record in records:
@@ -80,7 +80,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
     """Train one run of a model: a single experiment, or a record in a folder of the user's choice."""
     from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
-    from lineup.training.progress import Progress
+    from lineup.training.progress import ConsoleProgress
     from lineup.training.train import train_model
 
     folder, experiment = place(project, model, record)
@@ -95,7 +95,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
             experiment=experiment,
             # Each single experiment is a run of its own and never resumes another one.
             backups=project.backups if experiment is None else None,
-            listeners=[Progress(), live],
+            listeners=[ConsoleProgress(), live],
         )
         live.finish(done)
     finish(project, done)

@@ -87,8 +87,8 @@ class Architecture:
         Letter of the published report that describes it; empty if there is none.
     parameters : int
         Number of parameters on grey images of 28 by 28 pixels and ten classes, batch-normalisation statistics included.
-        A test builds the network and counts. 0 if it is not known, as for a
-        classical model, whose size depends on its training.
+        A test builds the network and counts. 0 if it is unknown, as for a classical model, whose size depends on its
+        training.
     build : Callable
         The `Builder`; its other arguments are the architecture's ``options`` in ``params.yaml``.
     """

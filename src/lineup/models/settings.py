@@ -1,4 +1,8 @@
-"""The section ``models`` of ``params.yaml``: a recipe for each model."""
+"""The section ``models`` of ``params.yaml``: one recipe per model.
+
+>>> ClassicalRecipe(family="classical", architecture="knn", validation=0.2).seeds
+[1]
+"""
 
 from __future__ import annotations
 
@@ -20,25 +24,25 @@ Option = int | float | str | bool
 
 @dataclass(frozen=True, config=STRICT)
 class Fit:
-    """How one network is fitted: Adam, with these settings.
+    """The settings of one fit with Adam.
 
     Parameters
     ----------
     epochs, batch_size : int
         At least 1.
     learning_rate : float
-        Of the first step.
+        Learning rate of the first step.
     schedule : {"constant", "cosine"}
-        Whether the learning rate stays, or falls to 0 at the last step along half a cosine. Default constant.
+        A constant learning rate, or one that decreases to 0 along half a cosine. Default constant.
     l2 : float
-        This times the sum of the squares of all weights but biases is added to the loss. Default 0.
+        Factor of the L2 penalty: the sum of the squares of all weights except for biases. Default 0.
     augment : bool
-        Whether images are moved by up to 2 pixels and mirrored at random, anew in each epoch. Default no.
+        Whether images are shifted by up to 2 pixels and mirrored at random in each epoch. Default False.
     patience : int, optional
-        Stop when the validation loss has not improved for so many epochs, and take the weights of the best one.
-        Default: go on to the last epoch.
+        Stop if the validation loss has not improved for this number of epochs, and use the weights of the best epoch.
+        Default: no early stopping.
     average_epochs : int
-        Take the mean of the weights at the end of the last so many epochs. Default 0: the last weights.
+        Use the mean of the weights after each of the last epochs, this many. Default 0: the last weights.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
@@ -53,7 +57,7 @@ class Fit:
     @model_validator(mode="after")
     def _check_fit(self) -> Fit:
         if self.patience is not None and self.average_epochs:
-            raise ValueError("average_epochs: not together with patience; each names the weights to take in the end")
+            raise ValueError("average_epochs and patience: expected at most one of them; both choose the final weights")
         if self.average_epochs > self.epochs:
             raise ValueError(f"average_epochs = {self.average_epochs}: expected at most epochs, {self.epochs}")
         return self
@@ -61,19 +65,19 @@ class Fit:
 
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """One model of the line-up: an architecture and what the training of any model depends on.
+    """The settings of a model of any kind.
 
     Parameters
     ----------
     family, architecture : str
-        Module of ``lineup.models`` and the builder registered there.
+        Module of ``lineup.models`` and a builder that is registered there.
     validation : float
-        Share of the training images that is held out, in (0, 0.5]: 0.2 or 0.1 in the reports.
+        Share of the training images for validation, above 0 and at most 0.5. The reports use 0.2 or 0.1.
     seeds : int or list of int
-        Seeds of the trainings: of the initial weights, dropout, the order of the batches, the trees of a forest. The
-        number 3 stands for the seeds 1, 2 and 3. Each seed is a training and a run of its own. Default 1.
+        Seeds of the initial weights, dropout, the order of the images, the trees of a forest. The number 3 means the
+        seeds 1, 2 and 3. Each seed is a separate training and run. Default 1.
     options : dict
-        Keyword arguments of the builder. Default none.
+        Further arguments of the builder. Default none.
     """
 
     family: str
@@ -102,31 +106,31 @@ class Recipe:
 
     @property
     def seed(self) -> int:
-        """The seed of a training; a recipe of several seeds is trained once for each of them, see `for_seed`."""
+        """The first seed, which is the only one in a recipe of `for_seed`."""
         return self.seeds[0]
 
     def for_seed(self, seed: int) -> Self:
-        """Return the recipe of one training."""
+        """Return the recipe with one seed, for one training."""
         return dataclasses.replace(self, seeds=[seed])
 
 
 @dataclass(frozen=True, config=STRICT)
 class ClassicalRecipe(Recipe):
-    """A model of the family ``classical``: all that can be set about its fit are the builder's ``options``."""
+    """The settings of a classical model; those of its fit are the ``options`` of the builder."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkRecipe(Fit, Recipe):
-    """A Keras network: the settings of a model and those of its fit.
+    """The settings of a Keras network and of its fit.
 
     Parameters
     ----------
     scaling : {"unit", "symmetric"}
-        Pixels to [0, 1] or to [-1, 1]. Default ``unit``.
+        Scale pixels to [0, 1] or to [-1, 1]. Default ``unit``.
     pretrain : Fit, optional
-        The autoencoder's own fit; the family ``autoencoder`` needs it, the others refuse it.
+        The fit of the autoencoder, required in the family ``autoencoder`` and refused in the others.
     finetune : Fit, optional
-        A last phase in which encoder and head are trained together; for the family ``autoencoder``.
+        The fit of a last phase that trains encoder and head together; only in the family ``autoencoder``.
     """
 
     scaling: Literal["unit", "symmetric"] = "unit"

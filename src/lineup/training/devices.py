@@ -1,4 +1,8 @@
-"""Prepare TensorFlow: quiet import, threads, memory, seeds; and say what device it computes on."""
+"""Prepare TensorFlow or scikit-learn for a training: threads, memory and seeds; and return the device.
+
+>>> with quiet_stderr():
+...     _ = os.write(2, b"not shown")
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ from lineup.records.record import Device
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere for a while.
+    """Discard the output to file descriptor 2.
 
-    TensorFlow's C++ code greets on it at import, whatever ``TF_CPP_MIN_LOG_LEVEL`` says.
+    TensorFlow's C++ code prints to it during the import, even with ``TF_CPP_MIN_LOG_LEVEL=3``.
     """
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -33,13 +37,14 @@ def quiet_stderr() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Environment:
-    """What a training computes with, as its record says it.
+    """The device of a training and its mode, as in the record.
 
     Parameters
     ----------
     device : Device
+        The first GPU, or the processor.
     onednn : bool
-        Whether TensorFlow may use oneDNN, which reorders sums.
+        Whether TensorFlow can use oneDNN, which changes the order of sums.
     """
 
     device: Device
@@ -52,10 +57,10 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
     Parameters
     ----------
     kind : str
-        ``network`` or ``classical``. Only the first imports TensorFlow, and it must be called before the first
-        TensorFlow operation of the process: threads cannot be changed after it.
+        ``network`` or ``classical``. Only the first imports TensorFlow. TensorFlow does not change the number of
+        threads after its first operation in a process.
     threads : int
-        Of TensorFlow, inside one operation and between operations; or of scikit-learn.
+        Number of threads of TensorFlow, within one operation and between operations; or of scikit-learn.
     seed : int
         Seed of Python, NumPy and Keras.
     """
@@ -74,9 +79,9 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
 
 
 def _prepare_sklearn(threads: int, seed: int) -> None:
-    """Set the threads of everything that scikit-learn computes with: BLAS, OpenMP and joblib; and NumPy's seed."""
+    """Set the number of threads of BLAS, OpenMP and joblib, and the seed of NumPy."""
     import joblib
-    import sklearn.ensemble  # loads OpenMP, whose threads can be limited only then
+    import sklearn.ensemble  # loads OpenMP, which is necessary before its threads can be limited
     import sklearn.neighbors  # noqa: F401
     import threadpoolctl
 
@@ -96,7 +101,7 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     for gpu in gpus:
-        # Otherwise the first process takes the whole memory and a second training on the same GPU fails.
+        # Otherwise one process allocates the whole memory, and a second training on the same GPU fails.
         tf.config.experimental.set_memory_growth(gpu, True)
     # Layers are named as in a new process, and the memory of an earlier training is free.
     keras.utils.clear_session()
@@ -105,5 +110,5 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
 
 
 def onednn_enabled() -> bool:
-    """Return whether TensorFlow may use oneDNN: on unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
+    """Return whether TensorFlow can use oneDNN, which is on unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"

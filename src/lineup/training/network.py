@@ -1,4 +1,8 @@
-"""A trained Keras network: predict, save reproducibly, load without running code, hash its weights."""
+"""A trained Keras network: predict, save reproducibly, load without running code, hash the weights.
+
+>>> _numbered(b'{"shared_object_id": 140235}')
+b'{"shared_object_id": 0}'
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ class Network:
 
     @cached_property
     def weights(self) -> Weights:
-        """Frozen is what the optimiser did not change last, the running statistics of batch normalisation included."""
+        """Parameters not trained in the last phase count as frozen, and so do the statistics of batch normalisation."""
         network = self.keras_model
         count = network.count_params()
         trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
@@ -49,18 +53,18 @@ class Network:
 
 
 def _reproducible(path: Path) -> None:
-    """Write a ``.keras`` archive anew without date and addresses in memory, so that equal networks are equal files."""
+    """Rewrite a ``.keras`` archive without date and memory addresses, so that equal networks give equal files."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts["metadata.json"] = json.dumps(json.loads(parts["metadata.json"]) | {"date_saved": ""}).encode()
     parts["config.json"] = _numbered(parts["config.json"])
     with replacing_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
         for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # whose date is the earliest that an archive can hold
+            archive.writestr(zipfile.ZipInfo(name), content)  # with the earliest date of the ZIP format
 
 
 def _numbered(config: bytes) -> bytes:
-    """Return a configuration whose shared objects are numbered as they come; Keras writes their addresses in memory."""
+    """Return a configuration with numbers instead of memory addresses for shared objects."""
     numbers: dict[int, int] = {}
 
     def number(part: dict[str, Any]) -> dict[str, Any]:
@@ -72,12 +76,12 @@ def _numbered(config: bytes) -> bytes:
 
 
 def load_network(path: Path) -> keras.Model:
-    """Read a network that `Network.save` wrote; no code in the file is run.
+    """Read a network that `Network.save` wrote, without running any code in the file.
 
     Raises
     ------
     LineupError
-        If the file is missing, damaged or something else.
+        If the file is missing, damaged or of another kind.
     """
     from lineup.training.devices import quiet_stderr
 
@@ -86,7 +90,7 @@ def load_network(path: Path) -> keras.Model:
     try:
         open_regular(path).close()
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # damage surfaces as any of a dozen types, out of zipfile, json, h5py, Keras
+    except Exception as error:  # damage causes a dozen types of errors in zipfile, json, h5py and Keras
         reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected a network of Keras, found a damaged or different file: {reason}"
@@ -94,7 +98,7 @@ def load_network(path: Path) -> keras.Model:
 
 
 def weights_sha256(network: keras.Model) -> str:
-    """Return a hash of all weights: the identity of a trained network."""
+    """Return a hash of all weights, which identifies a trained network."""
     digest = hashlib.sha256()
     for weight in network.get_weights():
         digest.update(str((weight.dtype, weight.shape)).encode())

@@ -1,4 +1,8 @@
-"""Tell the terminal how a training goes: one line an epoch, which reads well in a log too."""
+"""Print the progress of a training: one line per epoch, for a terminal or a log file.
+
+>>> _measures("val_", 0.25, 0.9)
+'val_loss 0.2500 val_accuracy 0.9000'
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ import math
 from lineup.records.record import PHASES, Epoch, Header
 
 
-class Progress:
-    """A listener of a training that prints."""
+class ConsoleProgress:
+    """A listener of a training that prints to standard output."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Print what is trained on what; see `lineup.training.train.Listener`."""
+        """Print model, data and device; see `lineup.training.train.Listener`."""
         self._header = header
         data = header.data
         print(
@@ -21,7 +25,7 @@ class Progress:
         )
 
     def epoch(self, row: Epoch) -> None:
-        """Print one epoch."""
+        """Print the metrics and the speed of an epoch."""
         header = self._header
         phase = "" if row.phase == "classifier" else f" {row.phase}"
         epochs = header.parameters[f"{PHASES[row.phase]}epochs"]

@@ -1,4 +1,8 @@
-"""The section ``training`` of ``params.yaml``."""
+"""The section ``training`` of ``params.yaml``.
+
+>>> Training(threads=1).threads
+1
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ from lineup.settings import STRICT
 
 @dataclass(frozen=True, config=STRICT)
 class Training:
-    """What all trainings share.
+    """The settings of all trainings.
 
     Parameters
     ----------
     threads : int
-        Threads of one training. The sums of a matrix product depend on it in the last digits, so it belongs to the
-        parameters that a result depends on.
+        Number of threads of one training. The last digits of a matrix product depend on it, so that it is a parameter
+        of the result.
     """
 
     threads: Annotated[int, Field(ge=1, le=1024)]
