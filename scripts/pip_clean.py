@@ -1,7 +1,7 @@
-"""Run pip with those of the user's settings alone that say where packages come from and how to reach them.
+"""Run pip with only those settings of the user that choose the package index and the connection to it.
 
-Any other setting, of a variable PIP_* or of a pip.conf, could change what is installed or where: a constraint, `user`,
-`target`, `no-deps`. Python's own variables, such as PYTHONPATH, are left out as well.
+Any other setting in a variable PIP_* or a pip.conf, such as `constraint`, `user` or `target`, could change what is
+installed or where. Python's own variables, such as PYTHONPATH, are removed as well.
 """
 
 import os
@@ -29,12 +29,12 @@ SOURCES = [
     "cache-dir",
     "no-cache-dir",
 ]
-# Older pips trust the system's certificates on request only.
+# Older versions of pip use the system's certificates only on request.
 FEATURES = {"use-feature": "truststore", "use-deprecated": "legacy-certs"}
 
 
 def kept_settings() -> dict[str, str]:
-    """Return the settings to keep, as environment variables of pip; a variable wins over a pip.conf."""
+    """Return the settings to keep as environment variables of pip; a variable overrides a pip.conf."""
     configuration = Configuration(isolated=False)
     configuration.load()
     kept = {}

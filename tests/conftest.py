@@ -1,4 +1,4 @@
-"""In which order the tests run, how they are shared out among processes, and what is cleaned up after each."""
+"""The order of the tests, their distribution among processes, and the clean-up after each test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 TESTS = Path(__file__).parent
 SLOW_FIRST = ("pipeline/test_interruptions.py", "models", "pipeline")
-"""Slow tests that start first. One process makes the checkout of the pipeline, the others take models meanwhile."""
+"""Slow tests that start first. One process runs the pipeline once; the others test models in the meantime."""
 
 
 # Before the hook of pytest-xdist, which reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first, so that most failures show within two minutes; then the slow ones.
+    """Run the quick tests before the slow ones, so that most failures appear within two minutes.
 
-    The tests of a file run in one process, quick and slow ones apart.
+    The quick tests of a file run in one process, and so do its slow tests.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(f"{item.path} {'slow' if _is_slow(item) else 'quick'}"))
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    """Return the place of a slow test's group in `SLOW_FIRST`; those that are not in it come last."""
+    """Return the position of a slow test in `SLOW_FIRST`; other tests come last."""
     return next(
         (place for place, name in enumerate(SLOW_FIRST) if item.path.is_relative_to(TESTS / name)), len(SLOW_FIRST)
     )
@@ -38,7 +38,7 @@ def _is_slow(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True)
 def _own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what opening a store leaves in the environment out of the next test: user and password of its server."""
+    """Remove the user and password that opening a store sets in the environment."""
     for name in CREDENTIALS:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

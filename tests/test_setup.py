@@ -1,4 +1,4 @@
-"""What a newcomer installs: pyproject.toml, both lock files, conda.yaml and CI agree with one another."""
+"""The installation: pyproject.toml, both lock files, conda.yaml and CI name the same packages and versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ each_machine = pytest.mark.parametrize(("version", "platform"), list(product(VER
 
 
 def _direct(*extras: str) -> list[Requirement]:
-    """Return the requirements of pyproject.toml itself, with some of its extras."""
+    """Return the requirements in pyproject.toml, including those of some extras."""
     lines = list(PROJECT["project"]["dependencies"])
     for extra in extras:
         lines += PROJECT["project"]["optional-dependencies"][extra]
@@ -48,7 +48,7 @@ def _entries(lock: str) -> list[tuple[Requirement, list[str]]]:
 
 
 def _environment(version: str, platform: str) -> dict[str, str]:
-    """Return the environment that markers see with a Python version on a platform."""
+    """Return the values of the markers for a Python version on a platform."""
     return {
         **{key: str(value) for key, value in default_environment().items()},
         **PLATFORMS[platform],
@@ -63,7 +63,7 @@ def _needed(requirements: list[Requirement], environment: dict[str, str]) -> lis
 
 
 def _version(requirement: Requirement) -> str:
-    """Return the version that a requirement pins; fail if it leaves a choice."""
+    """Return the version that a requirement pins; fail if it pins none."""
     (specifier,) = requirement.specifier
     assert specifier.operator == "==", requirement
     assert "*" not in specifier.version, requirement
@@ -93,15 +93,15 @@ def test_lock_has_every_direct_pin(lock: str, version: str, platform: str) -> No
 
 @each_lock
 def test_lock_has_the_same_versions_for_every_python(lock: str) -> None:
-    # Results do not depend on which of the three a reader has.
+    # Results do not depend on the version of Python.
     for platform in PLATFORMS:
         first, *others = (_locked(lock, _environment(version, platform)) for version in VERSIONS)
         assert others == [first, first]
 
 
 @each_lock
-def test_lock_has_what_builds_the_package(lock: str) -> None:
-    # The package itself is installed without build isolation, by what the lock file brought.
+def test_lock_has_the_build_requirements(lock: str) -> None:
+    # lineup is installed without build isolation, with the packages of the lock file.
     locked = _locked(lock, _environment("3.11", "linux x86_64"))
 
     for requirement in map(Requirement, PROJECT["build-system"]["requires"]):
@@ -128,7 +128,7 @@ def test_lock_names_no_index(lock: str) -> None:
     assert all(requirement.url is None for requirement, _ in _entries(lock))
 
 
-def test_lock_files_differ_in_tensorflow_alone() -> None:
+def test_lock_files_differ_only_in_tensorflow() -> None:
     environment = _environment("3.11", "linux x86_64")
     cpu, cuda = (set(_locked(lock, environment).items()) for lock in LOCKS)
     tensorflow = re.compile(r"tensorflow(-cpu)?|nvidia-.*")
@@ -147,7 +147,7 @@ def test_conda_environment_has_the_direct_pins() -> None:
     assert len(pip["pip"]) == len(_direct("cpu"))
 
 
-def test_pythons_are_those_of_the_package() -> None:
+def test_make_accepts_the_python_versions_of_the_package() -> None:
     supported = SpecifierSet(PROJECT["project"]["requires-python"])
 
     assert [f"3.{minor}" for minor in range(9, 20) if f"3.{minor}" in supported] == list(VERSIONS)

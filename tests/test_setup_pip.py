@@ -1,4 +1,4 @@
-"""`make setup` with a lock file of one small package: the user's pip settings choose the source and nothing else.
+"""`make setup` with a lock file of one small package: the user's pip settings choose the package index only.
 
 Real make and pip, without a network: the package lies in a folder of wheels.
 """
@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "pip_clean.py"
-# Each of them alone makes pip install something else, somewhere else, or nothing.
+# Each of these settings makes pip install something else, somewhere else, or nothing.
 HOSTILE = {
     "user": "1",
     "target": "elsewhere",
@@ -36,7 +36,7 @@ HOSTILE = {
     "log": "missing/log",
     "quiet": "maybe",
 }
-# A build backend of its own, so that no setuptools is needed.
+# A small build backend, so that no setuptools is needed.
 BACKEND = """\
 import zipfile
 
@@ -61,7 +61,7 @@ version = "1.0"
 
 
 def _environment(home: Path, **variables: str) -> dict[str, str]:
-    """Return this process's environment without the settings of pip and make, with another home and some variables."""
+    """Return the environment of this process without settings of pip and make, with another home and more variables."""
     left_out = ("PIP_", "XDG_", "PYTHON", "MAKE", "MFLAGS")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return inherited | {"HOME": str(home)} | variables
@@ -74,7 +74,7 @@ def _pip_conf(home: Path, settings: dict[str, str]) -> None:
 
 
 def _kept(home: Path, **variables: str) -> dict[str, str]:
-    """Return the settings that pip sees when it is started by the script."""
+    """Return the settings of pip when the script starts it."""
     command = [sys.executable, "-I", str(SCRIPT), "config", "list"]
     environment = _environment(home, **variables)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
@@ -83,12 +83,12 @@ def _kept(home: Path, **variables: str) -> dict[str, str]:
     return {key.removeprefix(":env:."): value.strip("'") for key, value in pairs if not key.endswith(own)}
 
 
-def test_sources_are_kept_and_a_variable_wins_over_a_file(tmp_path: Path) -> None:
+def test_index_settings_are_kept_and_variables_override_files(tmp_path: Path) -> None:
     _pip_conf(
         tmp_path, HOSTILE | {"index-url": "https://a.example", "cert": "/a.pem", "use-feature": "truststore fast"}
     )
     found = _kept(tmp_path, PIP_INDEX_URL="https://b.example", PIP_PROXY="http://c.example", PIP_NO_DEPS="1")
-    # A pip.conf of the whole system may add its own sources.
+    # A system-wide pip.conf may add its own indexes.
     expected = {"index-url": "https://b.example", "cert": "/a.pem", "use-feature": "truststore"}
     assert {**found, **expected, "proxy": "http://c.example"} == found
     assert not set(found) & set(HOSTILE)
@@ -130,7 +130,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_setup_takes_the_source_from_the_users_settings_and_nothing_else(project: Path, tmp_path: Path) -> None:
+def test_setup_takes_only_the_index_from_the_users_settings(project: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     _pip_conf(home, HOSTILE | {"find-links": str(tmp_path / "wheels"), "require-virtualenv": "1"})
     variables = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in HOSTILE.items()}
@@ -151,8 +151,8 @@ def test_setup_takes_the_source_from_the_users_settings_and_nothing_else(project
     assert not (project / "elsewhere").exists()
 
 
-def test_lock_takes_sources_of_uv_and_nothing_else(project: Path, tmp_path: Path) -> None:
-    """With a program in place of uv that prints its environment."""
+def test_lock_takes_only_the_indexes_of_uv(project: Path, tmp_path: Path) -> None:
+    """A program that prints its environment takes the place of uv."""
     fake = tmp_path / "uv"
     fake.write_text("#!/bin/sh\nenv | grep ^UV_\n")
     fake.chmod(0o755)

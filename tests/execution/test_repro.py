@@ -64,7 +64,7 @@ def test_the_longest_stage_starts_first(tmp_path: Path) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A DVC workspace with one stage, which prints a line that is not UTF-8; the test runs in it."""
+    """A DVC project with one stage that prints a line that is not UTF-8; the test runs in it."""
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (tmp_path / "params.yaml").write_text("size: 1\n")
@@ -91,25 +91,25 @@ def error_of_dvc(root: Path) -> str:
         ("params.yaml", "size: [", "params.yaml: cannot be read as YAML: line 2, column 1: "),
     ],
 )
-def test_a_pipeline_that_dvc_cannot_read_is_one_line(workspace: Path, name: str, content: str, said: str) -> None:
+def test_a_pipeline_that_dvc_cannot_read_gives_one_line(workspace: Path, name: str, content: str, said: str) -> None:
     assert stages_to_run(workspace) == {"odd": set()}
     (workspace / name).write_text(content)
     assert said in error_of_dvc(workspace)
 
 
-def test_stages_have_their_names_in_a_subfolder_too(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_have_the_same_names_in_a_subfolder(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workspace / "notebooks").mkdir()
     monkeypatch.chdir(workspace / "notebooks")
     assert stages_to_run(workspace) == {"odd": set()}
 
 
-def test_a_folder_without_a_dvc_repository_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_a_dvc_repository_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("")
     (tmp_path / "dvc.yaml").write_text("")
     assert "no folder .dvc here; dvc init --no-scm makes one" in error_of_dvc(tmp_path)
 
 
-def test_a_repository_that_another_process_has_locked_is_one_line(
+def test_a_repository_that_another_process_has_locked_gives_one_line(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages_to_run(workspace)
@@ -119,7 +119,7 @@ def test_a_repository_that_another_process_has_locked_is_one_line(
 
 
 def outcome(root: Path, stage: str) -> tuple[int, list[str]]:
-    """Run a stage and return its exit status and what was printed."""
+    """Run a stage and return its exit status and its output."""
     lines: list[str] = []
     with LocalProcesses(root, 1, lines.append) as processes:
         processes.start(stage)
@@ -132,7 +132,7 @@ def outcome(root: Path, stage: str) -> tuple[int, list[str]]:
     return status, printed
 
 
-def test_a_stage_that_cannot_be_started_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_that_cannot_start_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     status, (line,) = outcome(tmp_path / "none", "train@a")
     assert status == 1
@@ -169,7 +169,7 @@ def test_another_dvc_process_is_named_with_the_command_that_stops_it(workspace: 
     check_not_busy(workspace)
 
 
-def test_the_lock_of_a_killed_process_that_is_a_zombie_is_removed(workspace: Path) -> None:
+def test_the_lock_of_a_zombie_process_is_removed(workspace: Path) -> None:
     process = start_sleeping_stage(workspace)
     os.killpg(process.pid, signal.SIGKILL)
     wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "a zombie")
