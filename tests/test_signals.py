@@ -16,7 +16,7 @@ import yaml
 
 from lineup.data.download import download
 from lineup.data.split import write_split
-from lineup.tracking.runs import KEY
+from lineup.tracking.contents import KEY
 from tests.tracking.published import client_of
 
 ROOT = Path(__file__).parents[1]

@@ -42,8 +42,8 @@ def test_by_hand() -> None:
     assert (found.images, found.accuracy, found.differing) == (4, 0.5, 0.75)
     assert [member.name for member in found.members] == ["a", "b", "c"]
     assert [member.accuracy for member in found.members] == [0.5, 0.5, 0.5]
-    assert [member.saved for member in found.members] == [0, 1, 0]
-    assert [member.spoiled for member in found.members] == [0, 1, 0]
+    assert [member.fixed for member in found.members] == [0, 1, 0]
+    assert [member.broken for member in found.members] == [0, 1, 0]
     assert [member.change_without for member in found.members] == [None] * 3
     assert found.disagreement == ((0.0, 0.5, 0.25), (0.5, 0.0, 0.75), (0.25, 0.75, 0.0))
     assert found.error_correlation == pytest.approx(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]]))
@@ -55,7 +55,7 @@ def test_counts_agree_with_each_other(seed: int, skills: list[float], images: in
     probabilities, labels = skilled_members(seed, tuple(skills), images)
     found = analyse(FittedRule("average", len(skills), 4), [f"m{i}" for i in skills], probabilities, labels)
     for member in found.members:
-        difference = (member.saved - member.spoiled) / images
+        difference = (member.fixed - member.broken) / images
         assert found.accuracy == pytest.approx(member.accuracy + difference, abs=1e-12)
     disagreement = np.array(found.disagreement)
     assert (disagreement == disagreement.T).all()
@@ -146,7 +146,7 @@ def test_a_committee_of_one() -> None:
     assert answers_without_each("average", HOLDOUT[:1], HOLDOUT_LABELS, TEST[:1]) is None
     found = analyse(FittedRule("average", 1, 4), ["alone"], TEST[:1], LABELS)
     assert (found.differing, found.disagreement, found.error_correlation) == (0.0, ((0.0,),), ((1.0,),))
-    assert (found.members[0].saved, found.members[0].spoiled) == (0, 0)
+    assert (found.members[0].fixed, found.members[0].broken) == (0, 0)
     assert found.squared_error.ambiguity == found.squared_error.gain == 0
 
 

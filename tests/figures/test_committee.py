@@ -23,7 +23,7 @@ def analysis(members: int = 3, *, without: bool = True) -> Analysis:
 
 
 @pytest.mark.parametrize("members", [1, 2, 3, 8, 13, 40])
-def test_everything_stands_inside_the_figure(members: int) -> None:
+def test_all_text_is_inside_the_figure(members: int) -> None:
     figure = committee_members(analysis(members, without=members < 10), title="trio", subtitle="synthetic data")
     figure.draw_without_rendering()
     width, height = figure.bbox.size
@@ -51,20 +51,20 @@ def test_rows_are_the_members_with_their_numbers() -> None:
     assert right.yaxis_inverted()
     written = texts(figure)
     for member in found.members:
-        assert {f"{member.saved}", f"{member.spoiled}", "0.333"} <= set(written)
+        assert {f"{member.fixed}", f"{member.broken}", "0.333"} <= set(written)
         assert member.change_without is not None
         assert f"{member.change_without:+.4f}".replace("-", "\N{MINUS SIGN}") in written
 
 
-def test_bars_are_the_spoiled_and_the_saved() -> None:
+def test_bars_are_the_broken_and_the_fixed_images() -> None:
     found = analysis()
     _, right = committee_members(found, title="trio").axes
-    spoiled, saved = ([patch.get_width() for patch in bars] for bars in right.containers)
-    assert spoiled == [-member.spoiled for member in found.members]
-    assert saved == [member.saved for member in found.members]
+    broken, fixed = ([patch.get_width() for patch in bars] for bars in right.containers)
+    assert broken == [-member.broken for member in found.members]
+    assert fixed == [member.fixed for member in found.members]
 
 
-def test_what_was_not_measured_has_no_column() -> None:
+def test_a_missing_value_has_no_column() -> None:
     assert "accuracy\nwithout" in texts(committee_members(analysis(), title="trio"))
     assert "accuracy\nwithout" not in texts(committee_members(analysis(without=False), title="trio"))
 
@@ -75,6 +75,6 @@ def test_many_members_have_a_colour_bar_instead_of_numbers() -> None:
     assert not figure.axes[0].texts
 
 
-def test_a_committee_has_members() -> None:
+def test_a_committee_needs_members() -> None:
     with pytest.raises(LineupError, match="committee: there are no members"):
         committee_members(dataclasses.replace(analysis(), members=()), title="none")

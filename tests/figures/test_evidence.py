@@ -1,4 +1,4 @@
-"""The figures of one record's probabilities, as its run in MLflow shows them."""
+"""The figures of the probabilities of one record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def figures(tmp_path: Path) -> dict[str, Figure]:
     return evidence_figures(record, "GENERATED DATA, 9 test images")
 
 
-def test_a_record_has_four_figures_that_name_it_and_its_data(figures: dict[str, Figure]) -> None:
+def test_a_record_has_four_figures_with_its_name_and_data(figures: dict[str, Figure]) -> None:
     assert list(figures) == ["reliability", "selective_accuracy", "roc", "cutoff"]
     for figure in figures.values():
         written = texts(figure)
@@ -31,7 +31,7 @@ def test_a_record_has_four_figures_that_name_it_and_its_data(figures: dict[str, 
         assert any(text.startswith("small_seed1: ") for text in written)
 
 
-def test_the_calibration_error_is_that_of_the_record(figures: dict[str, Figure]) -> None:
+def test_the_calibration_error_comes_from_the_record(figures: dict[str, Figure]) -> None:
     assert any(text.startswith("distance: 0.1250 on average (ECE, ") for text in texts(figures["reliability"]))
 
 

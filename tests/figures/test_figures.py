@@ -109,7 +109,7 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
 
 
 def texts(figure: Figure) -> list[str]:
-    """All that is written in a figure, once it is drawn."""
+    """Return all text in a figure."""
     figure.draw_without_rendering()
     found = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
     return [text for text in found if text]
@@ -127,7 +127,7 @@ def test_same_data_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_title_and_subtitle_stand_inside_the_figure(name: str) -> None:
+def test_title_and_subtitle_are_inside_the_figure(name: str) -> None:
     figure = DRAWINGS[name]()
     assert {"cnn", "synthetic data"} <= set(texts(figure))
     width, height = figure.bbox.size
@@ -138,7 +138,7 @@ def test_title_and_subtitle_stand_inside_the_figure(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_header_stands_clear_of_the_axes(name: str) -> None:
+def test_the_header_does_not_overlap_the_axes(name: str) -> None:
     figure = DRAWINGS[name]()
     figure.draw_without_rendering()
     below = min(text.get_window_extent().y0 for text in figure.texts if text.get_text() in {"cnn", "synthetic data"})
@@ -154,13 +154,13 @@ def test_confusion_matrix_shows_classes_counts_and_recall() -> None:
     assert {"0.900", "0.700", "\N{EN DASH}"} <= set(texts(figure))
 
 
-def test_confusion_matrix_writes_light_on_dark() -> None:
+def test_confusion_matrix_has_white_text_on_dark_cells() -> None:
     (axes,) = confusion_matrix(COUNTS, CLASSES, title="cnn").axes
     assert axes.texts[0].get_color() == "white"
     assert axes.texts[1].get_color() != "white"
 
 
-def test_confusion_matrix_must_fit_the_classes() -> None:
+def test_confusion_matrix_must_match_the_classes() -> None:
     with pytest.raises(LineupError, match=r"expected counts of shape \(2, 2\), found \(3, 3\)"):
         confusion_matrix(COUNTS, CLASSES[:2], title="cnn")
 
@@ -213,7 +213,7 @@ def test_curves_need_their_columns_and_rows() -> None:
         training_curves(history().head(0), title="cnn")
 
 
-def test_reconstructions_stand_below_the_originals_with_their_error() -> None:
+def test_reconstructions_are_below_the_originals_with_their_error() -> None:
     originals = images(2)
     figure = reconstructions(originals, np.stack([originals[0] / 255, np.zeros((28, 28))]), title="autoencoder")
     assert len(figure.axes) == 4
@@ -226,7 +226,7 @@ def test_reconstructions_need_pairs() -> None:
         reconstructions(images(2), images(3) / 255, title="autoencoder")
 
 
-def test_leaderboard_is_sorted_and_tells_committees_apart() -> None:
+def test_leaderboard_is_sorted_and_distinguishes_kinds() -> None:
     figure = leaderboard(table())
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["vote", "cnn", "forest"]
@@ -252,7 +252,7 @@ def test_leaderboard_without_a_published_accuracy() -> None:
     assert "published" not in texts(figure)
 
 
-def test_leaderboard_refuses_what_it_cannot_draw() -> None:
+def test_leaderboard_refuses_incomplete_tables() -> None:
     with pytest.raises(LineupError, match="no column low, high"):
         leaderboard(table().drop(columns=["low", "high"]))
     with pytest.raises(LineupError, match="no rows"):
@@ -270,7 +270,7 @@ def test_pairs_show_significant_differences() -> None:
     assert {"row is better", "no significant difference", "row is worse"} <= set(texts(figure))
 
 
-def test_pairs_of_one_model_and_of_unknown_ones() -> None:
+def test_pairs_of_one_model_and_of_unknown_models() -> None:
     assert significant_pairs({"cnn": 0.9}, [], title="cnn").axes
     with pytest.raises(LineupError, match="pairs: there are no models"):
         significant_pairs({}, [], title="cnn")
@@ -279,7 +279,7 @@ def test_pairs_of_one_model_and_of_unknown_ones() -> None:
 
 
 def lines_by_label(axes: Axes) -> dict[str, Line2D]:
-    """The lines of axes that a legend would name."""
+    """Return the lines of axes that have a label."""
     return {str(line.get_label()): line for line in axes.lines if not str(line.get_label()).startswith("_")}
 
 
@@ -301,7 +301,7 @@ def test_reliability_shows_bins_intervals_and_images() -> None:
     assert high > 1
 
 
-def test_reliability_of_one_certain_bin_and_of_none() -> None:
+def test_reliability_of_one_bin_and_of_none() -> None:
     bins = reliability_bins(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 0]))
     assert "calibrated" in texts(reliability_diagram(bins, error=0.0, title="cnn"))
     empty = ReliabilityBins(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
@@ -309,7 +309,7 @@ def test_reliability_of_one_certain_bin_and_of_none() -> None:
         reliability_diagram(empty, error=0.0, title="cnn")
 
 
-def test_selective_curves_leave_out_what_is_mostly_chance() -> None:
+def test_selective_curves_start_at_five_per_cent() -> None:
     rng = np.random.default_rng(0)
     sure = rng.uniform(0.5, 1, 400)
     right = (rng.uniform(size=400) > sure).astype(int)
@@ -317,7 +317,7 @@ def test_selective_curves_leave_out_what_is_mostly_chance() -> None:
     figure = selective_curves({"cnn": curve, "forest": curve}, title="cnn")
     (axes,) = figure.axes
     lines = lines_by_label(axes)
-    assert list(lines) == [f"{name}: {curve.accuracy[-1]:.4f} on all" for name in ("cnn", "forest")]
+    assert list(lines) == [f"{name}: {curve.accuracy[-1]:.4f} on all images" for name in ("cnn", "forest")]
     line = next(iter(lines.values()))
     shares = np.asarray(line.get_xdata())
     assert shares[0] == pytest.approx(0.05)
@@ -351,15 +351,15 @@ def test_cutoff_panels_show_each_class_and_their_mean() -> None:
         cutoff_panels(curves, CLASSES[:2], title="cnn")
 
 
-def test_cutoff_panels_begin_at_what_is_lowest_away_from_the_ends() -> None:
-    # Certain of every image: accuracy is 1 but at threshold 0, where every answer is yes.
+def test_cutoff_panels_start_at_the_lowest_value_between_the_ends() -> None:
+    # With full confidence in every image, the accuracy is 1 except at threshold 0.
     figure = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), np.linspace(0, 1, 21)), CLASSES, title="cnn")
     assert all(0.9 < axes.get_ylim()[0] < 1 for axes in figure.axes)
     bare = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), [0.0, 1.0]), CLASSES, title="cnn")
     assert all(axes.get_ylim()[0] == 0 for axes in bare.axes)
 
 
-def test_roc_panels_name_areas_and_leave_out_a_class_without_images() -> None:
+def test_roc_panels_give_areas_and_leave_out_a_class_without_images() -> None:
     left, right = roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS)
     figure = roc_panels(left, right, CLASSES, title="cnn")
     for axes, curves in zip(figure.axes, (left, right), strict=True):
@@ -370,9 +370,9 @@ def test_roc_panels_name_areas_and_leave_out_a_class_without_images() -> None:
         roc_panels(left, right, CLASSES[:2], title="cnn")
 
 
-def test_lines_look_different() -> None:
+def test_the_first_lines_look_different() -> None:
     looks = style.line_looks(24)
     assert len(set(looks)) == 24
     assert style.line_looks(30)[24:] == looks[:6]
-    # What stands out, such as a mean, is black.
+    # Black is for the mean.
     assert style.INK not in {colour for colour, _ in looks}

@@ -1,4 +1,4 @@
-"""A project of four published records, and what of them stands in its MLflow store."""
+"""A project of four published records, and helpers to read its MLflow store."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Run
 
 from lineup.committee.build import build_committee
+from lineup.committee.candidates import Candidate
 from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.records.record import MODEL, Record
 from lineup.tracking.address import sqlite_uri
+from lineup.tracking.contents import KEY
 from lineup.tracking.publish import publish
-from lineup.tracking.runs import KEY
 from tests.make_records import RUNTIME, TEST, VALIDATION, make_record, random_predictions
 from tests.networks import random_images, save_network
 
 IMAGES = random_images(TEST)
 EXPERIMENT = "lineup-synthetic"
+CANDIDATES = {name: Candidate("network", "dense", "A") for name in ("one", "two", "three")}
+"""The models that committees of these tests may have as members."""
 
 
 def network_record(folder: Path, seed: int, **header: Any) -> Record:
-    """Write the record of a tiny network: its probabilities are what it answers for `IMAGES`."""
+    """Write the record of a tiny network, with its predictions for `IMAGES`."""
     network = save_network(folder / MODEL, seed)
     predictions = dataclasses.replace(
         random_predictions(seed),
@@ -39,11 +42,11 @@ def network_record(folder: Path, seed: int, **header: Any) -> Record:
 
 @dataclass(frozen=True)
 class Published:
-    """A project folder whose records are all in its store."""
+    """A project folder whose records are all published."""
 
     root: Path
     records: dict[str, Record]
-    told: list[str]
+    lines: list[str]
 
     @property
     def store(self) -> Path:
@@ -51,19 +54,19 @@ class Published:
 
 
 def publish_lineup(root: Path) -> Published:
-    """Publish two networks, a single experiment that has the name of one of them, and a committee into a store."""
-    told: list[str] = []
+    """Publish two networks, a single experiment with the name of one of them, and a committee."""
+    lines: list[str] = []
     models = root / "runs" / "models"
     records = {
-        "one": network_record(models / "one", seed=1),
-        "two": network_record(models / "two", seed=2),
+        "one": network_record(models / "one" / "seed_1", seed=1),
+        "two": network_record(models / "two" / "seed_1", seed=2),
         "single": network_record(root / "experiments" / "one", seed=3, experiment="0a1b2c3d"),
     }
     pair = Committee(members=["one", "two"], rule="average", report="A")
-    chosen = select("pair", pair, {}, models)
+    chosen = select("pair", pair, CANDIDATES, models)
     records["pair"] = build_committee("pair", pair, chosen, models, root / "runs" / "pair")
-    publish(root, records.values(), tell=told.append)
-    return Published(root, records, told)
+    publish(root, records.values(), log=lines.append)
+    return Published(root, records, lines)
 
 
 def client_of(folder: Path) -> MlflowClient:
@@ -109,7 +112,7 @@ def data_of(run: Run) -> list[DatasetInput]:
 
 
 def snapshot(folder: Path, *, ids: bool = False) -> dict[str, dict[str, Any]]:
-    """Return everything of every run of the experiment, by key: without what names runs and places, unless asked."""
+    """Return the contents of every run of the experiment, by key; without ids of runs and models unless ``ids``."""
     client = client_of(folder)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None

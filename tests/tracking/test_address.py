@@ -28,7 +28,7 @@ def test_a_folder_that_mlflow_cannot_read_is_refused_before_anything_is_written(
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     (tmp_path / name).mkdir()
-    with pytest.raises(LineupError, match=r"MLflow cannot keep models in a folder whose name .* rename it, or"):
+    with pytest.raises(LineupError, match=r"MLflow cannot store models in a folder whose name .* rename it, or"):
         open_store(tmp_path / name, "synthetic")
     assert not list((tmp_path / name).iterdir())
 

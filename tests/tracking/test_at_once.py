@@ -31,8 +31,8 @@ for number in range(2):
     pid = os.fork()
     if not pid:
         try:
-            with Path(root, f"told-{number}").open("w") as file:
-                publish.publish(root, records, tell=lambda line: print(line, file=file, flush=True))
+            with Path(root, f"lines-{number}").open("w") as file:
+                publish.publish(root, records, log=lambda line: print(line, file=file, flush=True))
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -49,7 +49,7 @@ def test_two_publishes_at_once(root: Path, how: str) -> None:
     command = [sys.executable, "-c", PUBLISH_AT_ONCE, str(root), how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    first, second = sorted((root / f"told-{number}").read_text().splitlines() for number in range(2))
+    first, second = sorted((root / f"lines-{number}").read_text().splitlines() for number in range(2))
     if how == "locked":
         assert first[-1].startswith("MLflow: 1 new, 0 completed, 0 unchanged")
         assert second[0] == "waiting for another publish into the same store to end ..."
@@ -57,7 +57,7 @@ def test_two_publishes_at_once(root: Path, how: str) -> None:
     else:
         # If both made their run in the same moment there are two, until somebody publishes again.
         assert all(run.info.status == "FINISHED" for run in runs_of(root, record))
-        publish(root, [record], tell=lambda line: None)
+        publish(root, [record], log=lambda line: None)
     run = run_of(root, record)
     assert run.info.status == "FINISHED"
     assert len(models_of(run)) == 1
@@ -65,7 +65,7 @@ def test_two_publishes_at_once(root: Path, how: str) -> None:
 
 
 def test_a_publish_waits_beside_the_file_of_the_store(tmp_path: Path) -> None:
-    told: list[str] = []
-    with store_in(tmp_path / "store"), publish_lock(tmp_path, told.append):
+    lines: list[str] = []
+    with store_in(tmp_path / "store"), publish_lock(tmp_path, lines.append):
         assert (tmp_path / "store" / LOCK).exists()
-    assert told == []
+    assert lines == []

@@ -22,7 +22,7 @@ from lineup.tracking.address import StoreError, sqlite_uri
 from lineup.tracking.errors import store_errors
 from lineup.tracking.store import open_store
 
-RECREATE = r"delete \S+/mlflow\.db, and lineup publish makes everything in it again from the records$"
+RECREATE = r"delete \S+/mlflow\.db, and run lineup publish, which recreates all runs from the records$"
 
 
 def change(root: Path, *statements: str) -> None:
@@ -49,23 +49,23 @@ def test_tables_of_a_newer_mlflow(root: Path) -> None:
     change(root, "UPDATE alembic_version SET version_num = 'ffff77228345'")
     refused(
         root,
-        rf": its tables are those of a newer MLflow \(ffff77228345\); use the MLflow that made them, or {RECREATE}",
+        rf": a newer version of MLflow created its tables \(ffff77228345\); use that version of MLflow, or {RECREATE}",
     )
     change(root, "DROP TABLE logged_model_tags")
     refused(
         root,
-        rf": its tables are those of a newer MLflow \(ffff77228345\); use the MLflow that made them, or {RECREATE}",
+        rf": a newer version of MLflow created its tables \(ffff77228345\); use that version of MLflow, or {RECREATE}",
     )
 
 
-def test_tables_that_an_interrupted_process_left(root: Path) -> None:
+def test_incomplete_tables_of_an_interrupted_process(root: Path) -> None:
     change(root, "DELETE FROM alembic_version")
     refused(root, f": its tables are incomplete; {RECREATE}")
     change(root, "DROP TABLE logged_model_tags")
     refused(root, f": its tables are incomplete; {RECREATE}")
 
 
-def test_no_database_and_half_of_one(root: Path) -> None:
+def test_a_file_that_is_not_a_database_and_half_a_database(root: Path) -> None:
     store = root / "mlflow.db"
     whole = store.read_bytes()
     for content in (b"no database" * 500, whole[: len(whole) // 2]):
@@ -76,15 +76,15 @@ def test_no_database_and_half_of_one(root: Path) -> None:
         assert "SELECT" not in message
 
 
-def test_an_empty_file_is_no_store_yet(root: Path) -> None:
+def test_an_empty_file_counts_as_a_missing_store(root: Path) -> None:
     (root / "mlflow.db").write_bytes(b"")
     assert _store(Project(root)).found.endswith("not created yet; the first training creates it")
 
 
-def test_a_folder_in_the_place_of_the_store(root: Path) -> None:
+def test_a_folder_instead_of_the_store(root: Path) -> None:
     (root / "mlflow.db").unlink()
     (root / "mlflow.db").mkdir()
-    with pytest.raises(StoreError, match=r"mlflow\.db: a folder is in its place; move that away, or name another st"):
+    with pytest.raises(StoreError, match=r"mlflow\.db: it is a folder, not a file; move the folder away"):
         open_store(root, "synthetic")
 
 
@@ -92,7 +92,7 @@ def test_a_locked_store(root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{sqlite_uri(root / 'mlflow.db')}?timeout=0.1")
     with sqlite3.connect(root / "mlflow.db") as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        refused(root, r"database is locked; another program is using it: wait until that has ended, then run")
+        refused(root, r"database is locked; another program is using it: wait until it has ended, then run")
     connection.close()
     assert capfd.readouterr() == ("", "")
 
@@ -117,7 +117,7 @@ for folder in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_a_folder_that_may_only_be_read(empty_store: Path) -> None:
+def test_a_read_only_folder(empty_store: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to other users
         folders = [Path(place) / name for name in ("empty", "made")]
@@ -137,14 +137,14 @@ def test_a_folder_that_may_only_be_read(empty_store: Path) -> None:
         assert f"; make {folder} writable, or name another store in MLFLOW_TRACKING_URI" in line
 
 
-def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@{address}")
     message = refused(
         tmp_path,
-        "Connection refused; start the server, or unset MLFLOW_TRACKING_URI; nothing is lost, and lineup publish",
+        "Connection refused; start the server, or unset MLFLOW_TRACKING_URI; nothing is lost: lineup publish",
     )
     assert message.startswith(f"MLflow store http://{address}: ")
     assert "secret" not in message
@@ -168,7 +168,7 @@ def test_a_database_without_its_driver(uri: str, package: str, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("uri", ["foo://me:secret@host/runs", "mlruns", "file:mlruns"])
-def test_an_address_of_a_kind_that_mlflow_does_not_take(
+def test_a_kind_of_address_that_mlflow_does_not_support(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -179,20 +179,23 @@ def test_an_address_of_a_kind_that_mlflow_does_not_take(
     assert "secret" not in str(caught.value)
 
 
-def test_what_is_no_error_of_the_store_gets_no_advice_for_it(root: Path) -> None:
+def test_other_errors_are_not_described_as_errors_of_the_store(root: Path) -> None:
     with pytest.raises(ZeroDivisionError), store_errors(root):
         raise ZeroDivisionError
     with pytest.raises(ModuleNotFoundError), store_errors(root):
         import no_such_module  # type: ignore[import-not-found] # noqa: F401
     client, _ = open_store(root, "synthetic")
-    with pytest.raises(StoreError, match=r"already exists.*; the records are whole"), store_errors(root):
+    with (
+        pytest.raises(StoreError, match=r"already exists.*; nothing is lost: the records are complete"),
+        store_errors(root),
+    ):
         client.create_experiment("lineup-synthetic")
     with pytest.raises(StoreError, match=f"free space on the disk of {root / 'other'}$"), store_errors(root):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root / "other" / "file"))
 
 
 @pytest.mark.slow
-def test_tables_of_an_older_mlflow_and_the_command_that_is_named(
+def test_the_named_command_upgrades_tables_of_an_older_mlflow(
     empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a folder whose name needs quoting, in the address and in the shell."""
@@ -203,7 +206,8 @@ def test_tables_of_an_older_mlflow_and_the_command_that_is_named(
     # MLflow itself brings tables up to date if one of them is missing, and refuses the store if none is.
     change(root, "UPDATE alembic_version SET version_num = '75868b020152'")
     message = refused(
-        root, r": its tables are those of an older MLflow \(75868b020152\); run \S*mlflow db upgrade \S+.*, or delete "
+        root,
+        r": an older version of MLflow created its tables \(75868b020152\); run \S*mlflow db upgrade \S+.*, or delete ",
     )
     change(root, "UPDATE alembic_version SET version_num = 'dc11669786a5'")
     command.downgrade(_get_alembic_config(sqlite_uri(root / "mlflow.db")), "75868b020152")  # type: ignore[no-untyped-call]

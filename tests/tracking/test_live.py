@@ -15,8 +15,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from lineup.records.machine import this_machine
+from lineup.tracking.contents import ATTEMPT, KEY
 from lineup.tracking.live import LiveRun
-from lineup.tracking.runs import ATTEMPT, KEY, PROCESS, SEEN, find_runs, process_tag
+from lineup.tracking.runs import PROCESS, SEEN, find_runs, process_tag
 from lineup.tracking.store import open_store
 from tests.make_records import HEADER, HISTORY, STARTED, make_record, random_predictions
 
@@ -47,7 +48,7 @@ def test_each_epoch_arrives_while_training_goes_on(root: Path) -> None:
         live.epoch(HISTORY[1])
         run = wait_for_epochs(root, "epoch/loss", 1)
         assert run.info.status == "RUNNING"
-        assert (run.info.run_name, run.info.start_time) == ("small", STARTED)
+        assert (run.info.run_name, run.info.start_time) == ("small_seed1", STARTED)
         tags = run.data.tags
         assert (tags[KEY], tags[ATTEMPT]) == (UNTRAINED.key, "attempt-1")
         assert tags[PROCESS] == process_tag(os.getpid())
@@ -162,10 +163,10 @@ with LiveRun(Path(sys.argv[1])) as live:
     live.start(HEADER, "attempt", STARTED)
     for row in HISTORY:
         live.epoch(row)
-    told = time.monotonic()
+    logged = time.monotonic()
 closed = time.monotonic()
 live.epoch(HISTORY[-1])
-print(told - started, closed - told)
+print(logged - started, closed - logged)
 """
 
 
@@ -189,8 +190,8 @@ def test_unreachable_server_is_one_warning_and_holds_nothing_up(tmp_path: Path) 
     assert warning.startswith("warning: no live tracking (")
     assert port in warning
     assert "secret" not in warning
-    assert warning.endswith("training goes on, and lineup publish will send the whole run")
-    telling, closing = map(float, done.stdout.split())
+    assert warning.endswith("training continues, and lineup publish logs the run later")
+    logging, closing = map(float, done.stdout.split())
     # Far below the minutes that MLflow's own patience would take, far above what a busy machine adds.
-    assert telling < 5
+    assert logging < 5
     assert closing < 30

@@ -26,18 +26,18 @@ from .published import EXPERIMENT, IMAGES, Published, client_of, models_of, run_
 
 def records_in(root: Path) -> list[Record]:
     """Return the records of a copy of the published project, members before their committee."""
-    names = ("runs/models/one", "runs/models/two", "experiments/one", "runs/pair")
+    names = ("runs/models/one/seed_1", "runs/models/two/seed_1", "experiments/one", "runs/pair")
     return [read_record(root / name) for name in names]
 
 
 def publish_in(root: Path, *, alone: bool = False) -> list[str]:
-    """Publish a copy with its champion, the network ``two``, or that alone, and return the lines that were printed."""
-    told: list[str] = []
+    """Publish a copy with its champion, the network ``two``, or only this network; return the printed lines."""
+    lines: list[str] = []
     records = records_in(root)
     two = records[1]
     champion = Champion("two", two.header.key, "loss", 3, 6, {"two": 0.5}, 0.9, 0.85, 0.05)
-    publish(root, [two] if alone else records, champion=champion, tell=told.append)
-    return told
+    publish(root, [two] if alone else records, champion=champion, log=lines.append)
+    return lines
 
 
 def artifacts_of(root: Path) -> set[str]:
@@ -45,7 +45,7 @@ def artifacts_of(root: Path) -> set[str]:
     return set(files_in(root / "mlartifacts"))
 
 
-def assert_champion_answers(root: Path) -> None:
+def assert_champion_predicts(root: Path) -> None:
     with store_in(root):
         mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
         model = mlflow.pyfunc.load_model(f"models:/{EXPERIMENT}@champion")
@@ -73,14 +73,14 @@ def test_a_copy_shares_nothing_with_its_original(published: Published, project: 
     with store_in(project):
         finding = _store(Project(project))
         assert not finding.fine
-        assert finding.found.endswith(f"; it belongs to {published.root.as_uri()}: its runs have their artifacts there")
+        assert finding.found.endswith(f"; its artifacts are in another folder ({published.root.as_uri()})")
         assert finding.remedy == "lineup publish"
-        told = publish_in(project)
-        assert told[-1].startswith("MLflow: 0 new, 0 completed, 4 unchanged")
+        lines = publish_in(project)
+        assert lines[-1].startswith("MLflow: 0 new, 0 completed, 4 unchanged")
         assert _store(Project(project)).fine
     assert str(published.root) not in dump(project)
     assert dump(published.root) == original
-    assert_champion_answers(project)
+    assert_champion_predicts(project)
 
 
 def test_a_copy_without_artifacts_gets_its_own(project: Path, tmp_path: Path) -> None:
@@ -88,30 +88,30 @@ def test_a_copy_without_artifacts_gets_its_own(project: Path, tmp_path: Path) ->
     before = snapshot(project, ids=True)
     shutil.rmtree(project / "mlartifacts")
     with store_in(project):
-        told = publish_in(project, alone=True)
+        lines = publish_in(project, alone=True)
         key = records_in(project)[1].header.key
         assert snapshot(project, ids=True)[key] == before[key]
-    assert told[-1].startswith("MLflow: 0 new, 1 completed, 0 unchanged")
+    assert lines[-1].startswith("MLflow: 0 new, 1 completed, 0 unchanged")
     moved = project.rename(tmp_path / "moved")
     with store_in(moved):
         assert publish_in(moved, alone=True)[-1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
-    assert_champion_answers(moved)
+    assert_champion_predicts(moved)
     assert not project.exists()
 
 
-def test_a_training_after_a_move_does_not_make_the_former_folder(project: Path, tmp_path: Path) -> None:
+def test_a_training_after_a_move_does_not_create_the_former_folder(project: Path, tmp_path: Path) -> None:
     moved = project.rename(tmp_path / "moved")
     with store_in(moved):
         with LiveRun(moved) as live:
             live.start(HEADER, "attempt", STARTED)
-        (run,) = [run for run in client_of(moved).search_runs(["1"]) if run.info.run_name == HEADER.name]
+        (run,) = [run for run in client_of(moved).search_runs(["1"]) if run.info.run_name == HEADER.label]
         client_of(moved).log_text(run.info.run_id, "text", "a file.txt")
     assert run.info.artifact_uri.startswith((moved / "mlartifacts").as_uri())
     assert not project.exists()
 
 
 @pytest.mark.parametrize("name", ["figures/roc.png", "model"])
-def test_a_lost_artifact_is_written_again(project: Path, name: str) -> None:
+def test_a_lost_artifact_is_logged_again(project: Path, name: str) -> None:
     with store_in(project):
         publish_in(project)
         records = records_in(project)
@@ -126,9 +126,9 @@ def test_a_lost_artifact_is_written_again(project: Path, name: str) -> None:
             (Path(client.download_artifacts(run.info.run_id, "")) / name).unlink()
         assert not is_published(project, records)
         assert _store(Project(project)).found.endswith("; 1 of 4 published runs lack artifacts")
-        told = publish_in(project)
-        assert told[0] == f"two: completed run {run.info.run_id}"
-        assert told[-1].startswith("MLflow: 0 new, 1 completed, 3 unchanged")
+        lines = publish_in(project)
+        assert lines[0] == f"two_seed1: completed run {run.info.run_id}"
+        assert lines[-1].startswith("MLflow: 0 new, 1 completed, 3 unchanged")
         assert artifacts_of(project) == expected
         assert models_of(run_of(project, records[1])) == [model]
-    assert_champion_answers(project)
+    assert_champion_predicts(project)

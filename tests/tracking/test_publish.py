@@ -16,7 +16,9 @@ from lineup.committee.model import COMMITTEE, read_analysis
 from lineup.errors import LineupError
 from lineup.records.record import CONFUSION, MODEL, PREDICTIONS, Record
 from lineup.tracking.address import sqlite_uri
-from lineup.tracking.publish import PUBLISHING, publish, publish_folder
+from lineup.tracking.contents import dataset_input
+from lineup.tracking.publish import publish, publish_folder
+from lineup.tracking.reconcile import PUBLISHING
 from lineup.tracking.runs import DIGEST
 from lineup.tracking.store import open_store
 from tests.make_records import CLASSES, DATA, RUNTIME, STARTED, TEST
@@ -25,17 +27,22 @@ from .conftest import store_in
 from .published import IMAGES, Published, client_of, data_of, files_of, network_record, points, run_of, runs_of
 
 
-def test_each_record_has_one_finished_run_at_its_times(published: Published) -> None:
+def test_each_record_has_one_finished_run_with_its_times(published: Published) -> None:
     for record in published.records.values():
         run = run_of(published.root, record)
         assert run.info.status == "FINISHED"
-        assert run.info.run_name == record.header.name
+        assert run.info.run_name == record.header.label
         assert (run.info.start_time, run.info.end_time) == (record.runtime.started, record.runtime.ended)
         assert run.data.tags[DIGEST] == record.digest()
         assert PUBLISHING not in run.data.tags
     assert run_of(published.root, published.records["one"]).info.start_time == STARTED
-    assert [line.split(" run ")[0] for line in published.told[:-1]] == ["one: new", "two: new", "one: new", "pair: new"]
-    assert published.told[-1].startswith("MLflow: 4 new, 0 completed, 0 unchanged (sqlite:///")
+    assert [line.split(" run ")[0] for line in published.lines[:-1]] == [
+        "one_seed1: new",
+        "two_seed1: new",
+        "one_seed1: new",
+        "pair_seed1: new",
+    ]
+    assert published.lines[-1].startswith("MLflow: 4 new, 0 completed, 0 unchanged (sqlite:///")
 
 
 def test_parameters(published: Published) -> None:
@@ -57,7 +64,7 @@ def test_parameters(published: Published) -> None:
     }
     params = run_of(published.root, published.records["pair"]).data.params
     assert params["rule"] == "average"
-    assert params["members"] == "one, two"
+    assert params["members"] == "one_seed1, two_seed1"
     assert "weights_sha256" not in params
 
 
@@ -80,30 +87,31 @@ def test_metrics_have_their_original_times_and_steps(published: Published) -> No
     assert final == {name: [(0, ended, value)] for name, value in expected.items()}
 
 
-def test_tags_say_what_it_is_and_where_it_ran(published: Published) -> None:
+def test_tags_describe_the_model_and_the_machine(published: Published) -> None:
     tags = run_of(published.root, published.records["two"]).data.tags
     assert (tags["report"], tags["device_name"], tags["host"]) == ("A", "A processor", "elsewhere")
     assert tags["git_commit"] == RUNTIME.git_commit
     assert tags["mlflow.source.git.commit"] == RUNTIME.git_commit.removesuffix("-dirty")
-    assert "**Generated data** (synthetic)" in tags["mlflow.note.content"]
-    # No report has a model of this name.
-    assert "The report gives" not in tags["mlflow.note.content"]
+    assert tags["mlflow.note.content"] == (
+        "Network `two_seed1`, report A. Synthetic garments, 9 test images."
+        " **Generated data**: the results say nothing about real images."
+    )
 
 
 def test_the_note_gives_the_published_accuracy(root: Path) -> None:
     data = dataclasses.replace(DATA, name="fashion_mnist", generated=False)
     real = network_record(root / "runs" / "shallow_nn_seed2", seed=2, name="shallow_nn", data=data)
     generated = network_record(root / "runs" / "shallow_nn", seed=1, name="shallow_nn")
-    publish(root, [real, generated], tell=lambda line: None)
+    publish(root, [real, generated], log=lambda line: None)
     assert "Published accuracy: 0.8760." in run_of(root, real).data.tags["mlflow.note.content"]
     assert "0.8760" not in run_of(root, generated).data.tags["mlflow.note.content"]
 
 
 def test_committee_links_to_the_runs_of_its_members(published: Published) -> None:
     tags = run_of(published.root, published.records["pair"]).data.tags
-    assert tags["members"] == "one, two"
+    assert tags["members"] == "one_seed1, two_seed1"
     for name in ("one", "two"):
-        assert tags[f"member.{name}"] == run_of(published.root, published.records[name]).info.run_id
+        assert tags[f"member.{name}_seed1"] == run_of(published.root, published.records[name]).info.run_id
 
 
 def test_artifacts(published: Published, tmp_path: Path) -> None:
@@ -124,14 +132,14 @@ def test_artifacts(published: Published, tmp_path: Path) -> None:
     for figure in folder.glob("figures/*.png"):
         assert figure.read_bytes().startswith(b"\x89PNG")
     report = (folder / "classification_report.txt").read_text()
-    assert report.startswith("one: GENERATED DATA (synthetic), 9 test images, seed 1\n")
+    assert report.startswith("one_seed1: GENERATED DATA (synthetic), 9 test images, seed 1\n")
     assert f"accuracy {record.metrics['test_accuracy']:.4f} {TEST}" in " ".join(report.split())
     assert all(name in report for name in CLASSES)
     pair = run_of(published.root, published.records["pair"]).info.run_id
     assert "figures/training_curves.png" not in files_of(client, pair)  # it was trained in no epochs
 
 
-def test_committee_says_why_it_works(published: Published, tmp_path: Path) -> None:
+def test_a_committee_has_its_analysis_as_artifacts(published: Published, tmp_path: Path) -> None:
     client = client_of(published.root)
     run_id = run_of(published.root, published.records["pair"]).info.run_id
     assert "figures/committee_members.png" in files_of(client, run_id)
@@ -140,27 +148,33 @@ def test_committee_says_why_it_works(published: Published, tmp_path: Path) -> No
     analysis = read_analysis(published.records["pair"].folder / MODEL)
     assert read_analysis(folder) == analysis
     members = pd.read_csv(folder / "members.csv")
-    assert members["name"].tolist() == ["one", "two"]
+    assert members["name"].tolist() == ["one_seed1", "two_seed1"]
     assert members["weight"].tolist() == [0.5, 0.5]
     assert members["accuracy"].tolist() == [published.records[name].metrics["test_accuracy"] for name in ("one", "two")]
     assert members["change_without"].tolist() == [member.change_without for member in analysis.members]
     (pair,) = pd.read_csv(folder / "pairs.csv").to_dict("records")
-    assert (pair["member"], pair["other"]) == ("one", "two")
+    assert (pair["member"], pair["other"]) == ("one_seed1", "two_seed1")
     assert pair["disagreement"] == analysis.disagreement[0][1]
     assert pair["error_correlation"] == pytest.approx(analysis.error_correlation[0][1])
 
 
 def test_dataset(published: Published) -> None:
     for record in published.records.values():
-        (entry,) = data_of(run_of(published.root, record))
-        assert (entry.dataset.name, entry.dataset.digest) == ("synthetic", DATA.fingerprint[:36])
-        assert entry.dataset.source_type == "generated"
-        assert f'"test_images": {TEST}' in str(entry.dataset.profile)
+        (data,) = data_of(run_of(published.root, record))
+        assert (data.dataset.name, data.dataset.digest) == ("synthetic", DATA.fingerprint[:36])
+        assert data.dataset.source_type == "generated"
+        assert '"images": "uint8 (n, 28, 28)"' in str(data.dataset.schema)
+        assert f'"test_images": {TEST}' in str(data.dataset.profile)
+
+
+def test_the_dataset_has_the_shape_of_the_record() -> None:
+    colour = dataclasses.replace(DATA, shape=[20, 24, 3])
+    assert '"images": "uint8 (n, 20, 24, 3)"' in str(dataset_input(colour).dataset.schema)
 
 
 @pytest.mark.parametrize("name", ["two", "pair"])
-def test_model_answers_as_the_record_does(published: Published, name: str) -> None:
-    """Raw images in, the record's probabilities out. The committee's member ``one`` is not the single experiment."""
+def test_the_model_predicts_the_probabilities_of_the_record(published: Published, name: str) -> None:
+    """The member ``one`` of the committee is not the single experiment with this name."""
     record = published.records[name]
     with store_in(published.root):
         open_store(published.root, "synthetic")
@@ -176,7 +190,7 @@ def test_model_answers_as_the_record_does(published: Published, name: str) -> No
     assert "(n, 784); at most 10,000 per request" in model.metadata.metadata["images"]
 
 
-def test_model_says_what_serving_it_needs(published: Published) -> None:
+def test_the_model_names_the_packages_that_serving_needs(published: Published) -> None:
     needs = [path.read_text() for path in (published.root / "mlartifacts").rglob("requirements.txt")]
     assert len(needs) == len(published.records)
     for text in needs:
@@ -184,13 +198,13 @@ def test_model_says_what_serving_it_needs(published: Published) -> None:
         assert named == {"mlflow", "numpy", "pandas", "pydantic", "keras", "tensorflow"}
 
 
-def test_published_model_holds_no_pickle(published: Published) -> None:
+def test_a_published_model_contains_no_pickle(published: Published) -> None:
     files = [path for path in (published.root / "mlartifacts").rglob("*") if path.is_file()]
     assert {path.name for path in files if path.suffix == ".keras"} == {"network.keras"}
     assert [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib")] == []
 
 
-def test_pages_of_an_evaluation_go_into_a_run(root: Path, tmp_path: Path) -> None:
+def test_pages_of_an_evaluation_become_artifacts_of_a_run(root: Path, tmp_path: Path) -> None:
     client, experiment = open_store(root, "synthetic")
     run_id = client.create_run(experiment).info.run_id
     (tmp_path / "pages").mkdir()
@@ -201,35 +215,37 @@ def test_pages_of_an_evaluation_go_into_a_run(root: Path, tmp_path: Path) -> Non
 
 def copy_of(record: Record, folder: Path) -> Record:
     """Copy a record into a folder."""
-    copy = shutil.copytree(record.folder, folder / record.folder.name)
+    copy = shutil.copytree(record.folder, folder / record.header.name)
     return dataclasses.replace(record, folder=copy)
 
 
 @pytest.mark.parametrize("name", [MODEL, PREDICTIONS, CONFUSION])
-def test_record_without_a_file_is_named(published: Published, root: Path, tmp_path: Path, name: str) -> None:
-    """A fresh clone has the small files alone, and one of those may be lost. The store has no part in it."""
+def test_a_record_without_a_file_is_named(published: Published, root: Path, tmp_path: Path, name: str) -> None:
+    """A fresh clone has only the small files, and one of them may be lost. The store is not opened."""
     record = copy_of(published.records["one"], tmp_path)
     if (record.folder / name).is_dir():
         shutil.rmtree(record.folder / name)
     else:
         (record.folder / name).unlink()
     with pytest.raises(LineupError, match=rf"one: no {name} here; make it again"):
-        publish(root, [published.records["two"], record], tell=lambda line: None)
+        publish(root, [published.records["two"], record], log=lambda line: None)
     assert runs_of(root, published.records["two"]) == []
 
 
-def test_record_that_cannot_be_read_is_named(published: Published, root: Path, tmp_path: Path) -> None:
+def test_an_unreadable_record_is_named(published: Published, root: Path, tmp_path: Path) -> None:
     one, pair = (copy_of(published.records[name], tmp_path) for name in ("one", "pair"))
     (pair.folder / MODEL / COMMITTEE).unlink()
     with pytest.raises(LineupError, match=rf"pair: no {MODEL}/{COMMITTEE} here; make it again"):
-        publish(root, [pair], tell=lambda line: None)
+        publish(root, [pair], log=lambda line: None)
     (one.folder / CONFUSION).unlink()
     (one.folder / CONFUSION).mkdir()
-    with pytest.raises(LineupError, match=rf"one/{CONFUSION}: cannot be read \(not a regular file\)$"):
-        publish(root, [one], tell=lambda line: None)
+    with pytest.raises(LineupError, match=rf"one/{CONFUSION}: cannot be read: not a regular file$"):
+        publish(root, [one], log=lambda line: None)
 
 
-def test_store_out_of_reach_is_one_error(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_store_gives_one_error(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -240,12 +256,12 @@ def test_store_out_of_reach_is_one_error(published: Published, tmp_path: Path, m
         (
             sqlite_uri(damaged),
             sqlite_uri(damaged),
-            f"delete {damaged}, and lineup publish",
+            f"delete {damaged}, and run lineup publish",
         ),
     ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with pytest.raises(LineupError, match=f"; {remedy}") as caught:
-            publish(tmp_path, [published.records["one"]], tell=lambda line: None)
+            publish(tmp_path, [published.records["one"]], log=lambda line: None)
         assert str(caught.value).startswith(f"MLflow store {shown}: ")
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -254,6 +270,6 @@ def test_store_out_of_reach_is_one_error(published: Published, tmp_path: Path, m
 def test_nothing_to_publish(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = sqlite_uri(root / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{uri}?password=secret")
-    told: list[str] = []
-    publish(root, [], tell=told.append)
-    assert told == [f"MLflow: 0 new, 0 completed, 0 unchanged ({uri})"]
+    lines: list[str] = []
+    publish(root, [], log=lines.append)
+    assert lines == [f"MLflow: 0 new, 0 completed, 0 unchanged ({uri})"]

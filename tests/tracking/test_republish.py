@@ -6,9 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from lineup.records.machine import this_machine
+from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics
 from lineup.tracking.live import LiveRun
-from lineup.tracking.publish import PUBLISHING, publish
-from lineup.tracking.runs import ATTEMPT, DIGEST, KEY, PROCESS, SEEN, epoch_metrics, log_metrics
+from lineup.tracking.publish import publish
+from lineup.tracking.reconcile import PUBLISHING
+from lineup.tracking.runs import DIGEST, PROCESS, SEEN, log_metrics
 from lineup.tracking.store import open_store
 from tests.make_records import HISTORY, STARTED
 
@@ -18,19 +20,19 @@ from .published import Published, client_of, files_of, models_of, network_record
 
 def test_publishing_twice_changes_nothing(published: Published) -> None:
     before = snapshot(published.root, ids=True)
-    told: list[str] = []
+    lines: list[str] = []
     with store_in(published.root):
-        publish(published.root, published.records.values(), tell=told.append)
-    assert len(told) == 1
-    assert told[0].startswith("MLflow: 0 new, 0 completed, 4 unchanged")
+        publish(published.root, published.records.values(), log=lines.append)
+    assert len(lines) == 1
+    assert lines[0].startswith("MLflow: 0 new, 0 completed, 4 unchanged")
     assert snapshot(published.root, ids=True) == before
 
 
-def test_deleted_store_is_built_again(published: Published, root: Path) -> None:
-    told: list[str] = []
+def test_a_deleted_store_is_created_again(published: Published, root: Path) -> None:
+    lines: list[str] = []
     records = [published.records[name] for name in ("one", "two", "pair")]
-    publish(root, records, tell=told.append)
-    assert told[-1].startswith("MLflow: 3 new")
+    publish(root, records, log=lines.append)
+    assert lines[-1].startswith("MLflow: 3 new")
     expected = snapshot(published.root)
     del expected[published.records["single"].header.key]
     found = snapshot(root)
@@ -39,15 +41,15 @@ def test_deleted_store_is_built_again(published: Published, root: Path) -> None:
     assert found == expected
 
 
-def test_changed_record_takes_the_place_of_its_run(published: Published, copied: Path, tmp_path: Path) -> None:
-    """Trained again with the same parameters: same key, other weights, other answers."""
+def test_a_changed_record_replaces_its_run(published: Published, copied: Path, tmp_path: Path) -> None:
+    """Trained again with the same parameters: same key, different weights and predictions."""
     old = {name: run_of(copied, record).info.run_id for name, record in published.records.items()}
     changed = network_record(tmp_path / "one", seed=8)
     assert changed.header.key == published.records["one"].header.key
-    told: list[str] = []
+    lines: list[str] = []
     records = [changed, published.records["two"], published.records["pair"]]
-    publish(copied, records, tell=told.append)
-    assert told[-1].startswith("MLflow: 1 new, 0 completed, 2 unchanged")
+    publish(copied, records, log=lines.append)
+    assert lines[-1].startswith("MLflow: 1 new, 0 completed, 2 unchanged")
     run = run_of(copied, changed)
     assert run.info.run_id != old["one"]
     assert run.data.metrics["test_loss"] == changed.metrics["test_loss"]
@@ -55,13 +57,13 @@ def test_changed_record_takes_the_place_of_its_run(published: Published, copied:
     for name in ("two", "pair", "single"):
         assert run_of(copied, published.records[name]).info.run_id == old[name]
     # The committee's own run is as it was, and links to the new run.
-    assert run_of(copied, published.records["pair"]).data.tags["member.one"] == run.info.run_id
+    assert run_of(copied, published.records["pair"]).data.tags["member.one_seed1"] == run.info.run_id
 
     # A committee of the former member is still published, but no other model answers for it.
     client_of(copied).delete_run(old["pair"])
-    told.clear()
-    publish(copied, records, tell=told.append)
-    assert told[0].endswith("without its model: one trained anew or removed since it was combined")
+    lines.clear()
+    publish(copied, records, log=lines.append)
+    assert lines[0].endswith("without its model: one_seed1 was trained again or removed")
     pair = run_of(copied, published.records["pair"])
     assert pair.info.status == "FINISHED"
     assert pair.data.metrics["test_loss"] == published.records["pair"].metrics["test_loss"]
@@ -69,12 +71,12 @@ def test_changed_record_takes_the_place_of_its_run(published: Published, copied:
 
     # It gets its model when the former member is back.
     former = [published.records[name] for name in ("one", "two", "pair")]
-    publish(copied, former, tell=told.append)
-    assert told[-1].startswith("MLflow: 1 new, 1 completed, 1 unchanged")
+    publish(copied, former, log=lines.append)
+    assert lines[-1].startswith("MLflow: 1 new, 1 completed, 1 unchanged")
     assert len(models_of(run_of(copied, published.records["pair"]))) == 1
 
 
-def test_publish_killed_in_the_middle_is_made_whole(published: Published, root: Path) -> None:
+def test_a_killed_publish_is_completed(published: Published, root: Path) -> None:
     record = published.records["one"]
     client, experiment = open_store(root, "synthetic")
     half = client.create_run(
@@ -92,9 +94,9 @@ def test_publish_killed_in_the_middle_is_made_whole(published: Published, root: 
     # The last step but one: everything is there, but not yet called so.
     almost = client.create_run(experiment, tags=dict(client.get_run(half).data.tags) | {DIGEST: record.digest()})
     client.set_terminated(almost.info.run_id, "FINISHED", 1)
-    told: list[str] = []
-    publish(root, [record], tell=told.append)
-    assert told[-1].startswith("MLflow: 1 new, 0 completed, 0 unchanged")
+    lines: list[str] = []
+    publish(root, [record], log=lines.append)
+    assert lines[-1].startswith("MLflow: 1 new, 0 completed, 0 unchanged")
     run = run_of(root, record)
     assert run.info.run_id not in (half, almost.info.run_id)
     assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
@@ -111,9 +113,9 @@ def test_live_run_is_completed(published: Published, root: Path) -> None:
         live.finish(record)
     begun = run_of(root, record)
     assert begun.info.status == "FINISHED"
-    told: list[str] = []
-    publish(root, [record], tell=told.append)
-    assert told[0] == f"one: completed run {begun.info.run_id}"
+    lines: list[str] = []
+    publish(root, [record], log=lines.append)
+    assert lines[0] == f"one_seed1: completed run {begun.info.run_id}"
     found = snapshot(root)
     expected = snapshot(published.root)[record.header.key]
     for entry in (found[record.header.key], expected):
@@ -121,33 +123,33 @@ def test_live_run_is_completed(published: Published, root: Path) -> None:
     assert found == {record.header.key: expected}
 
 
-def test_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
+def test_a_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
     """A training under the same key that never came to a record: only what the record says is true."""
     record = published.records["one"]
     with LiveRun(root) as live:
         live.start(record.header, "another attempt", STARTED - 9_000)
         live.epoch(dataclasses.replace(record.history[1], epoch=77))
     begun = run_of(root, record).info.run_id
-    publish(root, [record], tell=lambda line: None)
+    publish(root, [record], log=lambda line: None)
     run = run_of(root, record)
     assert run.info.run_id != begun
     assert [step for step, _, _ in points(client_of(root), run)["epoch/loss"]] == [1, 2]
 
 
 def chosen_experiment(root: Path) -> str:
-    """Make an experiment as ``mlflow run --experiment-name`` does, but with its artifacts in the project folder."""
+    """Create an experiment as ``mlflow run --experiment-name`` does, but with its artifacts in the project folder."""
     return client_of(root).create_experiment("chosen", artifact_location=(root / "chosen").as_uri())
 
 
-def test_given_run_is_completed_and_keeps_its_spelling(published: Published, root: Path) -> None:
-    """What ``mlflow run -P learning_rate=1e-3`` has made, in an experiment of its own choice."""
+def test_a_given_run_is_completed_and_keeps_its_parameters(published: Published, root: Path) -> None:
+    """A run that ``mlflow run -P learning_rate=1e-3`` has created, in another experiment."""
     record = published.records["single"]
     client, _ = open_store(root, "synthetic")
     given = client.create_run(chosen_experiment(root), run_name="by mlflow run").info.run_id
     client.log_param(given, "learning_rate", "1e-3")
-    told: list[str] = []
-    publish(root, [record], tell=told.append, run_id=given)
-    assert told[0] == f"one: completed run {given}"
+    lines: list[str] = []
+    publish(root, [record], log=lines.append, run_id=given)
+    assert lines[0] == f"one_seed1: completed run {given}"
     run = run_of(root, record)
     assert run.info.run_id == given
     assert run.data.params["learning_rate"] == "1e-3"
@@ -155,20 +157,20 @@ def test_given_run_is_completed_and_keeps_its_spelling(published: Published, roo
     assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
     assert len(models_of(run)) == 1
     # `dvc repro` publishes all records afterwards: the run is found where it is.
-    publish(root, [record], tell=told.append)
-    assert told[-1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
+    publish(root, [record], log=lines.append)
+    assert lines[-1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
     assert run_of(root, record).info.run_id == given
 
 
-def test_given_run_holds_the_committee_and_not_its_members(published: Published, copied: Path) -> None:
+def test_a_given_run_gets_the_committee_and_not_its_members(published: Published, copied: Path) -> None:
     records = {name: published.records[name] for name in ("one", "two", "pair")}
     old = {name: run_of(copied, record).info.run_id for name, record in records.items()}
     client = client_of(copied)
     given = client.create_run(chosen_experiment(copied)).info.run_id
-    told: list[str] = []
-    publish(copied, records.values(), tell=told.append, run_id=given)
-    assert told == [f"pair: completed run {given}", told[-1]]
-    assert told[-1].startswith("MLflow: 0 new, 1 completed, 2 unchanged")
+    lines: list[str] = []
+    publish(copied, records.values(), log=lines.append, run_id=given)
+    assert lines == [f"pair_seed1: completed run {given}", lines[-1]]
+    assert lines[-1].startswith("MLflow: 0 new, 1 completed, 2 unchanged")
     assert run_of(copied, records["pair"]).info.run_id == given
     for name in ("one", "two"):
         assert run_of(copied, records[name]).info.run_id == old[name]

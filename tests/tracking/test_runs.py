@@ -15,16 +15,13 @@ from lineup.errors import LineupError
 from lineup.records.machine import this_machine
 from lineup.records.record import now
 from lineup.tracking.address import sqlite_uri
+from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, start_tags
 from lineup.tracking.runs import (
-    ATTEMPT,
     BATCH_METRICS,
     BATCH_PARAMS,
-    KEY,
     PROCESS,
     SEEN,
-    describe,
     end_dead_runs,
-    epoch_metrics,
     find_runs,
     log_metrics,
     log_params,
@@ -39,15 +36,18 @@ def store(root: Path) -> tuple[MlflowClient, str]:
     return open_store(root, "synthetic")
 
 
-def test_an_experiment_says_on_what_data(store: tuple[MlflowClient, str]) -> None:
+def test_the_note_of_an_experiment_names_its_data(store: tuple[MlflowClient, str], root: Path) -> None:
     client, experiment = store
-    tags = client.get_experiment(experiment).tags
-    assert tags["mlflow.note.content"].startswith("**Generated data.** Models and committees on Synthetic garments.")
-    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert client.get_experiment(experiment).tags["mlflow.experimentKind"] == "custom_model_development"
+    for _ in range(2):
+        open_store(root, "synthetic", experiment_note(HEADER.data))
+    open_store(root, "synthetic")
+    note = client.get_experiment(experiment).tags["mlflow.note.content"]
+    assert note.startswith("Models and committees on Synthetic garments. **Generated data**: ")
 
 
-def test_tags_are_what_one_groups_runs_by() -> None:
-    assert describe(HEADER, MACHINE) == {
+def test_tags_that_are_known_before_training() -> None:
+    assert start_tags(HEADER, MACHINE) == {
         "lineup.key": HEADER.key,
         "report": "A",
         "family": "dense",
@@ -63,7 +63,7 @@ def test_tags_are_what_one_groups_runs_by() -> None:
         "system": "Linux x86_64",
     }
     real = dataclasses.replace(HEADER, data=dataclasses.replace(HEADER.data, generated=False))
-    assert describe(real, MACHINE)["data_generated"] == "false"
+    assert start_tags(real, MACHINE)["data_generated"] == "false"
 
 
 def test_metrics_of_an_epoch_are_at_its_time_and_step() -> None:
@@ -170,13 +170,13 @@ def test_a_run_of_another_host_is_ended_when_it_was_silent_for_an_hour(
     assert client.get_run(run_id).info.status == status
 
 
-@pytest.mark.parametrize("folder", ["runs/models/small", "experiments/small-0a1b2c3d"])
+@pytest.mark.parametrize("folder", ["runs/models/small/seed_1", "experiments/small-0a1b2c3d"])
 def test_a_dead_run_that_left_a_record_is_finished(store: tuple[MlflowClient, str], root: Path, folder: str) -> None:
     """Its training could not reach the store at its end; another one has begun since."""
     client, experiment = store
     record = make_record(root / folder, random_predictions(1))
-    (root / "runs" / "models" / "damaged").mkdir(parents=True)
-    (root / "runs" / "models" / "damaged" / "runtime.json").write_text("{")
+    (root / "runs" / "models" / "damaged" / "seed_1").mkdir(parents=True)
+    (root / "runs" / "models" / "damaged" / "seed_1" / "runtime.json").write_text("{")
     dead = f"{this_machine().host}:{ended_pid()}:1760000000"
     run_id = client.create_run(experiment, tags={PROCESS: dead, ATTEMPT: record.runtime.attempt}).info.run_id
     end_dead_runs(client, experiment, root)
@@ -268,17 +268,17 @@ def test_a_deleted_experiment_comes_back(root: Path, store: tuple[MlflowClient, 
     assert client.get_experiment(experiment).lifecycle_stage == "active"
 
 
-def test_each_dataset_has_its_experiment_beside_the_store(root: Path) -> None:
+def test_each_dataset_has_an_experiment_with_artifacts_beside_the_store(root: Path) -> None:
     client, real = open_store(root, "fashion_mnist")
     _, drawn = open_store(root, "synthetic")
     assert real != drawn
     assert client.get_experiment(real).name == "lineup-fashion_mnist"
     assert client.get_experiment(drawn).artifact_location == (root / "mlartifacts" / "lineup-synthetic").as_uri()
     client.create_run(drawn)
-    assert count_runs(root) == "1 runs in lineup-synthetic, 0 runs in lineup-fashion_mnist"
+    assert count_runs(root) == "1 run in lineup-synthetic, 0 runs in lineup-fashion_mnist"
 
 
-def test_a_store_that_cannot_be_read_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_store_gives_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", sqlite_uri(tmp_path / "mlflow.db"))
     with pytest.raises(LineupError, match=r"mlflow\.db: ") as caught:

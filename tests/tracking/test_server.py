@@ -23,12 +23,12 @@ from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.records.record import Record
 from lineup.tracking.address import sqlite_uri
+from lineup.tracking.contents import KEY
 from lineup.tracking.publish import publish
-from lineup.tracking.runs import KEY
 from tests.make_records import CLASSES
 
 from .conftest import store_in
-from .published import IMAGES, client_of, network_record
+from .published import CANDIDATES, IMAGES, client_of, network_record
 
 pytestmark = pytest.mark.slow
 
@@ -57,10 +57,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Itera
     """``mlflow models serve --env-manager local`` of a published committee."""
     with store_in(tmp_path_factory.mktemp("served"), empty_store) as root:
         models = root / "runs" / "models"
-        records = [network_record(models / name, seed=seed) for seed, name in enumerate(NAMES)]
+        records = [network_record(models / name / "seed_1", seed=seed) for seed, name in enumerate(NAMES)]
         trio = Committee(members=NAMES, rule="majority", temperature="before")
-        record = build_committee("trio", trio, select("trio", trio, {}, models), models, root / "runs" / "trio")
-        publish(root, [*records, record], tell=lambda line: None)
+        record = build_committee("trio", trio, select("trio", trio, CANDIDATES, models), models, root / "runs" / "trio")
+        publish(root, [*records, record], log=lambda line: None)
         client = client_of(root)
         experiments = [item.experiment_id for item in client.search_experiments()]
         (run,) = client.search_runs(experiments, f"tags.`{KEY}` = '{record.header.key}'")

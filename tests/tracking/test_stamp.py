@@ -26,7 +26,7 @@ def published(tmp_path: Path, empty_store: Path) -> Iterator[tuple[Path, Record]
     with store_in(tmp_path / "project", empty_store) as root:
         save_network(root / "runs" / MODEL, 1)
         record = make_record(root / "runs", random_predictions(1))
-        publish(root, [record], tell=lambda line: None)
+        publish(root, [record], log=lambda line: None)
         yield root, record
 
 
@@ -36,7 +36,7 @@ def test_nothing_to_publish_needs_no_mlflow(published: tuple[Path, Record]) -> N
     code = (
         "import sys; from pathlib import Path; from lineup.records.record import read_record;"
         "from lineup.tracking.publish import publish;"
-        f"publish(Path({str(root)!r}), [read_record(Path({str(record.folder)!r}))], tell=print);"
+        f"publish(Path({str(root)!r}), [read_record(Path({str(record.folder)!r}))], log=print);"
         "sys.exit('mlflow' in sys.modules or 'matplotlib' in sys.modules or 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -62,9 +62,9 @@ def test_a_write_into_the_store_is_noticed(published: tuple[Path, Record]) -> No
     run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
     mlflow.MlflowClient(sqlite_uri(root / "mlflow.db")).delete_run(run.info.run_id)
     assert not is_published(root, [record])
-    told: list[str] = []
-    publish(root, [record], tell=told.append)
-    assert "1 new" in told[-1]
+    lines: list[str] = []
+    publish(root, [record], log=lines.append)
+    assert "1 new" in lines[-1]
     assert is_published(root, [record])
 
 

@@ -1,4 +1,4 @@
-"""The UI's server: a real one that answers when its address is printed, ends with lineup, and shows no password."""
+"""The MLflow UI: a real server that responds when its address is printed, ends with lineup and shows no password."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ from .published import network_record
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 300
 
-# In the folder in which the server is started it is found before MLflow itself, and tells how it was called.
+# Python finds this file before MLflow itself, because the server starts in its folder. It saves how it was called.
 STAND_IN = """
 import json, os, sys
 with open("called.json", "w") as file:
     json.dump({"arguments": sys.argv[1:], "environment": dict(os.environ)}, file)
+if os.environ.get("STATUS"):
+    print("no such table")
 sys.exit(int(os.environ.get("STATUS", "0")))
 """
 
@@ -46,31 +48,36 @@ def free_port() -> int:
         return port
 
 
-def test_the_server_gets_the_uri_where_nobody_else_reads_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_uri_is_passed_in_the_environment_and_not_as_an_argument(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     uri = f"{sqlite_uri(root / 'mlflow.db')}?timeout=5"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (root / "mlflow.py").write_text(STAND_IN)
     port = free_port()
-    with pytest.raises(LineupError, match="the MLflow server ended by itself, with status 0"):
+    with pytest.raises(LineupError, match="the MLflow server failed with status 0"):
         serve_ui(root, "synthetic", port)
     called = json.loads((root / "called.json").read_text())
-    assert called["arguments"] == ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    assert called["arguments"][:7] == ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    assert uri not in called["arguments"]
     (option,) = [option for option in mlflow_server.params if option.name == "backend_store_uri"]
     assert called["environment"][option.envvar] == uri
 
 
-def test_a_server_that_fails_is_one_line(
+def test_the_messages_of_a_failed_server_are_printed(
     root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STATUS", "3")
     (root / "mlflow.py").write_text(STAND_IN)
     port = free_port()
-    with pytest.raises(LineupError, match="the MLflow server ended by itself, with status 3"):
+    with pytest.raises(LineupError, match="the MLflow server failed with status 3"):
         serve_ui(root, "synthetic", port)
-    assert capfd.readouterr().out == f"MLflow UI: starting on port {port} ...\n"
+    captured = capfd.readouterr()
+    assert captured.out == f"MLflow UI: starting on port {port} ...\n"
+    assert captured.err == "no such table\n"
 
 
-def test_a_port_in_use_is_noticed_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_refused_before_anything_is_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -81,9 +88,9 @@ def test_a_port_in_use_is_noticed_before_anything_is_made(tmp_path: Path, monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tracking_server_has_the_ui_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracking_server_already_has_a_ui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org:5000")
-    with pytest.raises(LineupError, match=r"^MLFLOW_TRACKING_URI is https://example\.org:5000: that server has the UI"):
+    with pytest.raises(LineupError, match=r"^MLFLOW_TRACKING_URI is https://example\.org:5000; this server has a UI"):
         serve_ui(tmp_path, "synthetic", 5001)
 
 
@@ -129,8 +136,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
 
 
 @pytest.mark.slow
-def test_the_address_is_printed_when_it_answers(running: Running) -> None:
-    said = [line for line in running.log.read_text().splitlines() if line.startswith("MLflow UI")]
+def test_only_the_address_is_printed_when_the_server_responds(running: Running) -> None:
+    said = running.log.read_text().splitlines()  # and no message of the server itself
     address = f"http://127.0.0.1:{running.port}"
     assert said == [f"MLflow UI: starting on port {running.port} ...", f"MLflow UI: {address} (Ctrl-C ends it)"]
     with urllib.request.urlopen(f"{address}/health", timeout=30) as response:
@@ -138,14 +145,14 @@ def test_the_address_is_printed_when_it_answers(running: Running) -> None:
 
 
 @pytest.mark.slow
-def test_a_password_is_nowhere(
+def test_no_password_is_printed_or_written(
     running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The record of a network goes to a real server whose address holds a password, with its model."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:s3cr%2Ft@127.0.0.1:{running.port}")
     record = network_record(tmp_path / "runs" / "models" / "one", seed=1)
     for _ in range(2):
-        publish(tmp_path, [record], tell=print)
+        publish(tmp_path, [record], log=print)
     out, err = capfd.readouterr()
     said = [line for line in out.splitlines() if line.startswith("MLflow: ")]
     assert said == [
@@ -173,7 +180,7 @@ def test_the_server_ends_with_lineup(running: Running) -> None:
         probe.bind(("127.0.0.1", running.port))
 
 
-# Tells of its own end, and starts a process that would survive it.
+# Starts a child process that would outlive it.
 STAYING = """
 import signal, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])

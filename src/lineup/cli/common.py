@@ -82,7 +82,7 @@ def finish(project: Project, record: Record) -> None:
     from lineup.tracking.publish import publish
 
     members = [read_record(seed_folder(project.models / member.name, member.seed)) for member in header.members]
-    publish(project.root, [*members, record], tell=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
+    publish(project.root, [*members, record], log=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
 
 
 def all_records(project: Project, params: Params) -> list[Record]:

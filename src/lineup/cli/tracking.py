@@ -23,7 +23,7 @@ def publish() -> None:
     for name in missing:
         print(f"{name}: no record yet")
     singles = sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
-    publish_records(project.root, [*records, *map(read_record, singles)], champion=_champion(project), tell=print)
+    publish_records(project.root, [*records, *map(read_record, singles)], champion=_champion(project), log=print)
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:

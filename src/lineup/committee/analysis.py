@@ -29,10 +29,10 @@ class MemberRole:
         How much it counts; see `lineup.committee.fitting.FittedRule.weights`.
     accuracy : float
         Its own.
-    saved : int
-        Images on which it is wrong and the committee right.
-    spoiled : int
-        Images on which it is right and the committee wrong.
+    fixed : int
+        Images that the member classifies wrongly and the committee correctly.
+    broken : int
+        Images that the member classifies correctly and the committee wrongly.
     change_without : float, optional
         By how much the committee's accuracy changes without it, the rule fitted anew on the hold-out: below 0 it helps.
         None where it was not measured, as for a single member.
@@ -41,8 +41,8 @@ class MemberRole:
     name: str
     weight: float
     accuracy: float
-    saved: int
-    spoiled: int
+    fixed: int
+    broken: int
     change_without: float | None
 
 
@@ -193,8 +193,8 @@ def analyse(
                 name=name,
                 weight=weight,
                 accuracy=float((~wrong).mean()),
-                saved=int((wrong & right).sum()),
-                spoiled=int((~wrong & ~right).sum()),
+                fixed=int((wrong & right).sum()),
+                broken=int((~wrong & ~right).sum()),
                 change_without=_change(without[number], labels, right) if without is not None else None,
             )
             for number, (name, weight, wrong) in enumerate(zip(names, fitted.weights, errors, strict=True))

@@ -1,1 +1,1 @@
-"""One picture a function: data in, Figure out."""
+"""One function per figure: data in, Figure out."""

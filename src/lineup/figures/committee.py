@@ -1,4 +1,4 @@
-"""Why a committee works: how its members differ, and what it makes of their mistakes."""
+"""Plot how the members of a committee differ, and which of their mistakes the committee corrects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from lineup.committee.analysis import Analysis, MemberRole
 
 _LEGIBLE = 12
-"""Up to so many members each cell of the heat map bears its number."""
+"""Largest number of members for which the cells of the heat map contain numbers."""
 
 _DARK = 0.6
-"""From this share of the colour scale on, numbers are white."""
+"""Share of the colour scale above which numbers are white."""
 
 
 def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> Figure:
-    """Draw how the members of a committee differ, and what each one gains and loses by it.
+    """Plot how the members of a committee differ, and which mistakes of each one the committee corrects.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> 
     Returns
     -------
     Figure
-        A row for each member. Left, on how many images in a hundred it puts another class first than each other
-        member. Right, how many of its mistakes the committee does not make, and how many of its right answers the
-        committee has wrong; beside them its weight, and how the accuracy changes without it.
+        A row per member. Left: the percentage of images on which it predicts a different class than each other member.
+        Right: how many of its mistakes the committee corrects, how many of its correct predictions the committee
+        changes to wrong ones, its weight, and the change in accuracy without it.
 
     Raises
     ------
@@ -61,10 +61,10 @@ def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> 
 
 
 def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
-    """Draw the heat map, its diagonal blank."""
+    """Plot the heat map, with an empty diagonal."""
     shares, same = 100 * np.array(analysis.disagreement), np.eye(len(analysis.members), dtype=bool)
-    # From the lowest to the highest: members differ by about as much as each is wrong, and what is of interest is the
-    # rest. Neither end of the colour map is used, so that a cell is never as blank as the diagonal.
+    # From the lowest to the highest value, because all pairs differ by about their error rates. The ends of the colour
+    # map are not used, so that no cell looks like the empty diagonal.
     pairs = shares[~same] if len(shares) > 1 else np.zeros(1)
     margin = max(0.3 * float(np.ptp(pairs)), 0.5)
     low, high = max(float(pairs.min()) - margin, 0.0), float(pairs.max()) + margin
@@ -88,11 +88,11 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """Draw the spoiled images to the left and the saved ones to the right, with the numbers of each member beside."""
+    """Plot the broken images to the left and the fixed ones to the right, with weight and change in accuracy."""
     rows = range(len(members))
     for values, sign, colour, label in (
-        ([member.spoiled for member in members], -1, style.VERMILLION, "spoiled: it is right, the committee wrong"),
-        ([member.saved for member in members], 1, style.BLUE, "saved: it is wrong, the committee right"),
+        ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),
+        ([member.fixed for member in members], 1, style.BLUE, "fixed: member wrong, committee correct"),
     ):
         bars = axes.barh(rows, [sign * value for value in values], height=0.62, color=colour, label=label)
         axes.bar_label(bars, [f"{value:,}" for value in values], padding=3, size=8, color=style.INK, family=style.FONT)

@@ -1,4 +1,4 @@
-"""The confusion matrix."""
+"""Plot a confusion matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lineup.figures import style
 
 
 def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
-    """Draw how many images of each class were taken for each class.
+    """Plot the number of images by actual and predicted class.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     Returns
     -------
     Figure
-        Counts in the cells, empty ones blank; colour is the share of the row, on a square-root scale, so that a
-        confusion of a few per cent shows; the recall of each class stands on the right.
+        The cells contain counts, except zeros. The colour is the share of the row on a square-root scale, so that
+        confusions of a few per cent are visible. The recall of each class is on the right.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
 
 
 def _style(axes: Axes, recalls: list[str]) -> None:
-    """Part the cells by white lines and write the recalls on the right."""
+    """Separate the cells by white lines and write the recalls on the right."""
     k = len(recalls)
     style.tidy(axes)
     axes.spines[:].set_visible(False)

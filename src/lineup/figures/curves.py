@@ -1,4 +1,4 @@
-"""How training went, epoch by epoch."""
+"""Plot training curves: loss, accuracy and learning rate by epoch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lineup.figures import style
 
 _COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 _FEW = 30
-"""Up to so many epochs each is drawn as a point as well."""
+"""Largest number of epochs that are marked by points."""
 
 
 def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") -> Figure:
-    """Draw loss and accuracy on training and validation images by epoch.
+    """Plot loss and accuracy on training and validation images by epoch.
 
     Parameters
     ----------
     history : DataFrame
         ``history.csv`` of a record, a row per epoch: ``phase``, ``epoch`` (from 1 in each phase), ``loss``,
-        ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``. Other columns are ignored. What a phase does
-        not measure is NaN, as the accuracies of an autoencoder.
+        ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``. Other columns are ignored. Metrics that a
+        phase does not have are NaN, such as the accuracies of an autoencoder.
     title : str
         First line.
     subtitle : str, optional
@@ -32,9 +32,9 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
     Returns
     -------
     Figure
-        For each phase, in order, a panel of the loss and one of the accuracy if it has any. The best validation epoch
-        is marked in each: the lowest loss, the highest accuracy, the first of equals. A thin panel below shows the
-        learning rate of a phase in which it changes.
+        For each phase a panel with the loss, and one with the accuracy if it has one. The best validation epoch is
+        marked: the lowest loss or the highest accuracy; ties go to the first. A small panel below shows the learning
+        rate if it changes.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
 
 
 def _measures(rows: pd.DataFrame) -> list[str]:
-    """Return the panels of a phase; one without an accuracy reconstructs its input."""
+    """Return the panels of a phase. A phase without accuracy reconstructs its input."""
     return ["loss", "accuracy"] if rows["accuracy"].notna().any() else ["reconstruction loss"]
 
 
 def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None:
-    """Draw a loss or an accuracy on training and on validation images."""
+    """Plot loss or accuracy on training and validation images."""
     column = what.removeprefix("reconstruction ")
     validation = rows[f"val_{column}"]
     marker = "o" if len(rows) <= _FEW else ""
@@ -84,7 +84,7 @@ def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None
 
 
 def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the learning rate, which keeps its value for a whole epoch."""
+    """Plot the learning rate, which is constant within an epoch."""
     rates = rows["learning_rate"]
     axes.step(rows["epoch"], rates, where="mid", color=style.MUTED)
     axes.set_yscale("log" if rates.min() > 0 else "linear")
@@ -95,7 +95,7 @@ def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _finish(axes: Axes, rows: pd.DataFrame) -> None:
-    """Set the axis of epochs and the common look."""
+    """Set the axis of epochs and the common style."""
     axes.set_xlabel("epoch")
     axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))

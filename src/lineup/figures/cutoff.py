@@ -1,4 +1,4 @@
-"""Each class against the rest, by threshold."""
+"""Plot accuracy, precision and recall of each class by threshold."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lineup.figures import style
 
 
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
-    """Draw accuracy, precision and recall of each class against the rest by threshold.
+    """Plot accuracy, precision and recall of each class against the rest by threshold.
 
     Parameters
     ----------
     curves : CutoffCurves
-        See :func:`lineup.evaluation.curves.cutoff_curves`; the thresholds must rise.
+        See :func:`lineup.evaluation.curves.cutoff_curves`; the thresholds must increase.
     classes : sequence of str, length k
         Class names, in the order of the curves.
     title : str
@@ -30,9 +30,9 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     Returns
     -------
     Figure
-        Three panels with a line for each class, and a thick one for their mean. A precision is not drawn where no
-        image reaches the threshold. A panel begins at what is lowest between the thresholds 0.05 and 0.95: at 0 and 1
-        lines may leave it, since there every classifier falls to the share of the class or to nothing.
+        Three panels with a line per class and a thick line for their mean. The precision is missing where no image
+        reaches the threshold. The y axis starts at the lowest value between the thresholds 0.05 and 0.95; near 0 and 1
+        lines may leave the panel, because there the accuracy of every classifier falls.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
 
 
 def _bottom(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return a little less than the lowest value away from the ends, 0 if there is none."""
+    """Return a little less than the lowest value between the thresholds 0.05 and 0.95, 0 if there is none."""
     inner = values[:, (thresholds >= 0.05) & (thresholds <= 0.95)]
     if np.isnan(inner).all():
         return 0.0

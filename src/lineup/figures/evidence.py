@@ -1,4 +1,4 @@
-"""What one record's probabilities are worth: calibration, selective accuracy, ROC, precision-recall, cutoff."""
+"""The figures of the probabilities of one record: calibration, selective accuracy, ROC, precision-recall, threshold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lineup.records.record import Record
 
 THRESHOLDS = np.linspace(0, 1, 101)
-"""Of the cutoff curves."""
+"""Thresholds of the curves by threshold."""
 
 
 def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
@@ -39,26 +39,26 @@ def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
     """
     name, classes = record.header.label, record.header.data.classes
     predictions = record.predictions()
-    answers = predictions.test_probabilities, predictions.test_labels
+    scores = predictions.test_probabilities, predictions.test_labels
     return {
         "reliability": reliability_diagram(
-            reliability_bins(*answers),
+            reliability_bins(*scores),
             error=record.metrics["test_ece"],
-            title=f"{name}: is it right as often as it is sure?",
+            title=f"{name}: accuracy by confidence",
             subtitle=subtitle,
         ),
         "selective_accuracy": selective_curves(
-            {name: selective_accuracy(*answers)}, title=f"{name}: answering only where sure", subtitle=subtitle
+            {name: selective_accuracy(*scores)}, title=f"{name}: accuracy by coverage", subtitle=subtitle
         ),
         "roc": roc_panels(
-            roc(*answers),
-            precision_recall(*answers),
+            roc(*scores),
+            precision_recall(*scores),
             classes,
             title=f"{name}: each class against the rest",
             subtitle=subtitle,
         ),
         "cutoff": cutoff_panels(
-            cutoff_curves(*answers, THRESHOLDS),
+            cutoff_curves(*scores, THRESHOLDS),
             classes,
             title=f"{name}: each class against the rest, by threshold",
             subtitle=subtitle,

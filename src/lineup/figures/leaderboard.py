@@ -1,4 +1,4 @@
-"""All models by test accuracy."""
+"""Plot the test accuracy of all models."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _COLUMNS = ("name", "kind", "test_accuracy", "test_accuracy_sd", "low", "high", 
 
 
 def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: str = "") -> Figure:
-    """Draw the test accuracy of each model with its 95 % interval, best first.
+    """Plot the test accuracy of each model with its 95 % interval, best first.
 
     Parameters
     ----------
     table : DataFrame
         A row per model, in any order: ``name``, ``kind`` (network, classical or committee), ``test_accuracy`` with its
         bounds ``low`` and ``high`` and its standard deviation over seeds ``test_accuracy_sd`` (NaN for one seed), and
-        ``published`` (NaN where nothing was) up to ``published_to`` (NaN unless a range was), as shares from 0 to 1.
-        Other columns are ignored, so that :func:`lineup.pages.leaderboard.leaderboard_frame` fits.
+        ``published`` (NaN if nothing is published) to ``published_to`` (NaN unless it is a range), as shares from 0 to
+        1. Other columns are ignored. :func:`lineup.pages.leaderboard.leaderboard_frame` makes such a table.
     title : str, optional
         First line. Default: "Test accuracy".
     subtitle : str, optional
@@ -52,7 +52,9 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
     _draw_published(axes, ranked[ranked["published"].notna()])
     axes.set_yticks(range(len(ranked)), ranked["name"])
     axes.set_ylim(len(ranked) - 0.4, -0.6)
-    axes.set_xlabel("test accuracy: 95 % interval of the images (thin, Wilson), ± deviation over seeds (thick)")
+    axes.set_xlabel(
+        "test accuracy: 95 % interval from the images (thin, Wilson), ± standard deviation over seeds (thick)"
+    )
     style.tidy(axes, grid="both")
     _write_values(axes, ranked["test_accuracy"])
     figure.legend(loc="outside lower center", ncols=4, frameon=False, prop={"family": style.FONT, "size": 8.5})
@@ -60,7 +62,7 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
 
 
 def _draw_published(axes: Axes, known: pd.DataFrame) -> None:
-    """Draw published accuracies as rings, and ranges of them as rings on both ends of a line."""
+    """Plot published accuracies as rings, and published ranges as lines between two rings."""
     if known.empty:
         return
     ends = known["published_to"].fillna(known["published"])
@@ -70,7 +72,7 @@ def _draw_published(axes: Axes, known: pd.DataFrame) -> None:
 
 
 def _check(table: pd.DataFrame) -> None:
-    """Refuse a table that cannot be drawn."""
+    """Refuse a table that cannot be plotted."""
     missing = [column for column in _COLUMNS if column not in table.columns]
     if missing:
         raise LineupError(f"leaderboard: the table has no column {', '.join(missing)}")

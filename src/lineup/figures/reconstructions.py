@@ -1,4 +1,4 @@
-"""What an autoencoder makes of images."""
+"""Plot images and their reconstructions by an autoencoder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lineup.figures import style
 def reconstructions(
     originals: NDArray[np.uint8], reconstructed: NDArray[np.floating], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Draw images above their reconstructions, with the error of each.
+    """Plot images above their reconstructions, with the error of each.
 
     Parameters
     ----------
-    originals : ndarray of uint8, shape (n, 28, 28)
-        Upper row, 0 to 255; 0 is drawn white. About ten images fit a page.
-    reconstructed : ndarray of float, shape (n, 28, 28)
-        Lower row, 0 to 1.
+    originals : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        Upper row, from 0 to 255. In images with one channel 0 is white. About ten images fit a page.
+    reconstructed : ndarray of float, same shape
+        Lower row, from 0 to 1.
     title : str
         First line.
     subtitle : str, optional
@@ -29,17 +29,17 @@ def reconstructions(
     Returns
     -------
     Figure
-        Below each pair stands the mean squared error over its pixels, both on the scale 0 to 1.
+        The mean squared error over the pixels, from 0 to 1, is below each pair.
 
     Raises
     ------
     LineupError
         If there are no images or the two arrays do not have the same shape.
     """
-    if originals.ndim != 3 or not len(originals) or originals.shape != reconstructed.shape:
+    if originals.ndim not in (3, 4) or not len(originals) or originals.shape != reconstructed.shape:
         raise LineupError(f"reconstructions: expected pairs of images, found {originals.shape}, {reconstructed.shape}")
     scaled = originals.astype(np.float64) / 255
-    errors = np.mean((scaled - reconstructed) ** 2, axis=(1, 2))
+    errors = np.mean((scaled - reconstructed) ** 2, axis=tuple(range(1, scaled.ndim)))
     figure = style.new_figure(1.0 + 0.8 * len(originals), 2.1, title=title, subtitle=subtitle)
     grid = figure.subplots(2, len(originals), squeeze=False)
     for row, images in zip(grid, (scaled, reconstructed), strict=True):

@@ -1,4 +1,4 @@
-"""Confidence against accuracy."""
+"""Plot accuracy against confidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lineup.figures import style
 
 
 def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subtitle: str = "") -> Figure:
-    """Draw how often a classifier is right against how sure it is.
+    """Plot the accuracy of a classifier against its confidence.
 
     Parameters
     ----------
@@ -29,8 +29,9 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
     Returns
     -------
     Figure
-        Above, a point for each bin with its 95 % interval, and its distance from the diagonal, on which a calibrated
-        classifier lies: below it is overconfident. Beneath, the number of images of each bin.
+        Upper panel: a point per bin with its 95 % interval, and its distance from the diagonal. The points of a
+        calibrated classifier are on the diagonal; points below it mean overconfidence. Lower panel: the number of
+        images per bin.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
 
 
 def _draw_accuracy(axes: Axes, bins: ReliabilityBins, error: float) -> None:
-    """Draw each bin's accuracy and its distance from the diagonal."""
+    """Plot the accuracy of each bin and its distance from the diagonal."""
     right = np.rint(bins.accuracy * bins.images).astype(int)
     bounds = [accuracy_interval(int(r), int(n)) for r, n in zip(right, bins.images, strict=True)]
     low, high = zip(*bounds, strict=True)

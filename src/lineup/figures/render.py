@@ -1,4 +1,4 @@
-"""The figures of one record."""
+"""Make all figures of one record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 
 
 def figures_of(record: Record) -> dict[str, Figure]:
-    """Return a record's figures by name: what it has data for, and no more."""
+    """Return all figures for which a record has data, by name."""
     import pandas as pd
 
     from lineup.figures.committee import committee_members
@@ -53,7 +53,7 @@ def figures_of(record: Record) -> dict[str, Figure]:
 
 
 def caption(header: Header) -> str:
-    """Return the line that says on what data and with which seed, under each figure's title."""
+    """Return the second line of each figure: the data and the seed."""
     data = f"{header.data.title}, {header.data.test_images:,} test images"
     if header.data.generated:
         data = f"GENERATED DATA ({header.data.name}), {header.data.test_images:,} test images"
@@ -61,7 +61,7 @@ def caption(header: Header) -> str:
 
 
 def _pairs_of_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return images and their reconstructions from a file of a record."""
+    """Read images and their reconstructions from a file of a record."""
     arrays = read_npz(path, max_bytes=FIGURE_ARRAYS_LIMIT)
     expected = {"originals", "reconstructions"}
     if set(arrays) != expected:

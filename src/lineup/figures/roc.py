@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of each class against the rest."""
+"""Plot ROC and precision-recall curves of each class against the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lineup.figures import style
 def roc_panels(
     roc: ClassCurves, precision_recall: ClassCurves, classes: Sequence[str], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Draw the ROC and the precision-recall curve of each class against the rest.
+    """Plot the ROC and the precision-recall curve of each class against the rest.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def roc_panels(
     Returns
     -------
     Figure
-        Two panels with a line for each class that has one, their areas beside the names. The false positive rate is
-        on a square-root scale, since good classifiers differ where it is small.
+        Two panels with a line per class, and the areas in the legend. The false positive rate has a square-root scale,
+        because good classifiers differ at small rates. A class without test images has no line.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def roc_panels(
 
 
 def _draw(axes: Axes, curves: ClassCurves, classes: Sequence[str], area: str) -> None:
-    """Draw the curve of each class and write its area into the legend."""
+    """Plot the curve of each class, with its area in the legend."""
     looks = style.line_looks(len(classes))
     for name, curve, (colour, dashes) in zip(classes, curves.curves, looks, strict=True):
         if curve.x.size:
@@ -81,6 +81,6 @@ def _draw(axes: Axes, curves: ClassCurves, classes: Sequence[str], area: str) ->
 
 
 def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the square root, of 0 for what is below, as margins of an axis are."""
+    """Return the square root; 0 for negative values, which the margins of an axis contain."""
     root: NDArray[np.float64] = np.sqrt(np.maximum(values, 0))
     return root

@@ -1,4 +1,4 @@
-"""Write a figure so that the same picture is the same file."""
+"""Save figures reproducibly: the same figure gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from lineup.files import replacing_file
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, byte for byte the same each time on one installation.
+    """Save a figure as PNG; the same figure gives the same bytes on one installation.
 
     Parameters
     ----------
     figure : Figure
-        Drawn at its own size and resolution.
+        Saved with its own size and resolution.
     path : Path
-        File to write; a reader sees the old file or the whole new one.
+        File to write. Readers see the old or the new file, never a part.
 
     Notes
     -----
-    matplotlib would write its version into the file, so that a new release changes every picture; here it does not.
+    By default, matplotlib writes its version into the file, so that each release changes every file.
     """
     with replacing_file(path) as partial:
         figure.savefig(partial, format="png", dpi="figure", facecolor="white", metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""Accuracy on the images that are kept by confidence."""
+"""Plot selective accuracy: the accuracy on the images with the highest confidence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lineup.evaluation.curves import SelectiveAccuracy
 from lineup.figures import style
 
 _FROM = 0.05
-"""The smallest share of the images that is drawn: the accuracy on a handful of them is mostly chance."""
+"""The smallest share of the images in the figure: the accuracy on a few images is mostly chance."""
 
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
-    """Draw the accuracy against the share of the images that are kept, the surest first.
+    """Plot the accuracy against the coverage: the share of the images with the highest confidence.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
     Returns
     -------
     Figure
-        A line for each model, from 5 % of the images to all, whose accuracy stands in the legend.
+        A line per model, from 5 % of the images to all. The legend gives the accuracy on all images.
 
     Raises
     ------
@@ -43,12 +43,12 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
     axes = figure.add_subplot()
     lowest = 1.0
     for (name, curve), (colour, dashes) in zip(curves.items(), style.line_looks(len(curves)), strict=True):
-        drawn = curve.coverage >= _FROM
-        coverage, accuracy = curve.coverage[drawn], curve.accuracy[drawn]
+        shown = curve.coverage >= _FROM
+        coverage, accuracy = curve.coverage[shown], curve.accuracy[shown]
         lowest = min(lowest, float(accuracy.min()))
-        axes.plot(coverage, accuracy, color=colour, linestyle=dashes, label=f"{name}: {accuracy[-1]:.4f} on all")
+        axes.plot(coverage, accuracy, color=colour, linestyle=dashes, label=f"{name}: {accuracy[-1]:.4f} on all images")
         axes.plot(coverage[-1:], accuracy[-1:], "o", color=colour, markersize=4.5, clip_on=False)
-    axes.set(xlabel="images kept, by confidence", ylabel="accuracy on them")
+    axes.set(xlabel="coverage: share of the images with the highest confidence", ylabel="accuracy")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_xlim(0, 1)
     margin = 0.05 * (1 - lowest) or 0.01

@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes and the header. No pyplot, no global state, no display."""
+"""Common style of all figures: colours, sizes and header. It uses no pyplot and no global state."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ TITLE_SIZE = 12.0
 LABEL_SIZE = 9.5
 TICK_SIZE = 8.5
 
-# Without its yellow, too faint on white; black is left for what stands out.
+# Without yellow, which is too faint on white, and black, which is for the mean.
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
 _DASHES = ("-", "--", ":", "-.")
 
-FONT = "DejaVu Sans"  # comes with matplotlib, so that every machine draws the same picture
+FONT = "DejaVu Sans"  # included in matplotlib, so that figures are the same on every machine
 _MARGIN = 0.12
 _TITLE_HEIGHT = 0.36
 _SUBTITLE_HEIGHT = 0.22
 
 
 def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -> Figure:
-    """Return an empty figure with a header, whose layout keeps clear of it.
+    """Return an empty figure with a header. The layout leaves room for the header.
 
     Parameters
     ----------
@@ -60,17 +60,17 @@ def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -
 
 
 def line_looks(count: int) -> list[tuple[str, str]]:
-    """Return a colour and a line style for each of several lines, no two the same among the first 24."""
+    """Return a colour and a line style for each of several lines; the first 24 are different."""
     return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
 
 
 def tidy(axes: Axes, *, grid: str = "") -> None:
-    """Give axes the common look: light frame, small ticks, grid lines behind the data.
+    """Apply the common style: light frame, small ticks, grid lines behind the data.
 
     Parameters
     ----------
     axes : Axes
-        Changed in place, after its data and labels are in.
+        Changed in place. Call this after adding data and labels.
     grid : {"", "x", "y", "both"}, optional
         Direction of the grid lines. Default: none.
     """

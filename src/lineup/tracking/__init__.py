@@ -1,1 +1,1 @@
-"""MLflow as a view of the records: where the runs are, live curves, publishing."""
+"""MLflow as a view of the records: the store, live metrics, publishing, the model registry."""

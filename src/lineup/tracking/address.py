@@ -1,4 +1,4 @@
-"""Addresses of MLflow stores: build, parse and show them. SQLAlchemy alone reads and writes those of databases."""
+"""Build, parse and print addresses of MLflow stores. SQLAlchemy parses the addresses of databases."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 DATABRICKS = ("databricks", "databricks-uc", "uc")
 EXPECTED = "expected sqlite:///FILE, http://HOST:PORT or the address of a database"
 
-# Read by MLflow when it is imported; what the user has set stays. No word to anybody, no news of database tables, no
-# address on the terminal, no error as a traceback beside ours, and a server that does not answer is asked once more
-# within seconds, where the defaults would go on for minutes.
+# Read by MLflow when it is imported; settings of the user have priority. MLflow then sends no telemetry, prints no
+# messages about tables, no addresses and no tracebacks, and gives up on a server within seconds instead of minutes.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -34,22 +33,22 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
-# What of an address may be private: user name and password, which a database takes with any character but a space in
-# them, and what follows a question mark, where drivers look for a password, too.
+# The private parts of an address: user name and password, which may contain any character except a space, and the
+# query, where some drivers look for a password.
 _PRIVATE = re.compile(r"://(?:[^/\s:]*(?::\S*)?@)?([^\s?]*)(?:\?[^\s'\"]*)?")
 _DECODED = re.compile("%[0-9a-fA-F]{2}")
 _PASSWORDS = re.compile(r"[?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=([^&#]+)", re.IGNORECASE)
 
 
 class StoreError(LineupError):
-    """A store that cannot be used.
+    """Raised if a store cannot be used.
 
     Parameters
     ----------
     found : str
-        What is wrong, and with which store.
+        The store and the reason.
     remedy : str
-        What to do.
+        How to fix it.
     """
 
     def __init__(self, found: str, remedy: str) -> None:
@@ -64,13 +63,13 @@ def tracking_uri(root: Path) -> str:
     Parameters
     ----------
     root : Path
-        Project folder. A relative address in ``MLFLOW_TRACKING_URI`` is relative to it, whatever the working directory.
-        Without that variable the store is ``mlflow.db`` in this folder.
+        Project folder. A relative address in ``MLFLOW_TRACKING_URI`` is relative to this folder, not to the working
+        directory. If the variable is not set, the store is ``mlflow.db`` in this folder.
 
     Raises
     ------
     StoreError
-        If the variable holds no address, or that of a store in memory.
+        If the variable is not a valid address, or is the address of a store in memory.
     """
     given = os.environ.get(VARIABLE)
     if not given:
@@ -81,7 +80,7 @@ def tracking_uri(root: Path) -> str:
     if scheme in ("http", "https"):
         return _split_credentials(given)[0]
     if given in DATABRICKS or (scheme != "file" and ("://" in given or scheme == "arn")):
-        return given  # for MLflow or one of its plug-ins to read
+        return given  # MLflow or one of its plug-ins handles it
     if scheme == "file" and "[" not in given:  # which would be a host
         return _absolute(url2pathname(urlsplit(given).path), root).as_uri()
     if ":" in given:
@@ -90,15 +89,15 @@ def tracking_uri(root: Path) -> str:
 
 
 def is_default(root: Path) -> bool:
-    """Return whether the store is the project's own: ``MLFLOW_TRACKING_URI`` names no other one."""
+    """Return whether the store is ``mlflow.db`` in the project folder."""
     return store_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
 
 
 def store_environment(root: Path) -> dict[str, str]:
-    """Return the environment variables that name the store to MLflow and to child processes.
+    """Return the environment variables with the store, for MLflow and for child processes.
 
-    User name and password of a server go to variables of their own, so that MLflow, which prints addresses, does not
-    have them in one. What the user has set there stays.
+    User name and password of a server go into separate variables, because MLflow prints addresses. Variables that the
+    user has set do not change.
     """
     found = {VARIABLE: tracking_uri(root)}
     given = os.environ.get(VARIABLE, "")
@@ -110,7 +109,7 @@ def store_environment(root: Path) -> dict[str, str]:
 
 
 def prepare_environment(root: Path) -> str:
-    """Set what MLflow reads from the environment when it is imported, and return the store's address."""
+    """Set the environment variables that MLflow reads when it is imported, and return the address of the store."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.update(store_environment(root))
@@ -118,19 +117,19 @@ def prepare_environment(root: Path) -> str:
 
 
 def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = None) -> str:
-    """Return the address of an SQLite file, with what the file's name holds quoted.
+    """Return the address of an SQLite file, with special characters quoted.
 
     Parameters
     ----------
     path : Path
         Absolute path of the file.
     query : dict of str to str, optional
-        What follows the question mark. Default: nothing.
+        The part after the question mark. Default: none.
 
     Raises
     ------
     StoreError
-        If MLflow would take another file: if the path is not UTF-8, or holds a percent sign before two hexadecimal
+        If MLflow would use another file: if the path is not UTF-8, or contains a percent sign before two hexadecimal
         digits, which MLflow decodes once too often when it loads a model.
     """
     from sqlalchemy.engine import URL
@@ -138,17 +137,17 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
     text = str(path)
     if _DECODED.search(text) or text.encode("utf-8", "replace").decode() != text:
         raise StoreError(
-            f"{ascii(text)[1:-1]}: MLflow cannot keep models in a folder whose name is not UTF-8 or holds % before two"
+            f"{ascii(text)[1:-1]}: MLflow cannot store models in a folder whose name is not UTF-8 or contains % and two"
             " hexadecimal digits",
-            f"rename it, or name another place in {VARIABLE}",
+            f"rename it, or set {VARIABLE} to another store",
         )
     uri = URL.create("sqlite", database=text, query=query or {}).render_as_string()
-    # Of an address without a driver MLflow makes the folder as it is spelled there, quoted characters included.
+    # For an address without a driver, MLflow creates a folder with the quoted name.
     return uri.replace("sqlite:", "sqlite+pysqlite:", 1) if "%" in uri else uri
 
 
 def store_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store; None of any other store."""
+    """Return the file of an SQLite store; None for any other store."""
     if not uri.startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
@@ -157,26 +156,26 @@ def store_file(uri: str) -> Path | None:
 
 
 def shown_uri(text: str) -> str:
-    """Return an address, or a text that holds some, without credentials: for all that is printed."""
+    """Return an address, or text with addresses, without credentials. Use it for everything that is printed."""
     for secret in _secrets():
         text = text.replace(secret, "***")
     return _PRIVATE.sub(r"://\1", text)
 
 
 def _secrets() -> list[str]:
-    """Return the passwords that the environment holds, as they are and as they are quoted in an address."""
+    """Return the passwords in the environment, as they are and as they are quoted in an address."""
     given = os.environ.get(VARIABLE, "")
     rest = given.partition("://")[2]
     user, colon, password = rest.rpartition("@")[0].partition(":")
     found = [*_PASSWORDS.findall(given), os.environ.get(PASSWORD, ""), os.environ.get(TOKEN, "")]
-    if not rest.startswith("/"):  # a path, which has no user
-        found.append(password if colon else user)  # some servers take a token in the place of the user
+    if not rest.startswith("/"):  # a path has no user
+        found.append(password if colon else user)  # some servers accept a token instead of a user
     forms = {form for secret in found for form in (secret, unquote(secret), quote(unquote(secret), safe="")) if form}
     return sorted(forms, key=len, reverse=True)
 
 
 def _split_credentials(given: str) -> tuple[str, str, str]:
-    """Return the address of a server without what is private, its user name and its password."""
+    """Return the address of a server without its private parts, its user name and its password."""
     try:
         parts = urlsplit(given)
         host, port = parts.hostname, parts.port
@@ -201,12 +200,13 @@ def _database_uri(given: str, root: Path) -> str:
 
 
 def _absolute_sqlite(url: URL, given: str, root: Path) -> str:
-    """Return the address of an SQLite file with its whole path."""
+    """Return the address of an SQLite file with its absolute path."""
     if url.host or url.username or url.port or url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _malformed(given)
     if ("?" in given and not url.query) or any("/" in str(value) for value in url.query.values()):
         raise StoreError(
-            f"{VARIABLE}: a question mark in the name of a file or folder", "write it as %3F, and a percent sign as %25"
+            f"{VARIABLE}: the name of a file or folder contains a question mark",
+            "write it as %3F, and a percent sign as %25",
         )
     if url.database in (None, "", ":memory:") or "uri" in url.query:
         raise _malformed(given)
@@ -222,5 +222,9 @@ def _malformed(given: str) -> StoreError:
 
 
 def _safe(given: str) -> str:
-    """Return an address that cannot be parsed as it is, or words in its place if it may hold a password."""
-    return "one that is not shown: it may hold a password" if "@" in given or "?" in given else repr(given)
+    """Return an address that cannot be parsed, or a placeholder if it may contain a password."""
+    return (
+        "an address that is not shown, because it may contain a password"
+        if "@" in given or "?" in given
+        else repr(given)
+    )

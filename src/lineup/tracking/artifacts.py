@@ -1,4 +1,4 @@
-"""The artifacts that publishing left: a list of them in each run, by which it is seen later that some are lost."""
+"""Find lost artifacts: each published run has a list of its artifacts, with their sizes."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from mlflow.entities import FileInfo, LoggedModel, Run
 
 LISTING = "artifacts.json"
-"""The artifact of a run that lists its artifacts and the files of its model, with their sizes in bytes."""
+"""The artifact with the list of the other artifacts and the files of the model, with their sizes in bytes."""
 
 LEFT_BY_LOADING = ("__pycache__", "registered_model_meta")
-"""What loading a model adds to its folder."""
+"""Files that loading a model adds to its folder."""
 
 Listing = dict[str, dict[str, int | None]]
 
 
 def files_in(folder: Path) -> dict[str, int | None]:
-    """Return the size of each file in a folder and its subfolders; nothing of a folder that does not exist.
+    """Return the size in bytes of each file in a folder and its subfolders, by its path relative to the folder.
 
-    Without what loading a model adds.
+    Files that loading a model adds are left out. The result is empty if the folder does not exist.
     """
     found: dict[str, int | None] = {}
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in LEFT_BY_LOADING]
         inside = Path(place).relative_to(folder)
         for name in names:
-            with suppress(OSError):  # removed meanwhile, or a link to nothing
+            with suppress(OSError):  # removed in the meantime, or a broken link
                 if name not in LEFT_BY_LOADING:
                     found[(inside / name).as_posix()] = Path(place, name).stat().st_size
     return found
 
 
 def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
-    """Return the model that a run logged last, unless it has been deleted."""
+    """Return the model that a run logged last, None if there is none or it has been deleted."""
     from mlflow.exceptions import MlflowException
 
     for output in reversed(run.outputs.model_outputs if run.outputs else []):
@@ -65,10 +65,9 @@ def local_folders(client: MlflowClient, run: Run) -> list[Path]:
 
 
 def list_artifacts(client: MlflowClient, run: Run) -> Listing:
-    """Return the artifacts and the files of the model that a run has now, with their sizes.
+    """Return the current artifacts of a run and the files of its model, with their sizes.
 
-    Every file where they are on this machine. Of other storage only what is at the top: each folder there costs a
-    request.
+    On this machine these are all files; on other storage only those at the top, because each folder costs a request.
     """
     model = logged_model(client, run)
     folder = local_folder(run.info.artifact_uri)
@@ -80,8 +79,8 @@ def list_artifacts(client: MlflowClient, run: Run) -> Listing:
     return {"run": found, "model": in_model}
 
 
-def note_artifacts(client: MlflowClient, run_id: str) -> None:
-    """Write the list of a run's artifacts into the run: the last of them, when all others are there."""
+def log_listing(client: MlflowClient, run_id: str) -> None:
+    """Log the list of the artifacts of a run, after all other artifacts."""
     listing = list_artifacts(client, client.get_run(run_id))
     listing["run"].pop(LISTING, None)
     with tempfile.TemporaryDirectory() as temporary:
@@ -91,7 +90,7 @@ def note_artifacts(client: MlflowClient, run_id: str) -> None:
 
 
 def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
-    """Return whether artifacts of a published run, or files of its model, are gone or have another size."""
+    """Return whether artifacts of a published run, or files of its model, are missing or have a different size."""
     found = list_artifacts(client, run)
     if LISTING not in found["run"]:
         return True
@@ -106,7 +105,9 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
 
 
 def describe_loss(root: Path) -> str:
-    """Return what is wrong with the artifacts of a store that is a file, as a phrase; empty if nothing is.
+    """Return which artifacts of an SQLite store are lost, as a phrase; empty if none are.
+
+    A store on a server is not checked, since this takes many requests.
 
     Parameters
     ----------
@@ -121,14 +122,14 @@ def describe_loss(root: Path) -> str:
     uri = prepare_environment(root)
     database = store_file(uri)
     if database is None:
-        return ""  # every look costs requests, and publishing looks itself
+        return ""
     with store_errors(root):
         import mlflow
 
         client = mlflow.MlflowClient(uri)
         former = former_folders(client, database)
         if former:
-            return f"it belongs to {', '.join(former)}: its runs have their artifacts there"
+            return f"its artifacts are in another folder ({', '.join(map(str, former))})"
         found = [item.experiment_id for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
         runs = client.search_runs(found, "attributes.status = 'FINISHED'") if found else []
         published = [run for run in runs if DIGEST in run.data.tags and GROUP not in run.data.tags]

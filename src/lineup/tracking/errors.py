@@ -1,4 +1,4 @@
-"""Errors of a store as one line: what is wrong, and the remedy that helps."""
+"""Describe errors of a store in one line: what is wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DRIVERS = {
     "pymysql": "pymysql",
     "pyodbc": "pyodbc",
 }
-"""Modules of SQLAlchemy's usual drivers, and the packages that hold them."""
+"""Modules of SQLAlchemy's usual drivers, and the packages that contain them."""
 
 INCOMPLETE = "its tables are incomplete"
 
 
 @contextmanager
 def store_errors(root: Path) -> Iterator[None]:
-    """Turn what MLflow raises of a store that is out of reach, damaged or refuses something into a `StoreError`.
+    """Convert errors of MLflow about a store into a `StoreError`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def store_errors(root: Path) -> Iterator[None]:
         Project folder; decides on the store.
     """
     prepare_environment(root)
-    from alembic.util import CommandError  # MLflow lets it through, and the next one, when it opens a store
+    from alembic.util import CommandError  # MLflow does not catch it, nor SQLAlchemyError, when it opens a store
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -69,9 +69,9 @@ def _text(error: OSError) -> str:
 
 
 def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str]:
-    """Return what is wrong and what helps, by the text of an error: the libraries have no types for most kinds.
+    """Return reason and remedy from the text of an error, because the libraries have no types for most kinds.
 
-    ``path`` is that of the file that an error of the system names; the file of the store by default.
+    ``path`` is the file that a system error names. Default: the file of the store.
     """
     text = shown_uri(text)
     if version := re.search(r"(?:found version|revision identified by) '?(\w+)", text):
@@ -79,27 +79,27 @@ def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str
     for pattern, reason, remedy in _kinds(root, path):
         if found := re.search(pattern, text, re.IGNORECASE):
             return reason or shortened(text if path else found[0]), remedy
-    # What follows is the statement and an address of SQLAlchemy's documentation.
+    # The rest is the SQL statement and an address of SQLAlchemy's documentation.
     own = shortened(text.partition("\n[SQL: ")[0])
-    return own, "the records are whole: run lineup publish again once the reason is removed"
+    return own, "nothing is lost: the records are complete; fix this and run lineup publish again"
 
 
 def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
-    """Return the kinds of errors: a pattern, what is wrong unless the text that it finds says so, and what helps."""
+    """Return for each kind of error a pattern, the reason (empty: the matching text) and the remedy."""
     uri = tracking_uri(root)
     file = Path(path) if path else store_file(uri)
     place = "the database" if file is None else file if _is_folder(file) else file.parent
     unset = "" if is_default(root) else f", or unset {VARIABLE}"
     other = f"or name another store in {VARIABLE}"
     recreate = _recreate(root)
-    start = f"start the server{unset}; nothing is lost, and lineup publish catches up"
+    start = f"start the server{unset}; nothing is lost: lineup publish logs the missing runs"
     return [
         (
             "error code 40[13]|password authentication failed",
             "access denied",
             f"correct user and password in {VARIABLE}",
         ),
-        ("database is locked", "", "another program is using it: wait until that has ended, then run this again"),
+        ("database is locked", "", "another program is using it: wait until it has ended, then run this again"),
         (
             r"duplicate column name|table \S+ already exists|no such (table|column)",
             "its tables are incomplete",
@@ -111,12 +111,16 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
             "",
             f"make {place} writable, {other}",
         ),
-        ("is a directory", "a folder is in its place", f"move that away, {other}"),
+        ("is a directory", "it is a folder, not a file", f"move the folder away, {other}"),
         ("disk is full|no space left on device", "", f"free space on the disk of {place}"),
-        ("maintenance mode", "MLflow no longer writes into a folder", _sqlite_instead()),
-        ("unsupported uri|can't load plugin|invalid database uri", "no address that MLflow knows", _sqlite_instead()),
+        ("maintenance mode", "MLflow no longer supports stores in a folder", _sqlite_instead()),
+        (
+            "unsupported uri|can't load plugin|invalid database uri",
+            "MLflow does not support this kind of address",
+            _sqlite_instead(),
+        ),
         ("connection refused|failed to resolve|timed out|unreachable", "", start),
-        ("max retries|connection failed|could not connect", "no server answers", start),
+        ("max retries|connection failed|could not connect", "the server does not respond", start),
         ("api request to .*|error code [0-9]+.*", "", f"is this an MLflow server? Correct {VARIABLE}, or unset it"),
     ]
 
@@ -124,7 +128,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # not even this may be asked
+    except OSError:  # no permission
         return False
 
 
@@ -133,23 +137,23 @@ def _sqlite_instead() -> str:
 
 
 def _schema(version: str, root: Path) -> tuple[str, str]:
-    """Return what is wrong with tables of another version of MLflow, by the version that they name, and what helps."""
+    """Return reason and remedy for tables that were created by another version of MLflow."""
     if version == "None":
         return INCOMPLETE, _recreate(root)
     if not _is_known(version):
         return (
-            f"its tables are those of a newer MLflow ({version})",
-            f"use the MLflow that made them, or {_recreate(root)}",
+            f"a newer version of MLflow created its tables ({version})",
+            f"use that version of MLflow, or {_recreate(root)}",
         )
     uri = tracking_uri(root)
     address = shlex.quote(uri) if store_file(uri) else f'"${VARIABLE}"'
     mlflow = "mlflow" if shutil.which("mlflow") else shlex.quote(str(Path(sys.executable).with_name("mlflow")))
     command = f"{mlflow} db upgrade {address}"
-    return f"its tables are those of an older MLflow ({version})", f"run {command}, or {_recreate(root)}"
+    return f"an older version of MLflow created its tables ({version})", f"run {command}, or {_recreate(root)}"
 
 
 def _is_known(version: str) -> bool:
-    """Return whether the installed MLflow knows how to bring tables of this version up to date."""
+    """Return whether the installed MLflow can upgrade tables of this version."""
     import mlflow
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
@@ -164,4 +168,4 @@ def _is_known(version: str) -> bool:
 def _recreate(root: Path) -> str:
     file = store_file(tracking_uri(root))
     what = f"delete {shlex.quote(str(file))}" if file else "empty the database"
-    return f"{what}, and lineup publish makes everything in it again from the records"
+    return f"{what}, and run lineup publish, which recreates all runs from the records"

@@ -1,4 +1,4 @@
-"""Runs of one model with several seeds stand below one parent run, which has their mean and standard deviation."""
+"""Group the runs of several seeds: a parent run has mean, standard deviation and interval of each metric."""
 
 from __future__ import annotations
 
@@ -8,45 +8,51 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lineup.evaluation.seeds import mean_interval
 from lineup.records.model_runs import by_name
 from lineup.records.record import Header, Record
-from lineup.tracking.runs import DIGEST, KEY, find_runs, log_metrics, log_params
+from lineup.tracking.contents import GENERATED, KEY, NOTE, common_tags
+from lineup.tracking.runs import DIGEST, find_runs, log_metrics, log_params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+VERSION = "2"
+"""Version of the contents of a parent run. A new number replaces all parent runs at the next publish."""
 GROUP = "lineup.seeds_of"
+"""Tag of a parent run with the name of its model or committee."""
 PARENT = "mlflow.parentRunId"
 
 
 def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Mapping[str, str]) -> None:
-    """Make the parent runs of all models and committees that have several seeds, and put their runs below them.
+    """Create the parent runs of all models and committees with several seeds, and link their runs to them.
 
     Parameters
     ----------
     client : MlflowClient
     records : sequence of Record
-        Those that have just been published.
+        The records that have just been published.
     run_ids : mapping of str to str
-        Their runs by the records' keys.
+        Their runs by the keys of the records.
     """
     pipeline = [record for record in records if record.header.experiment is None]
     for name, runs in by_name(pipeline).items():
         if len(runs) > 1:
             children = sorted(runs, key=lambda record: record.header.seed)
             parent = _parent(client, name, children, run_ids)
-            _adopt(client, parent, [run_ids[child.header.key] for child in children])
+            _link(client, parent, [run_ids[child.header.key] for child in children])
 
 
 def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids: Mapping[str, str]) -> str:
-    """Return the parent run of these children, made anew if it is not there or not up to date.
+    """Return the parent run of these children; create it if it is missing or outdated.
 
-    Its key is made of theirs: when the model is trained with other settings, the former runs keep their parent. A
-    parent with some of these children, from before a seed was added, is removed.
+    Its key comes from their keys: if the model is trained with other settings, the former runs keep their parent. A
+    parent with only some of these children, from before a seed was added, is deleted.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]
-    digest = hashlib.sha256(" ".join(sorted(child.digest() for child in children)).encode()).hexdigest()[:16]
+    digests = [VERSION, *sorted(child.digest() for child in children)]
+    digest = hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
     for run in find_runs(client, GROUP, name):
         if run.data.tags.get(KEY) == key and run.data.tags.get(DIGEST) == digest:
             return str(run.info.run_id)
@@ -54,7 +60,9 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
             client.delete_run(run.info.run_id)
     experiment = client.get_run(run_ids[keys[0]]).info.experiment_id
     started = min(child.runtime.started for child in children)
-    tags = _tags(children[0].header, len(children)) | {KEY: key, GROUP: name, "lineup.children": " ".join(keys)}
+    header = children[0].header
+    tags = common_tags(header) | {KEY: key, GROUP: name, "lineup.children": " ".join(keys)}
+    tags[NOTE] = _note(header, len(children))
     run = client.create_run(experiment, start_time=started, run_name=f"{name}, {len(children)} seeds", tags=tags)
     _fill(client, run.info.run_id, children)
     client.set_terminated(run.info.run_id, "FINISHED", max(child.runtime.ended for child in children))
@@ -62,37 +70,47 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
     return str(run.info.run_id)
 
 
-def _tags(header: Header, seeds: int) -> dict[str, str]:
-    generated = "**Generated data**: says nothing about a real dataset. " if header.data.generated else ""
-    return {
-        "report": header.report,
-        "family": header.family,
-        "architecture": header.architecture,
-        "kind": header.kind,
-        "data": header.data.name,
-        "data_generated": str(header.data.generated).lower(),
-        "mlflow.note.content": f"{generated}Mean and standard deviation (`_sd`) over the {seeds} runs below it.",
-    }
+def _note(header: Header, seeds: int) -> str:
+    text = (
+        f"Mean, standard deviation (`_sd`) and 95 % interval of the mean (`_low`, `_high`) of each metric over {seeds}"
+        " seeds, from the runs below."
+    )
+    return f"{GENERATED} {text}" if header.data.generated else text
 
 
 def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None:
-    """Log what the children share, and the mean and the standard deviation of each of their metrics."""
+    """Log the parameters that the children share, and the statistics of their metrics."""
     from mlflow.entities import Metric
 
     parameters = [child.header.parameters for child in children]
     shared = {name: value for name, value in parameters[0].items() if all(p.get(name) == value for p in parameters)}
-    seeds = ", ".join(str(child.header.seed) for child in children)
-    log_params(client, run_id, shared | ({"seeds": seeds} if seeds else {}))
+    log_params(client, run_id, shared | {"seeds": ", ".join(str(child.header.seed) for child in children)})
     ended = max(child.runtime.ended for child in children)
-    metrics = []
-    for name in children[0].metrics:
-        values = [child.metrics[name] for child in children if name in child.metrics]
-        numbers = {name: statistics.fmean(values), f"{name}_sd": statistics.stdev(values)} if len(values) > 1 else {}
-        metrics += [Metric(key, value, ended, 0) for key, value in numbers.items() if math.isfinite(value)]
+    metrics = [
+        Metric(key, value, ended, 0)
+        for name in children[0].metrics
+        for key, value in _statistics(
+            name, [child.metrics[name] for child in children if name in child.metrics]
+        ).items()
+        if math.isfinite(value)
+    ]
     log_metrics(client, run_id, metrics)
 
 
-def _adopt(client: MlflowClient, parent: str, children: Sequence[str]) -> None:
+def _statistics(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Return mean, standard deviation and 95 % interval of the mean of a metric, by their names in MLflow."""
+    if len(values) < 2:
+        return {}
+    low, high = mean_interval(values)
+    return {
+        name: statistics.fmean(values),
+        f"{name}_sd": statistics.stdev(values),
+        f"{name}_low": low,
+        f"{name}_high": high,
+    }
+
+
+def _link(client: MlflowClient, parent: str, children: Sequence[str]) -> None:
     for child in children:
         if client.get_run(child).data.tags.get(PARENT) != parent:
             client.set_tag(child, PARENT, parent)

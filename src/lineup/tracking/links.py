@@ -1,7 +1,7 @@
-"""Copies of workspace files in which no file is a link, because MLflow refuses links.
+"""Copy folders with links replaced by the files they point to, because MLflow refuses links.
 
-DVC makes the files of a workspace links into its cache where ``cache.type`` says so. A record may come from another
-machine, and a link in it may name any file of this one: only links into the project or into DVC's cache are followed.
+With some values of ``cache.type``, DVC replaces files in the workspace by links into its cache. A record from another
+machine may contain a link to any file of this one, so only links into the project or into DVC's cache are followed.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from lineup.errors import LineupError
 
 
 def check_links(root: Path, folder: Path) -> None:
-    """Raise an error if a folder holds a link to something else than a file of the project or of DVC's cache.
+    """Raise an error if a folder contains a link that does not point to a file in the project or in DVC's cache.
 
     Parameters
     ----------
     root : Path
         Project folder.
     folder : Path
-        Such as that of a record.
+        For example, that of a record.
 
     Raises
     ------
     LineupError
-        If there is such a link; the line names it.
+        If there is such a link; the message names it.
     """
     inside = (root.resolve(), folder.resolve())
     for link in _links(folder):
         target = link.resolve()
         if not target.is_file():
-            raise LineupError(f"{link}: a link to {target}, which is not a file; restore it (dvc checkout --relink)")
+            raise LineupError(f"{link}: a link to {target}, which is not a file; restore it with dvc checkout --relink")
         if any(target.is_relative_to(place) for place in inside):
             continue
         cache = _cache(root)
         if cache is None or not target.is_relative_to(cache):
             raise LineupError(
-                f"{link}: a link to {target}, outside of the project and of DVC's cache, is not followed;"
-                " restore the file (dvc checkout --relink), or put a copy of it in this place"
+                f"{link}: a link to {target}, which is outside the project and DVC's cache;"
+                " restore the file with dvc checkout --relink, or replace the link with a copy"
             )
 
 
 def copy_files(root: Path, source: Path, target: Path) -> Path:
-    """Copy a folder with its subfolders to a new place, the files themselves instead of links, and return the copy.
+    """Copy a folder to a new folder, with files instead of links, and return the copy.
 
     Raises
     ------
     LineupError
-        As `check_links`.
+        If a link cannot be followed; see `check_links`.
     """
     check_links(root, source)
     return Path(shutil.copytree(source, target))
@@ -64,7 +64,7 @@ def _links(folder: Path) -> Iterator[Path]:
 
 @lru_cache
 def _cache(root: Path) -> Path | None:
-    """Return the folder of DVC's cache, which may be anywhere; None if this is not a DVC repository."""
+    """Return the folder of DVC's cache, which may be outside the project; None if this is not a DVC repository."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

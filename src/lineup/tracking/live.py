@@ -1,4 +1,4 @@
-"""Send a training's curves to MLflow while it runs, without ever holding it up."""
+"""Log the metrics of a training in MLflow while it runs, without delaying it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from lineup.records.machine import this_machine
 from lineup.records.record import Epoch, Header, Record, now
 from lineup.signals import before_exit
 from lineup.tracking.address import shown_uri
+from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, final_metrics, start_tags
 from lineup.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CLOSE_SECONDS = 30.0
+"""How long the end of a training waits until all metrics have been sent."""
 KILLED_SECONDS = 8.0
-"""The same for a training that was interrupted: whoever stops a process soon kills it."""
+"""The same after an interruption, because a process that is asked to stop is often killed soon after."""
 BEAT_SECONDS = 60.0
-"""A run says so often that it is alive."""
+"""How often a run is marked as alive."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """The end of a run: its status in MLflow, when it ended, and the record if there is one."""
+    """The end of a run: its status in MLflow, the time in milliseconds since 1970, and the record if there is one."""
 
     status: str
     ended: int
@@ -36,20 +38,20 @@ class _End:
 
 
 class LiveRun:
-    """A listener of a training that keeps a live run in MLflow: RUNNING while the context is open.
+    """A listener that logs a training in a live run: RUNNING while the context is open.
 
-    It ends as FINISHED, with the final metrics, when the training has left its record; as FAILED when an error ends the
-    training; as KILLED when a signal does. Artifacts come with ``lineup publish``.
+    The run ends as FINISHED, with the final metrics, if the training has left its record; as FAILED after an error; as
+    KILLED after a signal. ``lineup publish`` logs the artifacts.
 
-    MLflow is imported and called in a thread of its own: it takes seconds to import, and a tracking server may be slow
-    or gone. If it fails, one warning says so, training goes on, and ``lineup publish`` catches up from the record.
+    MLflow is imported and called in a separate thread, since the import takes seconds and a tracking server may be slow
+    or unreachable. If it fails, one warning is printed, training continues, and ``lineup publish`` logs the run later.
 
     Parameters
     ----------
     root : Path
         Project folder.
     run_id : str, optional
-        An existing run to write into: the one that ``mlflow run`` made. Default: a run of its own, found by its key.
+        An existing run to log into, created by ``mlflow run``. Default: a new run.
     """
 
     def __init__(self, root: Path, run_id: str | None = None) -> None:
@@ -57,7 +59,7 @@ class LiveRun:
         self._run_id = run_id
         self._queue: queue.SimpleQueue[tuple[Header, str, int] | Epoch | _End] = queue.SimpleQueue()
         self._record: Record | None = None
-        # A daemon: a server that hangs must not keep the process alive.
+        # A daemon thread, because a hanging server must not keep the process alive.
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
 
     def __enter__(self) -> Self:
@@ -74,23 +76,23 @@ class LiveRun:
             self._kill()
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Make the run; see `lineup.training.train.Listener`."""
+        """Create the run; see `lineup.training.train.Listener`."""
         self._queue.put((header, attempt, started))
         self._thread.start()
 
     def epoch(self, row: Epoch) -> None:
-        """Send one epoch's metrics."""
+        """Log the metrics of one epoch."""
         self._queue.put(row)
 
     def finish(self, record: Record) -> None:
-        """Note that the training has left this record."""
+        """Keep the record of the training, for the end of the run."""
         self._record = record
 
     def _kill(self) -> None:
         self._close(_End("KILLED", now()), KILLED_SECONDS)
 
     def _close(self, end: _End, seconds: float) -> None:
-        """Wait, a limited time, until everything has been sent."""
+        """Wait for a limited time until everything has been sent."""
         if self._thread.is_alive():
             self._queue.put(end)
             self._thread.join(seconds)
@@ -98,21 +100,21 @@ class LiveRun:
     def _work(self) -> None:
         try:
             self._send()
-        except Exception as error:  # whatever MLflow raises, a training must not end by it
+        except Exception as error:  # no error of MLflow may end a training
             reason = " ".join(shown_uri(str(error)).split())[:200]
             print(
-                f"warning: no live tracking ({reason}); training goes on, and lineup publish will send the whole run",
+                f"warning: no live tracking ({reason}); training continues, and lineup publish logs the run later",
                 file=sys.stderr,
                 flush=True,
             )
 
     def _send(self) -> None:
-        from lineup.tracking.runs import SEEN, epoch_metrics, log_metrics
+        from lineup.tracking.runs import SEEN, log_metrics
 
         first = self._queue.get()
-        assert isinstance(first, tuple)  # start comes before any epoch
+        assert isinstance(first, tuple)  # start is called before any epoch
         header, attempt, started = first
-        client, experiment = open_store(self._root, header.data.name)
+        client, experiment = open_store(self._root, header.data.name, experiment_note(header.data))
         run_id = _make_run(client, self._root, experiment, self._run_id, header, attempt, started)
         seen, end = now(), None
         while end is None:
@@ -124,14 +126,14 @@ class LiveRun:
         _end_run(client, run_id, end)
 
     def _take(self) -> tuple[list[Epoch], _End | None]:
-        """Return the epochs that have ended since the last call, and the end; wait for them, but not for long."""
+        """Return the epochs since the last call, and the end if it has come; wait for a limited time."""
         rows: list[Epoch] = []
         with suppress(queue.Empty):
             message = self._queue.get(timeout=BEAT_SECONDS)
             while isinstance(message, Epoch):
                 rows.append(message)
                 message = self._queue.get_nowait()
-            assert isinstance(message, _End)  # start comes but once
+            assert isinstance(message, _End)  # start is called once
             return rows, message
         return rows, None
 
@@ -139,11 +141,11 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, root: Path, experiment: str, run_id: str | None, header: Header, attempt: str, started: int
 ) -> str:
-    """Make the live run of a training, in the place of a former one with the same key."""
-    from lineup.tracking.runs import ATTEMPT, KEY, describe, end_dead_runs, find_runs, log_params, process_tags
+    """Create the live run of a training; it replaces former runs with the same key."""
+    from lineup.tracking.runs import end_dead_runs, find_runs, log_params, process_tags
 
     end_dead_runs(client, experiment, root)
-    tags = describe(header, this_machine()) | {ATTEMPT: attempt} | process_tags()
+    tags = start_tags(header, this_machine()) | {ATTEMPT: attempt} | process_tags()
     for former in find_runs(client, KEY, header.key):
         if former.info.run_id != run_id:
             client.delete_run(former.info.run_id)
@@ -157,8 +159,8 @@ def _make_run(
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
-    """Log the final metrics if there are some, and end a run."""
-    from lineup.tracking.runs import final_metrics, log_metrics
+    """Log the final metrics, if there is a record, and end the run."""
+    from lineup.tracking.runs import log_metrics
 
     if end.record is not None:
         log_metrics(client, run_id, final_metrics(end.record))

@@ -1,7 +1,7 @@
-"""Where a store that is a file has its artifacts: in ``mlartifacts`` beside it, also after both have been moved.
+"""Keep the artifacts of an SQLite store in the folder ``mlartifacts`` beside it, also after both have been moved.
 
-MLflow writes absolute addresses into the tables of such a store. After a project was moved or copied they still name
-the former folder: its artifacts are not found, new ones go there, and a copy shares them with its original.
+MLflow writes absolute addresses into its tables. After a project was moved or copied, they still name the former
+folder: artifacts are not found, new ones are written there, and a copy shares its artifacts with the original.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ COLUMNS = {
     "logged_models": ("artifact_location",),
     "model_versions": ("source", "storage_location"),
 }
-"""What of the store's tables holds addresses of artifacts."""
+"""The tables and columns of the store that contain addresses of artifacts."""
 
 
 def artifact_location(database: Path, experiment: str) -> str:
-    """Return the address of an experiment's artifacts: beside the file of the store."""
+    """Return the address of the artifacts of an experiment, in the folder of the store."""
     return (database.parent / ARTIFACTS / experiment).as_uri()
 
 
 def local_folder(location: str) -> Path | None:
-    """Return the folder that an address of artifacts names; None if it names a server or another storage."""
+    """Return the folder of an address of artifacts; None for a server or other storage."""
     parts = urlsplit(location)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the addresses of other folders in which experiments of lineup in this store have their artifacts.
+    """Return the addresses of other folders that contain artifacts of lineup's experiments in this store.
 
     Parameters
     ----------
     client : MlflowClient
-        Of the store.
+        Client of the store.
     database : Path
         File of the store.
     """
@@ -54,19 +54,19 @@ def former_folders(client: MlflowClient, database: Path) -> list[str]:
     for experiment in client.search_experiments(ViewType.ALL):
         ending = artifact_location(database, experiment.name).removeprefix(here)
         folder = experiment.artifact_location.removesuffix(ending)
-        # An address that ends differently is not lineup's own: somebody chose it.
+        # An address with a different ending was chosen by the user.
         if experiment.name.startswith(EXPERIMENT_PREFIX) and folder not in (here, experiment.artifact_location):
             former.add(folder)
     return sorted(former)
 
 
 def update_locations(client: MlflowClient, database: Path) -> None:
-    """Let all addresses in a store name the folder in which the store is now.
+    """Change all addresses in a store to the folder of the store.
 
     Parameters
     ----------
     client : MlflowClient
-        Of the store.
+        Client of the store.
     database : Path
         File of the store.
     """
@@ -83,7 +83,7 @@ def update_locations(client: MlflowClient, database: Path) -> None:
 
 
 def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Replace what addresses begin with."""
+    """Replace the beginning of all addresses."""
     for table, columns in COLUMNS.items():
         for column in columns:
             connection.execute(

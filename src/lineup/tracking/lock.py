@@ -1,4 +1,4 @@
-"""One publish at a time: two of them at once would each replace the runs that the other one has begun."""
+"""Publish in one process at a time: two at once would replace the runs that the other one has begun."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LOCK = ".mlflow.publish.lock"
 
 
 @contextmanager
-def publish_lock(root: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other process publishes into the same store, and keep others waiting meanwhile.
+def publish_lock(root: Path, log: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock while publishing; wait until no other process publishes into the same store.
 
-    The lock is a file beside the file of the store. A store behind a server has no file here: the lock is then in the
-    project folder, and processes elsewhere do not see it.
+    The lock is a file in the folder of the SQLite store. For a store on a server, the lock is in the project folder and
+    other machines do not see it.
 
     Parameters
     ----------
     root : Path
         Project folder.
-    tell : callable
-        Told one line if there is another publish.
+    log : callable
+        Gets one line if another process is publishing.
     """
     from filelock import FileLock, Timeout
 
@@ -32,7 +32,7 @@ def publish_lock(root: Path, tell: Callable[[str], None]) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell("waiting for another publish into the same store to end ...")
+        log("waiting until another process has finished publishing into this store ...")
         lock.acquire()
     try:
         yield

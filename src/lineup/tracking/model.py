@@ -1,4 +1,4 @@
-"""The model of a run: the record's own, or a committee's with its members inside; see `lineup.serving.pyfunc`."""
+"""Log the model of a record, or a committee with the models of its members; see `lineup.serving.pyfunc`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from lineup.tracking.links import copy_files
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# Folders of models by key and by hash of the predictions: a name may be that of a single experiment, too.
 Models = dict[tuple[str, str], Path]
+"""Folders of models by key and hash of the predictions. A name is not enough: single experiments may share it."""
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SERVING_NEEDS = ("mlflow", "numpy", "pandas", "pydantic")
@@ -29,46 +29,46 @@ NEEDS_OF: Mapping[str, tuple[str, ...]] = {
     "network.keras": ("keras", "tensorflow", "tensorflow-cpu"),
     "estimator.skops": ("scikit-learn", "skops"),
 }
-"""What a file of a model needs besides."""
+"""Further packages that a model needs, by the name of its file."""
 
 
 def identity(record: Record) -> tuple[str, str]:
-    """Return what tells a record from every other one, a later one of the same name and key included."""
+    """Return what identifies a record, also among later ones with the same name and key."""
     return record.header.key, file_sha256(record.folder / PREDICTIONS)
 
 
 def absent_members(record: Record, models: Models) -> list[str]:
-    """Return the names of a committee's members whose models are not those that were combined."""
+    """Return the members of a committee whose models differ from those that were combined, or are missing."""
     return [member.label for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
 def log_model(
     root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
 ) -> None:
-    """Log a record's model into its run as code beside its files, so that nothing is pickled.
+    """Log the model of a record as code and files, so that nothing is pickled.
 
-    A committee of which a member is no longer what was combined gets none: another model must not answer in its place.
+    A committee gets no model if a member has changed since it was combined: its predictions would differ.
 
     Parameters
     ----------
     root : Path
         Project folder.
     run_id : str
-        The run.
+        Run that gets the model.
     record : Record
         Of a model or a committee.
     models : Models
-        Where the members' models are.
+        Folders of the members' models.
     temporary : Path
-        An empty folder, for a copy of the files that the model needs.
+        An empty folder for a copy of the files.
     model_id : str, optional
-        A model that the run has logged already, whose files are written again. Default: a new one.
+        A model that the run has logged before; its files are written again. Default: a new model.
 
     Notes
     -----
-    The signature says nothing about the images, for MLflow would refuse every shape but the one that it names and
-    would make whole numbers of all that it is sent: pixels from 0 to 1 would all be black.
-    `lineup.serving.predictor.as_images` takes every shape, and refuses such pixels.
+    The signature does not describe the images: MLflow would refuse every other shape, and would convert pixels from 0
+    to 1 to whole numbers, which makes all of them black.
+    `lineup.serving.predictor.as_images` accepts every shape and refuses such pixels.
     """
     if absent_members(record, models):
         return
@@ -80,17 +80,17 @@ def log_model(
     shapes = accepted_shapes((height, width, channels))
     folder = _copy_model(root, record, models, temporary / "model")
     header = temporary / HEADER
-    # As it was read: the file can be of an older schema, without the shape of the images.
+    # As it was read: the file may have an older schema, without the shape of the images.
     header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
-    # MLflow connects the run that is active with the model, which it can do only once.
+    # MLflow links the active run to the model, which it can do only once.
     run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()
     with run, warnings.catch_warnings():
-        # MLflow wants an input example to make a signature of.
+        # MLflow asks for an input example to infer a signature.
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.log_model(
             name="model",
             python_model=str(PACKAGE / "serving" / "pyfunc.py"),
-            # As quoted addresses: MLflow would read # and ? of a path as such parts of an address.
+            # As quoted addresses, because MLflow parses # and ? in a path.
             artifacts={
                 "model": folder.absolute().as_uri(),
                 "record": header.absolute().as_uri(),
@@ -104,7 +104,7 @@ def log_model(
 
 
 def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Path:
-    """Copy the files that a model or a committee needs to predict into a new folder, and return it."""
+    """Copy the files of a model, or of a committee and its members, into a new folder, and return it."""
     if not record.header.members:
         return copy_files(root, record.folder / MODEL, folder)
     for member in record.header.members:
@@ -114,18 +114,18 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
 
 
 def _signature(classes: list[str]) -> ModelSignature:
-    """Return what the model answers: see `lineup.serving.pyfunc.ServedModel.predict`."""
+    """Return the columns of the predictions: see `lineup.serving.pyfunc.ServedModel.predict`."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
     from lineup.serving.pyfunc import AGREEMENT, LABEL
 
-    said = (ColSpec(DataType.string, LABEL), ColSpec(DataType.double, AGREEMENT))
-    return ModelSignature(outputs=Schema([*said, *(ColSpec(DataType.float, name) for name in classes)]))
+    columns = (ColSpec(DataType.string, LABEL), ColSpec(DataType.double, AGREEMENT))
+    return ModelSignature(outputs=Schema([*columns, *(ColSpec(DataType.float, name) for name in classes)]))
 
 
 def _requirements(folder: Path) -> list[str]:
-    """Return what serving a model needs, pinned to what is installed."""
+    """Return the packages that serving needs, pinned to the installed versions."""
     names = list(SERVING_NEEDS)
     for file, needs in NEEDS_OF.items():
         if any(folder.rglob(file)):

@@ -1,4 +1,4 @@
-"""The champion in MLflow's model registry: alias ``champion`` now, ``previous`` before."""
+"""Register the champion in MLflow's model registry: alias ``champion``, and ``previous`` for the former one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lineup.committee.champion import Champion
 from lineup.errors import LineupError
 from lineup.tracking.artifacts import logged_model
-from lineup.tracking.runs import KEY, find_runs
+from lineup.tracking.contents import KEY
+from lineup.tracking.runs import find_runs
 from lineup.tracking.store import experiment_name
 
 if TYPE_CHECKING:
@@ -18,26 +19,26 @@ if TYPE_CHECKING:
 CHAMPION, PREVIOUS = "champion", "previous"
 
 
-def register_champion(client: MlflowClient, champion: Champion, *, tell: Callable[[str], None]) -> None:
+def register_champion(client: MlflowClient, champion: Champion, *, log: Callable[[str], None]) -> None:
     """Give the champion's model the alias ``champion`` in the registry, and the former one ``previous``.
 
     Parameters
     ----------
     client : MlflowClient
     champion : Champion
-        Its run has been published, and says of which dataset: generated data has a registered model of its own.
-    tell : callable
-        Told if the alias moves.
+        Its run has been published. Each dataset has its own registered model.
+    log : callable
+        Gets one line if the alias moves.
 
     Raises
     ------
     LineupError
-        If the champion has no run, or its run no model.
+        If the champion has no run, or its run has no model.
     """
     run = next(iter(find_runs(client, KEY, champion.key)), None)
     model = logged_model(client, run) if run else None
     if run is None or model is None:
-        raise LineupError(f"champion {champion.name}: no run with a model in MLflow; make its record anew (dvc repro)")
+        raise LineupError(f"champion {champion.name}: no run with a model in MLflow; run dvc repro")
     name = experiment_name(run.data.tags["data"])
     version = _version_of(client, name, model) or _register(client, name, run, model)
     former = _alias(client, name, CHAMPION)
@@ -48,11 +49,11 @@ def register_champion(client: MlflowClient, champion: Champion, *, tell: Callabl
     client.set_registered_model_alias(name, CHAMPION, version)
     for key, value in (("test_accuracy", champion.test_accuracy), ("val_accuracy", champion.val_accuracy)):
         client.set_model_version_tag(name, version, key, f"{value:.4f}")
-    tell(f"champion: {champion.name}, version {version} of the registered model {name}")
+    log(f"champion: {champion.name}, version {version} of the registered model {name}")
 
 
 def _version_of(client: MlflowClient, name: str, model: LoggedModel) -> str | None:
-    """Return the version that holds a run's model, if it is registered."""
+    """Return the version of a registered model that contains a model, None if it is not registered."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{model.source_run_id}'")
     return next((str(version.version) for version in found if version.source == model.artifact_location), None)
 
@@ -63,8 +64,8 @@ def _register(client: MlflowClient, name: str, run: Run, model: LoggedModel) -> 
     try:
         client.get_registered_model(name)
     except MlflowException:
-        client.create_registered_model(name, description="Champions of lineup, chosen by validation images alone.")
-    description = f"{run.info.run_name}: raw uint8 images to class probabilities"
+        client.create_registered_model(name, description="Champions of lineup, chosen on validation images only.")
+    description = f"{run.info.run_name}: class probabilities of uint8 images"
     version = client.create_model_version(
         name, model.artifact_location, run.info.run_id, description=description, model_id=model.model_id
     )

@@ -1,9 +1,8 @@
-"""Know without opening the store that nothing has to be published: MLflow alone takes seconds to import.
+"""Decide without opening the store that nothing has to be published, because importing MLflow takes seconds.
 
-After publishing, a small file in the project folder says of which records, and how the file of the store and the
-folders of artifacts looked then. While all are the same, the store holds what publishing left there. Whoever writes
-into the store, deletes it or deletes artifacts changes them, and publishing looks closely again. Of a store behind a
-server nothing can be known from here.
+After publishing, a small file in the project folder, the stamp, contains a hash of the records, of the artifacts, and
+the size and time of the store's file. While they stay the same, the store is as publishing left it. Any write into the
+store and any deleted artifact changes them. For a store on a server there is no stamp.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ STAMP = ".published.json"
 
 
 def is_published(root: Path, records: Sequence[Record], champion: Champion | None = None) -> bool:
-    """Return whether the store is certainly as publishing these records and this champion left it."""
+    """Return whether the store is unchanged since these records and this champion were published."""
     try:
-        noted = read_json(root / STAMP)
-        folders = [Path(folder) for folder in noted["folders"]]
+        stamp = read_json(root / STAMP)
+        folders = [Path(folder) for folder in stamp["folders"]]
     except (LineupError, KeyError, TypeError):
         return False
-    return bool(noted == _state(root, records, champion, folders))
+    return bool(stamp == _state(root, records, champion, folders))
 
 
-def note_published(
+def save_stamp(
     root: Path, records: Sequence[Record], champion: Champion | None = None, folders: Sequence[Path] = ()
 ) -> None:
-    """Note that these records have just been published, and that these folders hold their artifacts."""
+    """Write the stamp after these records have been published with their artifacts in these folders."""
     state = _state(root, records, champion, folders)
     if state is not None:
         with replacing_file(root / STAMP) as partial:
@@ -48,7 +47,7 @@ def note_published(
 def _state(
     root: Path, records: Sequence[Record], champion: Champion | None, folders: Sequence[Path]
 ) -> dict[str, Any] | None:
-    """Return what is compared; None if the store is no file here."""
+    """Return the content of the stamp; None if the store is not a file on this machine."""
     database = store_file(tracking_uri(root))
     if database is None or not database.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Open the MLflow store, and make it if it is missing."""
+"""Open the MLflow store, and create it if it is missing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineup.data.datasets import find_dataset
 from lineup.tracking.address import DATABASES, prepare_environment, sqlite_uri, store_file
+from lineup.tracking.contents import NOTE
 from lineup.tracking.errors import store_errors
 from lineup.tracking.locations import EXPERIMENT_PREFIX
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def experiment_name(data: str) -> str:
-    """Return the experiment of a dataset's runs, so that generated data never stands among real results."""
+    """Return the name of the experiment for a dataset. Runs of different datasets are never in one experiment."""
     return f"{EXPERIMENT_PREFIX}{data}"
 
 
-def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
-    """Make the store and the dataset's experiment if they are missing, and connect.
+def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str]:
+    """Connect to the store; create it and the experiment of the dataset if they are missing.
 
-    Several processes may call it at once on a store that does not exist yet: a file lock lets one of them make it
-    (MLflow itself fails with «table already exists»).
+    Several processes may call this at once for a store that does not exist yet: a file lock lets one of them create it
+    (MLflow itself would fail with "table already exists").
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
         Project folder.
     data : str
         Name of the dataset.
+    note : str, optional
+        Note of the experiment in the MLflow UI. Default: the note stays as it is.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
     Raises
     ------
     StoreError
-        If the store cannot be reached, or is not one.
+        If the store cannot be reached or is damaged.
     """
     uri = prepare_environment(root)
     import mlflow
@@ -63,16 +65,19 @@ def open_store(root: Path, data: str) -> tuple[MlflowClient, str]:
                 update_locations(client, database)
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
-                # A server knows its own places.
+                # A server chooses the location itself.
                 artifacts = (folder / "mlartifacts" / name).as_uri() if uri.startswith(DATABASES) else None
-                return client, client.create_experiment(name, artifact_location=artifacts, tags=_experiment_tags(data))
+                tags = {NOTE: note, "mlflow.experimentKind": "custom_model_development"}
+                return client, client.create_experiment(name, artifact_location=artifacts, tags=tags)
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(experiment.experiment_id)
+            if note and experiment.tags.get(NOTE) != note:
+                client.set_experiment_tag(experiment.experiment_id, NOTE, note)
             return client, experiment.experiment_id
 
 
 def count_runs(root: Path) -> str:
-    """Return how many runs each experiment of this project has, as a phrase.
+    """Return the number of runs in each experiment of lineup, as a phrase.
 
     Raises
     ------
@@ -83,12 +88,12 @@ def count_runs(root: Path) -> str:
     with store_errors(root):
         client = _connect(uri)
         found = [item for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
-        counts = [f"{len(client.search_runs([item.experiment_id]))} runs in {item.name}" for item in found]
+        counts = [f"{_counted(len(client.search_runs([item.experiment_id])))} in {item.name}" for item in found]
     return ", ".join(counts) or "no runs yet"
 
 
 def has_database(database: Path) -> bool:
-    """Return whether there is something in the file of a store; an empty one is as good as none."""
+    """Return whether the file of a store exists and is not empty."""
     try:
         return database.stat().st_size > 0
     except FileNotFoundError:
@@ -96,9 +101,9 @@ def has_database(database: Path) -> bool:
 
 
 def _make_database(database: Path) -> None:
-    """Make an SQLite store if it is missing: under a temporary name, so that a kill leaves all of it or none.
+    """Create an SQLite store if it is missing, under a temporary name, so that a killed process leaves no part of it.
 
-    The caller holds the lock, so that whatever has the temporary name was left by a process that was killed.
+    The caller holds the lock, so a file with the temporary name was left by a killed process.
     """
     partial = database.with_name(f".{database.name}.partial")
     if partial.exists():
@@ -111,7 +116,7 @@ def _make_database(database: Path) -> None:
 
     partial.mkdir(parents=True)
     try:
-        # MLflow itself would put runs without an experiment into the working directory.
+        # By default, MLflow would put artifacts of runs without an experiment into the working directory.
         artifacts = (database.parent / "mlartifacts").as_uri()
         store = SqlAlchemyStore(sqlite_uri(partial / database.name), artifacts)  # type: ignore[no-untyped-call]
         store.engine.dispose()
@@ -121,7 +126,7 @@ def _make_database(database: Path) -> None:
 
 
 def _connect(uri: str) -> MlflowClient:
-    """Return a client, once the database of the store can be opened: MLflow would try again for 100 seconds."""
+    """Return a client after opening the database once, because MLflow would repeat failed attempts for 100 seconds."""
     from mlflow import MlflowClient
 
     if uri.startswith(DATABASES):
@@ -133,10 +138,5 @@ def _connect(uri: str) -> MlflowClient:
     return MlflowClient(uri)
 
 
-def _experiment_tags(data: str) -> dict[str, str]:
-    """Return what the MLflow UI shows of an experiment: as one of model training, with a sentence on its data."""
-    dataset = find_dataset(data)
-    note = f"Models and committees on {dataset.title}."
-    if dataset.generated:
-        note = f"**Generated data.** {note} Its figures say nothing about a real dataset."
-    return {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": note}
+def _counted(runs: int) -> str:
+    return f"{runs} run{'' if runs == 1 else 's'}"

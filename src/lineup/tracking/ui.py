@@ -1,4 +1,4 @@
-"""Open the MLflow UI on this machine alone."""
+"""Run the MLflow UI, reachable from this machine only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from lineup.errors import LineupError
 from lineup.tracking.address import VARIABLE, shown_uri, store_environment, tracking_uri
@@ -27,56 +29,62 @@ STOP_SECONDS = 10.0
 def serve_ui(root: Path, data: str, port: int) -> None:
     """Run the MLflow server on 127.0.0.1 until it is interrupted.
 
-    Its address is printed when it answers. With this process its server ends, too, on Ctrl-C, SIGTERM and SIGHUP.
+    The address is printed when the server responds. Ctrl-C, SIGTERM and SIGHUP end this process and the server. The
+    server's own messages are only shown if it fails.
 
     Parameters
     ----------
     root : Path
-        Project folder; its store is made if it is missing.
+        Project folder; its store is created if it is missing.
     data : str
-        Name of the dataset whose experiment is made, too.
+        Name of the dataset, whose experiment is also created.
     port : int
-        Of the server.
+        Port of the server.
 
     Raises
     ------
     LineupError
-        If the runs are on a tracking server already, the port is in use, or the server ends by itself.
+        If the store is on a tracking server, the port is in use, or the server fails.
     """
     uri = tracking_uri(root)
     if uri.startswith(("http:", "https:")):
-        raise LineupError(f"{VARIABLE} is {shown_uri(uri)}: that server has the UI; open it in a browser")
+        raise LineupError(f"{VARIABLE} is {shown_uri(uri)}; this server has a UI: open it in a browser")
     _check_free(port)
     print(f"MLflow UI: starting on port {port} ...", flush=True)
     level = os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING")
     open_store(root, data)
-    answered = False
-    with _stop_signals() as stop, _server(root, port, level) as process:
+    responded = False
+    with (
+        tempfile.TemporaryFile() as output,
+        _stop_signals() as stop,
+        _server(root, port, level, output) as process,
+    ):
         while not stop.wait(POLL_SECONDS):
             if process.poll() is not None:
-                reason = f"with status {process.returncode}; its lines above say why"
-                raise LineupError(f"the MLflow server ended by itself, {reason}")
-            if not answered and _answers(port):
+                output.seek(0)
+                print(output.read().decode(errors="replace"), file=sys.stderr, end="", flush=True)
+                raise LineupError(f"the MLflow server failed with status {process.returncode}")
+            if not responded and _responds(port):
                 print(f"MLflow UI: http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
-                answered = True
+                responded = True
 
 
 def _check_free(port: int) -> None:
-    """Refuse a port on which another program listens, or that only the administrator may use."""
+    """Refuse a port that another program uses, or that needs administrator rights."""
     with socket.socket() as probe:
-        # As the server does it: a connection that has just ended is no obstacle.
+        # As the server does: a connection that was just closed does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             used = error.errno == errno.EADDRINUSE
             reason = "another program is using it" if used else error.strerror
-            raise LineupError(f"port {port} on {HOST}: {reason}; choose another one: lineup ui --port N") from None
+            raise LineupError(f"port {port} on {HOST}: {reason}; choose another port: lineup ui --port N") from None
 
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Yield what is set when a signal asks for the end. One that is ignored stays so, as nohup wants it."""
+    """Yield an event that a signal to stop sets. Ignored signals stay ignored, as with nohup."""
     stop = threading.Event()
     handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
     former = {number: signal.signal(number, lambda *_: stop.set()) for number in handled}
@@ -88,17 +96,24 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _server(root: Path, port: int, level: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the server as the head of a process group, and end the whole group afterwards."""
+def _server(root: Path, port: int, level: str, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the server in its own process group, and end the whole group afterwards.
+
+    Its messages go to a file. Without those of each request the file stays small.
+    """
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    # The address may hold a password, and everybody on a machine can read the arguments of a process.
+    command += ["--uvicorn-opts", "--log-level warning"]
+    # In the environment, because the address may contain a password, and arguments of processes are public.
     # Without the job executor it starts in a quarter of the time and with two processes instead of eleven.
     changes = {
         "MLFLOW_BACKEND_STORE_URI": store_environment(root)[VARIABLE],
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_LOGGING_LEVEL": level,
     }
-    process = subprocess.Popen(command, env=os.environ | changes, cwd=root, start_new_session=True)
+    environment = os.environ | changes
+    process = subprocess.Popen(
+        command, env=environment, cwd=root, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
     try:
         yield process
     finally:
@@ -113,8 +128,8 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(STOP_SECONDS)
 
 
-def _answers(port: int) -> bool:
-    """Return whether the server answers yet. No proxy comes between."""
+def _responds(port: int) -> bool:
+    """Return whether the server responds. No proxy is used."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health")

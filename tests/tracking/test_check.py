@@ -1,4 +1,4 @@
-"""Only the model that was trained is published: not one that was cut, swapped or added to."""
+"""Only whole records are published: no file may be missing, damaged, exchanged or added."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from lineup.committee.select import select
 from lineup.committee.settings import ChampionRule, Committee
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, Record, Weights
+from lineup.tracking.check import check_records
 from lineup.tracking.publish import publish
-from lineup.tracking.verify import check_models
 from lineup.training.estimator import FILE as ESTIMATOR
 from lineup.training.network import NETWORK, weights_sha256
 from lineup.training.skops_file import arrays_sha256, save_estimator
 from tests.make_records import make_record, random_predictions
 from tests.networks import save_network
 
-from .published import network_record
+from .published import CANDIDATES, network_record
 
 
 def truncate(path: Path) -> None:
@@ -54,7 +54,7 @@ def folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "said"),
     [
         (truncate, "network.keras is not the file that was saved with this record"),
         (cut, "network.keras is not the file that was saved with this record"),
@@ -65,49 +65,49 @@ def folder(path: Path) -> None:
         (lambda path: (path.parent / "estimator.skops").touch(), "estimator.skops does not belong to this record"),
     ],
 )
-def test_a_model_that_is_not_the_records_own_is_not_published(
-    tmp_path: Path, spoil: Callable[[Path], Any], said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_model_is_not_published(
+    tmp_path: Path, damage: Callable[[Path], Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    records = [network_record(tmp_path / "runs" / name, seed) for seed, name in enumerate(("one", "two"))]
+    records = [network_record(tmp_path / "runs" / name / "seed_1", seed) for seed, name in enumerate(("one", "two"))]
     champion = choose(records, ChampionRule("loss"))
-    spoil(records[1].folder / MODEL / NETWORK)
+    damage(records[1].folder / MODEL / NETWORK)
     with pytest.raises(LineupError, match=said) as caught:
-        publish(tmp_path, records, tell=print, champion=champion)
+        publish(tmp_path, records, log=print, champion=champion)
     assert str(records[1].folder / MODEL) in str(caught.value)
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_links_into_a_cache_are_taken_like_files(tmp_path: Path) -> None:
+def test_links_into_the_project_are_followed(tmp_path: Path) -> None:
     record = network_record(tmp_path / "one", seed=1)
     path = record.folder / MODEL / NETWORK
     path.rename(tmp_path / "cached")
     path.symlink_to(tmp_path / "cached")
-    check_models([record])
+    check_records(tmp_path, [record])
     cut(tmp_path / "cached")
     with pytest.raises(LineupError, match=r"is not the file .*; restore it \(dvc checkout --force\) or run"):
-        check_models([record])
+        check_records(tmp_path, [record])
 
 
 def former(record: Record, weights: Weights | None) -> Record:
-    """Return a record as it was before there were hashes of files."""
+    """Return a record of the older format, without hashes of files."""
     return dataclasses.replace(record, header=dataclasses.replace(record.header, model_files={}, weights=weights))
 
 
-def test_a_former_network_is_known_by_its_weights(tmp_path: Path) -> None:
+def test_an_older_network_is_checked_by_its_weights(tmp_path: Path) -> None:
     record = network_record(tmp_path / "one", seed=1)
     weights = Weights(1, 1, 0, weights_sha256(save_network(record.folder / MODEL, seed=1)))
-    check_models([former(record, weights)])
+    check_records(tmp_path, [former(record, weights)])
     with pytest.raises(LineupError, match=r"one/model: the weights are not those of record\.json"):
-        check_models([former(record, None)])
+        check_records(tmp_path, [former(record, None)])
     swap(record.folder / MODEL / NETWORK)
     with pytest.raises(LineupError, match=r"one/model: the weights are not those of record\.json"):
-        check_models([former(record, weights)])
-    for spoilt in (truncate, pipe):
-        spoilt(record.folder / MODEL / NETWORK)
+        check_records(tmp_path, [former(record, weights)])
+    for damage in (truncate, pipe):
+        damage(record.folder / MODEL / NETWORK)
         said = r"one/model/network\.keras: expected a network of Keras, .*; restore it \(dvc checkout --force\) or run"
         with pytest.raises(LineupError, match=said):
-            check_models([former(record, weights)])
+            check_records(tmp_path, [former(record, weights)])
 
 
 def forest(seed: int) -> RandomForestClassifier:
@@ -115,34 +115,36 @@ def forest(seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(3, random_state=seed).fit(images, np.arange(30) % 3)
 
 
-def test_a_former_classical_model_is_known_by_its_arrays(tmp_path: Path) -> None:
+def test_an_older_classical_model_is_checked_by_its_arrays(tmp_path: Path) -> None:
     path = tmp_path / "forest" / MODEL / ESTIMATOR
     save_estimator(path, forest(1))
     weights = Weights(0, 0, 0, arrays_sha256(forest(1)))
     record = former(make_record(tmp_path / "forest", random_predictions(1), kind="classical"), weights)
-    check_models([record])
+    check_records(tmp_path, [record])
     save_estimator(path, forest(2))
     with pytest.raises(LineupError, match="the weights are not those"):
-        check_models([record])
+        check_records(tmp_path, [record])
     truncate(path)
     with pytest.raises(LineupError, match="expected a skops file"):
-        check_models([record])
+        check_records(tmp_path, [record])
 
 
-def test_a_committee_is_known_by_its_files_and_a_former_one_by_its_members_and_rule(tmp_path: Path) -> None:
+def test_a_committee_is_checked_by_its_files_and_an_older_one_by_members_and_rule(tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two", "three")):
-        make_record(tmp_path / name, random_predictions(number))
+        make_record(tmp_path / name / "seed_1", random_predictions(number))
     built = []
     for members, rule in ((["one", "two"], "average"), (["two", "three"], "average"), (["one", "two"], "maximum")):
         settings = Committee(members=members, rule=rule, report="A")
         place = tmp_path / f"{rule}_{members[-1]}"
-        built.append(build_committee(place.name, settings, select("x", settings, {}, tmp_path), tmp_path, place))
-    check_models(built)
-    check_models([former(record, None) for record in built])
+        built.append(
+            build_committee(place.name, settings, select("x", settings, CANDIDATES, tmp_path), tmp_path, place)
+        )
+    check_records(tmp_path, built)
+    check_records(tmp_path, [former(record, None) for record in built])
     own = built[0].folder / MODEL / COMMITTEE
     for other in built[1:]:
         shutil.copy(other.folder / MODEL / COMMITTEE, own)
         with pytest.raises(LineupError, match=r"committee\.json is not the file"):
-            check_models(built)
+            check_records(tmp_path, built)
         with pytest.raises(LineupError, match=r"the members or the rule are not those of record\.json"):
-            check_models([former(built[0], None)])
+            check_records(tmp_path, [former(built[0], None)])

@@ -1,0 +1,67 @@
+"""Write the artifacts of a run: the files of its record, its figures, and the tables of a committee."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+from lineup.committee.model import ANALYSIS, read_analysis
+from lineup.evaluation.metrics import classification_report
+from lineup.figures.render import caption, figures_of
+from lineup.records.record import CONFUSION, HEADER, HISTORY, METRICS, MODEL, PREDICTIONS, RUNTIME, Record
+
+RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
+"""The files of a record that its run gets as artifacts, in the folder ``record``."""
+
+
+def write_artifact_files(record: Record, folder: Path) -> None:
+    """Write the artifacts of a run, except for its model.
+
+    Parameters
+    ----------
+    record : Record
+        Of a model or a committee.
+    folder : Path
+        An empty folder. It gets ``record/``, ``figures/``, ``classification_report.txt`` and, for a committee,
+        ``committee/``.
+
+    Raises
+    ------
+    LineupError
+        If a file of the record cannot be read.
+    """
+    from lineup.figures.save import save_png  # imports matplotlib, which takes a second
+
+    (folder / "record").mkdir()
+    for name in RECORD_FILES:
+        (folder / "record" / name).write_bytes((record.folder / name).read_bytes())  # no copy of a link
+    (folder / "classification_report.txt").write_text(_classification_report(record), encoding="utf-8")
+    for name, figure in figures_of(record).items():
+        save_png(figure, folder / "figures" / f"{name}.png")
+    if record.header.members:
+        _write_members(record, folder / "committee")
+
+
+def _write_members(record: Record, folder: Path) -> None:
+    """Write the analysis of a committee: a table of its members, a table of their pairs, and all of it as JSON."""
+    import pandas as pd
+
+    analysis = read_analysis(record.folder / MODEL)
+    folder.mkdir()
+    shutil.copy(record.folder / MODEL / ANALYSIS, folder)
+    pd.DataFrame([asdict(member) for member in analysis.members]).to_csv(folder / "members.csv", index=False)
+    pairs = [
+        (one.name, other.name, analysis.disagreement[row][column], analysis.error_correlation[row][column])
+        for (row, one), (column, other) in combinations(enumerate(analysis.members), 2)
+    ]
+    columns = ["member", "other", "disagreement", "error_correlation"]
+    pd.DataFrame(pairs, columns=columns).to_csv(folder / "pairs.csv", index=False)
+
+
+def _classification_report(record: Record) -> str:
+    """Return scikit-learn's report on the test images, below a line that names the model and its data."""
+    predictions = record.predictions()
+    report = classification_report(predictions.test_probabilities, predictions.test_labels, record.header.data.classes)
+    return f"{record.header.label}: {caption(record.header)}\n\n{report}"

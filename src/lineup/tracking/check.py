@@ -1,0 +1,98 @@
+"""Check records before they are published: every file is there, readable, and the one that was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lineup.committee.model import ANALYSIS, COMMITTEE, read_committee
+from lineup.errors import LineupError, shortened
+from lineup.files import folder_sha256, open_regular
+from lineup.records.record import MODEL, Record, read_confusion
+from lineup.remedies import how_to_make
+from lineup.tracking.artifact_files import RECORD_FILES
+from lineup.tracking.links import check_links
+from lineup.training.estimator import FILE as ESTIMATOR
+from lineup.training.network import NETWORK, load_network, weights_sha256
+from lineup.training.skops_file import file_arrays_sha256
+
+
+def check_records(root: Path, records: Iterable[Record]) -> None:
+    """Raise an error if a record is incomplete, or its files differ from those that its ``record.json`` describes.
+
+    The files of the model are compared with their hashes. An older record has a hash of the weights only; its model is
+    read, for a network with TensorFlow.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    records : iterable of Record
+        Of models and committees.
+
+    Raises
+    ------
+    LineupError
+        If a file is missing, damaged, changed, does not belong to the record, or is a link out of the project. The
+        message names the file.
+    """
+    for record in records:
+        _check_files(record)
+        check_links(root, record.folder)
+        try:
+            record.predictions()
+            problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
+        except LineupError as error:  # it names the file
+            raise LineupError(f"{error}; {_remedy(record)}") from error
+        if problem:
+            raise LineupError(f"{record.folder / MODEL}: {problem}; {_remedy(record)}")
+
+
+def _check_files(record: Record) -> None:
+    """Refuse a record with missing or unreadable files. A fresh clone lacks the files that git does not hold."""
+    model = [f"{MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [MODEL]
+    absent = [name for name in (*RECORD_FILES, *model) if not (record.folder / name).exists()]
+    if absent:
+        raise LineupError(
+            f"{record.folder}: no {' and no '.join(absent)} here; {how_to_make(record.folder / absent[0])}"
+        )
+    for path in (record.folder / name for name in RECORD_FILES):
+        try:
+            open_regular(path).close()
+        except OSError as error:
+            raise LineupError(f"{path}: cannot be read: {error.strerror}") from error
+    read_confusion(record)
+
+
+def _remedy(record: Record) -> str:
+    remedy = "train it again" if record.header.experiment else "restore it (dvc checkout --force) or run dvc repro"
+    return f"{remedy}; nothing was published"
+
+
+def _wrong_files(record: Record) -> str | None:
+    """Return how the files of a model differ from those in its header, None if they do not."""
+    expected, found = record.header.model_files, folder_sha256(record.folder / MODEL)
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            return f"no {name} here"
+        if name not in expected:
+            return f"{shortened(name, 100)} does not belong to this record"
+        if found[name] != expected[name]:
+            return f"{name} is not the file that was saved with this record"
+    return None
+
+
+def _wrong_weights(record: Record) -> str | None:
+    """Return how the model of a record without hashes of files differs from its header, None if it does not."""
+    folder, header = record.folder / MODEL, record.header
+    if header.kind == "committee":
+        members, fitted = read_committee(folder)
+        same = (members, fitted.rule) == ([member.label for member in header.members], header.architecture)
+        return None if same else "the members or the rule are not those of record.json"
+    found = (
+        weights_sha256(load_network(folder / NETWORK))
+        if header.kind == "network"
+        else file_arrays_sha256(folder / ESTIMATOR)
+    )
+    same = header.weights is not None and found == header.weights.sha256
+    return None if same else "the weights are not those of record.json"

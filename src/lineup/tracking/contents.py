@@ -1,0 +1,164 @@
+"""The contents of a run in MLflow that come from its record: tags, parameters, metrics, note and dataset.
+
+Examples
+--------
+>>> from lineup.records.record import DataIdentity
+>>> data = DataIdentity("pets", "Pets", False, "0" * 64, [32, 32, 3], ["cat", "dog"], 80, 20, 50)
+>>> experiment_note(data)
+'Models and committees on Pets.'
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from lineup.published.claims import load_claims
+from lineup.records.machine import Machine
+from lineup.records.record import DataIdentity, Epoch, Header, Record
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, Metric
+
+KEY = "lineup.key"
+"""Tag with the key of the record. It identifies the run."""
+ATTEMPT = "lineup.attempt"
+"""Tag with the attempt of the training. It identifies the live run of a record."""
+NOTE = "mlflow.note.content"
+"""Tag with the note that the MLflow UI shows."""
+
+EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+GENERATED = "**Generated data**: the results say nothing about real images."
+
+
+def common_tags(header: Header) -> dict[str, str]:
+    """Return the tags that all runs of a model or committee share: what users filter and group runs by."""
+    return {
+        "report": header.report,
+        "family": header.family,
+        "architecture": header.architecture,
+        "kind": header.kind,
+        "data": header.data.name,
+        "data_generated": str(header.data.generated).lower(),
+    }
+
+
+def start_tags(header: Header, machine: Machine) -> dict[str, str]:
+    """Return the tags of a run that are known before training."""
+    return common_tags(header) | {
+        KEY: header.key,
+        "device_kind": header.device.kind,
+        "device_name": header.device.name,
+        "cpu_model": machine.cpu_model,
+        "cores": str(machine.cores),
+        "host": machine.host,
+        "system": machine.system,
+    }
+
+
+def record_tags(record: Record) -> dict[str, str]:
+    """Return all tags of the run of a record."""
+    header, runtime = record.header, record.runtime
+    tags = start_tags(header, runtime.machine) | {
+        ATTEMPT: runtime.attempt,
+        "git_commit": runtime.git_commit,
+        "mlflow.source.git.commit": runtime.git_commit.removesuffix("-dirty"),
+        "mlflow.source.name": "lineup",
+        "mlflow.source.type": "LOCAL",
+        NOTE: record_note(header),
+    }
+    if header.members:
+        tags["members"] = ", ".join(member.label for member in header.members)
+    return tags
+
+
+def record_note(header: Header) -> str:
+    """Return the note of a run: the model, its data and the published accuracy, if there is one."""
+    text = f"{header.kind.capitalize()} `{header.label}`, report {header.report}."
+    text += f" {header.data.title}, {header.data.test_images:,} test images."
+    if header.data.generated:
+        text += f" {GENERATED}"
+    claim = load_claims(header.data.name).get(header.name)
+    return f"{text} Published accuracy: {claim.text}." if claim else text
+
+
+def experiment_note(data: DataIdentity) -> str:
+    """Return the note of an experiment, which names its data."""
+    text = f"Models and committees on {data.title}."
+    return f"{text} {GENERATED}" if data.generated else text
+
+
+def record_params(record: Record) -> dict[str, Any]:
+    """Return the parameters of the run of a record."""
+    header = record.header
+    values: dict[str, Any] = {
+        **header.parameters,
+        "data": header.data.name,
+        "data_fingerprint": header.data.fingerprint,
+        "onednn": header.onednn,
+    }
+    if header.weights:
+        values |= {
+            "parameters": header.weights.parameters,
+            "parameters_trainable": header.weights.trainable,
+            "parameters_frozen": header.weights.frozen,
+            "weights_sha256": header.weights.sha256,
+        }
+    return values | {f"library.{name}": version for name, version in header.libraries.items()}
+
+
+def epoch_metrics(row: Epoch) -> list[Metric]:
+    """Return the metrics of one epoch, with its time and its number as step.
+
+    Their names are ``epoch/loss``, ``epoch/val_accuracy`` and so on for the classifier, and ``autoencoder/loss`` for
+    another phase, so that the MLflow UI shows them in a section of their own, apart from ``val_accuracy`` and the other
+    metrics of ``metrics.json``.
+    """
+    from mlflow.entities import Metric
+
+    section = "epoch" if row.phase == "classifier" else row.phase
+    values = {name: getattr(row, name) for name in EPOCH_METRICS}
+    return [
+        Metric(f"{section}/{name}", value, row.timestamp, row.epoch)
+        for name, value in values.items()
+        if not math.isnan(value)  # the phase does not have this metric
+    ]
+
+
+def final_metrics(record: Record) -> list[Metric]:
+    """Return the metrics of a whole record, with the time at which it ended."""
+    from mlflow.entities import Metric
+
+    runtime = record.runtime
+    values = dict(record.metrics) | {
+        "training_seconds": runtime.training_seconds,
+        "peak_memory_mib": runtime.peak_memory_bytes / 2**20,
+    }
+    if len(runtime.phase_seconds) > 1:
+        values |= {f"training_seconds/{phase}": seconds for phase, seconds in runtime.phase_seconds.items()}
+    if runtime.images_per_second is not None:
+        values["images_per_second"] = runtime.images_per_second
+    return [Metric(name, value, runtime.ended, 0) for name, value in values.items()]
+
+
+def dataset_input(data: DataIdentity) -> DatasetInput:
+    """Return the dataset of a run: its name, fingerprint, image shape, classes and number of images."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    height, width, channels = data.shape
+    shape = f"(n, {height}, {width})" if channels == 1 else f"(n, {height}, {width}, {channels})"
+    profile = {
+        "training_images": data.training_images,
+        "validation_images": data.validation_images,
+        "test_images": data.test_images,
+    }
+    dataset = Dataset(
+        name=data.name,
+        digest=data.fingerprint[:36],
+        source_type="generated" if data.generated else "download",
+        source=json.dumps({"name": data.name, "title": data.title}),
+        schema=json.dumps({"images": f"uint8 {shape}", "classes": data.classes}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])

@@ -1,0 +1,91 @@
+"""Compare a record with its runs in MLflow: which run to keep, whether it is complete, which runs to replace.
+
+A run is found by the key of its record. A live run of the same training is completed. A finished run with the same
+digest is kept as it is, unless artifacts of it are lost. Any other run with this key is replaced.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lineup.records.record import Record
+from lineup.tracking.artifacts import lacks_artifacts, logged_model
+from lineup.tracking.contents import ATTEMPT, KEY
+from lineup.tracking.model import Models, absent_members
+from lineup.tracking.runs import DIGEST, find_runs, is_alive, is_own
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PUBLISHING = "lineup.publishing"
+"""Tag of a run that publishing has begun and not finished."""
+WAIT_SECONDS = 60.0
+"""How long to wait for another machine that publishes the same record to the same server."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """The runs of a record.
+
+    Parameters
+    ----------
+    run : Run or None
+        The run to keep; None if there is none yet.
+    is_finished : bool
+        Whether this run has everything of this record, except perhaps for lost artifacts.
+    outdated : list of Run
+        The runs to delete.
+    """
+
+    run: Run | None
+    is_finished: bool
+    outdated: list[Run]
+
+
+def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) -> Match:
+    """Find the runs of a record, and decide which one to keep.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    record : Record
+        Of a model or a committee.
+    run_id : str, optional
+        A run that has to hold the record, because ``mlflow run`` created it. Default: any.
+    """
+    runs = _settled_runs(client, record.header.key)
+    # A run that another publish began and did not finish may lack artifacts: it is replaced.
+    whole = [run for run in runs if PUBLISHING not in run.data.tags]
+    digest = record.digest()
+    finished = [run for run in whole if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
+    live = [run for run in whole if run.data.tags.get(ATTEMPT) == record.runtime.attempt]
+    if run_id:
+        live = [client.get_run(run_id)]
+        finished = [run for run in finished if run.info.run_id == run_id]
+    keep = next(iter(finished or live), None)
+    outdated = [run for run in runs if keep is None or run.info.run_id != keep.info.run_id]
+    return Match(keep, bool(finished), outdated)
+
+
+def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
+    """Return whether a finished run has all its artifacts, and a model if it can have one.
+
+    A committee's run has no model while a member's model is missing. It can have one when the members are back.
+    """
+    if lacks_artifacts(client, run):
+        return False
+    return logged_model(client, run) is not None or bool(absent_members(record, models))
+
+
+def _settled_runs(client: MlflowClient, key: str) -> list[Run]:
+    """Return the runs of a record when no other process is writing one of them, or after a limited time."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        runs = find_runs(client, KEY, key)
+        others = [run for run in runs if PUBLISHING in run.data.tags and is_alive(run) and not is_own(run)]
+        if not others or time.monotonic() > end:
+            return runs
+        time.sleep(1)
