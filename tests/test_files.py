@@ -222,7 +222,10 @@ def test_errors_of_something_else_keep_their_names(tmp_path: Path) -> None:
 def test_room_is_checked_and_nothing_left(disk: Path, tmp_path: Path) -> None:
     check_room(tmp_path / "deep" / "record")
     assert list((tmp_path / "deep").iterdir()) == []
-    with pytest.raises(LineupError, match=r"disk/record: its disk has 0\.2 MiB free, expected at least 32 MiB; remove"):
+    with pytest.raises(
+        LineupError,
+        match=r"disk/record: its disk has 0\.2 MiB of free space, expected at least 32 MiB; free some space",
+    ):
         check_room(disk / "record")
     check_room(disk / "record", room=1000)
     assert not list(disk.iterdir())

@@ -1,7 +1,7 @@
-"""Run the package of the project, not the one that happens to be installed.
+"""Run the package of the project instead of the installed one.
 
-An editable installation belongs to one checkout. A command in another one, such as a git worktree or a temporary
-checkout of ``dvc exp run --temp``, would hash and run the code of the first.
+An editable installation belongs to one checkout. In another checkout, such as a git worktree or a temporary one of
+``dvc exp run --temp``, a command would hash and run the code of the first checkout.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from lineup.errors import LineupError
 from lineup.paths import find_project
 
 RUNNING = Path(__file__).parent
-"""The package that runs."""
+"""Folder of the running package."""
 
 VARIABLE = "PYTHONPATH"
 
 
 def run_own_package() -> None:
-    """Start this command again with the package of the project, if the project has one and another one runs.
+    """Restart this command with the package of the project, if the project has one and a different one is running.
 
-    Called before anything else is imported. It does not return if the command is started again.
+    Call it before any other import. It does not return if it restarts the command.
 
     Raises
     ------
     LineupError
-        If Python does not import the package of the project even so.
+        If Python still does not import the package of the project after the restart.
     """
     source = other_source()
     if source is None:
@@ -41,9 +41,9 @@ def run_own_package() -> None:
 
 
 def other_source() -> Path | None:
-    """Return the folder that holds the package of the project around the working directory.
+    """Return the folder that contains the package of the project around the working directory.
 
-    None if there is no project, if it has no package of its own, or if that package is the one that runs.
+    None if there is no project, if it has no package of its own, or if that package is running.
     """
     try:
         source = find_project().root / "src"

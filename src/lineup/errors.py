@@ -1,33 +1,33 @@
-"""The one exception for everything that a user can put right."""
+"""The exception for errors that a user can fix, and helpers for its messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 
 LIMIT = 300
-"""Most characters of a text from outside that an error message quotes."""
+"""Maximum number of characters of other text, such as a file's, that an error message quotes."""
 
 LISTED = 20
-"""An error message lists the accepted names if there are at most so many."""
+"""Maximum number of accepted names that an error message lists."""
 
 
 class LineupError(Exception):
-    """A user's mistake or a condition outside the program.
+    """An error that a user can fix, such as a wrong value or a missing file.
 
-    Its message is one line that says what is wrong, where, and what would be right. The command line prints it without
-    a traceback and exits with status 1.
+    The message is one line: where the error is, what was expected and what was found. The command line prints it
+    without a traceback and exits with status 1.
     """
 
 
 def shortened(text: object, limit: int = LIMIT) -> str:
-    r"""Return a text from outside on one line and cut to ``limit`` characters, for an error message.
+    r"""Return a text on one line and at most ``limit`` characters long, for an error message.
 
     Parameters
     ----------
     text : object
-        Such as an exception of another library or a wrong value; ``str`` is called on it.
+        For example an exception of another library or a wrong value; converted with ``str``.
     limit : int
-        Most characters. Default 300.
+        Maximum number of characters. Default 300.
 
     Examples
     --------
@@ -53,16 +53,16 @@ def count(things: Sized | int, noun: str) -> str:
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
-    """Return what an error says after an unknown name: up to three similar names, and the accepted ones.
+    """Return the end of an error message about an unknown name: up to three similar names, then the accepted names.
 
     Parameters
     ----------
     name : str
         The unknown name.
     accepted : iterable of str
-        In the order in which they are listed.
+        In the order in which to list them.
     place : str
-        Where a user finds them, if they are too many for one line. Default "the project".
+        Where a user finds them if there are too many to list. Default "the project".
 
     Examples
     --------

@@ -1,4 +1,12 @@
-"""Files written whole or not at all, and their hash."""
+"""Write files and folders completely or not at all, read them safely, and hash them.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     with replacing_file(Path(folder) / "a.txt") as partial:
+...         _ = partial.write_text("complete")
+...     read_text(Path(folder) / "a.txt")
+'complete'
+"""
 
 from __future__ import annotations
 
@@ -17,22 +25,22 @@ from pathlib import Path
 from lineup.errors import LineupError
 
 TEXT_LIMIT = 8 * 2**20
-"""Most bytes of a text file that is read."""
+"""Maximum size of a text file, in bytes."""
 
 ROOM = 32 * 2**20
-"""Bytes that a disk must have free before long work begins: some times what a record takes."""
+"""Free space that a disk must have before long work starts, in bytes: several times the size of a record."""
 
 _PARTIAL, _FORMER = ".partial", ".former"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""Errors of writing, which name no file if an open one is written."""
+"""Errors of writing. They name no file if the file is already open."""
 
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; on success rename it to ``path``, on failure remove it.
+    """Yield a temporary path in the same folder; rename it to ``path`` on success, and remove it on failure.
 
-    A reader sees the old file or the whole new one, never a part. Of several processes that write the same file the
-    last one wins. What a killed process left is removed first. An `OSError` names the file.
+    A reader sees either the old file or the complete new one. If several processes write the same file, the last one
+    wins. Leftovers of killed processes are removed first. An `OSError` names ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -45,11 +53,12 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside ``path``; on success it takes the place of ``path``.
+    """Yield an empty temporary folder in the same folder; on success it replaces ``path``.
 
-    The old folder is renamed, the new one takes its name, and only then the old one is removed. Whenever a process is
-    killed, the next one finds a whole folder and puts it in its place. Of several processes the last one wins. What a
-    killed process left is removed first. An `OSError` names the file.
+    The old folder is renamed first, then the new one is renamed to ``path``, and then the old one is removed. If a
+    process is killed at any time, a complete folder remains, and the next call renames it to ``path``. If several
+    processes write the same folder, the last one wins. Leftovers of killed processes are removed first. An `OSError`
+    names ``path`` or the file in it.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -62,19 +71,19 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def check_room(path: Path, room: int = ROOM) -> None:
-    """Raise an error, before any work, if the result of the work could not be written.
+    """Check before long work that its result can be written.
 
     Parameters
     ----------
     path : Path
-        A file or folder that `replacing_file` or `replacing_folder` is to write. Its parent folder is made.
+        A file for `replacing_file` or a folder for `replacing_folder`. Its parent folder is created.
     room : int
-        Bytes that the disk must have free. Default 32 MiB.
+        Free space that the disk must have, in bytes. Default 32 MiB.
 
     Raises
     ------
     LineupError
-        If the parent folder cannot be written to, or its disk has less room.
+        If the parent folder is not writable, or its disk has less free space.
     """
     try:
         with _final_names(path):
@@ -86,8 +95,8 @@ def check_room(path: Path, room: int = ROOM) -> None:
         raise LineupError(f"{error.filename or path}: cannot be written: {error.strerror}") from error
     if free < room:
         raise LineupError(
-            f"{path}: its disk has {free / 2**20:.1f} MiB free, expected at least {room / 2**20:.0f} MiB;"
-            " remove something there"
+            f"{path}: its disk has {free / 2**20:.1f} MiB of free space, expected at least {room / 2**20:.0f} MiB;"
+            " free some space"
         )
 
 
@@ -97,13 +106,12 @@ def folder_sha256(folder: Path) -> dict[str, str]:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file to read its bytes.
+    """Open a regular file for reading bytes.
 
     Raises
     ------
     OSError
-        If it cannot be opened, or is a folder, a pipe or a device: opening a pipe would wait for a writer, perhaps
-        forever.
+        If it cannot be opened, or is a folder, a pipe or a device. Reading a pipe might wait forever for a writer.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -113,14 +121,14 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_text(path: Path, *, max_bytes: int = TEXT_LIMIT) -> str:
-    """Read a UTF-8 text file that may come from another machine.
+    """Read a UTF-8 text file, which may be damaged.
 
     Parameters
     ----------
     path : Path
         A regular file.
     max_bytes : int
-        Its largest size. Default 8 MiB.
+        Maximum size. Default 8 MiB.
 
     Raises
     ------
@@ -147,7 +155,7 @@ def file_sha256(path: Path) -> str:
     Raises
     ------
     LineupError
-        If the file cannot be read. In a clone much is missing that the pipeline makes: git does not hold all of it.
+        If the file cannot be read. If it is missing, the message says how to create it: git does not track every file.
     """
     try:
         with open_regular(path) as stream:
@@ -161,16 +169,16 @@ def file_sha256(path: Path) -> str:
 
 
 def _partial_name(path: Path) -> Path:
-    """Return the temporary name of this process beside ``path``."""
+    """Return the temporary path of this process for ``path``, in the same folder."""
     return path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
 
 
 def _partial(path: Path) -> Path:
-    """Return the temporary name of this process beside ``path``, and clear away what killed processes left there."""
+    """Return the temporary path of this process for ``path``, and remove the leftovers of killed processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_name(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        # An earlier process may have had the number of this one.
+        # An earlier process may have had the same process ID.
         if left.suffix in (_PARTIAL, _FORMER) and (
             left.stem == partial.stem or _has_ended(left.stem.removeprefix(f".{path.name}."))
         ):
@@ -179,7 +187,7 @@ def _partial(path: Path) -> Path:
 
 
 def _swap(partial: Path, path: Path) -> None:
-    """Let a new folder take the place of the one at ``path``, which is renamed and stays beside it."""
+    """Replace the folder at ``path`` with a new one; the old one is renamed and kept."""
     former = partial.with_suffix(_FORMER)
     while True:
         with suppress(FileNotFoundError):
@@ -190,14 +198,14 @@ def _swap(partial: Path, path: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove(former)  # another process has just put its folder here; this one is later and wins
+            _remove(former)  # another process has just renamed its folder to path; this process is later and wins
 
 
 def _clear(partial: Path, path: Path) -> None:
-    """Remove what one process left beside ``path``; if nothing is at ``path``, put a whole folder there first."""
+    """Remove the leftovers of one process; if ``path`` is missing, first rename a complete folder to ``path``."""
     former = partial.with_suffix(_FORMER)
     if former.is_dir() and not path.exists():
-        # The process was stopped between two renames: the new folder is whole.
+        # The process was killed between two renames, so the new folder is complete.
         for whole in (partial, former):
             with suppress(OSError):
                 whole.rename(path)
@@ -205,13 +213,13 @@ def _clear(partial: Path, path: Path) -> None:
     _remove(partial)
     if path.exists():
         with suppress(OSError):
-            former.rename(partial)  # a folder under the name of a former one is always whole
+            former.rename(partial)  # a folder with the name of a former one is always complete
         _remove(partial)
 
 
 @contextmanager
 def _final_names(path: Path) -> Iterator[None]:
-    """Give an `OSError` of writing the name of the file that was to be written instead of none or a temporary one."""
+    """Put the final name of the file into an `OSError` of writing, instead of a temporary name or none."""
     try:
         yield
     except OSError as error:
@@ -224,14 +232,14 @@ def _final_names(path: Path) -> Iterator[None]:
 
 
 def _has_ended(process: str) -> bool:
-    """Return whether this is the number of a process that has ended."""
+    """Return whether this is the ID of a process that has ended."""
     import psutil
 
     return re.fullmatch(r"[1-9]\d{0,8}", process) is not None and not psutil.pid_exists(int(process))
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder; what cannot be removed does no harm."""
+    """Remove a file or a folder if possible."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""Every path of the project, from one root."""
+"""The paths of all files and folders in a project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILES = ("params.yaml", "dvc.yaml")
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
-    """Return the folder of one run's record in that of its model or committee.
+    """Return the folder for the record of one run, in the folder of its model or committee.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def seed_folder(folder: Path, seed: int) -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with ``params.yaml`` and ``dvc.yaml``, and the places below it.
+    """A folder with ``params.yaml`` and ``dvc.yaml``, and the paths in it.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class Project:
 
     @property
     def params(self) -> Path:
-        """Everything that a result depends on."""
+        """All settings that a result depends on."""
         return self.root / "params.yaml"
 
     @property
     def raw(self) -> Path:
-        """The four IDX files of the dataset and ``dataset.json``."""
+        """The downloaded or generated dataset and ``dataset.json``."""
         return self.root / "data" / "raw"
 
     @property
@@ -50,32 +50,32 @@ class Project:
 
     @property
     def models(self) -> Path:
-        """Records of the models: a folder for each model, with a folder for each seed."""
+        """Records of the models: one folder per model, with one folder per seed."""
         return self.root / "runs" / "models"
 
     @property
     def committees(self) -> Path:
-        """Records of the committees: a folder for each committee, with a folder for each run."""
+        """Records of the committees: one folder per committee, with one folder per run."""
         return self.root / "runs" / "committees"
 
     @property
     def metrics(self) -> Path:
-        """Mean metrics of the models and committees, a JSON file each, which git tracks."""
+        """Mean metrics: one JSON file per model or committee, tracked by git."""
         return self.root / "runs" / "metrics"
 
     @property
     def finished(self) -> Path:
-        """Finished trainings of the current recipes, kept where DVC does not remove them."""
+        """Finished trainings of the current recipes, in a folder that DVC does not delete."""
         return self.root / "runs" / "finished"
 
     @property
     def backups(self) -> Path:
-        """Backups of unfinished trainings, a folder each, removed when the training is done."""
+        """Backups: one folder per unfinished training, removed when the training ends."""
         return self.root / "runs" / "backups"
 
     @property
     def selection(self) -> Path:
-        """The members of each committee, a JSON file each."""
+        """The members of the committees: one JSON file per committee."""
         return self.root / "runs" / "selection"
 
     @property
@@ -85,28 +85,28 @@ class Project:
 
     @property
     def champion(self) -> Path:
-        """Who was chosen as the best, and how."""
+        """The champion, and how it was chosen."""
         return self.reports / "champion.json"
 
     @property
     def reports(self) -> Path:
-        """The pages made from records."""
+        """The pages, tables and figures made from records."""
         return self.root / "reports"
 
 
 def find_project(start: Path | None = None) -> Project:
-    """Return the project that holds a folder.
+    """Return the project that contains a folder.
 
     Parameters
     ----------
     start : Path, optional
-        Where to look first, then in its parents. Default: the working directory.
+        The first folder to look in; its parents follow. Default: the working directory.
 
     Raises
     ------
     LineupError
-        If no folder has both ``params.yaml`` and ``dvc.yaml``, or a project on the way up lacks one of them: the
-        workspace of the demo is never taken for the project around it.
+        If no folder has both ``params.yaml`` and ``dvc.yaml``, or a project has only one of them. In the latter case,
+        the search stops there: an incomplete project inside another one is not the other one.
     """
     start = (start or Path.cwd()).resolve()
     incomplete = None
@@ -120,13 +120,11 @@ def find_project(start: Path | None = None) -> Project:
                 break
     if incomplete:
         raise LineupError(_incomplete(incomplete))
-    raise LineupError(
-        f"{start}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
-    )
+    raise LineupError(f"{start}: no params.yaml and dvc.yaml here or in a parent folder; run lineup inside a project")
 
 
 def _incomplete(folder: Path) -> str:
-    """Return the error of a folder that has one of the files of a project, but not the other."""
+    """Return the error message for a folder that has only one of the two files of a project."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

@@ -1,4 +1,8 @@
-"""Suggest how a user gets a missing file back."""
+"""Suggestions for error messages: how to restore or create a missing file.
+
+>>> how_to_restore(Path("/no/repository"), "params.yaml")
+'copy it from the original of this folder'
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,13 @@ from pathlib import Path
 PIPELINE = "dvc.yaml"
 
 
-def how_to_restore(root: Path, name: str, otherwise: str = "copy it from where this folder comes") -> str:
-    """Return how a user gets a file of the project back: from git, if the project is a git repository."""
+def how_to_restore(root: Path, name: str, otherwise: str = "copy it from the original of this folder") -> str:
+    """Return how to restore a file of the project: from git, if the project is a git repository."""
     return f"git checkout HEAD -- {name}" if (root / ".git").exists() else otherwise
 
 
 def how_to_make(path: Path) -> str:
-    """Return how a user gets a missing file that the pipeline or a single experiment makes.
+    """Return how to create a missing file of the pipeline or of a single experiment.
 
     Parameters
     ----------
@@ -31,7 +35,7 @@ def how_to_make(path: Path) -> str:
 
 
 def _has_remote(root: Path) -> bool:
-    """Return whether DVC has a place to fetch files from, in the project's configuration or in that of the user."""
+    """Return whether the configuration of the project or of the user has a default DVC remote."""
     try:
         from dvc.config import Config, ConfigError
     except ImportError:

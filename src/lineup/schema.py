@@ -1,4 +1,8 @@
-"""Read JSON and YAML files that may come from another machine, and check them against a type."""
+"""Read JSON and YAML files, which may be damaged, and check them against a type.
+
+>>> checked({"seed": 1}, dict[str, int], Path("record.json"))
+{'seed': 1}
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,13 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 YAML_BYTES = 2**20
-"""Most bytes of a YAML file."""
+"""Maximum size of a YAML file, in bytes."""
 YAML_SIZE = 4_000_000
-"""Most characters of a YAML file's keys and values, plus 1 for each, an alias counted as what it repeats."""
+"""Maximum number of characters in all keys and values, plus 1 per key or value, with aliases expanded."""
 YAML_DEPTH = 32
-"""Most levels of lists and sections in a YAML file."""
+"""Maximum depth of lists and sections in a YAML file."""
 YAML_SCALAR = 10_000
-"""Most characters of one key or value in a YAML file."""
+"""Maximum number of characters in one key or value of a YAML file."""
 
 
 def read_json(path: Path) -> Any:
@@ -32,8 +36,8 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     LineupError
-        If the file cannot be read, is too large (see `lineup.files.read_text`) or is not JSON. NaN and infinity, which
-        JSON does not have, are refused too, and numbers that 64 bits do not hold.
+        If the file cannot be read, is too large (see `lineup.files.read_text`), or is not JSON. NaN, infinity, and
+        numbers that do not fit into 64 bits are errors too.
     """
     try:
         return json.loads(read_text(path), parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
@@ -46,14 +50,14 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """Return the value in a YAML file.
 
-    A few bytes of YAML can stand for gigabytes, because an alias repeats what it names. The file is therefore measured
-    before any value is made.
+    A few bytes of YAML can expand to gigabytes, because an alias repeats a whole section. Therefore the expanded size
+    is checked before any value is created.
 
     Raises
     ------
     LineupError
-        If the file cannot be read, is not YAML, has a tag or a duplicate key, or is too large, too deep, or too large
-        once its aliases are expanded. The line names file, line and column.
+        If the file cannot be read, is not YAML, has a tag or a duplicate key, is too deep, or is too large, also with
+        its aliases expanded. The message gives file, line and column.
     """
     import yaml
 
@@ -67,7 +71,7 @@ def read_yaml(path: Path) -> Any:
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = shortened(", ".join(filter(None, (error.context, error.problem))))
         raise LineupError(f"{path}: cannot be read as YAML: {where}{problem}") from error
-    # A character that YAML refuses, a number of 5,000 digits, a date that no calendar has, a number beyond all limits.
+    # For example an invalid character, a number of 5,000 digits or an impossible date.
     except (yaml.YAMLError, ValueError, ArithmeticError) as error:
         raise LineupError(f"{path}: cannot be read as YAML: {shortened(error)}") from error
 
@@ -82,15 +86,16 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
     kind : type
         Any type that pydantic can validate.
     path : Path
-        The file that errors name.
+        The file, for error messages.
     strict : bool
-        Whether the type has pydantic's strict mode, which takes a section for a dataclass in JSON only. Default no.
+        Whether the type uses pydantic's strict mode. Strict mode accepts a section as a dataclass only in JSON, so the
+        values are converted to JSON first. Default no.
 
     Raises
     ------
     LineupError
-        If the values do not fit. The line names file and key, an unknown one first: it may be the missing one with a
-        typo.
+        If the values do not match the type. The message names the file and the key. An unknown key comes before a
+        missing one, because it may be the same key with a typo.
     """
     from pydantic import ValidationError
 
@@ -106,7 +111,7 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 
 
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
-    """Return values as an instance of a type; see `checked`, which gives every error a line."""
+    """Return values as an instance of a type, or raise the errors of pydantic; see `checked`."""
     from pydantic import TypeAdapter
 
     if strict:
@@ -115,7 +120,7 @@ def validated(values: Any, kind: Any, *, strict: bool) -> Any:
 
 
 def first_problem(error: ValidationError) -> ErrorDetails:
-    """Return the first unknown key of pydantic's problems, or else the first problem."""
+    """Return the first unknown key among the problems of pydantic, or the first problem if there is none."""
     problems = error.errors(include_url=False)
     return next((problem for problem in problems if problem["type"] == "unexpected_keyword_argument"), problems[0])
 
@@ -126,7 +131,7 @@ def read_checked(path: Path, kind: Any) -> Any:
 
 
 def _integer(digits: str) -> int:
-    # Python itself refuses to read a number of thousands of digits.
+    # int() raises an error for numbers with thousands of digits.
     if len(digits) > 20 or not -(2**63) <= (value := int(digits)) < 2**63:
         raise ValueError(f"{shortened(digits, 40)} is too large a number")
     return value
@@ -144,18 +149,18 @@ def _refuse(constant: str) -> None:
 
 @dataclass
 class _Collection:
-    """A list or section of a YAML file, as far as it has been read.
+    """A list or section of a YAML file, up to the current event.
 
     Parameters
     ----------
     anchor : str or None
-        The name by which an alias repeats it.
+        The name that aliases use for it.
     section : bool
-        Whether its items are keys and values in turn.
+        Whether its items alternate between keys and values.
     size, height : int
-        Its expanded size so far, see `YAML_SIZE`, and how many levels it has.
+        Its expanded size so far, see `YAML_SIZE`, and its number of levels.
     items : int
-        How many items it has so far.
+        Number of items so far.
     keys : set of str
         The keys of a section.
     """
@@ -169,10 +174,10 @@ class _Collection:
 
 
 def _check_events(events: Iterable[Any]) -> None:
-    """Refuse a YAML text by its parsing events, before any value is made of it; see `read_yaml`."""
+    """Check the parsing events of a YAML text, before any value is created; see `read_yaml`."""
     import yaml
 
-    measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None while the end is not yet read
+    measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None before its end
     stack = [_Collection()]
     for event in events:
         if getattr(event, "tag", None) is not None:
@@ -199,7 +204,7 @@ def _check_events(events: Iterable[Any]) -> None:
 
 
 def _check_scalar(event: Any, parent: _Collection) -> None:
-    """Refuse a long text and a key that its section has already."""
+    """Reject a text that is too long, and a duplicate key."""
     if len(event.value) > YAML_SCALAR:
         _refuse_event(event, f"a key or value of more than {YAML_SCALAR:,} characters")
     if parent.section and parent.items % 2 == 0:
@@ -209,20 +214,20 @@ def _check_scalar(event: Any, parent: _Collection) -> None:
 
 
 def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[int, int]:
-    """Return size and height of what an alias repeats."""
-    found = measured.get(event.anchor, (1, 0))  # an unknown one is refused when the text is loaded
+    """Return the size and height of what an alias repeats."""
+    found = measured.get(event.anchor, (1, 0))  # loading the text raises an error for an unknown anchor
     if found is None:
-        _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside of what it repeats")
+        _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside its own anchor")
     return found or (1, 0)
 
 
 def _add(event: Any, parent: _Collection, size: int, height: int) -> None:
-    """Add an item to the collection that holds it."""
+    """Add an item to its collection."""
     parent.items += 1
     parent.size += size
     parent.height = max(parent.height, height + 1)
     if parent.size > YAML_SIZE:
-        _refuse_event(event, f"more than {YAML_SIZE:,} characters once its aliases are expanded")
+        _refuse_event(event, f"more than {YAML_SIZE:,} characters with its aliases expanded")
 
 
 def _refuse_event(event: Any, problem: str) -> None:

@@ -1,4 +1,9 @@
-"""What all settings of ``params.yaml`` share: frozen, strict dataclasses, and the words of their errors."""
+"""Types and error messages that all settings of ``params.yaml`` share.
+
+>>> from pydantic import TypeAdapter
+>>> TypeAdapter(Seeds).validate_python(3)
+[1, 2, 3]
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ MAX_SEEDS = 1_000
 
 
 def _listed(seeds: Any) -> Any:
-    """Return a number of seeds as the list of seeds that it stands for."""
+    """Return the seeds 1 to n for a number n; return any other value unchanged."""
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MAX_SEEDS:
         return list(range(1, seeds + 1))
     return seeds
@@ -25,14 +30,14 @@ def _listed(seeds: Any) -> Any:
 Seeds = Annotated[list[Seed], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_SEEDS)]
 """The seeds of a model: a number n for the seeds 1 to n, or a list."""
 SHOWN = 120
-"""Of a wrong value an error shows so many characters."""
+"""Maximum number of characters of a wrong value in an error message."""
 
 
 def shown(value: object) -> str:
-    """Return a wrong value as an error shows it."""
+    """Return a wrong value for an error message."""
     return shortened(repr(value), SHOWN)
 
 
 def unknown(key: str, value: str, accepted: Iterable[str]) -> str:
-    """Return the error of a key whose value is none of the accepted ones."""
+    """Return the error message for a key whose value is not accepted."""
     return f"{key} = {shown(value)}: {expected_one_of(value, accepted)}"

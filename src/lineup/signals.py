@@ -1,9 +1,12 @@
-"""End a command in an orderly way on Ctrl-C (SIGINT), SIGTERM and SIGHUP.
+"""End a command cleanly on Ctrl-C (SIGINT), SIGTERM and SIGHUP.
 
-Each of these signals raises `KeyboardInterrupt` in the main thread, so that whatever has begun can clean up. Python
-raises it only between two of its own steps; a long computation of a library, such as the fit of a support vector
-machine, would hold up the end for minutes. A thread therefore waits for the signals too, and ends the process when the
-main thread does not react in time.
+Each of these signals raises `KeyboardInterrupt` in the main thread, so that the command can clean up. Python raises it
+only between two bytecode instructions, so a long computation in a library, such as fitting a support vector machine,
+would delay the end by minutes. Therefore a second thread also waits for the signals. It ends the process if the main
+thread does not react in time.
+
+>>> [number.name for number in SIGNALS]
+['SIGINT', 'SIGTERM', 'SIGHUP']
 """
 
 from __future__ import annotations
@@ -18,32 +21,32 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REACT_SECONDS = 5.0
-"""How long the main thread may take until it reacts to a signal."""
+"""Maximum time until the main thread reacts to a signal, in seconds."""
 
 before_exit: list[Callable[[], None]] = []
-"""What is called, in the order of the list, before a process ends whose main thread does not react."""
+"""Functions to call, in this order, before the second thread ends the process."""
 
 received: list[signal.Signals] = []
-"""The signals that the main thread has reacted to."""
+"""Signals that the main thread has reacted to."""
 
 _reacted = threading.Event()
 
 
 def handle_signals() -> None:
-    """Let the signals that ask this process to end raise `KeyboardInterrupt`; one that is ignored stays ignored."""
+    """Raise `KeyboardInterrupt` on each of `SIGNALS`, except on those that the process ignores, as with ``nohup``."""
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _raise)
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-    # A forked process has this setting, too, and its signals are not ours.
+    # A forked process inherits this setting, but its signals are not for this process.
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
     threading.Thread(target=_watch, args=(receiver, sender), name="signals", daemon=True).start()
 
 
 def report(number: int) -> int:
-    """Print what ended the command, and return its exit status, which is as shells give it: 130 for Ctrl-C."""
+    """Print which signal ended the command, and return the exit status of shells, such as 130 for Ctrl-C."""
     print(f"stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
     return 128 + number
 

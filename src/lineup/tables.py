@@ -1,4 +1,11 @@
-"""CSV files that are whole: written in one way, and read only if nothing is cut off."""
+"""Write CSV files, and read only complete ones.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     write_table(Path(folder) / "a.csv", ["epoch", "loss"], [[1, 0.5]])
+...     read_table(Path(folder) / "a.csv", ["epoch", "loss"])
+[['1', '0.5']]
+"""
 
 from __future__ import annotations
 
@@ -13,7 +20,7 @@ from lineup.files import read_text
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file: a line of column names, then a line for each row."""
+    """Write a CSV file: one line with the column names, then one line per row."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -21,20 +28,20 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    """Return the rows of a CSV file of `write_table`, below its column names.
+    """Return the rows of a CSV file of `write_table`, without the column names.
 
     Parameters
     ----------
     path : Path
-        The file, which may come from another machine.
+        The file, which may be damaged.
     columns : sequence of str
-        The names that its columns must have, in this order.
+        Expected column names, in this order.
 
     Raises
     ------
     LineupError
-        If the file cannot be read, has other columns, or is cut: a row has too few or too many cells, or the last line
-        has no end.
+        If the file cannot be read, has other columns, or is incomplete: a row has too few or too many cells, or the
+        last line has no line end.
     """
     text = read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -50,5 +57,5 @@ def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
     except csv.Error as error:
         raise LineupError(f"{path}: line {reader.line_num}: not a table: {shortened(error)}") from error
     if not text.endswith("\n"):
-        raise LineupError(f"{path}: the last line is cut")
+        raise LineupError(f"{path}: the last line is incomplete")
     return rows

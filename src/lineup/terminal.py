@@ -1,4 +1,4 @@
-"""Text streams that never fail on a character that the terminal does not have."""
+"""Print text on terminals whose encoding lacks some characters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import io
 import sys
 
-# What the package and the libraries below it print beyond ASCII.
+# Characters outside ASCII that this package and its libraries print.
 _PLAIN = {
     "\N{EN DASH}": "-",
     "\N{EM DASH}": "-",
@@ -21,11 +21,10 @@ _PLAIN = {
 
 
 def tolerate_encodings() -> None:
-    """Let the standard streams replace what their encoding cannot represent, such as a dash in ISO 8859-1.
+    """Make the standard streams replace characters that their encoding does not have.
 
-    A dash becomes ``-``, an arrow ``->``, and any other character ``?``. Without this, Python raises a
-    UnicodeEncodeError in the middle of a table, for instance with ``PYTHONIOENCODING=latin-1``, or for a file name that
-    is not UTF-8.
+    For example, in ISO 8859-1 a dash becomes ``-``, an arrow ``->``, and an unknown character ``?``. Without this,
+    printing a table with ``PYTHONIOENCODING=latin-1``, or a file name that is not UTF-8, raises a UnicodeEncodeError.
     """
     codecs.register_error("lineup.plain", _replace)
     for stream in (sys.stdout, sys.stderr):

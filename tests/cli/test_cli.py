@@ -84,9 +84,7 @@ def test_importing_the_command_imports_nothing_heavy() -> None:
 
 def test_outside_a_project_is_one_line(tmp_path: Path) -> None:
     message = error_of(lineup(tmp_path, "train", "basic_cnn"))
-    assert (
-        message == f"{tmp_path}: no params.yaml and dvc.yaml here or above; run lineup inside a checkout of the project"
-    )
+    assert message == f"{tmp_path}: no params.yaml and dvc.yaml here or in a parent folder; run lineup inside a project"
 
 
 def test_project_is_found_from_every_folder_in_it(project: Path) -> None:
@@ -112,7 +110,7 @@ def test_a_deleted_file_of_the_project_is_named(project: Path, name: str) -> Non
     other = {"params.yaml": "dvc.yaml", "dvc.yaml": "params.yaml"}[name]
     (project / name).unlink()
     (project / "runs").mkdir()
-    said = f"{project}: no {name} beside {other}; copy it from where this folder comes"
+    said = f"{project}: no {name} beside {other}; copy it from the original of this folder"
     assert error_of(lineup(project / "runs", "doctor")) == said
     subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
     assert error_of(lineup(project, "doctor")) == f"{project}: no {name} beside {other}; git checkout HEAD -- {name}"

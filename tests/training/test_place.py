@@ -42,7 +42,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.mark.parametrize(("place", "backups"), [("disk/record", "backups"), ("record", "disk/backups")])
 def test_a_training_without_room_does_not_start(dataset: Dataset, tmp_path: Path, place: str, backups: str) -> None:
-    said = r"disk/(record|backups/one): its disk has 1\.0 MiB free, expected at least 32 MiB; remove something there$"
+    said = r"disk/(record|backups/one): its disk has 1\.0 MiB of free space, expected at least 32 MiB; free some space$"
     with small_disk(tmp_path / "disk", "1m"), pytest.raises(LineupError, match=said):
         train_model(
             "one", RECIPE, dataset, tmp_path / place, threads=1, backups=tmp_path / backups, listeners=[Listener()]
