@@ -14,7 +14,7 @@ from lineup.errors import LineupError
 from lineup.schema import YAML_BYTES, read_yaml
 
 ROOT = Path(__file__).parents[1]
-FILES = ["params.yaml", "params.demo.yaml", "dvc.yaml", "src/lineup/published/claims.yaml"]
+FILES = ["params.yaml", "src/lineup/template/params.yaml", "dvc.yaml", "src/lineup/published/claims.yaml"]
 NINE = "[" + ", ".join(["{0}"] * 9) + "]"
 BOMB = "\n".join(["a0: &a0 lol", *(f"a{n}: &a{n} {NINE.format(f'*a{n - 1}')}" for n in range(1, 10))])
 MERGES = "\n".join(["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: {NINE.format(f'*a{n - 1}')}}}" for n in range(1, 10))])

@@ -57,8 +57,8 @@ def test_a_training_below_a_file_does_not_start(dataset: Dataset, tmp_path: Path
 
 def test_a_committee_without_room_is_not_built(tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two")):
-        make_record(tmp_path / "models" / name, random_predictions(number))
+        make_record(tmp_path / "models" / name / "seed_1", random_predictions(number))
     settings = Committee(members=["one", "two"], rule="average", report="A")
-    members = select("pair", settings, {}, tmp_path / "models")
+    members = select("pair", settings, {"one": RECIPE, "two": RECIPE}, tmp_path / "models")
     with small_disk(tmp_path / "disk", "1m") as disk, pytest.raises(LineupError, match="disk/pair: its disk has"):
         build_committee("pair", settings, members, tmp_path / "models", disk / "pair")
