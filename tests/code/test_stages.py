@@ -11,7 +11,7 @@ import yaml
 
 from lineup.code.closure import SOURCE, closure
 from lineup.code.explain import explain
-from lineup.code.stages import code_of, code_yaml, keys, training_sha256, write_code
+from lineup.code.stages import check_code, code_of, code_yaml, keys, training_sha256, write_code
 from lineup.errors import LineupError
 from lineup.models.registry import FAMILIES, PROJECT
 from lineup.paths import FILES
@@ -85,6 +85,18 @@ def test_the_file_is_written_only_if_it_differs(tmp_path: Path) -> None:
     assert (tmp_path / "code.yaml").stat().st_mtime_ns == before
     (tmp_path / "code.yaml").write_text("train: {}\n")
     assert write_code(tmp_path)
+
+
+def test_code_that_changed_after_the_file_was_written_is_refused(tmp_path: Path) -> None:
+    check_code("train.cnn", tmp_path)  # no file yet
+    write_code(tmp_path)
+    check_code("train.cnn", tmp_path)
+    (tmp_path / "code.yaml").write_text(code_yaml(tmp_path).replace(code_of("train.cnn")["lineup/models/cnn.py"], "0"))
+    check_code("train.dense", tmp_path)
+    with pytest.raises(
+        LineupError, match=r"code\.yaml: the code of train\.cnn has changed since this file was written"
+    ):
+        check_code("train.cnn", tmp_path)
 
 
 def test_the_project_family_is_models_py_and_what_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

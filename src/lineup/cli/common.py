@@ -30,7 +30,21 @@ def open_project() -> tuple[Project, Params]:
     from lineup.params import load_params
 
     project = find_project()
-    return project, load_params(project.params)
+    params = load_params(project.params)
+    if stage := os.environ.get("DVC_STAGE"):
+        _check_stage(stage, project, params)
+    return project, params
+
+
+def _check_stage(stage: str, project: Project, params: Params) -> None:
+    """Refuse to run a stage with other code than code.yaml says: DVC would keep the result under the wrong hash."""
+    from lineup.code.stages import STAGES, check_code
+
+    group, _, name = stage.rpartition(":")[2].partition("@")
+    if group == "train" and name in params.models:
+        check_code(f"train.{params.models[name].family}", project.root)
+    elif group in STAGES:
+        check_code(group, project.root)
 
 
 def from_stage(group: str, name: str) -> tuple[str, bool]:

@@ -18,12 +18,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lineup.code.closure import closure
 from lineup.errors import LineupError, expected_one_of
 from lineup.files import read_text, replacing_file
 from lineup.models.registry import FAMILIES, PROJECT
 from lineup.paths import find_project
+from lineup.schema import read_yaml
 
 CODE = "code.yaml"
 
@@ -123,6 +125,32 @@ def write_code(project: Path) -> bool:
     with replacing_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return True
+
+
+def check_code(key: str, project: Path) -> None:
+    """Check that ``code.yaml`` has the code that runs now. Without the file nothing is checked.
+
+    Parameters
+    ----------
+    key, project
+        As of `code_of`.
+
+    Raises
+    ------
+    LineupError
+        If a file of this key changed after ``code.yaml`` was written, for example while ``dvc repro`` ran.
+    """
+    path = project / CODE
+    if not path.is_file():
+        return
+    written: Any = read_yaml(path)
+    for part in key.split("."):
+        written = written.get(part) if isinstance(written, Mapping) else None
+    if written != code_of(key, project):
+        raise LineupError(
+            f"{path}: the code of {key} has changed since this file was written; run dvc repro again, without"
+            " --single-item"
+        )
 
 
 def code_yaml(project: Path) -> str:
