@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lineup.committee.build import build_committee
+from lineup.committee.candidates import Candidate
 from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.data.dataset import Dataset
@@ -59,6 +60,8 @@ def test_a_committee_without_room_is_not_built(tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two")):
         make_record(tmp_path / "models" / name / "seed_1", random_predictions(number))
     settings = Committee(members=["one", "two"], rule="average", report="A")
-    members = select("pair", settings, {"one": RECIPE, "two": RECIPE}, tmp_path / "models")
+    members = select(
+        "pair", settings, dict.fromkeys(("one", "two"), Candidate("classical", "classical", "E")), tmp_path / "models"
+    )
     with small_disk(tmp_path / "disk", "1m") as disk, pytest.raises(LineupError, match="disk/pair: its disk has"):
         build_committee("pair", settings, members, tmp_path / "models", disk / "pair")
