@@ -1,4 +1,4 @@
-"""Small records with invented numbers, for the tests of everything that reads records."""
+"""Small records with random numbers, for tests that read records."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ HISTORY = [
 
 
 def probabilities(random: np.random.Generator, images: int) -> np.ndarray:
-    """Return random rows that sum to one, float32 as a network's."""
+    """Return random probabilities as float32 rows that sum to one."""
     return random.dirichlet(np.ones(len(CLASSES)), images).astype(np.float32)
 
 
 def random_predictions(seed: int, validation: Sequence[int] = range(VALIDATION)) -> Predictions:
-    """Return random answers on these validation images and on all test images; the labels are always the same."""
+    """Return random predictions for these validation images and all test images; the labels are always the same."""
     random = np.random.default_rng(seed)
     indices = np.array(validation, dtype=np.int32)
     return Predictions(
@@ -108,7 +108,7 @@ def make_record(
     runtime: Runtime = RUNTIME,
     **header: Any,
 ) -> Record:
-    """Write a record into a folder, which may hold a model already, and read it.
+    """Write a record into a folder, which may contain a model already, and read it.
 
     Metrics and confusion matrix are those of the predictions; ``header`` changes fields of `HEADER`. The history of a
     network is `HISTORY` if no other one is given; its numbers of epochs are added to parameters without them.

@@ -1,4 +1,4 @@
-"""Tiny real networks, for the tests of what saves, publishes and serves them."""
+"""Tiny real networks, for tests that save, publish and serve them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ REAL = dataclasses.replace(GENERATED, name="fashion_mnist", title="Fashion-MNIST
 
 
 def predictions(right: int, seed: int = 0) -> Predictions:
-    """Return answers that are right on so many images, which ones the seed says, each with a sureness of its own."""
+    """Return predictions that are correct for a given number of images; the seed decides for which ones."""
     random = np.random.default_rng(seed)
     labels = (np.arange(IMAGES) % len(CLASSES)).astype(np.uint8)
     wrong = random.permutation(IMAGES) >= right
@@ -32,7 +32,7 @@ def predictions(right: int, seed: int = 0) -> Predictions:
 
 
 def make_run(folder: Path, name: str, right: int, seconds: float = 3.5, **header: Any) -> Record:
-    """Write the record of a run that has so many of the 900 images right; ``header`` changes fields of the header."""
+    """Write the record of a run with a given number of correct images of 900; ``header`` replaces header fields."""
     fields: dict[str, Any] = {"data": GENERATED, "name": name} | header
     runtime = dataclasses.replace(RUNTIME, training_seconds=seconds, phase_seconds={"classifier": seconds})
     # Each run of its own has mistakes of its own.

@@ -1,4 +1,4 @@
-"""A small real disk, for the tests of what happens when there is no room."""
+"""A small real disk, for tests of full disks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str, *options: str) -> Iterator[Path]:
-    """Mount a disk in memory; skip the test where that is not allowed."""
+    """Mount a disk in memory; skip the test if that is not allowed."""
     folder.mkdir()
     chosen = ",".join([f"size={size}", *options])
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", chosen, "none", str(folder)], capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""The package of the project around the working directory runs, whichever is installed."""
+"""A command runs the package of the project around the working directory instead of the installed one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_outside_a_project_the_installed_package_runs(tmp_path: Path) -> None:
     assert lineup(tmp_path, "--version").stdout.startswith("lineup ")
 
 
-def test_a_package_reached_by_a_link_is_the_running_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_symbolic_link_to_the_running_package_is_no_other_package(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (project / "src").symlink_to(RUNNING.parent)
     monkeypatch.chdir(project)
     assert other_source() is None
@@ -93,7 +95,7 @@ def test_files_in_the_working_directory_replace_no_library(project: Path) -> Non
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
-def test_a_package_that_python_does_not_import_is_one_line_and_no_endless_loop(project: Path) -> None:
+def test_a_package_that_cannot_be_imported_raises_one_error_without_a_loop(project: Path) -> None:
     package = add_package(project)
     (package / "__main__.py").write_text(
         f"import sys\nsys.path.insert(0, {str(RUNNING.parent)!r})\n"

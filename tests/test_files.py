@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all, by several processes too."""
+"""Files and folders are written completely or not at all, also by several processes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ with getattr(files, f"replacing_{sys.argv[1]}")(Path(sys.argv[2])) as partial:
 
 
 def text_of(path: Path, kind: str) -> Path:
-    """Return the file that holds the text: in a folder one of its own."""
+    """Return the file with the text: the path itself, or a file in the folder."""
     return path / "text" if kind == "folder" else path
 
 
 @pytest.mark.parametrize("kind", REPLACING)
-def test_a_failure_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
+def test_a_failure_keeps_the_old_content(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "deep" / "a"
     for text in ("old", "new"):
         with REPLACING[kind](path) as partial:
@@ -53,7 +53,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", REPLACING)
-def test_of_two_processes_the_last_one_wins(tmp_path: Path, kind: str) -> None:
+def test_the_last_of_two_processes_wins(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"
     command = [sys.executable, "-c", WRITER, kind, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -69,14 +69,14 @@ def test_of_two_processes_the_last_one_wins(tmp_path: Path, kind: str) -> None:
 
 
 def leave(path: Path, kind: str) -> None:
-    """Leave what a killed process leaves."""
+    """Create the leftovers of a killed process."""
     if kind == "folder":
         path.mkdir()
     text_of(path, kind).write_text("half")
 
 
 @pytest.mark.parametrize("kind", REPLACING)
-def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path, kind: str) -> None:
+def test_only_the_leftovers_of_killed_processes_are_removed(tmp_path: Path, kind: str) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     for number in (process.pid, os.getpid()):  # this process may have the number of one that was killed
@@ -145,7 +145,7 @@ print(moments)
 """
 
 
-def test_a_folder_is_whole_whenever_a_process_and_the_next_one_are_killed(tmp_path: Path) -> None:
+def test_the_folder_is_complete_after_two_kills_at_any_time(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     command = [sys.executable, "-c", KILLED, str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -153,7 +153,7 @@ def test_a_folder_is_whole_whenever_a_process_and_the_next_one_are_killed(tmp_pa
     assert int(done.stdout) > 40
 
 
-def test_the_new_folder_replaces_one_that_another_process_has_just_put_there(tmp_path: Path) -> None:
+def test_the_new_folder_replaces_one_that_another_process_just_wrote(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with replacing_folder(path) as partial:
         (partial / "text").write_text("old")
@@ -180,7 +180,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_the_old_one(disk: Path) -> None:
+def test_the_error_of_a_full_disk_names_the_file_and_keeps_the_old_one(disk: Path) -> None:
     write_npz(disk / "a.npz", {"zeros": np.zeros(1000, np.uint8)})
     with pytest.raises(OSError, match="No space left") as caught:
         write_npz(disk / "a.npz", {"zeros": np.zeros(2**20, np.uint8)})
@@ -200,7 +200,7 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_the_old_one(disk:
         assert list(disk.iterdir()) == [disk / "a.npz"]
 
 
-def test_a_file_that_the_system_finds_too_large_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_file_size_limit_names_the_file(tmp_path: Path) -> None:
     code = "import resource, sys; from pathlib import Path; from lineup.files import replacing_file\n"
     code += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
     code += "with replacing_file(Path(sys.argv[1])) as partial: partial.write_bytes(bytes(2000))"
@@ -210,7 +210,7 @@ def test_a_file_that_the_system_finds_too_large_is_named(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_errors_of_something_else_keep_their_names(tmp_path: Path) -> None:
+def test_other_errors_keep_their_file_names(tmp_path: Path) -> None:
     for error in (ConnectionResetError(errno.ECONNRESET, "reset"), OSError("no number"), OSError(errno.ENOENT, "x", 3)):
         former = error.filename
         with pytest.raises(OSError) as caught, replacing_file(tmp_path / "a"):  # noqa: PT011
@@ -219,7 +219,7 @@ def test_errors_of_something_else_keep_their_names(tmp_path: Path) -> None:
         assert error.filename == former
 
 
-def test_room_is_checked_and_nothing_left(disk: Path, tmp_path: Path) -> None:
+def test_the_check_of_free_space_leaves_no_file(disk: Path, tmp_path: Path) -> None:
     check_room(tmp_path / "deep" / "record")
     assert list((tmp_path / "deep").iterdir()) == []
     with pytest.raises(
@@ -231,7 +231,7 @@ def test_room_is_checked_and_nothing_left(disk: Path, tmp_path: Path) -> None:
     assert not list(disk.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_a_read_only_folder_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LineupError, match=r"/file: cannot be written: (File exists|Not a directory)$"):
         check_room(tmp_path / "file" / "record")

@@ -1,4 +1,4 @@
-"""NPZ files: equal bytes for equal arrays, and one clear error for everything that is wrong with a file."""
+"""NPZ files: equal arrays give equal bytes, and any damaged file raises one clear error."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_same_arrays_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_only_the_old_file(tmp_path: Path) -> None:
     write_npz(tmp_path / "a.npz", ARRAYS)
     before = (tmp_path / "a.npz").read_bytes()
     with pytest.raises(ValueError, match="Object arrays"):
@@ -80,7 +80,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-def test_a_missing_file_and_a_folder_are_one_line_errors(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_raise_one_line_errors(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"none\.npz: no such file"):
         read_npz(tmp_path / "none.npz", max_bytes=LIMIT)
     with pytest.raises(LineupError, match="expected an NPZ file"):
@@ -99,21 +99,21 @@ def test_the_limit_is_checked_before_anything_is_unpacked(tmp_path: Path) -> Non
     assert peak < 2_000_000
 
 
-def test_a_header_that_promises_more_than_is_there_is_refused(tmp_path: Path) -> None:
+def test_a_header_with_too_large_a_shape_raises_an_error(tmp_path: Path) -> None:
     for shape in ("(1000000000000,)", "(-1,)", "(-2, -3)"):
         header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}"
         with pytest.raises(LineupError, match=r"a\.npy: its header promises"):
             read_npz(_zip(tmp_path / "a.npz", _npy(header)), max_bytes=LIMIT)
 
 
-def test_python_objects_are_refused(tmp_path: Path) -> None:
+def test_python_objects_raise_an_error(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", a=np.array([{"x": 1}], dtype=object))
     with pytest.raises(LineupError, match="found Python objects"):
         read_npz(tmp_path / "a.npz", max_bytes=LIMIT)
 
 
 @pytest.mark.parametrize("header", ["(" * 9000, "{'descr': '|u1'}", "'\\N{", "{'descr': 3, 'shape': 4}", "\x00"])
-def test_a_hostile_header_is_one_error(tmp_path: Path, header: str) -> None:
+def test_a_malicious_header_raises_one_error(tmp_path: Path, header: str) -> None:
     with pytest.raises(LineupError) as caught:
         read_npz(_zip(tmp_path / "a.npz", _npy(header)), max_bytes=LIMIT)
     assert "\n" not in str(caught.value)
@@ -121,7 +121,7 @@ def test_a_hostile_header_is_one_error(tmp_path: Path, header: str) -> None:
 
 @given(st.integers(0, 10_000), st.integers(0, 255), st.booleans())
 @settings(ONE_FOLDER, max_examples=200)
-def test_a_damaged_file_is_read_or_is_one_error(tmp_path: Path, where: int, value: int, cut: bool) -> None:
+def test_a_damaged_file_is_read_or_raises_one_error(tmp_path: Path, where: int, value: int, cut: bool) -> None:
     path = tmp_path / "a.npz"
     write_npz(path, ARRAYS)
     content = path.read_bytes()
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_read_or_is_one_error(tmp_path: Path, where: int, valu
     assert "\n" not in message
 
 
-def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+def test_a_pipe_raises_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.npz")
     with pytest.raises(LineupError, match=r"a\.npz: .*not a regular file"):
         read_npz(tmp_path / "a.npz", max_bytes=LIMIT)
@@ -144,14 +144,14 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"x", _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }"), b"\n" * 9]
 )
-def test_long_names_and_reasons_are_cut(tmp_path: Path, content: bytes) -> None:
+def test_long_names_and_reasons_are_shortened(tmp_path: Path, content: bytes) -> None:
     path = _zip(tmp_path / "a.npz", content, "n" * 60_000 + ".npy")
     with pytest.raises(LineupError) as error:
         read_npz(path, max_bytes=LIMIT)
     assert len(str(error.value)) < 600
 
 
-def test_a_header_that_numpy_repeats_is_cut(tmp_path: Path) -> None:
+def test_a_long_header_in_an_error_of_numpy_is_shortened(tmp_path: Path) -> None:
     path = _zip(tmp_path / "a.npz", _npy("{'descr': '" + "x" * 9_000 + "', 'fortran_order': False, 'shape': (5,), }"))
     with pytest.raises(LineupError) as error:
         read_npz(path, max_bytes=LIMIT)

@@ -1,4 +1,4 @@
-"""``params.yaml``: what ships loads; everything wrong is one line with the key, the value and what is accepted."""
+"""``params.yaml``: the committed file loads; an error is one line with the key, the value and the accepted values."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
-    """Return good parameters with one key changed, added or left out."""
+    """Return valid parameters with one key changed, added or removed."""
     params = copy.deepcopy(PARAMS)
     section, parts = params, key.split(".", 2 if key.startswith("models..") else -1)
     if key.startswith("models.."):
@@ -221,7 +221,7 @@ def test_the_parameters_of_this_repository_load() -> None:
 
 
 @pytest.mark.parametrize(("key", "value", "held"), BAD, ids=[f"{key[:30]}={str(value)[:20]}" for key, value, _ in BAD])
-def test_bad_value_is_one_line_that_says_what_is_accepted(
+def test_the_error_of_a_wrong_value_names_the_accepted_ones(
     tmp_path: Path, key: str, value: Any, held: tuple[str, ...]
 ) -> None:
     with pytest.raises(LineupError) as caught:
@@ -234,8 +234,8 @@ def test_bad_value_is_one_line_that_says_what_is_accepted(
     assert not any(word in message for word in PYDANTIC)
 
 
-def test_names_of_sections_and_types_are_good_names_of_models(tmp_path: Path) -> None:
-    """A message finds the key by its place, so that a model may be called as a section is, or as a type."""
+def test_models_may_have_the_names_of_sections_and_types(tmp_path: Path) -> None:
+    """Errors find a key by its position, so a model may have the name of a section or a type."""
     recipe = load(tmp_path, PARAMS).models["small"]
     for name in ("data", "int", "options", "models", "pretrain", "network", "classical"):
         assert load(tmp_path, changed(f"models.{name}", RECIPE)).models[name] == recipe
@@ -256,13 +256,13 @@ def test_names_of_sections_and_types_are_good_names_of_models(tmp_path: Path) ->
     ],
     ids=lambda value: str(value[:20]),
 )
-def test_file_that_is_no_mapping_is_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_without_sections_raises_a_one_line_error(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(LineupError, match=f"params.yaml: .*{said}") as caught:
         load(tmp_path, content)
     assert "\n" not in str(caught.value)
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"absent\.yaml: no such file"):
         load_params(tmp_path / "absent.yaml")
     with pytest.raises(LineupError, match="cannot be read: not a regular file"):
@@ -278,7 +278,7 @@ JSON = st.recursive(
 
 @given(st.sampled_from([key for key, _, _ in BAD if "\n" not in key]), JSON)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_value_loads_or_is_one_line(tmp_path: Path, key: str, value: Any) -> None:
+def test_any_value_loads_or_raises_a_one_line_error(tmp_path: Path, key: str, value: Any) -> None:
     message = ""
     try:
         load(tmp_path, changed(key, value))
@@ -296,7 +296,7 @@ def test_everything_is_frozen(params: Params) -> None:
             setattr(section, name, getattr(section, name))
 
 
-def test_recipe_takes_changes(params: Params) -> None:
+def test_a_recipe_accepts_changes(params: Params) -> None:
     assert params.recipe("small") == params.models["small"]
     before = dataclasses.asdict(params.models["coded"])
     assert dataclasses.asdict(params.recipe("coded", epochs=7, learning_rate=0.5)) == before | {
@@ -323,7 +323,7 @@ def test_recipe_checks_changes(params: Params, changes: dict[str, Any], said: st
     assert str(caught.value).startswith(said)
 
 
-def test_unknown_key_is_named_before_what_it_stands_for_is_missing(tmp_path: Path) -> None:
+def test_the_error_names_an_unknown_key_before_a_missing_one(tmp_path: Path) -> None:
     typos = {
         "models.small.learning_rat": "unknown key 'learning_rat' in models.small; did you mean 'learning_rate'? ",
         "models.small.famly": "unknown key 'famly' in models.small; did you mean 'family'? ",
@@ -357,12 +357,12 @@ def test_unknown_key_is_named_before_what_it_stands_for_is_missing(tmp_path: Pat
     ],
     ids=str,
 )
-def test_typo_in_a_value_gets_the_nearest_accepted_ones(tmp_path: Path, key: str, value: Any, near: str) -> None:
+def test_the_error_of_a_typo_suggests_similar_values(tmp_path: Path, key: str, value: Any, near: str) -> None:
     with pytest.raises(LineupError, match=rf"did you mean {near}\? Expected "):
         load(tmp_path, changed(key, value))
 
 
-def test_many_names_are_counted_and_the_nearest_three_given() -> None:
+def test_an_error_counts_many_names_and_suggests_three() -> None:
     params = load_params(ROOT / "params.yaml")
     with pytest.raises(LineupError) as caught:
         params.recipe("shalow_nn")
@@ -379,7 +379,7 @@ def test_many_names_are_counted_and_the_nearest_three_given() -> None:
 
 
 @pytest.mark.parametrize("key", ["{}", "models.{}", "models.small.{}", "committees.both.{}"])
-def test_long_names_are_cut(tmp_path: Path, key: str) -> None:
+def test_long_names_are_shortened(tmp_path: Path, key: str) -> None:
     for value in (1, {}, "y" * 9_000, {"z" * 9_000: 1}, RECIPE):
         with pytest.raises(LineupError) as caught:
             load(tmp_path, changed(key.format("x" * 9_000), value))

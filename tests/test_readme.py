@@ -23,7 +23,7 @@ def table() -> pd.DataFrame:
     return read_leaderboard(ROOT / "reports" / "leaderboard.csv")
 
 
-def test_the_table_is_that_of_the_last_evaluation() -> None:
+def test_the_table_is_from_the_last_evaluation() -> None:
     page = (ROOT / "reports" / "leaderboard.md").read_text(encoding="utf-8")
     assert replace_block(README, "leaderboard", leaderboard_markdown(table().head(TOP))) == README
     assert leaderboard_markdown(table()).strip() == page.strip()
@@ -45,7 +45,7 @@ def test_the_readme_counts_models_trainings_and_hours() -> None:
     assert f"most accurate of {len(rows)}" in README
 
 
-def test_the_table_holds_the_committed_metrics() -> None:
+def test_the_table_has_the_committed_metrics() -> None:
     rows = table().set_index("name")
     params = load_params(ROOT / "params.yaml")
     names = [*params.models, *params.committees]
@@ -56,15 +56,15 @@ def test_the_table_holds_the_committed_metrics() -> None:
         assert metrics["test_accuracy"] == pytest.approx(rows["test_accuracy"][name], abs=1e-12)
 
 
-def test_the_published_figures_of_report_a_hold() -> None:
-    """Its networks and their committee are reproduced; the frozen encoder beats its published figure."""
+def test_the_figures_of_report_a_are_reproduced() -> None:
+    """Its networks and their committee are reproduced; the frozen encoder is better than published."""
     verdicts = pd.read_csv(ROOT / "reports" / "reproduction.csv").set_index("name")
     of_a = verdicts[verdicts["report"] == "A"]["verdict"].to_dict()
     assert of_a.pop("frozen_encoder") == "better"
     assert set(of_a.values()) == {"reproduced"}
 
 
-def test_every_command_of_the_reference_exists() -> None:
+def test_the_reference_lists_every_command() -> None:
     from typer.main import get_command
 
     from lineup.cli.app import app

@@ -1,4 +1,4 @@
-"""YAML from outside: a value or one line, whatever the bytes, and at little cost."""
+"""Any bytes of a YAML file give a value or a one-line error, quickly and with little memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(folder: Path, content: str | bytes) -> object:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_shipped_files_have_the_value_that_yaml_gives_them(name: str) -> None:
+def test_the_files_of_the_repository_give_the_values_of_pyyaml(name: str) -> None:
     assert read_yaml(ROOT / name) == yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
 
 
@@ -59,7 +59,9 @@ def test_shipped_files_have_the_value_that_yaml_gives_them(name: str) -> None:
     ],
     ids=lambda value: str(value[:30]),
 )
-def test_what_cannot_be_read_is_refused_at_once_with_its_place(tmp_path: Path, content: str | bytes, said: str) -> None:
+def test_unreadable_yaml_raises_an_error_with_its_position_quickly(
+    tmp_path: Path, content: str | bytes, said: str
+) -> None:
     begin = time.process_time()
     with pytest.raises(LineupError) as caught:
         read(tmp_path, content)
@@ -71,7 +73,7 @@ def test_what_cannot_be_read_is_refused_at_once_with_its_place(tmp_path: Path, c
     assert len(message) < 600
 
 
-def test_aliases_and_merge_keys_repeat_what_they_name(tmp_path: Path) -> None:
+def test_aliases_and_merge_keys_are_expanded(tmp_path: Path) -> None:
     content = "a: &a {x: 1, y: [1, 2]}\nb: {<<: *a, x: 2}\nc: [*a, *a]\n"
     first = {"x": 1, "y": [1, 2]}
     assert read(tmp_path, content) == {"a": first, "b": {"x": 2, "y": [1, 2]}, "c": [first, first]}
@@ -83,7 +85,7 @@ FRAGMENTS += ["!!int ", "!", "---\n", "1:1", "0x", "0b_", ".inf", "1e400", "2001
 
 @given(st.text() | st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join) | st.binary())
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes_are_a_value_or_one_line(tmp_path: Path, content: str | bytes) -> None:
+def test_any_bytes_give_a_value_or_a_one_line_error(tmp_path: Path, content: str | bytes) -> None:
     message = ""
     try:
         read(tmp_path, content if isinstance(content, bytes) else content.encode(errors="surrogatepass"))

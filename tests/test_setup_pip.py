@@ -94,7 +94,7 @@ def test_index_settings_are_kept_and_variables_override_files(tmp_path: Path) ->
     assert not set(found) & set(HOSTILE)
 
 
-def test_a_pip_conf_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_error_of_an_unreadable_pip_conf_names_it(tmp_path: Path) -> None:
     _pip_conf(tmp_path, {})
     path = tmp_path / ".config" / "pip" / "pip.conf"
     path.write_text("index-url = https://user:s3cret@a.example\n")

@@ -1,4 +1,4 @@
-"""Signals end a command in an orderly way: one line, the exit status of shells, and the run of a training KILLED."""
+"""A signal ends a command cleanly: one line, the exit status of shells, and the MLflow run KILLED."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ cli.main()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_one_line_and_the_exit_status_of_shells(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_gives_one_line_and_the_exit_status_of_shells(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path, ["-c", COMPUTES, "0"]) as process:
         wait_for((tmp_path / "begun").exists, process)
         process.send_signal(number)
@@ -85,7 +85,7 @@ def test_a_signal_is_one_line_and_the_exit_status_of_shells(tmp_path: Path, numb
     assert not (tmp_path / "called").exists()
 
 
-def test_a_long_computation_does_not_hold_up_the_end(tmp_path: Path) -> None:
+def test_a_long_computation_does_not_delay_the_end(tmp_path: Path) -> None:
     with start(tmp_path, ["-c", COMPUTES, "1"]) as process:
         wait_for((tmp_path / "begun").exists, process)
         began = time.monotonic()
@@ -96,7 +96,7 @@ def test_a_long_computation_does_not_hold_up_the_end(tmp_path: Path) -> None:
     assert (tmp_path / "called").exists()
 
 
-def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     """As with nohup."""
     code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{COMPUTES}"
     with start(tmp_path, ["-c", code, "0"]) as process:

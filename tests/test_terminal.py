@@ -1,4 +1,4 @@
-"""What the terminal cannot show is replaced, and no command ends with an encoding error."""
+"""Characters outside the terminal's encoding are replaced, so no command ends with an encoding error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def printed(text: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
         ("utf-8", "0.1\N{EN DASH}0.2 \N{RIGHTWARDS ARROW} \N{PLUS-MINUS SIGN} \N{T-SHIRT}".encode()),
     ],
 )
-def test_characters_outside_of_the_encoding_are_replaced(
+def test_characters_outside_the_encoding_are_replaced(
     encoding: str, expected: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "0.1\N{EN DASH}0.2 \N{RIGHTWARDS ARROW} \N{PLUS-MINUS SIGN} \N{T-SHIRT}"

@@ -1,4 +1,4 @@
-"""A training whose result could not be written is refused before it starts."""
+"""A training does not start if its result could not be written."""
 
 from __future__ import annotations
 
