@@ -148,7 +148,7 @@ def test_explain_marks_what_changed_since_the_lock(tmp_path: Path) -> None:
     lock = {"stages": {name: {"params": {"code.yaml": {"train.cnn": files}}} for name, files in entries.items()}}
     (tmp_path / "dvc.lock").write_text(json.dumps(lock))
     lines = explain("train.cnn", tmp_path)
-    assert lines[0] == f"train.cnn: {len(code)} files, 3 of them changed since dvc.lock"
+    assert lines[0] == f"train.cnn: {len(code)} files, 3 changed since dvc.lock"
     assert f"  {code[added]}  {added}  added" in lines
     assert f"  {code[changed]}  {changed}  changed" in lines
     assert f"  {' ' * 12}  lineup/models/former.py  removed" in lines
@@ -156,4 +156,4 @@ def test_explain_marks_what_changed_since_the_lock(tmp_path: Path) -> None:
     assert sum("  " in line.strip() and line.endswith(("added", "changed", "removed")) for line in lines) == 3
     assert explain("train.dense", tmp_path)[0].endswith("no stage in dvc.lock has run it")
     (tmp_path / "dvc.lock").write_text(json.dumps(lock | {"stages": {"train@b": lock["stages"]["train@b"]}}))
-    assert explain("train.cnn", tmp_path)[0].endswith("none of them changed since dvc.lock")
+    assert explain("train.cnn", tmp_path)[0].endswith("none changed since dvc.lock")

@@ -54,6 +54,15 @@ def test_every_stage_runs_once(finished: Folder) -> None:
     assert "[train@shallow_nn] shallow_nn epoch 3/3" in output
 
 
+def test_dvc_shows_a_few_plots(finished: Folder) -> None:
+    plots = json.loads(finished.run("dvc", "plots", "show", "--json").stdout)["data"]
+    assert set(plots) == {"reports/leaderboard.csv", "reports/runs.csv", "reports/confusion_matrix.csv"}
+    for (plot,) in plots.values():
+        encoding = json.dumps(plot["content"])
+        assert "DVC_METRIC" not in encoding  # every placeholder of the template has a value
+        assert plot["content"]["data"]["values"]
+
+
 def test_every_record_is_complete_in_mlflow(finished: Folder) -> None:
     runs = snapshot(finished)
     assert sorted(runs) == sorted(LABELS)

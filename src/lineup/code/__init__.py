@@ -1,1 +1,1 @@
-"""The code of each stage as a parameter of DVC: which files it runs, and a hash of what each of them means."""
+"""The code of each stage as a parameter of DVC: the files that it runs, with hashes of their meaning."""

@@ -1,12 +1,12 @@
-"""Find all files that a module runs: its imports in this package and in the user's project, direct and indirect.
+"""Find all files that a module runs: the modules of this package and of the user's project that it imports.
 
-A module that is imported by its name in a text, with `importlib.import_module`, does not count: so a training does not
-depend on the families and trainers that it does not use.
+Modules that are imported with `importlib.import_module` do not count. A training therefore does not depend on families
+and trainers that it does not use.
 
 Examples
 --------
->>> list(closure(["lineup.data.settings"]))
-['lineup/data/datasets.py', 'lineup/data/settings.py']
+>>> list(closure(["lineup.data.idx"]))
+['lineup/data/idx.py']
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lineup.errors import LineupError, shortened
 from lineup.files import read_text
 
 SOURCE = Path(__file__).parents[2]
-"""The folder that holds the package: the one that runs."""
+"""The folder of the package that is running."""
 
 DIGITS = 12
 
@@ -32,26 +32,25 @@ _HOLD_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 """Nodes in which an import can be."""
 
 NEUTRAL = (
-    # Texts for the user, and where a file is.
+    # Messages for the user, and the paths of files.
     "lineup/errors.py",
     "lineup/paths.py",
     "lineup/remedies.py",
     "lineup/signals.py",
     "lineup/terminal.py",
-    # Files are written whole, and what is read is checked. These accept or refuse; they change no value.
+    # These write whole files and check files that they read. They refuse a value or return it unchanged.
     "lineup/files.py",
     "lineup/schema.py",
-    "lineup/settings.py",
     "lineup/tables.py",
-    # Copies of finished trainings are used as they are, or not at all.
+    # It copies finished trainings and changes nothing in them.
     "lineup/training/finished.py",
-    # Loads a project's models.py, whose own code counts.
+    # It loads a project's models.py, which counts itself.
     "lineup/models/own.py",
     # The version number, and the code that makes these hashes.
     "lineup/__init__.py",
     "lineup/code/",
 )
-"""Files and folders of the package that change no result: no stage runs again because of them."""
+"""Files and folders of the package that change no result. No stage runs again because of them."""
 
 
 def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, str]:

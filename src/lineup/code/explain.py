@@ -1,4 +1,9 @@
-"""Say which files are in the hash of a stage, and which of them changed since ``dvc.lock`` was written."""
+"""List the files in the hash of a stage, and mark those that changed since ``dvc.lock`` was written.
+
+>>> from pathlib import Path
+>>> explain("train.cnn", Path("/no/project"))[0].endswith("no stage in dvc.lock has run it")
+True
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ LOCK = "dvc.lock"
 
 
 def explain(key: str, project: Path) -> list[str]:
-    """Return lines that name the files that a stage runs, and mark those that changed since ``dvc.lock``.
+    """Return lines that list the files of a stage and mark those that changed since ``dvc.lock`` was written.
 
     Parameters
     ----------
@@ -44,7 +49,7 @@ def explain(key: str, project: Path) -> list[str]:
 
 
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
-    """Return the code with which stages last ran, by stage: of each that has this key in ``dvc.lock``."""
+    """Return the hashes of the last run, by stage, for each stage that has this key in ``dvc.lock``."""
     path = project / LOCK
     stages = _section(read_yaml(path), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}
@@ -76,4 +81,4 @@ def _section(value: Any, name: str) -> Mapping[str, Any]:
 def _summary(changed: int, has_run: bool) -> str:
     if not has_run:
         return f"no stage in {LOCK} has run it"
-    return f"{changed or 'none'} of them changed since {LOCK}"
+    return f"{changed or 'none'} changed since {LOCK}"

@@ -1,7 +1,7 @@
 """Reduce Python code to its meaning: the syntax tree without what changes no result.
 
-Comments, layout, docstrings, annotations, imports for annotations, and the texts of exceptions and assertions are left
-out. The text is the same in every supported version of Python; that of `ast.dump` is not.
+Comments, layout, docstrings, annotations, imports for annotations, and the messages of exceptions and assertions are
+left out. The result is the same in every supported version of Python; that of `ast.dump` is not.
 
 Examples
 --------
@@ -64,7 +64,7 @@ def _write(value: object, pieces: list[str]) -> None:
     if isinstance(value, ast.AST):
         pieces.append(f"{type(value).__name__}(")
         for name, child in _fields(value):
-            # Versions of Python disagree on whether an empty field is None, an empty list or missing.
+            # An empty field is None, an empty list or missing, depending on the version of Python.
             if child is not None and child != []:
                 pieces.append(f"{name}=")
                 _write(child, pieces)
@@ -75,7 +75,7 @@ def _write(value: object, pieces: list[str]) -> None:
             _write(item, pieces)
         pieces.append("]")
     else:
-        pieces.append(f"{value!a},")  # repr depends on which characters a version of Python can print
+        pieces.append(f"{value!a},")  # repr depends on the characters that a version of Python prints
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
@@ -99,8 +99,8 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
     """Yield the statements that decide on results.
 
-    In a class body a variable with an annotation is a field of a dataclass, and one without is none. So only there an
-    annotation makes a difference, whichever it is.
+    In the body of a dataclass, a variable is a field only if it has an annotation. In class bodies the existence of an
+    annotation therefore counts, but not its type.
     """
     for statement in body:
         if isinstance(statement, ast.Pass) or _is_constant(statement) or _is_typing_import(statement):
@@ -124,7 +124,7 @@ def _is_typing_import(statement: ast.stmt) -> bool:
 
 
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
-    """Join neighbouring texts of an f-string and drop empty ones: versions of Python divide them differently."""
+    """Join adjacent texts of an f-string and drop empty ones, because versions of Python split them differently."""
     joined: list[ast.expr] = []
     for part in parts:
         last = joined[-1] if joined else None

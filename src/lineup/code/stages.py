@@ -1,8 +1,8 @@
-"""What each stage of the pipeline runs, and ``code.yaml``, which says so to DVC.
+"""The code of each stage of the pipeline, and ``code.yaml``, the parameter file with its hashes.
 
-DVC takes ``code.yaml`` for a file of parameters: a stage names its own key there, such as ``train.cnn``, and runs
-again when a hash below that key has changed. ``dvc.lock`` keeps these hashes, so that `lineup.code.explain` can say
-which file changed.
+Each stage in ``dvc.yaml`` names its key of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs the stage
+again when a hash under this key changes. ``dvc.lock`` keeps the hashes of the last run, so that `lineup.code.explain`
+can list the files that changed.
 
 Examples
 --------
@@ -41,9 +41,9 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "reproduce": ("lineup.pages.reproduce",),
     "champion": ("lineup.committee.settings", "lineup.committee.champion"),
 }
-"""The modules that the command of each stage calls. The settings are there for their default values.
+"""The modules that the command of each stage calls. The settings are listed because they contain default values.
 
-`publish` runs always and needs none. ``train`` has a key for each family; see `keys`.
+``publish`` always runs and needs no key. ``train`` has a key for each family; see `keys`.
 """
 
 _TRAINING = (
@@ -53,7 +53,7 @@ _TRAINING = (
     "lineup.training.train",
 )
 _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
-"""What the stage of a model does around its trainings."""
+"""The modules that loop over the seeds of a model and write its metrics."""
 
 
 def keys(project: Path | None = None) -> list[str]:
@@ -71,7 +71,7 @@ def keys(project: Path | None = None) -> list[str]:
 
 
 def code_of(key: str, project: Path | None = None) -> dict[str, str]:
-    """Return every file that a stage runs, with a hash of its meaning.
+    """Return the files that a stage runs, each with a hash of its meaning.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _modules(family: str) -> tuple[str, ...]:
 
 
 def write_code(project: Path) -> bool:
-    """Write ``code.yaml`` unless it is already so, and return whether it changed.
+    """Write ``code.yaml`` if its content changed, and return whether it did.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ def check_code(key: str, project: Path) -> None:
 
 
 def code_yaml(project: Path) -> str:
-    """Return the content of ``code.yaml``. Texts are quoted: the hash 123e45678901 would be a number otherwise."""
-    lines = [f"# What each stage runs, written by the stage code: `lineup code --explain {_TRAIN}cnn`."]
+    """Return the content of ``code.yaml``. Hashes are quoted because YAML reads 123e45678901 as a number."""
+    lines = [f"# The code of each stage, written by the stage `code`. See also `lineup code --explain {_TRAIN}cnn`."]
     train = ["train:"]
     for key in keys(project):
         stage, _, family = key.partition(".")
