@@ -52,7 +52,7 @@ def test_two_publishes_at_once(root: Path, how: str) -> None:
     first, second = sorted((root / f"lines-{number}").read_text().splitlines() for number in range(2))
     if how == "locked":
         assert first[-1].startswith("MLflow: 1 new, 0 completed, 0 unchanged")
-        assert second[0] == "waiting for another publish into the same store to end ..."
+        assert second[0] == "waiting until another process has finished publishing into this store ..."
         assert second[1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
     else:
         # If both made their run in the same moment there are two, until somebody publishes again.

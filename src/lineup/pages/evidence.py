@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TypeVar
 
+from lineup.errors import count
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.evaluation.seeds import RecipePair, mean_interval
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
 from lineup.pages.compare import Comparison
-from lineup.pages.markdown import DASH, counted, data_line, number, origin, p_value, span, table, with_spread
+from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 from lineup.records.model_runs import ModelRuns
 
 AnyPair = TypeVar("AnyPair", Pair, RecipePair)
@@ -100,8 +101,8 @@ def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) 
     sections = [
         "# Evidence",
         "Which model is better, how certain is this, and are its probabilities reliable? `lineup evaluate` writes this"
-        f" page from the records of {counted(len(comparison.models), 'model')} (committees included) with"
-        f" {counted(len(runs), 'run')}.",
+        f" page from the records of {count(len(comparison.models), 'model')} (committees included) with"
+        f" {count(len(runs), 'run')}.",
         data_line(data.title, data.test_images, generated=data.generated),
         *_pairs_of_models(comparison, data.test_images, most_shown),
         *_pairs_of_runs(comparison),
@@ -126,7 +127,7 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
         accuracy=number(accuracy),
         interval=span(*accuracy_interval(round(accuracy * images), images)),
         level=LEVEL,
-        pairs=counted(len(comparison.pairs), "pair") + " of models",
+        pairs=count(len(comparison.pairs), "pair") + " of models",
         significant=f"{sum(pair.significant for pair in comparison.pairs):,}",
         extremes=_extremes(comparison.pairs),
     )
@@ -206,7 +207,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
             high=f"{pair.high:+.4f}",
             p=p_value(pair.p),
             p_holm=p_value(pair.p_holm),
-            pairs=counted(len(comparison.run_pairs), "pair"),
+            pairs=count(len(comparison.run_pairs), "pair"),
             verdict="a significant difference" if pair.significant else "no significant difference",
         ),
     ]

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lineup.errors import count
 from lineup.files import replacing_file
 from lineup.records.record import DataIdentity, Record
 
@@ -59,21 +60,16 @@ def span(low: float, high: float, form: str = ".4f") -> str:
     return f"{low:{form}}{DASH}{high:{form}}"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number and its noun: ``1 run``, ``1,200 runs``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def data_line(title: str, test_images: int, *, generated: bool) -> str:
     """Return the sentence that names the data; it says if they are generated."""
-    line = f"Data: {title}, {counted(test_images, 'test image')}."
+    line = f"Data: {title}, {count(test_images, 'test image')}."
     return f"{line} {GENERATED}" if generated else line
 
 
 def figure_line(data: DataIdentity) -> str:
     """Return the name of the data for the second line of a figure."""
     kind = "GENERATED DATA" if data.generated else data.title
-    return f"{kind}, {counted(data.test_images, 'test image')}"
+    return f"{kind}, {count(data.test_images, 'test image')}"
 
 
 def device_of(record: Record) -> str:
@@ -81,7 +77,7 @@ def device_of(record: Record) -> str:
     header = record.header
     if header.threads is None:
         return header.device.name
-    return f"{header.device.name}, {counted(header.threads, 'thread')}"
+    return f"{header.device.name}, {count(header.threads, 'thread')}"
 
 
 def origin(records: Sequence[Record]) -> str:
@@ -109,7 +105,7 @@ def _frequencies(texts: Iterable[str]) -> str:
     for text in texts:
         counts[text] = counts.get(text, 0) + 1
     ranked = sorted(counts, key=lambda text: (-counts[text], text))
-    return "; ".join(f"{text} ({counted(counts[text], 'run')})" for text in ranked)
+    return "; ".join(f"{text} ({count(counts[text], 'run')})" for text in ranked)
 
 
 def _cell(text: str) -> str:

@@ -8,8 +8,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lineup.data.datasets import class_slug
+from lineup.errors import count
 from lineup.evaluation.seeds import RecipePair
-from lineup.pages.markdown import DASH, counted, data_line, number, origin, p_value, span, table, with_spread
+from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 from lineup.published.claims import in_digits, load_claims
 from lineup.records.model_runs import ModelRuns
 
@@ -112,7 +113,7 @@ def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
     dataset = verdicts[0].model.first.header.data.name
     absent = sorted(set(load_claims(dataset)) - {verdict.model.name for verdict in verdicts})
     return [
-        f"{counted(len(verdicts), 'published result')}: {counts['reproduced']} reproduced, ours is better in"
+        f"{count(len(verdicts), 'published result')}: {counts['reproduced']} reproduced, ours is better in"
         f" {counts['better']} and worse in {counts['worse']}. For {contradictory} of them the report contradicts"
         " itself.",
         "## Accuracy",
@@ -320,10 +321,10 @@ def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
     sections = ["## How much does validating on the test set gain?", _VALIDATING_ON_TEST]
     for result in measured:
         settings, rows = result["settings"], result["rows"]
-        machine = f"{result['machine']['cpu_model']}, {counted(settings['threads'], 'thread')}"
+        machine = f"{result['machine']['cpu_model']}, {count(settings['threads'], 'thread')}"
         padded = settings.get("padding") == "same"
         padding = f" with padded convolutions ({settings['parameters']:,} parameters)" if padded else ""
-        amounts = f"{counted(settings['seeds'], 'seed')}, {counted(settings['epochs'], 'epoch')}"
+        amounts = f"{count(settings['seeds'], 'seed')}, {count(settings['epochs'], 'epoch')}"
         sections.append(f"`{settings['network']}`{padding}, {amounts}, {machine}:")
         words = [name for name, value in rows[0].items() if isinstance(value, str)]
         cells = [[_value(value) for value in row.values()] for row in rows]

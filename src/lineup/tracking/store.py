@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lineup.errors import count
 from lineup.tracking.address import DATABASES, prepare_environment, sqlite_uri, store_file
 from lineup.tracking.contents import NOTE
 from lineup.tracking.errors import store_errors
@@ -88,7 +89,7 @@ def count_runs(root: Path) -> str:
     with store_errors(root):
         client = _connect(uri)
         found = [item for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
-        counts = [f"{_counted(len(client.search_runs([item.experiment_id])))} in {item.name}" for item in found]
+        counts = [f"{count(client.search_runs([item.experiment_id]), 'run')} in {item.name}" for item in found]
     return ", ".join(counts) or "no runs yet"
 
 
@@ -136,7 +137,3 @@ def _connect(uri: str) -> MlflowClient:
         engine.connect().close()
         engine.dispose()
     return MlflowClient(uri)
-
-
-def _counted(runs: int) -> str:
-    return f"{runs} run{'' if runs == 1 else 's'}"
