@@ -1,4 +1,4 @@
-"""Real MLflow stores: SQLite files, made once and copied."""
+"""Real MLflow stores: SQLite files, created once and copied."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def store_in(folder: Path, template: Path | None = None) -> Iterator[Path]:
-    """Let the store in a folder be the one that lineup uses; with a template it is first copied there."""
+    """Use the store in a folder, after copying a template there if there is one."""
     from mlflow.tracking._tracking_service import utils
 
     utils._artifact_repos_cache.clear()  # by run: a copy of a store has the same runs in another folder
@@ -27,14 +27,14 @@ def store_in(folder: Path, template: Path | None = None) -> Iterator[Path]:
         shutil.copy(template, folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        # MLflow itself sets this variable once a store is open, so that it would stay for the next test.
+        # MLflow sets this variable when a store is opened, and it would remain for the next test.
         patch.setenv("MLFLOW_TRACKING_URI", sqlite_uri(folder / "mlflow.db"))
         yield folder
 
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with MLflow's tables, which take seconds to make."""
+    """An SQLite file with the tables of MLflow, which take seconds to create."""
     from mlflow import MlflowClient
 
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
@@ -51,7 +51,7 @@ def root(tmp_path: Path, empty_store: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Published:
-    """A project folder whose records are all in its store. Only read it."""
+    """A project folder whose records are all published. Tests must not change it."""
     from .published import publish_lineup
 
     with store_in(tmp_path_factory.mktemp("published"), empty_store) as root:
@@ -60,7 +60,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pu
 
 @pytest.fixture
 def copied(published: Published, tmp_path: Path) -> Iterator[Path]:
-    """A project folder with a copy of the store in which everything is published, and of its artifacts."""
+    """A project folder with a copy of the store of `published` and of its artifacts."""
     shutil.copytree(published.root / "mlartifacts", tmp_path / "copied" / "mlartifacts")
     with store_in(tmp_path / "copied", published.store) as folder:
         yield folder

@@ -1,4 +1,4 @@
-"""Addresses of stores: what a path holds is quoted, relative ones count from the project, no secret is shown."""
+"""Addresses of stores: paths are quoted, relative ones start at the project, and no password is shown."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PRINTABLE = "".join(set(string.printable) - set(string.whitespace) - {"/"}) + " 
 
 
 @pytest.mark.parametrize("character", [*sorted(PRINTABLE), "Проект 项目 🎉 e\u0301\xa0"])
-def test_every_printable_character_of_a_path_comes_back(character: str) -> None:
+def test_every_printable_character_of_a_path_is_quoted(character: str) -> None:
     for path in (Path(f"/home/{character}/mlflow.db"), Path(f"/home/a{character}b/{character}.db")):
         assert store_file(sqlite_uri(path)) == path
         assert store_file(sqlite_uri(path, {"timeout": "5"})) == path
 
 
 @pytest.mark.parametrize("name", ["a%23b", "a%C3b", "not\udcffutf-8"])
-def test_a_folder_that_mlflow_cannot_read_is_refused_before_anything_is_written(
+def test_a_folder_that_mlflow_cannot_use_is_refused_before_anything_is_written(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -58,7 +58,7 @@ def test_the_store_is_a_file_of_the_project(empty: str | None, tmp_path: Path, m
         ("databricks://profile", "databricks://profile"),
     ],
 )
-def test_a_relative_address_counts_from_the_project_whatever_the_working_directory(
+def test_a_relative_address_is_relative_to_the_project(
     given: str, absolute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "project"
@@ -91,7 +91,7 @@ def test_a_relative_address_counts_from_the_project_whatever_the_working_directo
         "me:secret@host:5000",
     ],
 )
-def test_a_malformed_address_is_one_line_that_shows_no_password(
+def test_the_error_of_a_malformed_address_shows_no_password(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, given)
@@ -102,7 +102,9 @@ def test_a_malformed_address_is_one_line_that_shows_no_password(
     assert not list(tmp_path.iterdir())
 
 
-def test_mlflow_gets_credentials_in_variables_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_passed_to_mlflow_in_separate_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(VARIABLE, "http://m%40e:s%2Fcret@host:5000/lineup")
     assert store_environment(tmp_path) == {
         VARIABLE: "http://host:5000/lineup",
@@ -138,13 +140,13 @@ def test_no_credentials_are_shown(uri: str, shown: str) -> None:
         "https://s%2Fcret word@host",
     ],
 )
-def test_a_password_is_not_shown_even_without_its_address(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_not_shown_without_its_address(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, given)
     assert shown_uri("user me, s%2Fcret word or s/cret word, at host") == "user me, *** or ***, at host"
     assert "cret" not in shown_uri(f"cannot open {given} here")
 
 
-def test_a_password_that_mlflow_has_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_in_the_variable_of_mlflow_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "http://me:s%2Fcret@host:5000")
     for name, value in store_environment(tmp_path).items():  # as opening the store leaves them
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""Two processes that publish the same records into the same store at once: one run each, and no error."""
+"""Two processes publish the same records into the same store at once: one run each, and no error."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_two_publishes_at_once(root: Path, how: str) -> None:
         assert second[0] == "waiting until another process has finished publishing into this store ..."
         assert second[1].startswith("MLflow: 0 new, 0 completed, 1 unchanged")
     else:
-        # If both made their run in the same moment there are two, until somebody publishes again.
+        # If both created a run at the same moment, there are two until the next publish.
         assert all(run.info.status == "FINISHED" for run in runs_of(root, record))
         publish(root, [record], log=lambda line: None)
     run = run_of(root, record)
@@ -64,7 +64,7 @@ def test_two_publishes_at_once(root: Path, how: str) -> None:
     assert "record/record.json" in files_of(client_of(root), run.info.run_id)
 
 
-def test_a_publish_waits_beside_the_file_of_the_store(tmp_path: Path) -> None:
+def test_the_lock_is_beside_the_file_of_the_store(tmp_path: Path) -> None:
     lines: list[str] = []
     with store_in(tmp_path / "store"), publish_lock(tmp_path, lines.append):
         assert (tmp_path / "store" / LOCK).exists()

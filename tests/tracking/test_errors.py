@@ -1,4 +1,4 @@
-"""What is wrong with a real store is one line with the remedy that helps, the same for every command."""
+"""Errors of real stores: one line with a remedy, the same in every command."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def change(root: Path, *statements: str) -> None:
 
 
 def refused(root: Path, remedy: str) -> str:
-    """Open a store that cannot be opened, see the remedy, and return the message."""
+    """Open a damaged store, check the remedy, and return the message."""
     with pytest.raises(StoreError, match=remedy) as caught:
         open_store(root, "synthetic")
     assert "\n" not in str(caught.value)
@@ -97,7 +97,7 @@ def test_a_locked_store(root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     assert capfd.readouterr() == ("", "")
 
 
-# As a user who may only read the folders; root may write everywhere.
+# As a user without write permission; root may write everywhere.
 READ_ONLY = """
 import os, sys
 from pathlib import Path
@@ -203,7 +203,7 @@ def test_the_named_command_upgrades_tables_of_an_older_mlflow(
     root.mkdir()
     shutil.copy(empty_store, root / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    # MLflow itself brings tables up to date if one of them is missing, and refuses the store if none is.
+    # MLflow upgrades tables by itself if one of them is missing, and refuses the store otherwise.
     change(root, "UPDATE alembic_version SET version_num = '75868b020152'")
     message = refused(
         root,

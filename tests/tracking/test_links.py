@@ -24,8 +24,8 @@ def dvc(folder: Path, *arguments: str) -> None:
 
 
 @pytest.mark.slow
-def test_links_into_the_cache_of_dvc_are_published_as_files(published: Published, root: Path, tmp_path: Path) -> None:
-    """With a cache that several checkouts share."""
+def test_links_into_the_dvc_cache_are_published_as_files(published: Published, root: Path, tmp_path: Path) -> None:
+    """With a cache outside the project, which several checkouts share."""
     for name in ("one/seed_1", "two/seed_1"):
         shutil.copytree(published.root / "runs" / "models" / name, root / "runs" / "models" / name)
     shutil.copytree(published.root / "runs" / "pair", root / "runs" / "pair")

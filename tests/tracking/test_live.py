@@ -1,4 +1,4 @@
-"""Live curves: in a real store while a training runs, and no hindrance where there is none."""
+"""Live tracking: a run in a real store while a training runs; without a store, training continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def client_of(root: Path) -> MlflowClient:
 
 
 def wait_for_epochs(root: Path, name: str, count: int) -> Run:
-    """Wait until a run has so many points of a metric, and return it."""
+    """Wait until a run has this number of points of a metric, and return the run."""
     client = client_of(root)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -40,7 +40,7 @@ def wait_for_epochs(root: Path, name: str, count: int) -> Run:
     raise AssertionError(f"no {count} points of {name} within 20 s")
 
 
-def test_each_epoch_arrives_while_training_goes_on(root: Path) -> None:
+def test_each_epoch_is_logged_during_training(root: Path) -> None:
     with LiveRun(root) as live:
         live.start(UNTRAINED, "attempt-1", STARTED)
         live.epoch(HISTORY[0])
@@ -61,7 +61,7 @@ def test_each_epoch_arrives_while_training_goes_on(root: Path) -> None:
     ]
 
 
-def test_a_training_that_left_its_record_is_finished_with_its_metrics(root: Path, tmp_path: Path) -> None:
+def test_a_training_with_a_record_is_finished_with_its_metrics(root: Path, tmp_path: Path) -> None:
     record = make_record(tmp_path / "small", random_predictions(1))
     with LiveRun(root) as live:
         live.start(record.header, record.runtime.attempt, STARTED)
@@ -75,7 +75,7 @@ def test_a_training_that_left_its_record_is_finished_with_its_metrics(root: Path
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")]
 )
-def test_a_training_that_ends_by_an_error_says_so(root: Path, error: type[BaseException], status: str) -> None:
+def test_the_status_of_a_training_that_an_error_ends(root: Path, error: type[BaseException], status: str) -> None:
     def train() -> None:
         with LiveRun(root) as live:
             live.start(UNTRAINED, "attempt-1", STARTED)
@@ -90,7 +90,7 @@ def test_a_training_that_ends_by_an_error_says_so(root: Path, error: type[BaseEx
     assert run.data.metrics["autoencoder/loss"] == HISTORY[0].loss
 
 
-def test_a_run_says_again_and_again_that_it_is_alive(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_marked_as_alive_repeatedly(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lineup.tracking.live.BEAT_SECONDS", 0.1)
     with LiveRun(root) as live:
         live.start(UNTRAINED, "attempt-1", STARTED)
@@ -103,7 +103,7 @@ def test_a_run_says_again_and_again_that_it_is_alive(root: Path, monkeypatch: py
             time.sleep(0.05)
 
 
-def test_second_start_takes_the_place_of_the_first(root: Path) -> None:
+def test_a_second_training_replaces_the_first_run(root: Path) -> None:
     for attempt in ("attempt-1", "attempt-2"):
         with LiveRun(root) as live:
             live.start(UNTRAINED, attempt, STARTED)
@@ -117,8 +117,8 @@ def test_second_start_takes_the_place_of_the_first(root: Path) -> None:
     assert len(client.get_metric_history(second.info.run_id, "epoch/loss")) == 1
 
 
-def test_a_given_run_is_written_into(root: Path) -> None:
-    """What ``mlflow run`` has made already, with its own spelling of a parameter."""
+def test_a_given_run_is_used(root: Path) -> None:
+    """A run that ``mlflow run`` has created, with its own spelling of a parameter."""
     client, experiment = open_store(root, "synthetic")
     given = client.create_run(experiment, run_name="by mlflow run").info.run_id
     client.log_param(given, "learning_rate", "1e-3")
@@ -133,7 +133,7 @@ def test_a_given_run_is_written_into(root: Path) -> None:
     assert run.data.metrics["epoch/loss"] == HISTORY[1].loss
 
 
-def test_a_run_deleted_meanwhile_is_one_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_deleted_run_gives_one_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with LiveRun(root) as live:
         live.start(UNTRAINED, "attempt-1", STARTED)
         live.epoch(HISTORY[1])
@@ -146,7 +146,7 @@ def test_a_run_deleted_meanwhile_is_one_warning(root: Path, capsys: pytest.Captu
     assert run.info.run_id in warning
 
 
-def test_without_a_start_no_store_is_made(tmp_path: Path) -> None:
+def test_without_a_start_no_store_is_created(tmp_path: Path) -> None:
     with LiveRun(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
@@ -170,8 +170,8 @@ print(logged - started, closed - logged)
 """
 
 
-def test_unreachable_server_is_one_warning_and_holds_nothing_up(tmp_path: Path) -> None:
-    """In a process of its own: all that MLflow and what it uses print goes to the same standard error."""
+def test_an_unreachable_server_gives_one_warning_and_no_delay(tmp_path: Path) -> None:
+    """In a separate process, because MLflow and its libraries print to standard error."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -192,6 +192,6 @@ def test_unreachable_server_is_one_warning_and_holds_nothing_up(tmp_path: Path) 
     assert "secret" not in warning
     assert warning.endswith("training continues, and lineup publish logs the run later")
     logging, closing = map(float, done.stdout.split())
-    # Far below the minutes that MLflow's own patience would take, far above what a busy machine adds.
+    # Far less than the minutes that MLflow would wait by default, far more than a busy machine needs.
     assert logging < 5
     assert closing < 30

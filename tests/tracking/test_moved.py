@@ -1,4 +1,4 @@
-"""A project that was moved, copied or cleaned up has all artifacts again after publishing, and shares none."""
+"""Publishing in a project that was moved, copied or cleaned up: it gets its own complete artifacts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def assert_champion_predicts(root: Path) -> None:
 
 
 def dump(root: Path) -> str:
-    """Return everything that a store holds, as SQL."""
+    """Return the contents of a store as SQL."""
     connection = sqlite3.connect(root / "mlflow.db")
     try:
         return "\n".join(connection.iterdump())

@@ -1,4 +1,4 @@
-"""Records published again, after whatever happened to them or to the MLflow store: one run each, and a whole one."""
+"""Publishing again after changes of records or store: each record has one complete run."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def test_a_changed_record_replaces_its_run(published: Published, copied: Path, t
     assert client_of(copied).get_run(old["one"]).info.lifecycle_stage == "deleted"
     for name in ("two", "pair", "single"):
         assert run_of(copied, published.records[name]).info.run_id == old[name]
-    # The committee's own run is as it was, and links to the new run.
+    # The run of the committee has not changed, and links to the new run.
     assert run_of(copied, published.records["pair"]).data.tags["member.one_seed1"] == run.info.run_id
 
-    # A committee of the former member is still published, but no other model answers for it.
+    # A committee with the former member is published without a model.
     client_of(copied).delete_run(old["pair"])
     lines.clear()
     publish(copied, records, log=lines.append)
@@ -69,7 +69,7 @@ def test_a_changed_record_replaces_its_run(published: Published, copied: Path, t
     assert pair.data.metrics["test_loss"] == published.records["pair"].metrics["test_loss"]
     assert models_of(pair) == []
 
-    # It gets its model when the former member is back.
+    # It gets its model when the former member is restored.
     former = [published.records[name] for name in ("one", "two", "pair")]
     publish(copied, former, log=lines.append)
     assert lines[-1].startswith("MLflow: 1 new, 1 completed, 1 unchanged")
@@ -91,7 +91,7 @@ def test_a_killed_publish_is_completed(published: Published, root: Path) -> None
         },
     ).info.run_id
     log_metrics(client, half, epoch_metrics(HISTORY[0]))
-    # The last step but one: everything is there, but not yet called so.
+    # Everything is logged, but the run is not marked as complete.
     almost = client.create_run(experiment, tags=dict(client.get_run(half).data.tags) | {DIGEST: record.digest()})
     client.set_terminated(almost.info.run_id, "FINISHED", 1)
     lines: list[str] = []
@@ -104,7 +104,7 @@ def test_a_killed_publish_is_completed(published: Published, root: Path) -> None
     assert "classification_report.txt" in files_of(client, run.info.run_id)
 
 
-def test_live_run_is_completed(published: Published, root: Path) -> None:
+def test_a_live_run_is_completed(published: Published, root: Path) -> None:
     record = published.records["one"]
     with LiveRun(root) as live:
         live.start(record.header, record.runtime.attempt, record.runtime.started)
@@ -124,7 +124,7 @@ def test_live_run_is_completed(published: Published, root: Path) -> None:
 
 
 def test_a_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
-    """A training under the same key that never came to a record: only what the record says is true."""
+    """A training with the same key that left no record. Only the contents of the record are logged."""
     record = published.records["one"]
     with LiveRun(root) as live:
         live.start(record.header, "another attempt", STARTED - 9_000)

@@ -1,4 +1,4 @@
-"""Runs in a real MLflow store: what is written into them, how they are found, and whose are dead."""
+"""Runs in a real MLflow store: logging, finding runs, ending dead ones, creating the store."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_tags_that_are_known_before_training() -> None:
     assert start_tags(real, MACHINE)["data_generated"] == "false"
 
 
-def test_metrics_of_an_epoch_are_at_its_time_and_step() -> None:
+def test_metrics_of_an_epoch_have_its_time_and_step() -> None:
     encoder, _, last = [epoch_metrics(row) for row in HISTORY]
     assert {metric.key: metric.value for metric in encoder} == {
         "autoencoder/loss": 0.25,
@@ -85,7 +85,7 @@ def test_metrics_of_an_epoch_are_at_its_time_and_step() -> None:
     assert {(metric.step, metric.timestamp) for metric in last} == {(2, HISTORY[2].timestamp)}
 
 
-def test_metrics_and_params_of_any_number_arrive_once(store: tuple[MlflowClient, str]) -> None:
+def test_any_number_of_metrics_and_params_is_logged_once(store: tuple[MlflowClient, str]) -> None:
     client, experiment = store
     run_id = client.create_run(experiment).info.run_id
     rows = [dataclasses.replace(HISTORY[2], epoch=i, timestamp=i) for i in range(1, BATCH_METRICS // 6 + 3)]
@@ -97,7 +97,7 @@ def test_metrics_and_params_of_any_number_arrive_once(store: tuple[MlflowClient,
     assert client.get_run(run_id).data.params == {name: str(value) for name, value in params.items()}
 
 
-def test_a_parameter_that_the_run_has_stays_as_it_is_spelled(store: tuple[MlflowClient, str]) -> None:
+def test_an_existing_parameter_keeps_its_value(store: tuple[MlflowClient, str]) -> None:
     client, experiment = store
     run_id = client.create_run(experiment).info.run_id
     client.log_param(run_id, "learning_rate", "1e-3")
@@ -105,7 +105,7 @@ def test_a_parameter_that_the_run_has_stays_as_it_is_spelled(store: tuple[Mlflow
     assert client.get_run(run_id).data.params == {"learning_rate": "1e-3", "epochs": "3"}
 
 
-def test_runs_are_found_by_tag_in_every_experiment_unless_deleted(store: tuple[MlflowClient, str]) -> None:
+def test_active_runs_are_found_by_tag_in_every_experiment(store: tuple[MlflowClient, str]) -> None:
     client, experiment = store
     other = client.create_experiment("single")
     made = [client.create_run(place, tags={KEY: "one"}).info.run_id for place in (experiment, experiment, other)]
@@ -116,7 +116,7 @@ def test_runs_are_found_by_tag_in_every_experiment_unless_deleted(store: tuple[M
 
 
 def ended_pid() -> int:
-    """Return the number of a process that has ended."""
+    """Return the id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
@@ -160,7 +160,7 @@ def test_only_dead_runs_are_ended(store: tuple[MlflowClient, str], root: Path) -
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(30, "RUNNING"), (61, "KILLED")])
-def test_a_run_of_another_host_is_ended_when_it_was_silent_for_an_hour(
+def test_a_run_of_another_host_is_ended_after_an_hour_without_a_sign_of_life(
     store: tuple[MlflowClient, str], root: Path, minutes: int, status: str
 ) -> None:
     client, experiment = store
@@ -171,8 +171,8 @@ def test_a_run_of_another_host_is_ended_when_it_was_silent_for_an_hour(
 
 
 @pytest.mark.parametrize("folder", ["runs/models/small/seed_1", "experiments/small-0a1b2c3d"])
-def test_a_dead_run_that_left_a_record_is_finished(store: tuple[MlflowClient, str], root: Path, folder: str) -> None:
-    """Its training could not reach the store at its end; another one has begun since."""
+def test_a_dead_run_with_a_record_is_finished(store: tuple[MlflowClient, str], root: Path, folder: str) -> None:
+    """Its training could not reach the store at its end, and another training has started."""
     client, experiment = store
     record = make_record(root / folder, random_predictions(1))
     (root / "runs" / "models" / "damaged" / "seed_1").mkdir(parents=True)
@@ -207,8 +207,8 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children) > 0)
 """
 
 
-def test_processes_at_once_make_one_store(tmp_path: Path) -> None:
-    """Four trainings that start together find no store yet; MLflow alone would fail with `table already exists`."""
+def test_several_processes_create_one_store(tmp_path: Path) -> None:
+    """Four trainings start at once without a store; MLflow alone would fail with `table already exists`."""
     (tmp_path / "mlflow.db").touch()  # as good as none
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     command = [sys.executable, "-c", OPEN_AT_ONCE, str(tmp_path)]
@@ -221,7 +221,7 @@ def test_processes_at_once_make_one_store(tmp_path: Path) -> None:
     assert [item.name for item in client.search_experiments()] == ["lineup-synthetic", "Default"]
 
 
-# Forks, too. Each child finds what the one before it has left.
+# Forks, too. Each child starts with the files that the previous one has left.
 KILL_AT = """
 import os, signal, sys, time
 from pathlib import Path
@@ -247,7 +247,7 @@ print(open_store(root, "synthetic")[1])
 
 
 @pytest.mark.slow
-def test_a_kill_while_the_store_is_made_leaves_none_or_all_of_it(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_a_complete_store_or_none(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     moments = ["0", "0.01", "0.1", "0.3", "0.6", "1"]
     command = [sys.executable, "-c", KILL_AT, str(tmp_path), *moments]
@@ -260,7 +260,7 @@ def test_a_kill_while_the_store_is_made_leaves_none_or_all_of_it(tmp_path: Path)
     assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db", ".mlflow.lock"}
 
 
-def test_a_deleted_experiment_comes_back(root: Path, store: tuple[MlflowClient, str]) -> None:
+def test_a_deleted_experiment_is_restored(root: Path, store: tuple[MlflowClient, str]) -> None:
     client, experiment = store
     client.create_run(experiment)
     client.delete_experiment(experiment)

@@ -1,4 +1,4 @@
-"""A committee in MLflow's own server: a request with images in any accepted shape is answered as its record says."""
+"""A committee in the MLflow server: it predicts the probabilities of its record for images of any accepted shape."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Server:
     record: Record
 
     def post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and return the answer."""
+        """Send a request and return the response."""
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.address}/invocations", json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=60) as response:
@@ -87,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Itera
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the server answers."""
+    """Wait until the server responds."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -100,7 +100,7 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,)], ids=str)
 @pytest.mark.parametrize("key", ["inputs", "instances"])
-def test_images_of_any_accepted_shape_are_answered_as_the_record_says(
+def test_predictions_for_any_accepted_shape_equal_those_of_the_record(
     server: Server, key: str, shape: tuple[int, ...]
 ) -> None:
     answers = server.post({key: IMAGES.reshape(-1, *shape).tolist()})["predictions"]
@@ -112,7 +112,7 @@ def test_images_of_any_accepted_shape_are_answered_as_the_record_says(
     assert set(answers[0]) == {"label", "agreement", *CLASSES}
 
 
-def test_what_is_no_image_is_the_clients_error_and_says_so(server: Server) -> None:
+def test_a_request_without_images_is_a_client_error(server: Server) -> None:
     for images, said in (
         ((IMAGES[:2] / 255).tolist(), "every pixel must be a whole number from 0 to 255"),
         ([[1, 2, 3]], "images of shape (1, 3): expected (n, 28, 28), (n, 28, 28, 1) or (n, 784)"),

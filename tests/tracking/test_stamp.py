@@ -1,4 +1,4 @@
-"""Publishing knows from a small file that nothing has to be done, and only if nothing has."""
+"""The stamp: publishing does nothing if and only if nothing has changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .conftest import store_in
 
 @pytest.fixture
 def published(tmp_path: Path, empty_store: Path) -> Iterator[tuple[Path, Record]]:
-    """A project folder with one record, which is in its store."""
+    """A project folder with one published record."""
     with store_in(tmp_path / "project", empty_store) as root:
         save_network(root / "runs" / MODEL, 1)
         record = make_record(root / "runs", random_predictions(1))
@@ -30,7 +30,7 @@ def published(tmp_path: Path, empty_store: Path) -> Iterator[tuple[Path, Record]
         yield root, record
 
 
-def test_nothing_to_publish_needs_no_mlflow(published: tuple[Path, Record]) -> None:
+def test_mlflow_is_not_imported_if_there_is_nothing_to_publish(published: tuple[Path, Record]) -> None:
     root, record = published
     assert is_published(root, [record])
     code = (
@@ -51,13 +51,13 @@ def test_a_changed_record_is_noticed(published: tuple[Path, Record]) -> None:
     assert not is_published(root, [read_record(record.folder)])
 
 
-def test_another_record_is_noticed(published: tuple[Path, Record]) -> None:
+def test_a_different_number_of_records_is_noticed(published: tuple[Path, Record]) -> None:
     root, record = published
     assert not is_published(root, [record, record])
     assert not is_published(root, [])
 
 
-def test_a_write_into_the_store_is_noticed(published: tuple[Path, Record]) -> None:
+def test_a_change_of_the_store_is_noticed(published: tuple[Path, Record]) -> None:
     root, record = published
     run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
     mlflow.MlflowClient(sqlite_uri(root / "mlflow.db")).delete_run(run.info.run_id)
@@ -74,7 +74,7 @@ def test_a_deleted_store_is_noticed(published: tuple[Path, Record]) -> None:
     assert not is_published(root, [record])
 
 
-def test_another_store_is_noticed(published: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_different_store_is_noticed(published: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch) -> None:
     root, record = published
     for uri in (f"sqlite:///{root / 'other.db'}", "http://127.0.0.1:1"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
