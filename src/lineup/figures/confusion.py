@@ -1,4 +1,11 @@
-"""Plot a confusion matrix."""
+"""Plot a confusion matrix.
+
+Examples
+--------
+>>> figure = confusion_matrix(np.array([[9, 1], [2, 8]]), ["cat", "dog"], title="cnn")
+>>> [text.get_text() for text in figure.axes[0].texts]
+['9', '1', '2', '8']
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Plot training curves: loss, accuracy and learning rate by epoch."""
+"""Plot training curves: loss, accuracy and learning rate by epoch.
+
+Examples
+--------
+>>> columns = ["phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+>>> history = pd.DataFrame([["classifier", 1, 0.9, 0.6, 0.8, 0.7, 0.001]], columns=columns)
+>>> [axes.get_title() for axes in training_curves(history, title="cnn").axes]
+['loss', 'accuracy']
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Plot accuracy, precision and recall of each class by threshold."""
+"""Plot accuracy, precision and recall of each class by threshold.
+
+Examples
+--------
+>>> from lineup.evaluation.curves import cutoff_curves
+>>> curves = cutoff_curves(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]), [0.0, 0.5, 1.0])
+>>> [axes.get_title() for axes in cutoff_panels(curves, ["cat", "dog"], title="cnn").axes]
+['accuracy', 'precision', 'recall']
+"""
 
 from __future__ import annotations
 

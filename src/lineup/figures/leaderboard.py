@@ -1,4 +1,12 @@
-"""Plot the test accuracy of all models."""
+"""Plot the test accuracy of all models.
+
+Examples
+--------
+>>> row = {"name": "cnn", "kind": "network", "test_accuracy": 0.91, "test_accuracy_sd": 0.01, "low": 0.9, "high": 0.92}
+>>> table = pd.DataFrame([row | {"published": 0.9156, "published_to": float("nan")}])
+>>> [label.get_text() for label in leaderboard(table).axes[0].get_yticklabels()]
+['cnn']
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Which models differ significantly."""
+"""Which models differ significantly.
+
+Examples
+--------
+>>> pair = RecipePair("cnn", "forest", 0.04, 0.003, 0.002, 46.0, p=1e-9, p_holm=1e-9)
+>>> figure = significant_pairs({"cnn": 0.91, "forest": 0.87}, [pair], title="Which models differ significantly")
+>>> figure.axes[0].images[0].get_array().tolist()
+[[0, 2], [-2, 0]]
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Plot images and their reconstructions by an autoencoder."""
+"""Plot images and their reconstructions by an autoencoder.
+
+Examples
+--------
+>>> images = np.zeros((2, 8, 8), np.uint8)
+>>> len(reconstructions(images, np.zeros((2, 8, 8)), title="autoencoder").axes)
+4
+"""
 
 from __future__ import annotations
 

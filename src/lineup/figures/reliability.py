@@ -1,4 +1,12 @@
-"""Plot accuracy against confidence."""
+"""Plot accuracy against confidence.
+
+Examples
+--------
+>>> from lineup.evaluation.calibration import reliability_bins
+>>> bins = reliability_bins(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]))
+>>> [axes.get_ylabel() for axes in reliability_diagram(bins, error=0.2, title="cnn").axes]
+['accuracy', 'images']
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Plot ROC and precision-recall curves of each class against the rest."""
+"""Plot ROC and precision-recall curves of each class against the rest.
+
+Examples
+--------
+>>> from lineup.evaluation.curves import precision_recall, roc
+>>> scores = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1])
+>>> figure = roc_panels(roc(*scores), precision_recall(*scores), ["cat", "dog"], title="cnn")
+>>> [axes.get_title() for axes in figure.axes]
+['ROC', 'precision-recall']
+"""
 
 from __future__ import annotations
 

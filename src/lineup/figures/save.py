@@ -1,4 +1,13 @@
-"""Save figures reproducibly: the same figure gives the same bytes."""
+"""Save figures reproducibly: the same figure gives the same bytes.
+
+Examples
+--------
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     save_png(Figure(), Path(folder, "empty.png"))
+...     Path(folder, "empty.png").read_bytes()[1:4]
+b'PNG'
+"""
 
 from __future__ import annotations
 

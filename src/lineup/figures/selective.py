@@ -1,4 +1,13 @@
-"""Plot selective accuracy: the accuracy on the images with the highest confidence."""
+"""Plot selective accuracy: the accuracy on the images with the highest confidence.
+
+Examples
+--------
+>>> import numpy as np
+>>> from lineup.evaluation.curves import selective_accuracy
+>>> curve = selective_accuracy(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]))
+>>> selective_curves({"cnn": curve}, title="cnn").axes[0].get_ylabel()
+'accuracy'
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Common style of all figures: colours, sizes and header. It uses no pyplot and no global state."""
+"""Common style of all figures: colours, sizes and header. It uses no pyplot and no global state.
+
+Examples
+--------
+>>> figure = new_figure(4, 3, title="Test accuracy", subtitle="Pets")
+>>> [text.get_text() for text in figure.texts]
+['Test accuracy', 'Pets']
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""Compare all models and committees on the same test images, once for all pages."""
+"""Compare all models and committees on the same test images, once for all pages.
+
+Examples
+--------
+>>> pairs = [
+...     RecipePair("vote", "cnn", 0.01, 0.004, 0.003, math.inf, p=0.05, p_holm=0.15),
+...     RecipePair("vote", "forest", 0.06, 0.004, 0.003, math.inf, p=0.0, p_holm=0.0),
+...     RecipePair("cnn", "forest", 0.05, 0.004, 0.003, math.inf, p=0.0, p_holm=0.0),
+... ]
+>>> rank_models({"forest": 0.86, "cnn": 0.91, "vote": 0.92}, pairs)
+{'vote': 1, 'cnn': 1, 'forest': 3}
+"""
 
 from __future__ import annotations
 

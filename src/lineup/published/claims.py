@@ -56,7 +56,7 @@ class Claim:
     remark : str, optional
         What a reader needs to know for the comparison; continues a sentence that starts with "The report".
     why : str, optional
-        One sentence that explains a difference from our result.
+        Explains a difference from our result.
     experiments, variants : dict of str to str
         Models in ``params.yaml`` that help to explain a difference, and models that the reports call future work, each
         with what it changes. Default: none.

@@ -1,4 +1,12 @@
-"""Build, parse and print addresses of MLflow stores. SQLAlchemy parses the addresses of databases."""
+"""Build, parse and print addresses of MLflow stores. SQLAlchemy parses the addresses of databases.
+
+Examples
+--------
+>>> sqlite_uri(Path("/projects/C#/mlflow.db"))
+'sqlite+pysqlite:////projects/C%23/mlflow.db'
+>>> shown_uri("https://me:secret@example.org:5000")
+'https://example.org:5000'
+"""
 
 from __future__ import annotations
 

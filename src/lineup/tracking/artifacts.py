@@ -1,4 +1,12 @@
-"""Find lost artifacts: each published run has a list of its artifacts, with their sizes."""
+"""Find lost artifacts: each published run has a list of its artifacts, with their sizes.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = Path(folder, "report.txt").write_text("text")
+...     files_in(Path(folder))
+{'report.txt': 4}
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,16 @@
 
 With some values of ``cache.type``, DVC replaces files in the workspace by links into its cache. A record from another
 machine may contain a link to any file of this one, so only links into the project or into DVC's cache are followed.
+
+Examples
+--------
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     Path(folder, "pages").mkdir()
+...     _ = Path(folder, "pages", "leaderboard.md").write_text("| model |")
+...     copy = copy_files(Path(folder), Path(folder, "pages"), Path(folder, "copy"))
+...     [path.name for path in copy.iterdir()]
+['leaderboard.md']
 """
 
 from __future__ import annotations

@@ -2,6 +2,13 @@
 
 MLflow writes absolute addresses into its tables. After a project was moved or copied, they still name the former
 folder: artifacts are not found, new ones are written there, and a copy shares its artifacts with the original.
+
+Examples
+--------
+>>> artifact_location(Path("/project/mlflow.db"), "lineup-pets")
+'file:///project/mlartifacts/lineup-pets'
+>>> local_folder("https://example.org/artifacts") is None
+True
 """
 
 from __future__ import annotations

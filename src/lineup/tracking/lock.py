@@ -1,4 +1,12 @@
-"""Publish in one process at a time: two at once would replace the runs that the other one has begun."""
+"""Publish in one process at a time: two at once would replace the runs that the other one has begun.
+
+Examples
+--------
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder, publish_lock(Path(folder), print):
+...     print("publishing")
+publishing
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Open the MLflow store, and create it if it is missing."""
+"""Open the MLflow store, and create it if it is missing.
+
+Examples
+--------
+>>> experiment_name("pets")
+'lineup-pets'
+"""
 
 from __future__ import annotations
 
