@@ -171,7 +171,7 @@ def test_fetches_verifies_and_describes(tmp_path: Path, capsys: pytest.CaptureFi
     assert [line.split(":")[0] for line in err.splitlines()] == list(FILE_NAMES)
 
 
-def test_what_is_there_is_not_fetched_again_and_what_is_wrong_is(tmp_path: Path) -> None:
+def test_only_missing_and_wrong_files_are_downloaded(tmp_path: Path) -> None:
     with serving(Host()) as host:
         _download(tmp_path, host)
         before = (tmp_path / "dataset.json").read_bytes()
@@ -208,14 +208,14 @@ def test_a_broken_transfer_is_continued_by_the_next_host(tmp_path: Path) -> None
     _assert_complete(tmp_path)
 
 
-def test_a_connection_that_ends_early_without_a_length_is_noticed(tmp_path: Path) -> None:
+def test_a_connection_that_ends_early_is_detected_without_a_length(tmp_path: Path) -> None:
     with serving(Host(dies_after=100_000, lengths=False)) as host:
         assert f"broke off after 100,000 of {len(CONTENTS[FIRST]):,} bytes" in _failure(tmp_path, host)
     assert (tmp_path / f".{FIRST}.partial").read_bytes() == CONTENTS[FIRST][:100_000]
 
 
 @pytest.mark.parametrize("lengths", [True, False])
-def test_a_wrong_checksum_is_named_and_leaves_nothing_behind(tmp_path: Path, lengths: bool) -> None:
+def test_a_wrong_checksum_is_named_and_the_file_is_removed(tmp_path: Path, lengths: bool) -> None:
     wrong = bytes(len(CONTENTS[FIRST]))
     with serving(Host(contents={**CONTENTS, FIRST: wrong}, lengths=lengths)) as host:
         message = _failure(tmp_path, host)
@@ -227,7 +227,7 @@ def test_a_wrong_checksum_is_named_and_leaves_nothing_behind(tmp_path: Path, len
     assert list(tmp_path.iterdir()) == []
 
 
-def test_after_a_wrong_checksum_the_next_host_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_host_is_used_after_a_wrong_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(Host(contents={**CONTENTS, FIRST: bytes(len(CONTENTS[FIRST]))})) as bad, serving(Host()) as good:
         _download(tmp_path, bad, good)
         assert len(bad.asked) == 1
@@ -235,14 +235,14 @@ def test_after_a_wrong_checksum_the_next_host_is_asked(tmp_path: Path, capsys: p
     assert f"from {good.url}, SHA-256 verified; {bad.url}: wrong SHA-256" in capsys.readouterr().err
 
 
-def test_no_more_is_read_than_the_file_is_long(tmp_path: Path) -> None:
+def test_at_most_the_size_of_the_file_is_read(tmp_path: Path) -> None:
     endless = Host(contents={**CONTENTS, FIRST: bytes(50_000_000)}, lengths=False)
     with serving(endless):
         assert "wrong SHA-256" in _failure(tmp_path, endless)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_page_instead_of_the_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_web_page_instead_of_the_file_is_not_read(tmp_path: Path) -> None:
     with serving(Host(contents={FIRST: b"<html>log in first</html>"})) as portal:
         assert f"expected {len(CONTENTS[FIRST]):,} bytes, found 25" in _failure(tmp_path, portal)
     assert list(tmp_path.iterdir()) == []
@@ -255,7 +255,7 @@ def test_a_missing_file_and_a_dead_host_are_both_named(tmp_path: Path) -> None:
     assert f"{dead}: ConnectionError; {host.url}: HTTP status 404" in message
 
 
-def test_no_host_at_all_is_one_error_with_three_ways_on(tmp_path: Path) -> None:
+def test_an_unreachable_network_is_one_error_with_three_suggestions(tmp_path: Path) -> None:
     message = _failure(tmp_path, _dead_address(), _dead_address())
     assert "Tiny set: no host can be reached" in message
     for way in ("try again with a network", "data.folder", "params.yaml", "FASHION_MNIST_DIR", "make demo"):
@@ -263,7 +263,7 @@ def test_no_host_at_all_is_one_error_with_three_ways_on(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lineup.data.download._READ_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         message = _failure(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/")
@@ -281,7 +281,7 @@ def test_a_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     ],
     ids=["a part", "all", "too long", "a wrong part", "wrong as a whole"],
 )
-def test_any_partial_file_ends_in_the_right_one(tmp_path: Path, left: bytes, asked: list[str | None]) -> None:
+def test_any_partial_file_is_completed(tmp_path: Path, left: bytes, asked: list[str | None]) -> None:
     _leave_partial(tmp_path, left)
     with serving(Host()) as host:
         _download(tmp_path, host)
@@ -303,7 +303,7 @@ def test_a_declared_compression_does_not_change_the_file(tmp_path: Path) -> None
     _assert_complete(tmp_path)
 
 
-def test_a_folder_is_copied_and_no_host_is_asked(tmp_path: Path) -> None:
+def test_files_are_copied_from_a_folder_without_a_host(tmp_path: Path) -> None:
     source, target = _source(tmp_path / "source"), tmp_path / "raw"
     assert _download(target, _dead_address(), folder=source) == f"Tiny set: 4 files from {source} (a test), verified"
     _assert_complete(target)
@@ -336,7 +336,7 @@ def test_a_file_is_identified_by_its_content(tmp_path: Path, name: str, content:
     assert _download(target, _dead_address()) == f"Tiny set: 4 files already in {target}, verified"
 
 
-def test_a_damaged_file_does_not_hide_the_right_one_beside_it(tmp_path: Path) -> None:
+def test_a_damaged_file_does_not_hide_a_valid_one(tmp_path: Path) -> None:
     source = _source(tmp_path / "source")
     (source / FIRST).write_bytes(CONTENTS[FIRST][:1000])
     (source / FIRST.removesuffix(".gz")).write_bytes(PLAIN[FIRST])
@@ -368,7 +368,7 @@ def test_a_folder_with_a_wrong_file_is_an_error(tmp_path: Path, content: bytes, 
     assert list((tmp_path / "raw").iterdir()) == []
 
 
-def test_a_folder_that_lacks_a_file_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_file_in_the_folder_is_an_error(tmp_path: Path) -> None:
     assert f"{tmp_path / 'none'}: no such folder" in _failure(tmp_path / "raw", folder=tmp_path / "none")
     source = _source(tmp_path / "source")
     (source / FIRST).unlink()

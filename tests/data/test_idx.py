@@ -49,9 +49,7 @@ def test_round_trip_of_any_array(tmp_path: Path, array: np.ndarray) -> None:
     np.testing.assert_array_equal(read_idx(tmp_path / "a"), array, strict=True)
 
 
-def test_equal_arrays_give_equal_bytes_under_any_name_and_at_any_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equal_arrays_give_equal_bytes_for_any_name_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_idx(tmp_path / "a.gz", SAMPLE)
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
     write_idx(tmp_path / "b.gz", np.array(SAMPLE, order="F"))
@@ -85,7 +83,7 @@ def test_only_arrays_of_the_format_are_written(tmp_path: Path, array: np.ndarray
         (_header(4_294_967_295, 4_294_967_295, 4_294_967_295), "expected at most 1,048,576 bytes"),
     ],
 )
-def test_each_fault_is_named_plain_and_compressed(tmp_path: Path, content: bytes, message: str) -> None:
+def test_each_error_is_named_plain_and_compressed(tmp_path: Path, content: bytes, message: str) -> None:
     assert message in _error(tmp_path / "a", content)
     if content:
         assert message in _error(tmp_path / "a.gz", gzip.compress(content))
@@ -154,7 +152,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, tail: bytes, compressed: 
             read_idx(tmp_path / "a")
 
 
-def test_the_real_files_hold_what_their_publisher_says() -> None:
+def test_the_real_files_have_the_published_content() -> None:
     folder = os.environ.get("FASHION_MNIST_DIR")
     if not folder:
         pytest.skip("FASHION_MNIST_DIR is not set: no folder with the real files")

@@ -51,7 +51,7 @@ def _redescribe(raw: Path, **changes: Any) -> None:
 
 
 @given(st.lists(st.integers(0, 4), max_size=80), st.integers(0, 1000))
-def test_the_order_is_a_permutation_with_proportional_beginnings(labels: list[int], seed: int) -> None:
+def test_the_first_images_of_the_order_have_the_proportions_of_the_classes(labels: list[int], seed: int) -> None:
     array = np.array(labels, np.uint8)
     order = stratified_order(array, seed)
     assert order.dtype == np.int32
@@ -110,7 +110,7 @@ def test_a_share_out_of_range_is_an_error(dataset: Dataset, share: float) -> Non
         dataset.validation_indices(share)
 
 
-def test_a_share_that_leaves_a_class_out_is_an_error(dataset: Dataset) -> None:
+def test_a_share_without_images_of_a_class_is_an_error(dataset: Dataset) -> None:
     with pytest.raises(LineupError, match=r"0\.02 of 200 images leaves 4 for validation, none of class"):
         dataset.training_indices(0.02)
 
@@ -176,7 +176,7 @@ def test_a_wrong_description_is_named(raw: Path, change: Callable[[Path], None],
         (TEST_LABELS, np.full(50, 10, np.uint8), "expected labels 0 to 9, found 10"),
     ],
 )
-def test_files_that_do_not_belong_together_are_named(raw: Path, name: str, array: np.ndarray, message: str) -> None:
+def test_files_that_do_not_fit_together_are_named(raw: Path, name: str, array: np.ndarray, message: str) -> None:
     write_idx(raw / name, array)
     with pytest.raises(LineupError, match=f"{name}: dataset.json expects SHA-256 .*; download again"):
         write_split(raw, raw / "out.npz", seed=0)
@@ -227,12 +227,12 @@ def test_a_changed_file_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"dataset\.npz: no such file; run lineup split first"):
         load_dataset(tmp_path / "dataset.npz")
 
 
-def test_the_real_files_split_evenly_and_the_same_however_they_are_compressed(tmp_path: Path) -> None:
+def test_the_split_of_the_real_files_is_even_and_independent_of_the_compression(tmp_path: Path) -> None:
     folder = os.environ.get("FASHION_MNIST_DIR")
     if not folder:
         pytest.skip("FASHION_MNIST_DIR is not set: no folder with the real files")

@@ -1,4 +1,4 @@
-"""Every classical model: valid probabilities, the same after saving, repeatable; and the support vector machine's."""
+"""Every classical model: valid probabilities, saving, reproducibility; and the support vector machine."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "gradient_boosting": {"trees": 5, "leaves": 7},
 }
 RANDOM = {"svm", "random_forest", "mlp"}
-DRAWN = generate(train_images=300, test_images=100, seed=1)
+GENERATED = generate(train_images=300, test_images=100, seed=1)
 
 
 def fitted(name: str, seed: int) -> Any:
-    """Return a small model of the drawn garments."""
+    """Return a small model of the generated images."""
     estimator = architecture("classical", name).make((28, 28, 1), 10, SMALL[name])
-    return fit_estimator(estimator, DRAWN.train_images, DRAWN.train_labels, seed)
+    return fit_estimator(estimator, GENERATED.train_images, GENERATED.train_labels, seed)
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -48,33 +48,33 @@ def test_every_registered_model_is_tested() -> None:
     assert [entry.name for entry in list_architectures("classical")] == list(SMALL)
 
 
-def test_probabilities_are_valid_and_learnt(model: tuple[str, Any]) -> None:
-    probabilities = predict_estimator(model[1], DRAWN.test_images)
+def test_probabilities_are_valid_and_better_than_chance(model: tuple[str, Any]) -> None:
+    probabilities = predict_estimator(model[1], GENERATED.test_images)
     assert probabilities.shape == (100, 10)
     assert probabilities.dtype == np.float32
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    assert np.mean(probabilities.argmax(axis=1) == DRAWN.test_labels) > 0.5
-    none = predict_estimator(model[1], DRAWN.test_images[:0])
+    assert np.mean(probabilities.argmax(axis=1) == GENERATED.test_labels) > 0.5
+    none = predict_estimator(model[1], GENERATED.test_images[:0])
     assert none.shape == (0, 10)
     assert none.dtype == np.float32
 
 
-def test_answers_do_not_depend_on_the_batch(model: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = predict_estimator(model[1], DRAWN.test_images)
+def test_predictions_do_not_depend_on_the_batch_size(model: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = predict_estimator(model[1], GENERATED.test_images)
     monkeypatch.setattr("lineup.batches.PREDICT_BATCH", 33)
-    np.testing.assert_allclose(predict_estimator(model[1], DRAWN.test_images), whole, atol=1e-6)
+    np.testing.assert_allclose(predict_estimator(model[1], GENERATED.test_images), whole, atol=1e-6)
 
 
-def test_a_saved_model_answers_the_same(model: tuple[str, Any], tmp_path: Path) -> None:
+def test_a_saved_model_gives_the_same_predictions(model: tuple[str, Any], tmp_path: Path) -> None:
     save_estimator(tmp_path / "estimator.skops", model[1])
     loaded = load_estimator(tmp_path / "estimator.skops", 784)
-    images = DRAWN.test_images
+    images = GENERATED.test_images
     np.testing.assert_array_equal(predict_estimator(loaded, images), predict_estimator(model[1], images))
     assert arrays_sha256(loaded) == arrays_sha256(model[1])
 
 
-def test_a_seed_repeats_the_model_and_its_file(model: tuple[str, Any], tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_models_and_files(model: tuple[str, Any], tmp_path: Path) -> None:
     name, first = model
     again = fitted(name, seed=1)
     assert arrays_sha256(again) == arrays_sha256(first)
@@ -84,18 +84,20 @@ def test_a_seed_repeats_the_model_and_its_file(model: tuple[str, Any], tmp_path:
 
 
 @pytest.mark.parametrize("name", sorted(RANDOM))
-def test_another_seed_is_another_model(name: str) -> None:
+def test_another_seed_gives_another_model(name: str) -> None:
     one, other = fitted(name, seed=1), fitted(name, seed=2)
     assert arrays_sha256(one) != arrays_sha256(other)
-    assert not np.array_equal(predict_estimator(one, DRAWN.test_images), predict_estimator(other, DRAWN.test_images))
+    assert not np.array_equal(
+        predict_estimator(one, GENERATED.test_images), predict_estimator(other, GENERATED.test_images)
+    )
 
 
-def test_a_bad_option_is_one_line() -> None:
+def test_an_invalid_option_is_one_line() -> None:
     with pytest.raises(LineupError, match=r"options of knn \(k=5\): .*unexpected keyword argument 'k'"):
         architecture("classical", "knn").make((28, 28, 1), 10, {"k": 5})
 
 
-def test_a_perceptron_stops_without_a_word() -> None:
+def test_a_perceptron_stops_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted("mlp", seed=1)
@@ -108,14 +110,14 @@ def test_libraries_are_named() -> None:
 
 
 def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return scikit-learn's small digits: 400 to fit, 200 others."""
+    """Return scikit-learn's small digits: 400 for the fit and 200 others."""
     from sklearn.datasets import load_digits
 
     inputs, labels = load_digits(return_X_y=True)
     return inputs[:400].astype(np.float32), labels[:400], inputs[400:600].astype(np.float32), labels[400:600]
 
 
-def test_margins_are_those_of_scikit_learn() -> None:
+def test_margins_equal_scikit_learn() -> None:
     from sklearn.svm import SVC
 
     inputs, labels, others, _ = digits()
@@ -125,16 +127,16 @@ def test_margins_are_those_of_scikit_learn() -> None:
     assert ours.decision_function(others[:0]).shape == (0, 45)
 
 
-def test_probabilities_are_as_good_as_those_of_libsvm() -> None:
+def test_probabilities_are_as_good_as_in_libsvm() -> None:
     from sklearn.metrics import log_loss
     from sklearn.svm import SVC
 
-    inputs, labels, others, answers = digits()
+    inputs, labels, others, expected = digits()
     ours = KernelMachine(c=10, random_state=1).fit(inputs, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # probability=True is deprecated
         theirs = SVC(C=10, probability=True, random_state=1).fit(inputs, labels)
-    assert log_loss(answers, ours.predict_proba(others)) < log_loss(answers, theirs.predict_proba(others)) + 0.03
+    assert log_loss(expected, ours.predict_proba(others)) < log_loss(expected, theirs.predict_proba(others)) + 0.03
 
 
 def test_a_sigmoid_has_the_lowest_log_loss() -> None:
@@ -159,7 +161,7 @@ def test_a_sigmoid_of_separated_classes_is_finite() -> None:
 
 
 @given(weights=st.lists(st.floats(0.01, 1), min_size=3, max_size=10))
-def test_pairs_that_agree_are_coupled_to_what_they_came_from(weights: list[float]) -> None:
+def test_consistent_pairs_give_the_original_probabilities(weights: list[float]) -> None:
     probabilities = np.array(weights) / np.sum(weights)
     rows, columns = np.triu_indices(len(weights), 1)
     pairwise = probabilities[rows] / (probabilities[rows] + probabilities[columns])
@@ -167,16 +169,16 @@ def test_pairs_that_agree_are_coupled_to_what_they_came_from(weights: list[float
 
 
 @given(pairwise=st.lists(st.floats(0, 1), min_size=10, max_size=10))
-def test_pairs_that_disagree_are_coupled_to_the_least_contradiction(pairwise: list[float]) -> None:
+def test_inconsistent_pairs_give_the_optimal_probabilities(pairwise: list[float]) -> None:
     k, rows, columns = 5, *np.triu_indices(5, 1)
     (found,) = couple(np.array([pairwise]), k)
     assert found.min() >= 0
     assert found.sum() == pytest.approx(1)
     ours = np.clip(pairwise, 1e-7, 1 - 1e-7)
 
-    def contradiction(p: np.ndarray) -> float:
+    def inconsistency(p: np.ndarray) -> float:
         return float(np.sum(((1 - ours) * p[rows] - ours * p[columns]) ** 2))
 
     for moved in np.random.default_rng(1).dirichlet(np.ones(k), 50):
         for step in (0.01, 0.3, 1):
-            assert contradiction(found) <= contradiction(found + step * (moved - found)) + 1e-9
+            assert inconsistency(found) <= inconsistency(found + step * (moved - found)) + 1e-9

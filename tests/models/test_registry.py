@@ -1,4 +1,4 @@
-"""Every registered architecture: built, counted, trained, saved and loaded. A new one is picked up by itself."""
+"""Every registered architecture is built, counted, trained, saved and loaded; a new one is tested automatically."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def trained(request: pytest.FixtureRequest) -> tuple[Architecture, Fitted, list[
     labels = np.arange(48, dtype=np.uint8) % 10
     data = TrainingData(images[:32], labels[:32], images[32:], labels[32:], 10)
     recipe = recipe_of(entry, epochs=1)
-    told: list[Epoch] = []
-    return entry, trainer_of(entry).fit(entry, recipe, data, told.append, NO_BACKUP), told
+    reported: list[Epoch] = []
+    return entry, trainer_of(entry).fit(entry, recipe, data, reported.append, NO_BACKUP), reported
 
 
 def test_parameter_count_is_the_registered_one(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
@@ -80,7 +80,9 @@ def test_probabilities_of_raw_images(trained: tuple[Architecture, Fitted, list[E
     assert none.dtype == np.float32
 
 
-def test_saved_model_answers_the_same(trained: tuple[Architecture, Fitted, list[Epoch]], tmp_path: Path) -> None:
+def test_a_saved_model_gives_the_same_predictions(
+    trained: tuple[Architecture, Fitted, list[Epoch]], tmp_path: Path
+) -> None:
     import keras
 
     _, fitted, _ = trained
@@ -94,9 +96,9 @@ def test_saved_model_answers_the_same(trained: tuple[Architecture, Fitted, list[
     np.testing.assert_array_equal(predict(loaded, images), fitted.model.predict(images))
 
 
-def test_every_epoch_is_told_and_kept(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
-    _, fitted, told = trained
-    assert told == fitted.history or [dataclasses.astuple(a)[:3] for a in told] == [
+def test_every_epoch_is_reported_and_kept(trained: tuple[Architecture, Fitted, list[Epoch]]) -> None:
+    _, fitted, reported = trained
+    assert reported == fitted.history or [dataclasses.astuple(a)[:3] for a in reported] == [
         dataclasses.astuple(b)[:3] for b in fitted.history
     ]
     assert fitted.history[-1].phase == "classifier"
@@ -113,7 +115,7 @@ def test_scaling_is_part_of_the_network() -> None:
 
 
 def fit_encoder(**settings: Any) -> Network:
-    """Return the network of the frozen-encoder pipeline, from one seed."""
+    """Return a network of the frozen-encoder pipeline, always from the same seed."""
     import keras
 
     entry = architecture("autoencoder", "frozen_encoder")
@@ -129,7 +131,7 @@ def fit_encoder(**settings: Any) -> Network:
 
 
 def changed(one: keras.Model, other: keras.Model) -> dict[str, bool]:
-    """Return, for each kind of weight of two encoders, whether training made a difference."""
+    """Return, for each kind of weight, whether two encoders differ."""
     found: dict[str, bool] = {}
     weights = zip(one.get_layer("encoder").weights, other.get_layer("encoder").weights, strict=True)
     for left, right in weights:
@@ -138,17 +140,17 @@ def changed(one: keras.Model, other: keras.Model) -> dict[str, bool]:
     return found
 
 
-def test_frozen_encoder_trains_its_head_alone() -> None:
+def test_a_frozen_encoder_trains_only_its_head() -> None:
     short, long = fit_encoder(epochs=1), fit_encoder(epochs=5)
-    # Weights and the statistics of batch normalisation stay as the autoencoder left them, however long the head trains.
+    # The number of epochs of the head changes neither the weights of the encoder nor its statistics.
     assert not any(changed(short.keras_model, long.keras_model).values())
     assert short.weights.sha256 != long.weights.sha256
     assert (short.weights.trainable, short.weights.frozen) == (17_226, 224_704)
 
 
-def test_thawed_batch_normalisation_goes_on_learning() -> None:
-    thawed = fit_encoder(options={"frozen_batch_norm": False})
-    differences = changed(fit_encoder().keras_model, thawed.keras_model)
+def test_unfrozen_batch_normalisation_continues_to_learn() -> None:
+    unfrozen = fit_encoder(options={"frozen_batch_norm": False})
+    differences = changed(fit_encoder().keras_model, unfrozen.keras_model)
     assert {kind for kind, differs in differences.items() if differs} == {
         "gamma",
         "beta",
@@ -157,7 +159,7 @@ def test_thawed_batch_normalisation_goes_on_learning() -> None:
     }
 
 
-def test_finetuning_moves_the_encoder_but_not_its_statistics() -> None:
+def test_finetuning_changes_the_encoder_but_not_its_statistics() -> None:
     tuned = fit_encoder(finetune=Fit(epochs=1, batch_size=16, learning_rate=0.001))
     differences = changed(fit_encoder().keras_model, tuned.keras_model)
     assert {kind for kind, differs in differences.items() if differs} == {"kernel", "bias"}
@@ -178,8 +180,8 @@ def test_linear_probe() -> None:
         fit_encoder(options={"probe": "deep"})
 
 
-def test_head_on_codes_is_the_whole_network() -> None:
-    """The codes are computed once; the network that is saved must answer as encoder and head together do."""
+def test_the_head_on_latent_vectors_equals_the_whole_network() -> None:
+    """The latent vectors are computed once; the saved network contains encoder and head."""
     entry = architecture("autoencoder", "frozen_encoder")
     images = np.random.default_rng(5).integers(0, 256, (32, 28, 28), dtype=np.uint8)
     labels = np.arange(32, dtype=np.uint8) % 10
@@ -189,11 +191,23 @@ def test_head_on_codes_is_the_whole_network() -> None:
     assert accuracy == pytest.approx(fitted.history[-1].val_accuracy)
 
 
-def test_a_name_is_registered_once() -> None:
+def test_a_name_can_be_registered_only_once() -> None:
     from lineup.models import dense
 
     with pytest.raises(ValueError, match="registered twice"):
         register_model(report="A", parameters=1)(dense.shallow_nn)
+
+
+def test_a_builder_without_shape_and_classes_is_refused() -> None:
+    def build(units: int = 3) -> None:
+        """Return nothing."""
+
+    with pytest.raises(ValueError, match="build: expected the first arguments shape and classes, found units"):
+        register_model()(build)
+
+
+def test_shape_and_classes_are_not_options() -> None:
+    assert architecture("cnn", "deeper_cnn").options == ("dropout",)
 
 
 def test_unknown_names_list_the_known_ones() -> None:

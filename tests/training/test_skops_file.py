@@ -1,4 +1,4 @@
-"""Files of fitted estimators are read without trust: no other type, no bomb, no number that leads out of an array."""
+"""Forged files of estimators are refused: other types, bombs, and indices outside of an array."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_other_types_are_not_loaded(path: Path, estimator: Any, name: str) -> No
     refused(path, name)
 
 
-def test_a_type_is_not_loaded_in_another_way(path: Path) -> None:
+def test_a_type_with_another_loader_is_not_loaded(path: Path) -> None:
     save_estimator(path, KNeighborsClassifier().fit(INPUTS, LABELS))
 
     def call(schema: Any, files: dict[str, bytes]) -> None:
@@ -101,8 +101,8 @@ def test_a_type_is_not_loaded_in_another_way(path: Path) -> None:
     refused(path, "KNeighborsClassifier (.ConstructorFromReduceNode.)")
 
 
-def test_no_object_takes_the_place_of_another(path: Path) -> None:
-    """It would not be the one that was checked."""
+def test_an_object_cannot_replace_another(path: Path) -> None:
+    """The replaced object is not the checked one."""
     skops.io.dump(KNeighborsClassifier().fit(INPUTS, LABELS), path)
     refused(path, "objects have identifiers")
 
@@ -121,7 +121,7 @@ def test_bombs_are_not_unpacked(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     refused(path, "bytes unpacked, found 18")
 
 
-def test_bombs_of_one_array_named_often_are_not_unpacked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bombs_of_a_repeated_array_are_not_unpacked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_estimator(path, KNeighborsClassifier().fit(INPUTS, LABELS))
     monkeypatch.setattr(skops_file, "MAX_UNPACKED", 10 * INPUTS.nbytes)
     load_estimator(path, 784)
@@ -177,7 +177,7 @@ def test_forged_trees_are_not_loaded(path: Path, field: str, value: int) -> None
     refused(path, "Tree: numbers out of range")
 
 
-def test_trees_with_more_nodes_than_they_have_are_not_loaded(path: Path) -> None:
+def test_trees_with_a_wrong_number_of_nodes_are_not_loaded(path: Path) -> None:
     save_estimator(path, RandomForestClassifier(2, random_state=1).fit(INPUTS, LABELS))
 
     def change(schema: Any, files: dict[str, bytes]) -> None:
@@ -228,13 +228,13 @@ def test_forged_neighbours_are_not_loaded(path: Path) -> None:
         refused(path, "KNeighborsClassifier: numbers out of range")
 
 
-def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.skops")
     with pytest.raises(LineupError, match=r"a\.skops: .*not a regular file"):
         load_estimator(tmp_path / "a.skops", 784)
 
 
-def test_a_long_name_of_a_type_is_cut(tmp_path: Path) -> None:
+def test_the_long_name_of_a_type_is_shortened(tmp_path: Path) -> None:
     schema = {"__module__": "m" * 10**6, "__class__": "C", "__loader__": "L" * 10**6}
     with zipfile.ZipFile(tmp_path / "a.skops", "w") as archive:
         archive.writestr("schema.json", json.dumps(schema))
