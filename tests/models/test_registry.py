@@ -202,7 +202,7 @@ def test_a_builder_without_shape_and_classes_is_refused() -> None:
     def build(units: int = 3) -> None:
         """Return nothing."""
 
-    with pytest.raises(ValueError, match="build: expected the first arguments shape and classes, found units"):
+    with pytest.raises(ValueError, match="build: expected the arguments shape and classes first, found units"):
         register_model()(build)
 
 
