@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lineup.evaluation.metrics import confusion_counts
+from lineup.evaluation.scores import Scores
 from lineup.files import folder_sha256
 from lineup.records.machine import Machine
 from lineup.records.record import (
@@ -90,14 +91,12 @@ def random_predictions(seed: int, validation: Sequence[int] = range(VALIDATION))
     """Return random predictions for these validation images and all test images; the labels are always the same."""
     random = np.random.default_rng(seed)
     indices = np.array(validation, dtype=np.int32)
-    return Predictions(
-        val_indices=indices,
-        val_labels=(indices % len(CLASSES)).astype(np.uint8),
-        val_probabilities=probabilities(random, len(indices)),
-        test_indices=np.arange(TEST, dtype=np.int32),
-        test_labels=(np.arange(TEST) % len(CLASSES)).astype(np.uint8),
-        test_probabilities=probabilities(random, TEST),
-    )
+    return Predictions(val=random_scores(random, indices), test=random_scores(random, np.arange(TEST, dtype=np.int32)))
+
+
+def random_scores(random: np.random.Generator, indices: np.ndarray) -> Scores:
+    """Return random probabilities for these images."""
+    return Scores(indices, (indices % len(CLASSES)).astype(np.uint8), probabilities(random, len(indices)))
 
 
 def make_record(
@@ -118,7 +117,7 @@ def make_record(
     parameters = header.get("parameters", HEADER.parameters)
     epochs = {f"{PHASES[row.phase]}epochs": row.epoch for row in history}
     header["parameters"] = parameters | {name: value for name, value in epochs.items() if name not in parameters}
-    images = len(predictions.val_indices)
+    images = len(predictions.val.indices)
     name = folder.parent.name if folder.name.startswith("seed_") else folder.name
     fields: dict[str, Any] = {"name": name, "data": dataclasses.replace(DATA, validation_images=images)}
     if (folder / MODEL).is_dir():
@@ -130,7 +129,7 @@ def make_record(
         history,
         score(predictions, CLASSES),
         predictions,
-        confusion_counts(predictions.test_probabilities, predictions.test_labels, len(CLASSES)),
+        confusion_counts(predictions.test.probabilities, predictions.test.labels, len(CLASSES)),
         runtime,
     )
     return read_record(folder)

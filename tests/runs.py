@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lineup.evaluation.scores import Scores
 from lineup.paths import seed_folder
 from lineup.records.record import Predictions, Record
 from tests.make_records import CLASSES, DATA, RUNTIME, make_record
@@ -24,18 +25,18 @@ def predictions(right: int, seed: int = 0) -> Predictions:
     labels = (np.arange(IMAGES) % len(CLASSES)).astype(np.uint8)
     wrong = random.permutation(IMAGES) >= right
     predicted = (labels + wrong) % len(CLASSES)
-    sureness = random.uniform(0.5, 0.99, IMAGES)
-    probabilities = np.repeat(((1 - sureness) / (len(CLASSES) - 1))[:, None], len(CLASSES), axis=1)
-    probabilities[np.arange(IMAGES), predicted] = sureness
-    indices, answers = np.arange(IMAGES, dtype=np.int32), probabilities.astype(np.float32)
-    return Predictions(indices, labels, answers, indices, labels, answers)
+    confidence = random.uniform(0.5, 0.99, IMAGES)
+    probabilities = np.repeat(((1 - confidence) / (len(CLASSES) - 1))[:, None], len(CLASSES), axis=1)
+    probabilities[np.arange(IMAGES), predicted] = confidence
+    scores = Scores(np.arange(IMAGES, dtype=np.int32), labels, probabilities.astype(np.float32))
+    return Predictions(scores, scores)
 
 
 def make_run(folder: Path, name: str, right: int, seconds: float = 3.5, **header: Any) -> Record:
     """Write the record of a run with a given number of correct images of 900; ``header`` replaces header fields."""
     fields: dict[str, Any] = {"data": GENERATED, "name": name} | header
     runtime = dataclasses.replace(RUNTIME, training_seconds=seconds, phase_seconds={"classifier": seconds})
-    # Each run of its own has mistakes of its own.
+    # Each run has different errors.
     mistakes = f"{name}{header['seed']}" if header.get("seed", 1) > 1 else name
     seed = sum(map(ord, mistakes))
     return make_record(

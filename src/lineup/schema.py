@@ -1,4 +1,4 @@
-"""Read JSON and YAML files, which may be damaged, and check them against a type.
+"""Read and write JSON files, and read YAML files. A file that is read may be damaged, and is checked against a type.
 
 >>> checked({"seed": 1}, dict[str, int], Path("record.json"))
 {'seed': 1}
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineup.errors import LineupError, shortened
-from lineup.files import read_text
+from lineup.files import read_text, replacing_file
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -28,6 +28,30 @@ YAML_DEPTH = 32
 """Maximum depth of lists and sections in a YAML file."""
 YAML_SCALAR = 10_000
 """Maximum number of characters in one key or value of a YAML file."""
+
+
+def to_json(values: Any) -> str:
+    """Return values as indented JSON text.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite.
+
+    Examples
+    --------
+    >>> print(to_json({"epochs": 3}), end="")
+    {
+      "epochs": 3
+    }
+    """
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write values to a JSON file, which is replaced as a whole; an error as by `to_json`."""
+    with replacing_file(path) as partial:
+        partial.write_text(to_json(values), encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

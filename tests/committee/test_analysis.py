@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 from sklearn.metrics import matthews_corrcoef
 
-from lineup.committee.analysis import Analysis, analyse, answers_without_each
+from lineup.committee.analysis import Analysis, analyse, predictions_without_each
 from lineup.committee.fitting import FittedRule, Temperature, fit_rule
 from lineup.committee.rules import RULES
 from lineup.errors import LineupError
@@ -122,7 +122,7 @@ def test_parts_of_the_decompositions_are_what_they_are_called() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_leaving_out_a_member_fits_the_rule_anew(rule: str) -> None:
-    answers = answers_without_each(rule, HOLDOUT, HOLDOUT_LABELS, TEST, seed=2)
+    answers = predictions_without_each(rule, HOLDOUT, HOLDOUT_LABELS, TEST, seed=2)
     assert answers is not None
     for member, others in enumerate(([1, 2], [0, 2], [0, 1])):
         expected = fit_rule(rule, HOLDOUT[others], HOLDOUT_LABELS, seed=2).apply(TEST[others])
@@ -136,14 +136,14 @@ def test_leaving_out_a_member_fits_the_rule_anew(rule: str) -> None:
 
 def test_the_member_that_carries_the_committee_is_missed_most() -> None:
     holdout, labels = skilled_members(0, (0.0, 0.0, 4.0))
-    answers = answers_without_each("average", holdout, labels, holdout)
+    answers = predictions_without_each("average", holdout, labels, holdout)
     found = analyse(fit_rule("average", holdout, labels), NAMES, holdout, labels, answers)
     changes = [member.change_without or 0.0 for member in found.members]
     assert changes[2] == min(changes) < -0.3
 
 
 def test_a_committee_of_one() -> None:
-    assert answers_without_each("average", HOLDOUT[:1], HOLDOUT_LABELS, TEST[:1]) is None
+    assert predictions_without_each("average", HOLDOUT[:1], HOLDOUT_LABELS, TEST[:1]) is None
     found = analyse(FittedRule("average", 1, 4), ["alone"], TEST[:1], LABELS)
     assert (found.differing, found.disagreement, found.error_correlation) == (0.0, ((0.0,),), ((1.0,),))
     assert (found.members[0].fixed, found.members[0].broken) == (0, 0)
@@ -155,11 +155,11 @@ def test_plain_numbers() -> None:
     assert json.loads(json.dumps(dataclasses.asdict(found), allow_nan=False))["images"] == 240
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_shapes_that_do_not_match_are_an_error() -> None:
     fitted = fit_rule("average", HOLDOUT, HOLDOUT_LABELS)
-    with pytest.raises(LineupError, match="2 names, answers of shape"):
+    with pytest.raises(LineupError, match="2 names, probabilities of shape"):
         analyse(fitted, NAMES[:2], TEST, LABELS)
-    with pytest.raises(LineupError, match="expected as many of each"):
+    with pytest.raises(LineupError, match="expected the same number of members"):
         analyse(fitted, NAMES, TEST, LABELS, TEST[:2])
     with pytest.raises(LineupError, match="labels: expected integers"):
         analyse(fitted, NAMES, TEST, LABELS[:-1])

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from lineup.committee.analysis import answers_without_each
-from lineup.committee.build import build_committee, combine_answers
+from lineup.committee.analysis import predictions_without_each
+from lineup.committee.build import build_committee, combine_predictions
 from lineup.committee.candidates import Candidate
 from lineup.committee.fitting import cross_fitted, fit_rule
-from lineup.committee.gather import Answers
 from lineup.committee.model import read_analysis, read_committee
 from lineup.committee.rules import RULES
 from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.errors import LineupError
+from lineup.evaluation.scores import Scores
 from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Record, read_confusion
 from tests.committee.strategies import skilled_members
 from tests.make_records import CLASSES, DATA, make_record, member_of, random_predictions
@@ -31,8 +31,8 @@ ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]
 SHARES = {"wide": 12, "narrow": 5, "middle": 8}
 NAMED = dict.fromkeys(SHARES, Candidate("network", "cnn", "A"))
 TRIO = Committee(members=list(SHARES), rule="average", report="A")
-HOLDOUT = Answers(np.arange(120), *skilled_members(0, images=120, classes=3)[::-1])
-TEST = Answers(np.arange(90), *skilled_members(1, images=90, classes=3)[::-1])
+HOLDOUT = Scores(np.arange(120), *skilled_members(0, images=120, classes=3)[::-1])
+TEST = Scores(np.arange(90), *skilled_members(1, images=90, classes=3)[::-1])
 
 
 def mean_of(members: Sequence[np.ndarray]) -> np.ndarray:
@@ -56,17 +56,13 @@ def members(tmp_path: Path) -> list[Record]:
     ]
 
 
-def skilled_record(folder: Path, member: int, test: Answers = TEST) -> Record:
+def skilled_record(folder: Path, member: int, test: Scores = TEST) -> Record:
     """Write the record of one of three members that know something."""
     return make_record(
         folder,
         Predictions(
-            val_indices=HOLDOUT.indices.astype(np.int32),
-            val_labels=HOLDOUT.labels,
-            val_probabilities=HOLDOUT.probabilities[member],
-            test_indices=test.indices.astype(np.int32),
-            test_labels=test.labels,
-            test_probabilities=test.probabilities[member],
+            val=Scores(HOLDOUT.indices.astype(np.int32), HOLDOUT.labels, HOLDOUT.probabilities[member]),
+            test=Scores(test.indices.astype(np.int32), test.labels, test.probabilities[member]),
         ),
         data=dataclasses.replace(DATA, validation_images=len(HOLDOUT.labels), test_images=len(test.labels)),
     )
@@ -80,13 +76,13 @@ def build(tmp_path: Path, members: Sequence[Member] | None = None, **changes: An
 
 def test_validation_answers_come_from_rules_that_did_not_see_the_image() -> None:
     committee = Committee(members=["a", "b", "c"], rule="stacking", temperature="after", seed=5)
-    fitted, predictions = combine_answers(committee, HOLDOUT, TEST)
+    fitted, predictions = combine_predictions(committee, HOLDOUT, TEST)
     expected = cross_fitted("stacking", HOLDOUT.probabilities, HOLDOUT.labels, seed=5, temperature="after")
-    np.testing.assert_array_equal(predictions.val_probabilities, expected, strict=True)
+    np.testing.assert_array_equal(predictions.val.probabilities, expected, strict=True)
     assert not np.allclose(expected, fitted.apply(HOLDOUT.probabilities), atol=1e-3)
-    np.testing.assert_array_equal(predictions.test_probabilities, fitted.apply(TEST.probabilities), strict=True)
-    np.testing.assert_array_equal(predictions.val_indices, HOLDOUT.indices)
-    np.testing.assert_array_equal(predictions.test_labels, TEST.labels)
+    np.testing.assert_array_equal(predictions.test.probabilities, fitted.apply(TEST.probabilities), strict=True)
+    np.testing.assert_array_equal(predictions.val.indices, HOLDOUT.indices)
+    np.testing.assert_array_equal(predictions.test.labels, TEST.labels)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -106,16 +102,16 @@ def test_nothing_is_fitted_on_test_images(tmp_path: Path, rule: str) -> None:
 def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) -> None:
     record = build(tmp_path)
     predictions: list[Predictions] = [member.predictions() for member in members]
-    mean = mean_of([member.test_probabilities for member in predictions])
-    np.testing.assert_array_equal(record.predictions().test_probabilities, mean.astype(np.float32))
-    labels = predictions[0].test_labels
+    mean = mean_of([member.test.probabilities for member in predictions])
+    np.testing.assert_array_equal(record.predictions().test.probabilities, mean.astype(np.float32))
+    labels = predictions[0].test.labels
     answers = mean.argmax(axis=1)
     assert record.metrics["test_accuracy"] == accuracy_score(labels, answers)
     assert record.metrics["test_loss"] == pytest.approx(log_loss(labels, rows_to_one(mean)), rel=1e-6)
     assert record.metrics["test_macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro"))
     np.testing.assert_array_equal(read_confusion(record), confusion_matrix(labels, answers))
-    shared = mean_of([member.val_probabilities[:5] for member in predictions])
-    val_labels = predictions[1].val_labels
+    shared = mean_of([member.val.probabilities[:5] for member in predictions])
+    val_labels = predictions[1].val.labels
     assert record.metrics["val_accuracy"] == accuracy_score(val_labels, shared.argmax(axis=1))
     assert record.metrics["val_loss"] == pytest.approx(
         log_loss(val_labels, rows_to_one(shared), labels=range(3)), rel=1e-6
@@ -160,7 +156,9 @@ def test_analysis_stands_beside_the_rule(tmp_path: Path) -> None:
     assert [member.weight for member in analysis.members] == pytest.approx(fitted.weights)
     # The strength of the penalty is that of the whole committee, not sought again.
     former = fitted.details
-    others = answers_without_each("stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, former=former)
+    others = predictions_without_each(
+        "stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, former=former
+    )
     assert others is not None
     for member, answers in zip(analysis.members, others, strict=True):
         change = accuracy_score(TEST.labels, answers.argmax(axis=1)) - analysis.accuracy

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lineup.committee.champion import choose, rank, read_champion, write_champion
-from lineup.committee.gather import Answers
 from lineup.errors import LineupError
+from lineup.evaluation.scores import Scores
 from lineup.files import TEXT_LIMIT
 from lineup.records.record import Predictions, Record
 from tests.make_records import make_record, random_predictions
@@ -23,10 +23,10 @@ def answer(correct: list[bool], sure: float = 0.8) -> list[list[float]]:
     return [[sure, 1 - sure] if right else [1 - sure, sure] for right in correct]
 
 
-def holdout(*candidates: list[list[float]]) -> Answers:
+def holdout(*candidates: list[list[float]]) -> Scores:
     """Return the answers of all candidates."""
     images = len(candidates[0])
-    return Answers(np.arange(images), np.zeros(images, dtype=int), np.array(candidates))
+    return Scores(np.arange(images), np.zeros(images, dtype=int), np.array(candidates))
 
 
 def test_the_highest_accuracy_or_the_lowest_loss() -> None:
@@ -49,8 +49,8 @@ def test_only_images_that_all_held_out_count(tmp_path: Path) -> None:
     champion = choose(found, rule("accuracy"))
     assert champion.images == 3
     shares = {
-        "wide_seed1": np.mean(wide.val_probabilities[[7, 3, 5]].argmax(axis=1) == narrow.val_labels),
-        "narrow_seed1": np.mean(narrow.val_probabilities.argmax(axis=1) == narrow.val_labels),
+        "wide_seed1": np.mean(wide.val.probabilities[[7, 3, 5]].argmax(axis=1) == narrow.val.labels),
+        "narrow_seed1": np.mean(narrow.val.probabilities.argmax(axis=1) == narrow.val.labels),
     }
     assert champion.validation == shares
     assert champion.val_accuracy == max(shares.values())
@@ -90,28 +90,27 @@ def test_test_labels_choose_nothing(tmp_path: Path, metric: str) -> None:
     for seed in range(20):
 
         def permuted(predictions: Predictions, seed: int = seed) -> Predictions:
-            order = np.random.default_rng(seed).permutation(len(predictions.test_labels))
-            other = random_predictions(seed + 50).test_probabilities
-            return dataclasses.replace(
-                predictions, test_labels=predictions.test_labels[order], test_probabilities=other
-            )
+            test = predictions.test
+            labels = np.random.default_rng(seed).permutation(test.labels)
+            other = random_predictions(seed + 50).test.probabilities
+            return dataclasses.replace(predictions, test=Scores(test.indices, labels, other))
 
         again = choose(records(tmp_path / f"permuted{seed}", permuted), rule(metric))
         assert (again.name, again.validation) == (chosen.name, chosen.validation)
 
 
-def test_among_and_cost(tmp_path: Path) -> None:
+def test_among_and_optimism(tmp_path: Path) -> None:
     found = records(tmp_path)
     champion = choose(found, rule("accuracy"))
     record = next(record for record in found if record.header.label == champion.name)
     assert champion.key == record.header.key
     assert champion.test_accuracy == record.metrics["test_accuracy"]
     assert champion.val_accuracy == pytest.approx(record.metrics["val_accuracy"])
-    assert champion.cost == pytest.approx(champion.val_accuracy - champion.test_accuracy)
+    assert champion.optimism == pytest.approx(champion.val_accuracy - champion.test_accuracy)
     assert champion.candidates == 4
     assert choose(found, rule("accuracy", "committees")).name == "d_seed1"
     assert choose(found, rule("accuracy", "models")).name in {"a_seed1", "b_seed1", "c_seed1"}
-    with pytest.raises(LineupError, match=r"champion\.among = 'committees': params.yaml has none"):
+    with pytest.raises(LineupError, match=r"champion\.among = 'committees': params.yaml has no such candidate"):
         choose(found[:3], rule("accuracy", "committees"))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
+from lineup.evaluation.scores import Scores
 from lineup.records.record import Record
 from tests.make_records import CLASSES, DATA, TEST, make_record, random_predictions
 
@@ -32,23 +33,20 @@ def test_images_of_the_smallest_share_and_all_test_images(members: list[Record])
     predictions = [record.predictions() for record in members]
     assert holdout.indices.tolist() == ORDER[:5]
     assert holdout.labels.tolist() == [index % len(CLASSES) for index in ORDER[:5]]
-    expected = np.stack([member.val_probabilities[:5] for member in predictions])
+    expected = np.stack([member.val.probabilities[:5] for member in predictions])
     np.testing.assert_array_equal(holdout.probabilities, expected, strict=True)
     assert test.indices.tolist() == list(range(TEST))
     assert test.labels.tolist() == [index % len(CLASSES) for index in range(TEST)]
-    expected = np.stack([member.test_probabilities for member in predictions])
+    expected = np.stack([member.test.probabilities for member in predictions])
     np.testing.assert_array_equal(test.probabilities, expected, strict=True)
 
 
 def test_rows_are_matched_by_image_not_by_place(members: list[Record]) -> None:
     """A member that lists its validation images in another order has the same answers."""
     wide = members[0].predictions()
-    order = np.random.default_rng(0).permutation(len(wide.val_indices))
+    order = np.random.default_rng(0).permutation(len(wide.val.indices))
     shuffled = dataclasses.replace(
-        wide,
-        val_indices=wide.val_indices[order],
-        val_labels=wide.val_labels[order],
-        val_probabilities=wide.val_probabilities[order],
+        wide, val=Scores(wide.val.indices[order], wide.val.labels[order], wide.val.probabilities[order])
     )
     expected, _ = gather("committee trio", members)
     found, _ = gather("committee trio", [make_record(members[0].folder, shuffled), *members[1:]])
@@ -79,11 +77,12 @@ def test_other_data_is_refused(members: list[Record], changes: dict[str, object]
         gather("c", [*members[:2], other])
 
 
-@pytest.mark.parametrize("part", ["val_labels", "test_labels", "test_indices"])
-def test_other_labels_and_test_images_are_refused(members: list[Record], part: str) -> None:
+@pytest.mark.parametrize(("part", "array"), [("val", "labels"), ("test", "labels"), ("test", "indices")])
+def test_different_labels_and_test_images_are_an_error(members: list[Record], part: str, array: str) -> None:
     middle = members[2].predictions()
-    changed = dataclasses.replace(middle, **{part: np.roll(getattr(middle, part), 1)})
-    other = make_record(members[2].folder, changed)
+    scores: Scores = getattr(middle, part)
+    changed = dataclasses.replace(scores, **{array: np.roll(getattr(scores, array), 1)})
+    other = make_record(members[2].folder, dataclasses.replace(middle, **{part: changed}))
     with pytest.raises(
         LineupError, match=r"^c: middle_seed1 and narrow_seed1 have different labels or test images; train"
     ):

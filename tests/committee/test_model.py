@@ -1,4 +1,4 @@
-"""The files of a committee's model: kept without loss, and refused if they are not what they should be."""
+"""The model files of a committee: read as written, and an error if they have another format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lineup.committee.analysis import analyse, answers_without_each
+from lineup.committee.analysis import analyse, predictions_without_each
 from lineup.committee.fitting import fit_rule
 from lineup.committee.model import (
     ANALYSIS,
@@ -27,17 +27,17 @@ PROBABILITIES, LABELS = skilled_members()
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_committee_is_kept_without_loss(tmp_path: Path, rule: str) -> None:
+def test_committee_is_read_as_written(tmp_path: Path, rule: str) -> None:
     fitted = fit_rule(rule, PROBABILITIES, LABELS, temperature="both")
     write_committee(tmp_path, NAMES, fitted)
     assert read_committee(tmp_path) == (NAMES, fitted)
 
 
 @pytest.mark.parametrize("members", [1, 3])
-def test_analysis_is_kept_without_loss(tmp_path: Path, members: int) -> None:
+def test_analysis_is_read_as_written(tmp_path: Path, members: int) -> None:
     each = PROBABILITIES[:members]
     fitted = fit_rule("average", each, LABELS)
-    others = answers_without_each("average", each, LABELS, each)
+    others = predictions_without_each("average", each, LABELS, each)
     analysis = analyse(fitted, NAMES[:members], each, LABELS, others)
     write_analysis(tmp_path, analysis)
     assert read_analysis(tmp_path) == analysis
@@ -48,9 +48,9 @@ WRONG = [
     ("", "not JSON"),
     ("[1", "not JSON"),
     ("[" * 100_000, "nested too deeply"),
-    ("[]", "expected the members and the fitted rule"),
-    ({"members": NAMES}, "expected the members and the fitted rule"),
-    ({"members": NAMES, "fitted": FITTED, "rule": "average"}, "expected the members and the fitted rule"),
+    ("[]", "expected only the keys members and fitted"),
+    ({"members": NAMES}, "expected only the keys members and fitted"),
+    ({"members": NAMES, "fitted": FITTED, "rule": "average"}, "expected only the keys members and fitted"),
     ({"members": "low", "fitted": FITTED}, "members: expected a list of names"),
     ({"members": ["low", "middle", 3], "fitted": FITTED}, "members: expected a list of names"),
     ({"members": ["low", "middle", "../high"], "fitted": FITTED}, "members: expected a list of names"),
@@ -76,10 +76,10 @@ def test_committee_of_another_format_is_one_error(tmp_path: Path, content: Any, 
         ("images", "many", "images: "),
         ("accuracy", float("nan"), "not JSON: NaN is not a JSON number"),
         ("nope", 1, "nope: "),
-        ("members", [], "disagreement: expected a row and a column of each of the 0 members"),
+        ("members", [], "disagreement: expected one row and one column for each of the 0 members"),
         ("members", [{"name": "low"}], r"members.0.weight: "),
-        ("disagreement", [[0.0]], "disagreement: expected a row and a column of each of the 3 members"),
-        ("error_correlation", [[None] * 2] * 3, "error_correlation: expected a row and a column"),
+        ("disagreement", [[0.0]], "disagreement: expected one row and one column for each of the 3 members"),
+        ("error_correlation", [[None] * 2] * 3, "error_correlation: expected one row and one column"),
         ("log_loss", None, "log_loss: "),
     ],
 )
@@ -93,7 +93,7 @@ def test_analysis_of_another_format_is_one_error(tmp_path: Path, key: str, value
     assert "\n" not in str(caught.value)
 
 
-def test_missing_and_endless_files_are_named(tmp_path: Path) -> None:
+def test_a_missing_or_large_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     for read, name in ((read_committee, COMMITTEE), (read_analysis, ANALYSIS)):
         with pytest.raises(LineupError, match=rf"{name}: no such file"):
             read(tmp_path)

@@ -112,9 +112,10 @@ def test_a_committee_that_is_gone_leaves_no_file(models: Path, tmp_path: Path) -
 def graded(folder: Path, name: str, right: list[int], images: list[int]) -> None:
     """Write a record that is right on these validation images alone."""
     predictions = random_predictions(0, images)
-    answers = np.array([label if i in right else (label + 1) % len(CLASSES) for i, label in labelled(images)])
-    probabilities = np.eye(len(CLASSES), dtype=np.float32)[answers] * 0.5 + 0.5 / len(CLASSES)
-    make(folder, name, dataclasses.replace(predictions, val_probabilities=probabilities.astype(np.float32)))
+    predicted = np.array([label if i in right else (label + 1) % len(CLASSES) for i, label in labelled(images)])
+    probabilities = (np.eye(len(CLASSES))[predicted] * 0.5 + 0.5 / len(CLASSES)).astype(np.float32)
+    val = dataclasses.replace(predictions.val, probabilities=probabilities)
+    make(folder, name, dataclasses.replace(predictions, val=val))
 
 
 def labelled(images: list[int]) -> list[tuple[int, int]]:

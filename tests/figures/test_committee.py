@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lineup.committee.analysis import Analysis, analyse, answers_without_each
+from lineup.committee.analysis import Analysis, analyse, predictions_without_each
 from lineup.committee.fitting import fit_rule
 from lineup.errors import LineupError
 from lineup.figures.committee import committee_members
@@ -18,7 +18,7 @@ from tests.figures.test_figures import texts
 def analysis(members: int = 3, *, without: bool = True) -> Analysis:
     probabilities, labels = skilled_members(0, tuple(np.linspace(0.5, 2.5, members)), images=200)
     names = [f"member_{number}" for number in range(members)]
-    others = answers_without_each("average", probabilities, labels, probabilities) if without else None
+    others = predictions_without_each("average", probabilities, labels, probabilities) if without else None
     return analyse(fit_rule("average", probabilities, labels), names, probabilities, labels, others)
 
 

@@ -51,7 +51,7 @@ def pages(records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def right(record: Record) -> np.ndarray:
     predictions = record.predictions()
-    return np.asarray(predictions.test_probabilities.argmax(axis=1) == predictions.test_labels)
+    return np.asarray(predictions.test.probabilities.argmax(axis=1) == predictions.test.labels)
 
 
 def test_models_are_compared_by_their_means(comparison: Comparison) -> None:
@@ -91,9 +91,9 @@ def test_runs_get_further_metrics(records: list[Record], comparison: Comparison)
     run = comparison.model("dense").runs[1]
     assert run.header.label == "dense_seed2"
     predictions = run.predictions()
-    auc = roc_auc_score(predictions.test_labels, predictions.test_probabilities, multi_class="ovr")
+    auc = roc_auc_score(predictions.test.labels, predictions.test.probabilities, multi_class="ovr")
     assert run.metrics["test_macro_auc"] == pytest.approx(auc)
-    surest = np.argsort(-predictions.test_probabilities.max(axis=1))[:720]
+    surest = np.argsort(-predictions.test.probabilities.max(axis=1))[:720]
     assert run.metrics["test_accuracy_at_80_coverage"] == pytest.approx(right(run)[surest].mean(), abs=1 / 720)
     # The metrics of the record itself stay.
     original = next(record for record in records if record.header.label == "dense_seed2")

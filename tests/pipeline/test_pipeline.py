@@ -100,10 +100,10 @@ def test_both_phases_of_the_encoder_are_timed(finished: Folder) -> None:
 def test_a_committee_combines_the_members_with_its_seed(finished: Folder, seed: int) -> None:
     pair = finished.record("pair", seed)
     members = [finished.record(name, seed).predictions() for name in ("shallow_nn", "small_cnn")]
-    assert [len(member.val_indices) for member in members] == [80, 40]
-    np.testing.assert_array_equal(pair.predictions().val_indices, members[1].val_indices)
-    mean = (members[0].test_probabilities + members[1].test_probabilities) / 2
-    np.testing.assert_allclose(pair.predictions().test_probabilities, mean, atol=1e-6)
+    assert [len(member.val.indices) for member in members] == [80, 40]
+    np.testing.assert_array_equal(pair.predictions().val.indices, members[1].val.indices)
+    mean = (members[0].test.probabilities + members[1].test.probabilities) / 2
+    np.testing.assert_allclose(pair.predictions().test.probabilities, mean, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["small_cnn", "frozen_encoder", "pair"])
@@ -119,7 +119,7 @@ def test_a_served_model_predicts_what_its_record_says(finished: Folder, name: st
     images = load_dataset(finished.root / "data" / "splits" / "dataset.npz").test_images
     predictions = model.predict(images.reshape(len(images), -1))
     classes = record.header.data.classes
-    np.testing.assert_allclose(predictions[classes], record.predictions().test_probabilities, atol=1e-6)
+    np.testing.assert_allclose(predictions[classes], record.predictions().test.probabilities, atol=1e-6)
     assert set(predictions["label"]) <= set(classes)
     assert predictions["agreement"].isin([0, 0.5, 1] if name == "pair" else [1]).all()
 

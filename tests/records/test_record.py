@@ -32,7 +32,6 @@ from lineup.records.record import (
     Epoch,
     Header,
     Member,
-    Predictions,
     Record,
     Weights,
     best_epoch,
@@ -57,14 +56,14 @@ def test_round_trip(record: Record) -> None:
     assert record.header == make_records.HEADER
     assert record.runtime == make_records.RUNTIME
     assert [repr(row) for row in record.history] == [repr(row) for row in make_records.HISTORY]  # NaN equals no NaN
-    for name, array in vars(record.predictions()).items():
-        np.testing.assert_array_equal(array, getattr(predictions, name), strict=True)
-    right = predictions.test_probabilities.argmax(axis=1) == predictions.test_labels
+    for name, array in record.predictions().arrays().items():
+        np.testing.assert_array_equal(array, predictions.arrays()[name], strict=True)
+    right = predictions.test.probabilities.argmax(axis=1) == predictions.test.labels
     assert record.metrics["test_accuracy"] == right.mean()
     confusion = read_confusion(record)
     assert confusion.sum() == TEST
     assert np.trace(confusion) == right.sum()
-    assert [(confusion[i].sum()) for i in range(len(CLASSES))] == np.bincount(predictions.test_labels).tolist()
+    assert [(confusion[i].sum()) for i in range(len(CLASSES))] == np.bincount(predictions.test.labels).tolist()
 
 
 def test_history_has_an_empty_cell_for_what_a_phase_does_not_have(record: Record) -> None:
@@ -381,7 +380,7 @@ def test_a_changed_record_is_read_or_one_short_error(
 
 
 def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
-    return vars(random_predictions(1)) | changes
+    return random_predictions(1).arrays() | changes
 
 
 @pytest.mark.parametrize(
@@ -446,4 +445,7 @@ def test_record_is_json_that_anyone_reads(record: Record) -> None:
     assert header["schema"] == 2
     assert header["data"]["classes"] == CLASSES
     assert set(header) == {field.name for field in dataclasses.fields(Header)}
-    assert {field.name for field in dataclasses.fields(Predictions)} == set(vars(record.predictions()))
+    with np.load(record.folder / PREDICTIONS) as arrays:
+        assert list(arrays) == [
+            f"{part}_{name}" for part in ("val", "test") for name in ("indices", "labels", "probabilities")
+        ]

@@ -15,7 +15,7 @@ from lineup.committee.build import build_committee
 from lineup.committee.candidates import Candidate
 from lineup.committee.select import select
 from lineup.committee.settings import Committee
-from lineup.records.record import MODEL, Record
+from lineup.records.record import MODEL, Predictions, Record
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.contents import KEY
 from lineup.tracking.publish import publish
@@ -31,10 +31,10 @@ CANDIDATES = {name: Candidate("network", "dense", "A") for name in ("one", "two"
 def network_record(folder: Path, seed: int, **header: Any) -> Record:
     """Write the record of a tiny network, with its predictions for `IMAGES`."""
     network = save_network(folder / MODEL, seed)
-    predictions = dataclasses.replace(
-        random_predictions(seed),
-        val_probabilities=np.asarray(network(random_images(VALIDATION, seed=1))),
-        test_probabilities=np.asarray(network(IMAGES)),
+    val, test = vars(random_predictions(seed)).values()
+    predictions = Predictions(
+        dataclasses.replace(val, probabilities=np.asarray(network(random_images(VALIDATION, seed=1)))),
+        dataclasses.replace(test, probabilities=np.asarray(network(IMAGES))),
     )
     runtime = dataclasses.replace(RUNTIME, attempt=f"attempt-{folder.name}-{seed}")
     return make_record(folder, predictions, runtime=runtime, **header)

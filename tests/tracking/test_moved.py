@@ -50,7 +50,7 @@ def assert_champion_predicts(root: Path) -> None:
         mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
         model = mlflow.pyfunc.load_model(f"models:/{EXPERIMENT}@champion")
         answers = model.predict(IMAGES)[CLASSES]
-    np.testing.assert_allclose(answers, records_in(root)[1].predictions().test_probabilities, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(answers, records_in(root)[1].predictions().test.probabilities, rtol=0, atol=1e-6)
 
 
 def dump(root: Path) -> str:

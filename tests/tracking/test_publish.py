@@ -181,7 +181,7 @@ def test_the_model_predicts_the_probabilities_of_the_record(published: Published
         run = run_of(published.root, record)
         model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
         answers = model.predict(IMAGES)
-    expected = record.predictions().test_probabilities
+    expected = record.predictions().test.probabilities
     np.testing.assert_allclose(answers[CLASSES], expected, rtol=0, atol=1e-6)
     assert answers["label"].tolist() == [CLASSES[number] for number in expected.argmax(axis=1)]
     assert set(answers["agreement"]) <= ({1.0} if name == "two" else {0.0, 0.5, 1.0})

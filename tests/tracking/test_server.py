@@ -104,7 +104,7 @@ def test_predictions_for_any_accepted_shape_equal_those_of_the_record(
     server: Server, key: str, shape: tuple[int, ...]
 ) -> None:
     answers = server.post({key: IMAGES.reshape(-1, *shape).tolist()})["predictions"]
-    expected = server.record.predictions().test_probabilities
+    expected = server.record.predictions().test.probabilities
     found = np.array([[answer[name] for name in CLASSES] for answer in answers])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     assert [answer["label"] for answer in answers] == [CLASSES[number] for number in expected.argmax(axis=1)]

@@ -1,4 +1,4 @@
-"""Why a committee works: what each member brings, how they differ, and where the gain comes from."""
+"""Analyse why a committee works: the role of each member, their differences, and the source of the gain."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from lineup.committee.fitting import FittedRule, Temperature, fit_rule
 from lineup.committee.pooling import clipped_logarithms
 from lineup.committee.rules import Details
 from lineup.errors import LineupError
-from lineup.evaluation.metrics import check_probabilities
+from lineup.evaluation.scores import check_members
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=STRICT)
 class MemberRole:
-    """What one member is to its committee.
+    """The role of one member in its committee.
 
     Parameters
     ----------
     name : str
-        Name of the member.
+        Label of the member's run.
     weight : float
-        How much it counts; see `lineup.committee.fitting.FittedRule.weights`.
+        Weight of the member, see `lineup.committee.fitting.FittedRule.weights`.
     accuracy : float
-        Its own.
+        Accuracy of the member alone.
     fixed : int
-        Images that the member classifies wrongly and the committee correctly.
+        Number of images that the member classifies wrong and the committee right.
     broken : int
-        Images that the member classifies correctly and the committee wrongly.
-    change_without : float, optional
-        By how much the committee's accuracy changes without it, the rule fitted anew on the hold-out: below 0 it helps.
-        None where it was not measured, as for a single member.
+        Number of images that the member classifies right and the committee wrong.
+    change_without : float or None
+        Change of the committee's accuracy when the member is removed and the rule is fitted again. Below 0 if the
+        member helps. None if it was not measured, as for a single member.
     """
 
     name: str
@@ -48,16 +48,17 @@ class MemberRole:
 
 @dataclass(frozen=True, config=STRICT)
 class Decomposition:
-    """An error of the committee against that of its members: committee = members - ambiguity + residual.
+    """The error of a committee, split into parts: committee = members - ambiguity + residual.
 
     Parameters
     ----------
     committee : float
-        The committee's error.
+        Error of the committee.
     members : float
-        The members' mean error, by their weights.
+        Weighted mean of the members' errors.
     ambiguity : float
-        How far the members' answers are from the committee's, by their weights; no label plays a part in it.
+        Weighted mean of the distances between the members' predictions and the committee's. It does not depend on the
+        labels.
     """
 
     committee: float
@@ -66,37 +67,37 @@ class Decomposition:
 
     @property
     def gain(self) -> float:
-        """By how much the committee's error is below its members' mean error."""
+        """The members' mean error minus the committee's error."""
         return self.members - self.committee
 
     @property
     def residual(self) -> float:
-        """What the ambiguity does not explain: 0, but for rounding, where the decomposition holds exactly."""
+        """The part that the ambiguity does not explain: 0, apart from rounding, if the decomposition is exact."""
         return self.committee - (self.members - self.ambiguity)
 
 
 @dataclass(frozen=True, config=STRICT)
 class Analysis:
-    """Why a committee works, in plain numbers that JSON can hold.
+    """Why a committee works, as numbers that JSON can hold.
 
     Parameters
     ----------
     images : int
-        How many it was measured on.
+        Number of test images.
     accuracy : float
-        The committee's.
+        Accuracy of the committee.
     differing : float
-        Share of images on which not all members put the same class first.
+        Share of images for which the members predict more than one class.
     members : tuple of MemberRole
         In the order of the rows and columns below.
     disagreement : tuple of tuple of float
-        Share of images on which two members put different classes first.
+        Share of images for which two members predict different classes.
     error_correlation : tuple of tuple of float
-        Correlation between two members' being wrong, from -1 to 1; None if one of them is never or always wrong.
+        Correlation between the errors of two members, from -1 to 1. None if a member is always right or always wrong.
     squared_error : Decomposition
-        Of the sum over the classes of the squared error, the Brier score from 0 to 2.
+        Of the Brier score: the squared error, summed over the classes, from 0 to 2.
     log_loss : Decomposition
-        Of the log loss in nats, in which a probability below 1e-7 counts as 1e-7.
+        Of the log loss, in nats. A probability below 1e-7 counts as 1e-7.
     """
 
     images: int
@@ -109,7 +110,7 @@ class Analysis:
     log_loss: Decomposition
 
 
-def answers_without_each(
+def predictions_without_each(
     rule: str,
     holdout: np.ndarray,
     labels: np.ndarray,
@@ -119,31 +120,37 @@ def answers_without_each(
     temperature: Temperature = "none",
     former: Details | None = None,
 ) -> np.ndarray | None:
-    """Return the answers of the committees that lack one member each, the rule fitted anew for each.
+    """Return the predictions of each committee that lacks one member. The rule is fitted again for each.
 
     Parameters
     ----------
     rule, labels, seed, temperature, former
-        As of `lineup.committee.fitting.fit_rule`. With the details of the whole committee as ``former`` the penalty of
-        ``stacking`` is not sought again for each, which would take twenty times as long.
+        See `lineup.committee.fitting.fit_rule`. With the details of the whole committee as ``former``, the penalty of
+        ``stacking`` is not searched again for each, which would take twenty times as long.
     holdout : ndarray of float, shape (members, held-out images, classes)
-        What the rule is fitted on.
+        Predictions on which the rule is fitted.
     probabilities : ndarray of float, shape (members, images, classes)
-        What is answered.
+        Predictions that are combined.
 
     Returns
     -------
     ndarray of shape (members, images, classes), float32, or None
-        First the committee without the first member, and so on. None of a single member: nobody would be left.
+        The first entry is the committee without its first member, and so on. None for a single member.
+
+    Examples
+    --------
+    >>> members = np.array([[[1.0, 0.0]], [[0.25, 0.75]]])
+    >>> predictions_without_each("average", members, np.array([0]), members).tolist()
+    [[[0.25, 0.75]], [[1.0, 0.0]]]
     """
     if len(holdout) == 1:
         return None
-    answers = []
+    predictions = []
     for member in range(len(holdout)):
         others = np.delete(holdout, member, axis=0)
         fitted = fit_rule(rule, others, labels, seed=seed, temperature=temperature, former=former)
-        answers.append(fitted.apply(np.delete(probabilities, member, axis=0)))
-    return np.stack(answers)
+        predictions.append(fitted.apply(np.delete(probabilities, member, axis=0)))
+    return np.stack(predictions)
 
 
 def analyse(
@@ -153,41 +160,44 @@ def analyse(
     labels: np.ndarray,
     without: np.ndarray | None = None,
 ) -> Analysis:
-    """Measure why a committee works, on images that had no part in it.
+    """Analyse a committee on images that were not used to train its members or to fit its rule.
 
     Parameters
     ----------
     fitted : FittedRule
-        The committee's rule.
+        Fitted rule of the committee.
     names : sequence of str
-        The members' names, in order.
+        Labels of the members, in order.
     probabilities : ndarray of float, shape (members, images, classes)
-        The members' answers on test images; rows sum to one.
+        Predictions of the members for the test images. Each row sums to one.
     labels : ndarray of int, shape (images,)
         Actual classes.
-    without : ndarray of shape (members, images, classes), optional
-        As `answers_without_each` returns it. Default: not measured.
+    without : ndarray of float, shape (members, images, classes), optional
+        Result of `predictions_without_each`. Default: None, `MemberRole.change_without` is not measured.
+
+    Returns
+    -------
+    Analysis
 
     Raises
     ------
     LineupError
-        If the shapes do not match, or the probabilities or labels are not such.
+        If the shapes do not match, or probabilities or labels are invalid.
     """
     if len(names) != len(probabilities) or (without is not None and without.shape != probabilities.shape):
         raise LineupError(
-            f"analysis: {len(names)} names, answers of shape {probabilities.shape} and without each member of"
-            f" {None if without is None else without.shape}: expected as many of each"
+            f"analysis: {len(names)} names, probabilities of shape {probabilities.shape} and predictions without each"
+            f" member of shape {None if without is None else without.shape}: expected the same number of members"
         )
-    answers = fitted.apply(probabilities)
-    for member in probabilities:
-        check_probabilities(member, labels)
-    right, first = answers.argmax(axis=1) == labels, probabilities.argmax(axis=2)
-    errors = first != labels
-    squared_error, log_loss = _decompose(fitted, probabilities, answers, labels)
+    check_members(probabilities, labels)
+    committee = fitted.apply(probabilities)
+    right, predicted = committee.argmax(axis=1) == labels, probabilities.argmax(axis=2)
+    errors = predicted != labels
+    squared_error, log_loss = _decompose(fitted, probabilities, committee, labels)
     return Analysis(
         images=len(labels),
         accuracy=float(right.mean()),
-        differing=float((first != first[0]).any(axis=0).mean()),
+        differing=float((predicted != predicted[0]).any(axis=0).mean()),
         members=tuple(
             MemberRole(
                 name=name,
@@ -199,20 +209,20 @@ def analyse(
             )
             for number, (name, weight, wrong) in enumerate(zip(names, fitted.weights, errors, strict=True))
         ),
-        disagreement=tuple(tuple(float((one != other).mean()) for other in first) for one in first),
+        disagreement=tuple(tuple(float((one != other).mean()) for other in predicted) for one in predicted),
         error_correlation=_correlation(errors),
         squared_error=squared_error,
         log_loss=log_loss,
     )
 
 
-def _change(answers: np.ndarray, labels: np.ndarray, right: np.ndarray) -> float:
-    """Return the accuracy of other answers less that of the committee, from counts, so that equals give 0."""
-    return (int((answers.argmax(axis=1) == labels).sum()) - int(right.sum())) / len(labels)
+def _change(without: np.ndarray, labels: np.ndarray, right: np.ndarray) -> float:
+    """Return the accuracy of other predictions minus the committee's, from counts, so that no change is exactly 0."""
+    return (int((without.argmax(axis=1) == labels).sum()) - int(right.sum())) / len(labels)
 
 
 def _correlation(errors: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
-    """Return Pearson's correlation of 0 and 1, the phi coefficient, for each pair of rows."""
+    """Return the phi coefficient, Pearson's correlation of 0 and 1, for each pair of rows."""
     centred = errors - errors.mean(axis=1, keepdims=True)
     deviations = np.sqrt((centred**2).sum(axis=1))
     scales = np.outer(deviations, deviations)
@@ -224,29 +234,30 @@ def _correlation(errors: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
 
 
 def _decompose(
-    fitted: FittedRule, probabilities: np.ndarray, answers: np.ndarray, labels: np.ndarray
+    fitted: FittedRule, probabilities: np.ndarray, predictions: np.ndarray, labels: np.ndarray
 ) -> tuple[Decomposition, Decomposition]:
     """Decompose the squared error and the log loss.
 
-    The members answer at their temperatures. Rules without weights of this kind count them alike.
+    The members' probabilities are scaled by their temperatures. For rules without fitted weights all members have the
+    same weight.
 
     Notes
     -----
-    For the squared error the identity is exact where the committee is a weighted mean: all rules of weights, and the
-    average (A. Krogh, J. Vedelsby, "Neural network ensembles, cross validation, and active learning", NIPS 7, 1995).
-    For the log loss, with the Kullback-Leibler divergence of a member from the committee as ambiguity, it is exact
-    where the committee is the geometric mean (T. Heskes, "Selecting weighting factors in logarithmic opinion pools",
-    NIPS 10, 1998; D. Wood et al., "A unified theory of diversity in ensemble learning", Journal of Machine Learning
-    Research 24, 2023). A weighted mean has a log loss of at most its members' mean by Jensen's inequality, but by how
-    much depends on the labels. A temperature behind the rule makes both inexact.
+    For the squared error the decomposition is exact if the committee is a weighted mean: all rules with weights, and
+    the average (A. Krogh, J. Vedelsby, "Neural network ensembles, cross validation, and active learning", NIPS 7,
+    1995). For the log loss the ambiguity is the Kullback-Leibler divergence of a member from the committee. The
+    decomposition is exact if the committee is the geometric mean (T. Heskes, "Selecting weighting factors in
+    logarithmic opinion pools", NIPS 10, 1998; D. Wood et al., "A unified theory of diversity in ensemble learning",
+    Journal of Machine Learning Research 24, 2023). By Jensen's inequality the log loss of a weighted mean is at most
+    its members' mean, but the difference depends on the labels. A temperature after the rule makes both inexact.
     """
     members = fitted.scale(probabilities).astype(np.float64)
-    committee = answers.astype(np.float64)
+    committee = predictions.astype(np.float64)
     weights = np.array(fitted.parameters.get("weights", [1 / len(members)] * len(members)))
     actual = np.eye(committee.shape[1])[labels]
 
     def decomposition(own: np.ndarray, each: np.ndarray, apart: np.ndarray) -> Decomposition:
-        """Average (images, classes) and twice (members, images, classes), summed over the classes."""
+        """Sum over the classes, average over the images, and weight the members."""
         means = [weights @ part.sum(axis=2).mean(axis=1) for part in (each, apart)]
         return Decomposition(float(own.sum(axis=1).mean()), *map(float, means))
 

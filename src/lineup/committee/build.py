@@ -1,4 +1,4 @@
-"""Combine the stored predictions of several records into the record of a committee. No model is opened."""
+"""Combine the stored predictions of several records into the record of a committee. No model is loaded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lineup.committee.analysis import Analysis, analyse, answers_without_each
+from lineup.committee.analysis import Analysis, analyse, predictions_without_each
 from lineup.committee.fitting import FittedRule, cross_fitted, fit_rule
-from lineup.committee.gather import Answers, gather
+from lineup.committee.gather import gather
 from lineup.committee.model import write_analysis, write_committee
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import confusion_counts
+from lineup.evaluation.scores import Scores
 from lineup.files import check_room, file_sha256, folder_sha256, replacing_folder
 from lineup.paths import seed_folder
 from lineup.records.machine import library_version, source_commit, this_machine
@@ -51,24 +52,24 @@ def build_committee(
     run: int = 1,
     experiment: str | None = None,
 ) -> Record:
-    """Fit a committee's rule on what all members held out, combine their answers by it and write the record.
+    """Fit a committee's rule, combine the predictions of its members and write the committee's record.
 
     Parameters
     ----------
     name : str
-        Name of the record.
+        Name of the committee.
     committee : Committee
-        Its rule and temperature, and what its report says.
+        Its settings.
     members : sequence of Member
-        As `lineup.committee.select` wrote them.
+        The chosen members, see `lineup.committee.select.select`.
     models : Path
         Folder of the models' records.
     folder : Path
-        Where the committee's record goes.
-    run : int
+        Folder of the committee's record.
+    run : int, optional
         Number of the run, see `lineup.committee.select.select`. Default 1.
     experiment : str, optional
-        A name of its own for a single experiment. Default: a run of the pipeline.
+        Random name of a single experiment. Default: None, a run of the pipeline.
 
     Returns
     -------
@@ -77,14 +78,14 @@ def build_committee(
     Raises
     ------
     LineupError
-        If a member's predictions are not those that were selected, the members were trained on different data, or the
-        rule would be fitted on images that a member was trained on. If the record could not be written.
+        If the predictions of a member have changed since the selection, the members were trained on different data, or
+        a member was trained on images that another one held out. If the record cannot be written.
     """
     check_room(folder)
     attempt, started, commit, clock = uuid.uuid4().hex, now(), source_commit(), time.perf_counter()
     records = [_read_member(name, member, models) for member in members]
     holdout, test = gather(f"committee {name}", records)
-    fitted, predictions = combine_answers(committee, holdout, test)
+    fitted, predictions = combine_predictions(committee, holdout, test)
     seconds = time.perf_counter() - clock
     header = _header(name, committee, members, records, len(holdout.labels), run, experiment)
     classes = header.data.classes
@@ -100,45 +101,56 @@ def build_committee(
             [],
             score(predictions, classes),
             predictions,
-            confusion_counts(predictions.test_probabilities, predictions.test_labels, len(classes)),
+            confusion_counts(predictions.test.probabilities, predictions.test.labels, len(classes)),
             runtime_of(attempt, started, {"combining": seconds}, images_per_second=None, commit=commit),
         )
     return read_record(folder)
 
 
-def combine_answers(committee: Committee, holdout: Answers, test: Answers) -> tuple[FittedRule, Predictions]:
-    """Fit a committee's rule on the images that all members held out, and answer for them and for the test images.
+def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> tuple[FittedRule, Predictions]:
+    """Fit a committee's rule, and combine the members' predictions for the held-out images and the test images.
 
-    The answers for the held-out images are cross-fitted: each comes from a rule that was not fitted on that image, and
-    the validation metrics of a committee are made of them. The test images are answered by the rule that was fitted on
-    the whole hold-out.
+    The predictions for the held-out images are cross-fitted: each comes from a rule that was not fitted on that image.
+    The validation metrics of a committee are computed from them. The predictions for the test images come from the rule
+    that was fitted on all held-out images.
 
     Parameters
     ----------
     committee : Committee
         Its rule, temperature and seed.
-    holdout, test : Answers
-        As `lineup.committee.gather.gather` returns them.
+    holdout, test : Scores
+        Predictions of the members, see `lineup.committee.gather.gather`.
+
+    Returns
+    -------
+    fitted : FittedRule
+        Fitted on all held-out images.
+    predictions : Predictions
+        Of the committee.
+
+    Examples
+    --------
+    >>> from lineup.committee.settings import Committee
+    >>> members = Scores(np.array([0]), np.array([1]), np.array([[[0.5, 0.5]], [[0.0, 1.0]]]))
+    >>> _, predictions = combine_predictions(Committee(["a", "b"], "average"), members, members)
+    >>> predictions.test.probabilities.tolist()
+    [[0.25, 0.75]]
     """
     rule, seed, temperature = committee.rule, committee.seed, committee.temperature
     fitted = fit_rule(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
-    own = cross_fitted(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
+    validation = cross_fitted(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
     predictions = Predictions(
-        val_indices=holdout.indices,
-        val_labels=holdout.labels,
-        val_probabilities=own,
-        test_indices=test.indices,
-        test_labels=test.labels,
-        test_probabilities=fitted.apply(test.probabilities),
+        val=Scores(holdout.indices, holdout.labels, validation),
+        test=Scores(test.indices, test.labels, fitted.apply(test.probabilities)),
     )
     return fitted, predictions
 
 
 def analyse_members(
-    committee: Committee, fitted: FittedRule, names: Sequence[str], holdout: Answers, test: Answers
+    committee: Committee, fitted: FittedRule, names: Sequence[str], holdout: Scores, test: Scores
 ) -> Analysis:
-    """Measure on the test images why a committee works, the committees without one member each included."""
-    without = answers_without_each(
+    """Analyse a committee on the test images, including the committees that lack one member."""
+    without = predictions_without_each(
         committee.rule,
         holdout.probabilities,
         holdout.labels,

@@ -1,55 +1,64 @@
-"""Choose the champion of the line-up by validation, and say what choosing cost.
+"""Choose the champion: the model or committee with the best score on the validation images.
 
-The best of many looks better on the images that it was chosen by than it is: its score there, less its score on the
-test images, is what choosing cost. Only the validation images choose. The test images score the one that was chosen.
+The best of many candidates looks better on the images that it was chosen by than on new ones. This optimism is
+estimated by the difference between its validation accuracy and its test accuracy. The choice uses the validation
+images only; the test images score the champion afterwards.
 
-A committee whose members are the best so many of the line-up has an advantage that is no merit: its members were chosen
-by these images, too. Whatever else is fitted for a committee is cross-fitted.
+A committee of the best N models has an unfair advantage: its members were chosen by the same images. Everything else
+that is fitted for a committee is cross-fitted.
+
+Examples
+--------
+>>> import numpy as np
+>>> labels = np.array([0, 0])
+>>> first, second = [[0.9, 0.1], [0.4, 0.6]], [[0.6, 0.4], [0.7, 0.3]]
+>>> rank(["first", "second"], Scores(np.arange(2), labels, np.array([first, second])), "accuracy")
+{'second': 1.0, 'first': 0.5}
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from lineup.committee.gather import Answers, gather
+from lineup.committee.gather import gather
 from lineup.errors import LineupError
 from lineup.evaluation.metrics import log_loss
-from lineup.files import replacing_file
+from lineup.evaluation.scores import Scores
 from lineup.records.record import Record
-from lineup.schema import read_checked
+from lineup.schema import read_checked, write_json
 
 if TYPE_CHECKING:
     from lineup.committee.settings import ChampionRule
 
 RUNNERS_UP = 5
-"""How many candidates are listed beside the champion."""
+"""Number of further candidates that are listed after the champion."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Champion:
-    """Who was chosen, how, and at what cost: ``reports/champion.json``.
+    """The chosen model or committee and how it was chosen: ``reports/champion.json``.
 
     Parameters
     ----------
-    name, key : str
-        Of the record.
+    name : str
+        Label of the champion's run, such as ``basic_cnn_seed2``.
+    key : str
+        Key of its record.
     metric : str
         ``accuracy`` or ``loss``, on the validation images.
     candidates, images : int
-        Among how many, by how many images.
+        Number of candidates and of validation images.
     validation : dict of str to float
-        The metric of the champion and of those next to it, best first.
+        The metric of the champion and of the next candidates, best first.
     val_accuracy, test_accuracy : float
-        Of the champion, on the images that chose it and on the test images.
-    cost : float
+        Accuracy of the champion on these validation images and on the test images.
+    optimism : float
         ``val_accuracy - test_accuracy``.
     """
 
@@ -61,36 +70,35 @@ class Champion:
     validation: dict[str, float]
     val_accuracy: float
     test_accuracy: float
-    cost: float
+    optimism: float
 
 
-def rank(names: Sequence[str], holdout: Answers, metric: str) -> dict[str, float]:
+def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]:
     """Rank candidates on the images that all of them held out.
 
     Parameters
     ----------
     names : sequence of str
-        Of the candidates.
-    holdout : Answers
-        Of all of them, in the same order; the test images have no way in.
+        Names of the candidates.
+    holdout : Scores
+        Their predictions for the held-out images, in the same order.
     metric : {"accuracy", "loss"}
-        The highest accuracy, or the lowest mean negative log-likelihood, in nats. Of equals, the first.
+        The highest accuracy is best, or the lowest log loss, in nats. Ties go to the first.
 
     Returns
     -------
     dict of str to float
-        Best first.
+        The metric by name, best first.
     """
-    measure, sign = (_accuracy, -1) if metric == "accuracy" else (log_loss, 1)
-    values = {
-        name: measure(probabilities, holdout.labels)
-        for name, probabilities in zip(names, holdout.probabilities, strict=True)
-    }
-    return dict(sorted(values.items(), key=lambda item: sign * item[1]))
+    if metric == "accuracy":
+        values, sign = [float(share) for share in holdout.correct().mean(axis=1)], -1
+    else:
+        values, sign = [log_loss(member, holdout.labels) for member in holdout.probabilities], 1
+    return dict(sorted(zip(names, values, strict=True), key=lambda item: sign * item[1]))
 
 
 def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
-    """Return the champion of records: the best by the rule on the images that all of them held out.
+    """Return the champion: the best record by the rule on the images that all candidates held out.
 
     Parameters
     ----------
@@ -102,19 +110,19 @@ def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
     Raises
     ------
     LineupError
-        If there are none to choose from, or they cannot be compared: see `lineup.committee.gather.gather`.
+        If there are no candidates, or they cannot be compared, see `lineup.committee.gather.gather`.
     """
     wanted = {"models": ("network", "classical"), "committees": ("committee",)}
     candidates = [record for record in records if record.header.kind in wanted.get(rule.among, (record.header.kind,))]
     if not candidates:
-        raise LineupError(f"champion.among = {rule.among!r}: params.yaml has none of these")
+        raise LineupError(f"champion.among = {rule.among!r}: params.yaml has no such candidate")
     holdout, _ = gather("champion", candidates)
     names = [record.header.label for record in candidates]
     values = rank(names, holdout, rule.metric)
     name = next(iter(values))
     place = names.index(name)
     record = candidates[place]
-    val_accuracy = _accuracy(holdout.probabilities[place], holdout.labels)
+    val_accuracy = float(holdout.correct()[place].mean())
     test_accuracy = record.metrics["test_accuracy"]
     return Champion(
         name=name,
@@ -125,27 +133,22 @@ def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
         validation=dict(list(values.items())[: RUNNERS_UP + 1]),
         val_accuracy=val_accuracy,
         test_accuracy=test_accuracy,
-        cost=val_accuracy - test_accuracy,
+        optimism=val_accuracy - test_accuracy,
     )
 
 
 def write_champion(path: Path, champion: Champion) -> None:
     """Write ``champion.json``."""
-    with replacing_file(path) as partial:
-        partial.write_text(json.dumps(dataclasses.asdict(champion), indent=2) + "\n", encoding="utf-8")
+    write_json(path, dataclasses.asdict(champion))
 
 
 def read_champion(path: Path) -> Champion:
-    """Read what `write_champion` wrote.
+    """Read ``champion.json``.
 
     Raises
     ------
     LineupError
-        If the file cannot be read, is too large or is not of this format.
+        If the file is missing, too large, or not in the format of `write_champion`.
     """
     champion: Champion = read_checked(path, Champion)
     return champion
-
-
-def _accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean(probabilities.argmax(axis=1) == labels))

@@ -16,7 +16,7 @@ from lineup.committee.folds import FOLDS, stratified_folds
 from lineup.committee.rules import RULES, SHAPES, Arrays, Details, combine, find_rule, single_precision
 from lineup.committee.temperature import TEMPERATURE_LIMITS, apply_temperature, fit_temperature
 from lineup.errors import LineupError
-from lineup.evaluation.metrics import check_probabilities
+from lineup.evaluation.scores import check_members
 
 Temperature = Literal["none", "before", "after", "both"]
 """Which temperatures are fitted: one of each member, one of the committee's answer."""
@@ -266,17 +266,13 @@ def _scale(probabilities: np.ndarray, temperatures: list[float] | None) -> np.nd
 
 
 def _check_holdout(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Refuse arrays on which nothing should be fitted."""
-    if probabilities.ndim != 3 or len(probabilities) == 0 or probabilities.shape[2] < 2:
-        raise LineupError(
-            f"committee: probabilities of shape {probabilities.shape}: expected (members, images, classes),"
-            " a member at least and two classes"
-        )
-    for number, member in enumerate(probabilities):
-        try:
-            check_probabilities(member, labels)
-        except LineupError as error:
-            raise LineupError(f"committee: member {number}: {error}") from error
+    """Raise an error if a rule cannot be fitted on these arrays."""
+    try:
+        check_members(probabilities, labels)
+    except LineupError as error:
+        raise LineupError(f"committee: {error}") from error
+    if probabilities.shape[2] < 2:
+        raise LineupError(f"committee: probabilities of shape {probabilities.shape}: expected at least two classes")
 
 
 def _check_fitted(fitted: FittedRule) -> None:

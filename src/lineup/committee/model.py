@@ -1,20 +1,18 @@
-"""The ``model/`` folder of a committee's record: who answers by which rule, and why that works.
+"""The ``model/`` folder of a committee's record: the members, the fitted rule, and an analysis.
 
-================== ============================================================================
-``committee.json`` the members' names, in the order of the rule's parameters, and the fitted rule
-``analysis.json``  `lineup.committee.analysis.Analysis`, on the test images
-================== ============================================================================
+================== ================================================================================
+``committee.json`` names of the members, in the order of the rule's parameters, and the fitted rule
+``analysis.json``  `lineup.committee.analysis.Analysis` of the test images
+================== ================================================================================
 
-Both are plain JSON, and may come from another machine: reading them trusts nothing.
+Both are JSON files. They may come from another machine, so every value is checked when they are read.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,28 +20,28 @@ from lineup.committee.analysis import Analysis
 from lineup.committee.fitting import FittedRule
 from lineup.errors import LineupError
 from lineup.records.record import Name
-from lineup.schema import read_checked, read_json
+from lineup.schema import read_checked, read_json, write_json
 
 COMMITTEE, ANALYSIS = "committee.json", "analysis.json"
 
 
 def write_committee(folder: Path, members: Sequence[str], fitted: FittedRule) -> None:
     """Write ``committee.json`` into an existing folder."""
-    _write(folder / COMMITTEE, {"members": list(members), "fitted": fitted.to_json()})
+    write_json(folder / COMMITTEE, {"members": list(members), "fitted": fitted.to_json()})
 
 
 def read_committee(folder: Path) -> tuple[list[str], FittedRule]:
-    """Return the members' names and the rule by which they answer.
+    """Return the names of the members and the fitted rule of a committee.
 
     Raises
     ------
     LineupError
-        If the file is missing, too large, or not what `write_committee` writes; the line names it.
+        If the file is missing, too large, or not in the format of `write_committee`. The message names the file.
     """
     path = folder / COMMITTEE
     values = read_json(path)
     if not isinstance(values, dict) or set(values) != {"members", "fitted"}:
-        raise LineupError(f"{path}: expected the members and the fitted rule, and no more")
+        raise LineupError(f"{path}: expected only the keys members and fitted")
     try:
         members = TypeAdapter(list[Name]).validate_python(values["members"], strict=True)
         fitted = FittedRule.from_json(values["fitted"])
@@ -58,16 +56,16 @@ def read_committee(folder: Path) -> tuple[list[str], FittedRule]:
 
 def write_analysis(folder: Path, analysis: Analysis) -> None:
     """Write ``analysis.json`` into an existing folder."""
-    _write(folder / ANALYSIS, dataclasses.asdict(analysis))
+    write_json(folder / ANALYSIS, dataclasses.asdict(analysis))
 
 
 def read_analysis(folder: Path) -> Analysis:
-    """Return what `write_analysis` wrote.
+    """Return the analysis in ``analysis.json``.
 
     Raises
     ------
     LineupError
-        If the file is missing, too large, or of another format; the line names it.
+        If the file is missing, too large, or not in the format of `write_analysis`. The message names the file.
     """
     path = folder / ANALYSIS
     analysis: Analysis = read_checked(path, Analysis)
@@ -75,9 +73,5 @@ def read_analysis(folder: Path) -> Analysis:
     for name in ("disagreement", "error_correlation"):
         rows = getattr(analysis, name)
         if members == 0 or len(rows) != members or any(len(row) != members for row in rows):
-            raise LineupError(f"{path}: {name}: expected a row and a column of each of the {members} members")
+            raise LineupError(f"{path}: {name}: expected one row and one column for each of the {members} members")
     return analysis
-
-
-def _write(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Write down the members of each committee, before any is combined.
+"""Choose the members of each committee, before any committee is built.
 
 DVC cannot list the predictions of a committee's members as dependencies of its stage, because their number varies. One
 stage that depends on all models therefore writes one small file per committee, with the members of each run and a hash
@@ -9,7 +9,6 @@ member changed.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +18,10 @@ from pydantic.dataclasses import dataclass
 from lineup.committee.candidates import Candidate, candidates, split_member
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
-from lineup.files import file_sha256, replacing_file, replacing_folder
+from lineup.files import file_sha256, replacing_folder
 from lineup.paths import seed_folder
 from lineup.records.record import PREDICTIONS, STRICT, Member, Record, read_record
-from lineup.schema import read_checked
+from lineup.schema import read_checked, write_json
 
 if TYPE_CHECKING:
     from lineup.committee.settings import Committee
@@ -52,7 +51,7 @@ def select_all(
     records : Path
         Folder of the models' records.
     target : Path
-        Replaced as a whole.
+        Folder of the files. It is replaced as a whole.
     """
     with replacing_folder(target) as partial:
         for name, committee in committees.items():
@@ -68,19 +67,19 @@ def select(
     *,
     run: int = 1,
 ) -> list[Member]:
-    """Return the members of one run of a committee, with a hash of each one's predictions.
+    """Return the members of one run of a committee, with a hash of the predictions of each.
 
     Parameters
     ----------
     name, committee, models, records
-        As of `select_all`, of one committee.
+        See `select_all`.
     run : int
         Number of the run: run 1 takes the first seed of each member, run 2 the second. Default 1.
 
     Raises
     ------
     LineupError
-        If a member has no record or no predictions, or the best are chosen among models of which one was trained on
+        If a member has no record or no predictions. If the best members are wanted and one candidate was trained on
         images that another one held out.
     """
     chosen = []
@@ -88,7 +87,7 @@ def select(
         model, seed = split_member(member, models)
         seed = models[model].seeds[run - 1] if seed is None else seed
         chosen.append(read_record(seed_folder(records / model, seed)))
-    # Hashed before they are read: where a clone has no predictions, this says what to do.
+    # Hash before reading: in a clone without predictions, this error says how to make them.
     hashes = {record.folder: file_sha256(record.folder / PREDICTIONS) for record in chosen}
     if not isinstance(committee.members, (list, str)) and committee.members.best:
         chosen = _best(f"committee {name}", chosen, committee.members.best)
@@ -100,15 +99,14 @@ def select(
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
     """Return the most accurate records on the images that all of them held out, in their original order."""
     holdout, _ = gather(committee, records)
-    right = (holdout.probabilities.argmax(axis=2) == holdout.labels).sum(axis=1)
+    right = holdout.correct().sum(axis=1)
     ranked = sorted(range(len(records)), key=lambda number: -right[number])  # a stable sort: ties go to the first
     return [records[number] for number in sorted(ranked[:count])]
 
 
 def write_selection(path: Path, selection: Selection) -> None:
     """Write the members of a committee's runs to a JSON file."""
-    with replacing_file(path) as partial:
-        partial.write_text(json.dumps(dataclasses.asdict(selection), indent=2) + "\n", encoding="utf-8")
+    write_json(path, dataclasses.asdict(selection))
 
 
 def read_selection(path: Path) -> Selection:

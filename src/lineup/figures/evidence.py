@@ -39,7 +39,7 @@ def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
     """
     name, classes = record.header.label, record.header.data.classes
     predictions = record.predictions()
-    scores = predictions.test_probabilities, predictions.test_labels
+    scores = predictions.test.probabilities, predictions.test.labels
     return {
         "reliability": reliability_diagram(
             reliability_bins(*scores),

@@ -142,7 +142,7 @@ def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
     """Return further metrics of a record, which test images it classifies correctly, and the scores of each class."""
     predictions = record.predictions()
-    probabilities, labels = predictions.test_probabilities, predictions.test_labels
+    probabilities, labels = predictions.test.probabilities, predictions.test.labels
     rows = per_class_table(probabilities, labels, record.header.data.classes)
     areas = [row.auc for row in rows if not math.isnan(row.auc)]
     curve = selective_accuracy(probabilities, labels)

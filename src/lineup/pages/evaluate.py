@@ -153,8 +153,8 @@ def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
     curves, bins = {}, []
     for model in models:
         predictions = model.first.predictions()
-        curves[model.name] = selective_accuracy(predictions.test_probabilities, predictions.test_labels)
-        bins.append(reliability_bins(predictions.test_probabilities, predictions.test_labels))
+        curves[model.name] = selective_accuracy(predictions.test.probabilities, predictions.test.labels)
+        bins.append(reliability_bins(predictions.test.probabilities, predictions.test.labels))
     save_png(selective_curves(curves, title="Accuracy by coverage", subtitle=subtitle), folder / "selective.png")
     diagram = reliability_diagram(
         bins[0],

@@ -64,8 +64,7 @@ class ModelRuns:
         LineupError
             If predictions cannot be read.
         """
-        predictions = [run.predictions() for run in self.runs]
-        return np.stack([found.test_probabilities.argmax(axis=1) == found.test_labels for found in predictions])
+        return np.stack([run.predictions().test.correct() for run in self.runs])
 
     @property
     def training_seconds(self) -> float | None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 import re
 import time
@@ -32,12 +31,12 @@ from pydantic import ConfigDict, Field, FiniteFloat
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from lineup.errors import LineupError, shortened
-from lineup.evaluation.metrics import check_probabilities
+from lineup.evaluation.scores import Scores
 from lineup.files import file_sha256
 from lineup.npz import read_npz, write_npz
 from lineup.records.machine import Machine, peak_memory_bytes, this_machine
 from lineup.remedies import how_to_make
-from lineup.schema import checked, read_checked, read_json
+from lineup.schema import checked, read_checked, read_json, to_json, write_json
 from lineup.tables import read_table, write_table
 
 SCHEMA = 2
@@ -51,6 +50,7 @@ HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME, MODEL = (
     "model",
 )
 PREDICTIONS_LIMIT = 2 * 2**30
+PARTS = ("val", "test")
 STRICT = ConfigDict(extra="forbid")
 
 # Names and keys become names of folders: no separators, no dots.
@@ -248,29 +248,26 @@ class Header:
         del known["weights"], known["model_files"]
         for member in known["members"]:
             del member["predictions_sha256"]
-        return hashlib.sha256(_json(known).encode()).hexdigest()[:16]
+        return hashlib.sha256(to_json(known).encode()).hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Class probabilities, with what is needed to score them.
+    """``predictions.npz``: class probabilities with their labels.
 
     Parameters
     ----------
-    val_indices, test_indices : ndarray of shape (n,), int32
-        Positions among the training images, and among the test images.
-    val_labels, test_labels : ndarray of shape (n,), uint8
-        True classes.
-    val_probabilities, test_probabilities : ndarray of shape (n, k), float32
-        Rows sum to one.
+    val, test : Scores
+        Of the validation images and of the test images: indices int32, labels uint8, probabilities float32 of shape
+        (n, k).
     """
 
-    val_indices: np.ndarray
-    val_labels: np.ndarray
-    val_probabilities: np.ndarray
-    test_indices: np.ndarray
-    test_labels: np.ndarray
-    test_probabilities: np.ndarray
+    val: Scores
+    test: Scores
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of ``predictions.npz`` by name: ``val_indices``, ``val_labels`` and so on."""
+        return {f"{part}_{name}": array for part in PARTS for name, array in vars(getattr(self, part)).items()}
 
 
 @checked_dataclass(frozen=True, config=STRICT)
@@ -402,15 +399,15 @@ def write_record(
     confusion : ndarray of shape (k, k)
         Test images by actual (row) and predicted (column) class.
     """
-    (folder / HEADER).write_text(_json(dataclasses.asdict(header)), encoding="utf-8")
-    (folder / METRICS).write_text(_json(dict(metrics)), encoding="utf-8")
-    (folder / RUNTIME).write_text(_json(dataclasses.asdict(runtime)), encoding="utf-8")
+    write_json(folder / HEADER, dataclasses.asdict(header))
+    write_json(folder / METRICS, dict(metrics))
+    write_json(folder / RUNTIME, dataclasses.asdict(runtime))
     names = HISTORY_COLUMNS
     write_table(folder / HISTORY, names, ([_cell(getattr(row, name)) for name in names] for row in history))
     classes = header.data.classes
     cells = ((classes[i], classes[j], int(n)) for (i, j), n in np.ndenumerate(confusion))
     write_table(folder / CONFUSION, CONFUSION_COLUMNS, cells)
-    write_npz(folder / PREDICTIONS, vars(predictions))
+    write_npz(folder / PREDICTIONS, predictions.arrays())
 
 
 def read_record(folder: Path) -> Record:
@@ -523,22 +520,21 @@ def read_confusion(record: Record) -> np.ndarray:
 def read_predictions(path: Path, data: DataIdentity) -> Predictions:
     """Read and check ``predictions.npz`` against the identity of its data."""
     arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
-    expected = {field.name for field in dataclasses.fields(Predictions)}
+    expected = {f"{part}_{field.name}" for part in PARTS for field in dataclasses.fields(Scores)}
     if set(arrays) != expected:
         raise LineupError(f"{path}: holds {shortened(sorted(arrays))}, expected {sorted(expected)}")
-    for part, images in (("val", data.validation_images), ("test", data.test_images)):
+    scores = {}
+    for part, images in zip(PARTS, (data.validation_images, data.test_images), strict=True):
         shapes = {"indices": (images,), "labels": (images,), "probabilities": (images, len(data.classes))}
         for name, shape in shapes.items():
             if arrays[f"{part}_{name}"].shape != shape:
                 found = arrays[f"{part}_{name}"].shape
                 raise LineupError(f"{path}: {part}_{name} has shape {found}, record.json says {shape}")
-        if arrays[f"{part}_indices"].dtype.kind not in "iu":
-            raise LineupError(f"{path}: {part}_indices are {arrays[f'{part}_indices'].dtype}, expected integers")
         try:
-            check_probabilities(arrays[f"{part}_probabilities"], arrays[f"{part}_labels"])
+            scores[part] = Scores(**{name: arrays[f"{part}_{name}"] for name in shapes})
         except LineupError as error:
             raise LineupError(f"{path}: {part}_{shortened(error)}") from error
-    return Predictions(**arrays)
+    return Predictions(**scores)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
@@ -547,10 +543,6 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
     for name, value in values.items():
         flat.update(flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
     return flat
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, sort_keys=False, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _cell(value: Any) -> Any:

@@ -10,5 +10,5 @@ from lineup.records.record import Predictions
 
 def score(predictions: Predictions, classes: Sequence[str]) -> dict[str, float]:
     """Return the flat metrics of ``metrics.json``: ``test_*`` first, then ``val_*``."""
-    test = classification_metrics(predictions.test_probabilities, predictions.test_labels, classes, "test_")
-    return test | classification_metrics(predictions.val_probabilities, predictions.val_labels, classes, "val_")
+    test = classification_metrics(predictions.test.probabilities, predictions.test.labels, classes, "test_")
+    return test | classification_metrics(predictions.val.probabilities, predictions.val.labels, classes, "val_")

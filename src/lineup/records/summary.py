@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lineup.files import replacing_file
 from lineup.records.record import Record
+from lineup.schema import write_json
 
 SHOWN = ("test_accuracy", "val_accuracy", "test_loss", "val_loss", "test_macro_f1")
 """The metrics that ``dvc metrics show`` prints, each as the mean over the seeds."""
@@ -34,8 +33,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
 
 def write_summary(path: Path, records: Sequence[Record]) -> None:
     """Write the summary of one model or committee to a JSON file."""
-    with replacing_file(path) as partial:
-        partial.write_text(json.dumps(summary(records), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(path, summary(records))
 
 
 def _run(record: Record) -> dict[str, Any]:

@@ -63,5 +63,5 @@ def _write_members(record: Record, folder: Path) -> None:
 def _classification_report(record: Record) -> str:
     """Return scikit-learn's report on the test images, below a line that names the model and its data."""
     predictions = record.predictions()
-    report = classification_report(predictions.test_probabilities, predictions.test_labels, record.header.data.classes)
+    report = classification_report(predictions.test.probabilities, predictions.test.labels, record.header.data.classes)
     return f"{record.header.label}: {caption(record.header)}\n\n{report}"

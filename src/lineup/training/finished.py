@@ -1,8 +1,8 @@
-"""Keep finished trainings where DVC does not remove them.
+"""Keep copies of finished trainings where DVC does not remove them.
 
-DVC removes the outputs of a stage before the stage runs again. A stage trains all seeds of a model, so that without a
-copy elsewhere a further seed would train all former ones again, and an interrupted stage would lose the seeds that it
-had finished. Copies are hard links where the file system has them: they take no room.
+DVC removes the outputs of a stage before the stage runs again, and one stage trains all seeds of a model. Without the
+copies, an additional seed would train all seeds again, and an interrupted stage would lose its finished seeds. The
+copies are hard links if the file system supports them, so that they use no disk space.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from lineup.records.record import MODEL, Header, Record, read_record
 
 
 def keep(folder: Path, place: Path) -> None:
-    """Copy a record; a training is not lost if there is no room for the copy."""
+    """Copy a record to a place. If the copy cannot be written, print a warning only."""
     try:
         _copy(folder, place)
     except OSError as error:
-        print(f"warning: {place}: no copy of this training is kept: {error.strerror}", flush=True)
+        print(f"warning: {place}: this training cannot be kept: {error.strerror}", flush=True)
 
 
 def restore(place: Path, header: Header, folder: Path) -> Record | None:
-    """Copy a kept record back, if it is there and whole.
+    """Copy a kept record to the folder of a training, if it exists and is complete.
 
     Parameters
     ----------
     place : Path
         Folder of the kept record.
     header : Header
-        What the training is about to be: the record must have its key.
+        Header of the training. The kept record must have the same key.
     folder : Path
-        Where the record is to go.
+        Folder of the new record.
 
     Returns
     -------
     Record or None
-        None if there is no such record, or it is damaged.
+        None if there is no such record or it is damaged.
     """
     try:
         kept = read_record(place).header
@@ -53,7 +53,7 @@ def restore(place: Path, header: Header, folder: Path) -> Record | None:
 
 
 def remove_others(place: Path, names: Collection[str]) -> None:
-    """Remove the kept records of a model, except for those of these names: earlier recipes are not needed again."""
+    """Remove the kept records of a model, except those with the given names."""
     if not place.is_dir():
         return
     for folder in place.iterdir():

@@ -1,4 +1,4 @@
-"""Train all seeds of a model, one after another, in one process."""
+"""Train all seeds of a model in one process, one after another."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Watcher(Listener, Protocol):
-    """A listener that also gets the record in the end."""
+    """A listener that also receives the record at the end."""
 
     def finish(self, record: Record) -> None:
-        """Take the record that a training has left."""
+        """Process the record of the training."""
 
 
 def train_seeds(
@@ -39,26 +39,26 @@ def train_seeds(
 ) -> list[Record]:
     """Train a model once for each seed of its recipe.
 
-    A seed that was trained before by the same recipe, data, code and libraries is copied from ``kept``.
+    A seed that was already trained with the same recipe, data, code and libraries is copied from ``kept``.
 
     Parameters
     ----------
     name : str
         Name of the model.
     recipe : NetworkRecipe or ClassicalRecipe
-        Its settings, with at least one seed.
+        Its settings.
     dataset : Dataset
         Images, labels and the shared split.
     folder : Path
-        Where the records go, ``seed_<n>`` for seed n. Records of other seeds are removed from it.
+        Folder of the records: ``seed_<n>`` for seed n. Records of other seeds are removed from it.
     threads : int
-        Of TensorFlow or scikit-learn.
+        Number of threads of TensorFlow or scikit-learn.
     kept, backups : Path
         See `lineup.training.train.train_model`.
     watch : callable
-        Returns a new watcher for each training, which is entered as a context, such as a run in MLflow.
+        Called for each seed. Returns a context manager with a watcher, such as a run in MLflow.
     listener : Listener
-        Told of every training.
+        Follows all trainings.
 
     Returns
     -------
@@ -68,12 +68,12 @@ def train_seeds(
     Raises
     ------
     LineupError
-        As by `lineup.training.train.train_model`.
+        See `lineup.training.train.train_model`.
     """
     wanted = {seed_folder(folder, seed).name for seed in recipe.seeds}
-    for former in folder.iterdir() if folder.is_dir() else ():
-        if former.is_dir() and former.name not in wanted:
-            shutil.rmtree(former)
+    for found in folder.iterdir() if folder.is_dir() else ():
+        if found.is_dir() and found.name not in wanted:
+            shutil.rmtree(found)
     records = []
     for seed in recipe.seeds:
         with watch() as watcher:

@@ -1,4 +1,4 @@
-"""Train one model of the line-up and leave its record."""
+"""Train one model and write its record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from lineup.code.stages import training_sha256
 from lineup.evaluation.metrics import confusion_counts
+from lineup.evaluation.scores import Scores
 from lineup.files import check_room, folder_sha256, replacing_folder
 from lineup.models.registry import Architecture, architecture
 from lineup.npz import write_npz
@@ -43,13 +44,23 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Somebody who is told how a training goes, such as the terminal or MLflow. It must not raise."""
+    """Follows a training: prints it, or logs it in MLflow. It must not raise an error."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Training is about to start; ``started`` in milliseconds since 1970."""
+        """Note that a training starts.
+
+        Parameters
+        ----------
+        header : Header
+            What will be trained; without weights yet.
+        attempt : str
+            Random name of this training, see `lineup.records.record.Runtime`.
+        started : int
+            Milliseconds since 1970.
+        """
 
     def epoch(self, row: Epoch) -> None:
-        """An epoch has ended."""
+        """Log an epoch that has ended."""
 
 
 def train_model(
@@ -64,32 +75,32 @@ def train_model(
     backups: Path | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Record:
-    """Train a model by its recipe and write its record.
+    """Train a model with one seed and write its record.
 
-    The test images are scored once, after the last epoch; nothing is chosen by them.
+    The test images are scored once, after the last epoch. No choice depends on them.
 
     Parameters
     ----------
     name : str
-        Name of the record.
+        Name of the model.
     recipe : NetworkRecipe or ClassicalRecipe
-        Architecture and everything that its training depends on; trained with the first of its seeds.
+        Its settings. Only the first of its seeds is trained.
     dataset : Dataset
         Images, labels and the shared split.
     folder : Path
-        Where the record goes; a former one there is replaced when the new one is whole.
+        Folder of the record. An existing record there is replaced when the new one is complete.
     threads : int
-        Of TensorFlow or scikit-learn.
+        Number of threads of TensorFlow or scikit-learn.
     experiment : str, optional
-        A name of its own for a single experiment. Default: a run of the pipeline.
+        Random name of a single experiment. Default: None, a run of the pipeline.
     kept : Path, optional
-        Folder in which finished trainings of the model are kept. One of the same recipe, data, code and libraries is
-        copied instead of trained again. Default: none are kept.
+        Folder of the finished trainings of the model. If it has one with the same recipe, data, code and libraries,
+        that record is copied and nothing is trained. Default: None, always train.
     backups : Path, optional
-        Folder in which long trainings leave a backup on their way; one that was interrupted goes on from there.
-        Default: none.
-    listeners : sequence of Listener
-        Told of the start and of each epoch.
+        Folder of backups. A long training saves its state there, and an interrupted one resumes from it. Default:
+        None, no backups.
+    listeners : sequence of Listener, optional
+        Called at the start and after each epoch. Default: none.
 
     Returns
     -------
@@ -98,7 +109,7 @@ def train_model(
     Raises
     ------
     LineupError
-        If the record or a backup could not be written: before the training starts.
+        If the record or a backup cannot be written. This is checked before the training starts.
     """
     for place in (folder, kept and kept / name, backups and backups / name):
         if place is not None:
@@ -108,6 +119,7 @@ def train_model(
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
     identity = training_identity(header)
     if kept is not None and (finished := restore(kept / identity, header, folder)):
+        print(f"{header.label}: already trained with these settings, copied", flush=True)
         return finished
     attempt, started, commit = uuid.uuid4().hex, now(), source_commit()
     for listener in listeners:
@@ -115,7 +127,7 @@ def train_model(
 
     backup = Backup(backups and backups / identity)
     data = _training_data(dataset, recipe.validation)
-    fitted = trainer_of(entry).fit(entry, recipe, data, lambda row: _tell(listeners, row), backup)
+    fitted = trainer_of(entry).fit(entry, recipe, data, lambda row: _log(listeners, row), backup)
     header = dataclasses.replace(header, weights=fitted.model.weights)
 
     predictions = _predict(fitted, dataset, recipe.validation)
@@ -129,7 +141,7 @@ def train_model(
             fitted.history,
             score(predictions, dataset.classes),
             predictions,
-            confusion_counts(predictions.test_probabilities, predictions.test_labels, len(dataset.classes)),
+            confusion_counts(predictions.test.probabilities, predictions.test.labels, len(dataset.classes)),
             runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit),
         )
     if kept is not None:
@@ -180,7 +192,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return the name of a training's backup and kept record: its key, and a hash of the code that trains it."""
+    """Return the folder name of a training's backup and of its kept record: its key and a hash of its code."""
     return f"{header.key}-{training_sha256(header.family)[:8]}"
 
 
@@ -195,7 +207,7 @@ def _training_data(dataset: Dataset, share: float) -> TrainingData:
     )
 
 
-def _tell(listeners: Sequence[Listener], row: Epoch) -> None:
+def _log(listeners: Sequence[Listener], row: Epoch) -> None:
     for listener in listeners:
         listener.epoch(row)
 
@@ -209,18 +221,19 @@ def _save_model(fitted: Fitted, folder: Path) -> None:
 
 def _predict(fitted: Fitted, dataset: Dataset, share: float) -> Predictions:
     validation = dataset.validation_indices(share)
+    test = np.arange(len(dataset.test_labels), dtype=np.int32)
     return Predictions(
-        val_indices=validation.astype(np.int32),
-        val_labels=dataset.train_labels[validation],
-        val_probabilities=fitted.model.predict(dataset.train_images[validation]),
-        test_indices=np.arange(len(dataset.test_labels), dtype=np.int32),
-        test_labels=dataset.test_labels,
-        test_probabilities=fitted.model.predict(dataset.test_images),
+        val=Scores(
+            validation.astype(np.int32),
+            dataset.train_labels[validation],
+            fitted.model.predict(dataset.train_images[validation]),
+        ),
+        test=Scores(test, dataset.test_labels, fitted.model.predict(dataset.test_images)),
     )
 
 
 def _images_per_second(fitted: Fitted, images: int) -> float:
-    """Return how many training images the last phase saw in a second of its wall time."""
+    """Return the training images per second of the last phase, by its wall time."""
     if not fitted.history:
         return images / sum(fitted.phase_seconds.values())
     last = fitted.history[-1].phase
