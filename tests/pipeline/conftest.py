@@ -78,12 +78,12 @@ class Folder:
             check=False,
         )
 
-    def change(self, **models: dict[str, Any]) -> None:
-        """Change settings of models in params.yaml."""
+    def change(self, **entries: dict[str, Any]) -> None:
+        """Change settings of models and committees in params.yaml."""
         path = self.root / "params.yaml"
         params = yaml.safe_load(path.read_text())
-        for name, settings in models.items():
-            params["models"][name].update(settings)
+        for name, settings in entries.items():
+            params["models" if name in MODELS else "committees"][name].update(settings)
         path.write_text(yaml.safe_dump(params))
 
     def client(self, uri: str | None = None) -> MlflowClient:

@@ -46,7 +46,7 @@ def kill_while_training(folder: Folder) -> None:
 
 
 def test_a_killed_training_resumes(copy: Folder) -> None:
-    copy.change(shallow_nn=SLOW)
+    copy.change(shallow_nn=SLOW, pair={"seeds": 1})
     kill_while_training(copy)
     assert not list((copy.root / "runs" / "models" / "shallow_nn").glob("*/record.json"))
     assert [run.info.status for run in copy.runs()].count("RUNNING") == 1
@@ -65,7 +65,7 @@ def test_a_killed_training_resumes(copy: Folder) -> None:
 
 
 def test_the_run_of_a_killed_training_ends_when_its_model_changes(copy: Folder) -> None:
-    copy.change(shallow_nn=SLOW)
+    copy.change(shallow_nn=SLOW, pair={"seeds": 1})
     kill_while_training(copy)
     copy.change(shallow_nn={"epochs": 1})
     done = copy.run("dvc", "repro", "--single-item", "train@shallow_nn")
