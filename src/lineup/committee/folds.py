@@ -1,4 +1,8 @@
-"""Parts of the hold-out: what is fitted on some of its images is judged on the others."""
+"""Split the held-out images into folds for cross-validation.
+
+>>> sorted(stratified_folds(np.array([0, 0, 1, 1]), 2, seed=1).tolist())
+[0, 0, 1, 1]
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ FOLDS = 5
 
 
 def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Deal the images out into folds, each class evenly.
+    """Assign the images to folds, with the same number of images of each class in each fold.
 
     Parameters
     ----------
@@ -19,13 +23,13 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     folds : int
         Number of folds, at least 2.
     seed : int
-        Of the order in which the images of a class are dealt.
+        Seed of the order of the images within a class.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        The fold of each image, 0 to ``folds`` - 1. The sizes of the folds, and of each class in them, differ by one
-        at most.
+        The fold of each image, from 0 to ``folds`` - 1. The folds differ by at most one image, and so does each class
+        in them.
 
     Raises
     ------

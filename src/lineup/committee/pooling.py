@@ -1,8 +1,11 @@
-"""Turn the probabilities of several models into one: arrays in, arrays out, nothing fitted here.
+"""Combine the probabilities of several models, without fitting anything.
 
-``probabilities`` is an array of shape (members, images, classes) whose rows sum to one, and so do the rows of what
-comes back, float64 of shape (images, classes). What is summed over the members is sorted first, so that their order
-cannot change the last digit.
+The functions take ``probabilities`` of shape (members, images, classes), whose rows sum to one. They return float64
+arrays of shape (images, classes), whose rows sum to one too. Terms are sorted before they are summed over the members,
+so that the order of the members does not change the last digit.
+
+>>> average(np.array([[[0.9, 0.1]], [[0.5, 0.5]]])).round(2).tolist()
+[[0.7, 0.3]]
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ import numpy as np
 from lineup.evaluation.metrics import CLIP
 
 TIE_SHIFT = 1e-6
-"""How much probability `voting_proportion` moves to the winner of a tie: small, yet it survives in float32."""
+"""Probability that `voting_proportion` adds to the winner of a tie: small, but not lost in float32."""
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean over the members: the committee of report A, the rule "average" of report C.
+    """Return the mean over the members (committee of report A, rule "average" of report C).
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted mean over the members, the linear opinion pool.
+    """Return the weighted mean over the members (linear opinion pool).
 
     Parameters
     ----------
@@ -46,24 +49,24 @@ def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarr
 
 
 def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
-    """Return the geometric mean over the members, rows scaled to sum to one: the logarithmic opinion pool.
+    """Return the geometric mean over the members, with rows scaled to sum to one (logarithmic opinion pool).
 
-    A probability below 1e-7 counts as 1e-7, as in the loss of a record: no member can veto a class alone.
+    Probabilities below 1e-7 are set to 1e-7, as in the loss of a record, so that no single member can exclude a class.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
 
 def maximum(probabilities: np.ndarray) -> np.ndarray:
-    """Return the largest probability that a member gives each class, rows scaled to sum to one: rule of report C."""
+    """Return the maximum over the members, with rows scaled to sum to one (a rule of report C)."""
     largest = probabilities.max(axis=0).astype(np.float64)
     scaled: np.ndarray = largest / largest.sum(axis=1, keepdims=True)
     return scaled
 
 
 def count_votes(probabilities: np.ndarray) -> np.ndarray:
-    """Count the members that put each class first.
+    """Count the votes for each class.
 
-    A member votes for its most probable class, of equals for the lowest.
+    A member votes for its most probable class. Ties go to the lowest index.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def winners(probabilities: np.ndarray) -> np.ndarray:
-    """Return the class with most votes; ties go to the higher mean probability, then to the lower class.
+    """Return the class with most votes. Ties go to the higher mean probability, then to the lower index.
 
     Returns
     -------
@@ -88,9 +91,10 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean of those members that voted for the winner: the rule "voting (average)" of report C.
+    """Return the mean over the members that voted for the winner (rule "voting (average)" of report C).
 
-    The winner is that of `winners`, and the most probable class: it is so for each member in the mean.
+    `winners` returns the winner. It is also the most probable class of the mean, because each of these members predicts
+    it.
     """
     voted = probabilities.argmax(axis=2) == winners(probabilities)
     chosen = np.where(voted[:, :, None], probabilities.astype(np.float64), 0.0)
@@ -99,12 +103,12 @@ def voting_average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
-    """Return the share of the votes that each class got: the rule "voting (proportion)" of report C.
+    """Return the share of the votes for each class (rule "voting (proportion)" of report C).
 
     Notes
     -----
-    Equal shares would leave a tie to whoever reads them. So of classes that tie for the first place the winner, that
-    of `winners`, gets `TIE_SHIFT` from the others together; all other rows are exact.
+    If several classes have the most votes, `TIE_SHIFT` is moved from the others to the class of `winners`, so that one
+    class has the highest probability. All other rows are exact.
     """
     votes = count_votes(probabilities)
     shares: np.ndarray = votes / len(probabilities)
@@ -118,15 +122,15 @@ def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
 
 
 def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
-    """Return the winner of the votes as the committee's whole answer.
+    """Return a fixed probability for the class with most votes, and equal ones for all other classes.
 
     Parameters
     ----------
     probabilities : ndarray of shape (members, images, classes)
         Rows sum to one.
     confidence : float
-        The winner's probability, above 1 / classes; the other classes share the rest alike. How certain the members
-        are and by how many votes the winner won play no part.
+        Probability of the class with most votes, above 1 / classes. It depends neither on the members' confidence nor
+        on the number of votes.
     """
     images, classes = probabilities.shape[1:]
     answers = np.full((images, classes), (1 - confidence) / (classes - 1))
@@ -141,7 +145,7 @@ def sum_over_members(terms: np.ndarray) -> np.ndarray:
 
 
 def clipped_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Return natural logarithms in which a probability below 1e-7 counts as 1e-7, as in the loss of a record."""
+    """Return natural logarithms. Probabilities below 1e-7 are set to 1e-7, as in the loss of a record."""
     logarithms: np.ndarray = np.log(np.maximum(probabilities.astype(np.float64), CLIP))
     return logarithms
 

@@ -1,21 +1,21 @@
-"""The rules of committees: what each fits on held-out images, and how it turns its members' answers into one.
+"""The rules of committees: how each combines the predictions of the members, and what it fits on held-out images.
 
 ===================== ======================================================= =================================
-rule                  answer                                                  fitted on held-out images
+rule                  prediction                                              fitted on held-out images
 ===================== ======================================================= =================================
-``average``           mean of the members                                     nothing
+``average``           mean over the members                                   nothing
 ``geometric_mean``    geometric mean, scaled                                  nothing
 ``maximum``           maximum, scaled                                         nothing
 ``voting_average``    mean of the members that voted for the winner           nothing
-``voting_proportion`` shares of the votes                                     nothing
-``majority``          the winner of the votes, and no more                    how often the winner is right
-``weighted_accuracy`` weighted mean                                           weights, as the accuracies
-``weighted_log_loss`` weighted mean                                           weights of the lowest log loss
+``voting_proportion`` share of the votes for each class                       nothing
+``majority``          the class with most votes, at a fixed probability       this probability
+``weighted_accuracy`` weighted mean                                           weights, proportional to accuracy
+``weighted_log_loss`` weighted mean                                           weights with the lowest log loss
 ``greedy``            weighted mean                                           weights by greedy selection
 ``stacking``          multinomial logistic regression on log-probabilities    its coefficients
 ===================== ======================================================= =================================
 
-`lineup.committee.fitting` fits them, and temperatures before and behind them.
+`lineup.committee.fitting` fits the rules, and the temperatures before and after them.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ SHAPES: dict[str, tuple[Literal["members", "classes"], ...]] = {
     "coefficients": ("members", "classes", "classes"),
     "intercepts": ("classes",),
 }
-"""Shape of each parameter that a rule can have."""
+"""Shape of each parameter of a rule, by name."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a committee answers.
+    """How a committee combines the predictions of its members.
 
     Parameters
     ----------
     apply : callable
         Takes probabilities (members, images, classes) and the parameters by name; returns (images, classes), float64.
     fit : callable, optional
-        Takes held-out probabilities, labels, a seed and the details of a former fit or none; returns the parameters by
-        name, and details, numbers that tell how the fit went. Default: nothing is fitted.
+        Takes held-out probabilities, labels, a seed and the details of an earlier fit, which may be empty. Returns the
+        parameters by name, and details of the fit, which are numbers. Default: nothing is fitted.
     parameters : tuple of str, optional
         Names of the parameters, keys of `SHAPES`. Default: none.
     """
@@ -62,10 +62,10 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
-    """Fit how often the winner is right: of all answers that name no more than a winner, those of the lowest log loss.
+    """Fit the share of images for which the class with most votes is correct; it minimises the log loss of this rule.
 
-    By Laplace's rule of succession, as if one more image of each class had been seen, so that it is never certain; and
-    never below an even chance, so that the winner stays the most probable class.
+    Laplace's rule of succession adds one image per class, so that the share is below 1. It is always above the share
+    of a random guess, so that this class stays the most probable one.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())
@@ -108,7 +108,7 @@ RULES: dict[str, Rule] = {
 
 
 def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
-    """Apply a rule by name for which nothing is fitted.
+    """Apply a rule without fitted parameters, by name.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the array has not three axes, or the rule is unknown.
+        If the array does not have three axes, or the rule is unknown.
     LineupError
         If the rule must be fitted first.
     """
@@ -137,14 +137,14 @@ def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
 
 
 def find_rule(name: str) -> Rule:
-    """Return a rule by name; an unknown one is a ValueError that lists them."""
+    """Return a rule by name; raise a ValueError that lists all rules if it is unknown."""
     if name not in RULES:
         raise ValueError(f"unknown rule {name!r}: expected one of {', '.join(RULES)}")
     return RULES[name]
 
 
 def single_precision(pooled: np.ndarray) -> np.ndarray:
-    """Return float32 rows whose most probable class is still that of the double precision, should rounding hide it."""
+    """Convert to float32 and keep the most probable class of each row, also if rounding makes two classes equal."""
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)
     hidden = np.flatnonzero(single.argmax(axis=1) != winner)

@@ -1,7 +1,7 @@
 """Stacking: a multinomial logistic regression on the logarithms of the members' probabilities.
 
-D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992), 241-259. It may trust each member on each class
-differently. Only fitting needs scikit-learn; to answer, numpy does.
+It can weight each member differently for each class (D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992),
+241-259). Fitting needs scikit-learn; prediction needs only numpy.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _LEAST_DEVIATION = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Stacking:
-    """What `fit_stacking` found.
+    """The result of `fit_stacking`.
 
     Parameters
     ----------
     coefficients : ndarray of shape (members, classes, classes)
-        What the logarithm of a member's probability of the second axis adds to the score of the third.
+        Weight of the log-probability of a member's class (second axis) in the score of a class (third axis).
     intercepts : ndarray of shape (classes,)
-        What each score begins with.
+        Constant term of each score.
     strength : float
-        The ``C`` that was chosen.
+        The chosen value of ``C``.
     log_loss : float or None
-        Its cross-validated log loss in nats. It was chosen by this number, which is a little too low therefore. None
-        if it was given.
+        Cross-validated log loss of this value, in nats; slightly too low, because the value was chosen by it. None if
+        the value was given.
     """
 
     coefficients: np.ndarray
@@ -55,7 +55,7 @@ def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercep
     probabilities : ndarray of shape (members, images, classes)
         Rows sum to one. A probability below 1e-7 counts as 1e-7.
     coefficients, intercepts : ndarray
-        Those of `Stacking`.
+        See `Stacking`.
 
     Returns
     -------
@@ -75,11 +75,11 @@ def fit_stacking(
     probabilities : ndarray of shape (members, images, classes)
         Rows sum to one. A probability below 1e-7 counts as 1e-7.
     labels : ndarray of int, shape (images,)
-        Actual classes; each at least twice.
+        Actual classes, at least two images of each.
     seed : int
-        Of the folds.
+        Seed of the folds.
     strength : float, optional
-        Fit with this one, without a search. Default: the best of `STRENGTHS`.
+        Value of ``C``. Default: the best of `STRENGTHS`.
 
     Raises
     ------
@@ -88,8 +88,9 @@ def fit_stacking(
 
     Notes
     -----
-    The penalty is on the coefficients of features of mean 0 and deviation 1; the standardisation is folded into what
-    is returned. `STRENGTHS` is tried from the strongest penalty on until the cross-validated log loss rises.
+    The penalty applies to the coefficients of standardised features (mean 0, standard deviation 1). The returned
+    coefficients apply to the features without standardisation. The search goes through `STRENGTHS` from the strongest
+    penalty and stops when the cross-validated log loss increases.
     """
     from threadpoolctl import threadpool_limits
 
@@ -101,7 +102,8 @@ def fit_stacking(
         )
     features = clipped_logarithms(probabilities).transpose(1, 0, 2).reshape(len(labels), -1)
     log_loss = None
-    # Products so small take three times as long on two cores as on one, and their last digits hang on the cores.
+    # These products are so small that they take three times as long on two cores as on one, and their last digits
+    # depend on the number of cores.
     with threadpool_limits(1, user_api="blas"):
         if strength is None:
             strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
@@ -126,15 +128,15 @@ def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray
 
 
 def _fit(features: np.ndarray, labels: np.ndarray, strength: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients (features, classes) and intercepts (classes,) of the features as they are."""
+    """Return coefficients (features, classes) and intercepts (classes,) for features that are not standardised."""
     from sklearn.linear_model import LogisticRegression
 
-    # A feature that hardly changes here must not be blown up: it may change on other images.
+    # A lower limit of the deviation, so that a nearly constant feature does not get huge values on other images.
     mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_DEVIATION)
     model: Any = LogisticRegression(C=strength, tol=tolerance, max_iter=_ITERATIONS)
     model.fit((features - mean) / deviation, labels)
     coefficients, intercepts = model.coef_.T, model.intercept_
-    if coefficients.shape[1] == 1:  # of two classes scikit-learn fits the score of the second alone
+    if coefficients.shape[1] == 1:  # for two classes, scikit-learn fits only the score of the second one
         coefficients, intercepts = np.hstack([0 * coefficients, coefficients]), np.array([0.0, intercepts[0]])
     coefficients = coefficients / deviation[:, None]
     return coefficients, intercepts - mean @ coefficients

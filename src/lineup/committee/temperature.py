@@ -1,8 +1,12 @@
-"""Temperature scaling: one number that makes probabilities more or less certain and leaves the answers as they are.
+"""Temperature scaling: one parameter that changes the confidence of predictions and not the predicted classes.
 
-C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017: the softmax of the
-logits divided by a temperature, which is fitted by the log-likelihood of held-out labels. The logarithms of a softmax
-are its logits but for a constant, which the next softmax takes away again; so the probabilities suffice.
+The scaled probabilities are the softmax of the logits divided by the temperature, which is fitted on held-out labels by
+maximum likelihood (C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017).
+The logarithms of probabilities equal the logits up to a constant, which has no effect on the softmax. Therefore no
+logits are needed.
+
+>>> apply_temperature(np.array([[0.8, 0.2]]), 2.0).round(2).tolist()
+[[0.67, 0.33]]
 """
 
 from __future__ import annotations
@@ -14,53 +18,54 @@ import numpy as np
 from lineup.committee.pooling import softmax
 
 TEMPERATURE_LIMITS = 0.01, 100.0
-"""Answers that are all right ask for no temperature at all, and answers by chance for an endless one."""
+"""Limits of a fitted temperature. Without them, it would be 0 if all predictions are correct, and may be infinite."""
 
 FLOOR = float(np.finfo(np.float32).tiny)
-"""What a probability of 0 counts as: a float32 softmax cannot say less."""
+"""Replaces a probability of 0: the smallest normal float32."""
 
 _STEPS = 100
 _FLAT, _STEP = 1e-12, 1e-10
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
-    """Return probabilities at a temperature.
+    """Scale probabilities by a temperature.
 
     Parameters
     ----------
     probabilities : ndarray of shape (..., classes)
         Rows sum to one.
-    temperature : float or ndarray that broadcasts against them
-        Above 1 the answers become less certain, below 1 more; 1 changes nothing.
+    temperature : float or ndarray
+        Broadcast to the probabilities. Above 1, the confidence decreases; below 1, it increases.
 
     Returns
     -------
     ndarray of the same shape, float64
-        Rows sum to one, classes in the same order of probability.
+        Rows sum to one. The order of the classes by probability does not change.
     """
     return softmax(_logits(probabilities) / temperature)
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature of the lowest log loss, within `TEMPERATURE_LIMITS`.
+    """Return the temperature with the lowest log loss within `TEMPERATURE_LIMITS`.
 
     Parameters
     ----------
     probabilities : ndarray of shape (images, classes)
-        Of images that were used to fit nothing in them; rows sum to one.
+        Predictions for images that the model was not fitted on; rows sum to one.
     labels : ndarray of int, shape (images,)
         Actual classes.
 
     Returns
     -------
     float
-        1 where every temperature is as good, as for uniform rows.
+        The temperature; 1 if all temperatures give the same loss, as for uniform rows.
 
     Notes
     -----
-    The loss is convex in the inverse temperature b. Its slope is the mean over the images of the expected logit at b
-    less the logit of the actual class, its curvature the mean variance of the logits. Newton's method finds where the
-    slope is zero; a step out of the interval in which that must be is replaced by the interval's geometric middle.
+    The loss is convex in the inverse temperature b. Its derivative is the mean over the images of the expected logit at
+    b minus the logit of the actual class; its second derivative is the mean variance of the logits. Newton's method
+    finds the zero of the derivative. If a step leaves the interval that contains the zero, the geometric mean of the
+    interval's limits is used instead.
     """
     logits = _logits(probabilities)
     of_actual = logits[np.arange(len(labels)), labels]

@@ -1,4 +1,9 @@
-"""Fit one weight a member on held-out images; the committee is the members' weighted average."""
+"""Fit one weight per member on held-out images, for the weighted mean over the members.
+
+>>> probabilities = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.7, 0.3]]])
+>>> weights_from_accuracy(probabilities, np.array([0, 1])).round(2).tolist()
+[0.67, 0.33]
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import numpy as np
 from lineup.evaluation.metrics import CLIP
 
 GAP = 1e-8
-"""How far in nats the loss of `weights_from_log_loss` may be above the lowest there is."""
+"""Maximum difference between the loss of `weights_from_log_loss` and the lowest possible loss, in nats."""
 
 BAGS, SMALLEST_BAG = 20, 5
 ROUNDS, PATIENCE = 100, 10
@@ -20,7 +25,7 @@ _ROUNDING = 1e-14
 
 
 def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return weights in proportion to the members' accuracies; all alike if no member is ever right.
+    """Return weights proportional to the members' accuracies, or equal weights if all accuracies are 0.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.n
 
 
 def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the weights of the lowest log loss that a weighted average can have on these images.
+    """Return the weights that minimise the log loss of the weighted mean on these images.
 
     Parameters
     ----------
@@ -53,16 +58,16 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
     weights : ndarray of shape (members,), float64
         From 0 to 1; they sum to one.
     gap : float
-        A bound in nats of how far their loss is above the lowest, at most `GAP`.
+        Upper bound of the difference between their loss and the lowest possible loss, in nats; at most `GAP`.
 
     Notes
     -----
-    The loss f(w) is convex. On the simplex it is as low as f(w) + sum(w) without the condition on the sum, which
-    Newton's method with a logarithmic barrier for w > 0 minimises, the barrier lowered tenfold at a time (Y. Kim, P.
-    Carbonetto, M. Stephens, M. Anitescu, "A fast algorithm for maximum likelihood estimation of mixture proportions
-    using sequential quadratic programming", Journal of Computational and Graphical Statistics 29 (2020), 261-273, use
-    the same form). With g the mean over the images of each member's likelihood over the mixture's, the gap of Frank and
-    Wolfe is max(g) - 1 and bounds f(w) less its minimum.
+    The loss f(w) is convex. Its minimum on the simplex is also the minimum of f(w) + sum(w) for w > 0, without the
+    constraint on the sum. Newton's method with a logarithmic barrier finds it; the barrier decreases by a factor of ten
+    per round. The same form is used by Y. Kim, P. Carbonetto, M. Stephens, M. Anitescu, "A fast algorithm for maximum
+    likelihood estimation of mixture proportions using sequential quadratic programming", Journal of Computational and
+    Graphical Statistics 29 (2020), 261-273. Let g be the mean over the images of a member's likelihood divided by that
+    of the mixture. Then max(g) - 1 (the Frank-Wolfe gap) is an upper bound of f(w) minus its minimum.
     """
     likelihoods = _of_actual(probabilities, labels)
     weights = np.full(len(likelihoods), 1 / len(likelihoods))
@@ -81,7 +86,7 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
 def weights_from_greedy_selection(
     probabilities: np.ndarray, labels: np.ndarray, seed: int, *, bags: int = BAGS, smallest_bag: int = SMALLEST_BAG
 ) -> np.ndarray:
-    """Return how often each member is chosen, if the one that helps most is added again and again.
+    """Return the share of each member in a greedy selection, which repeatedly adds the member that helps most.
 
     Parameters
     ----------
@@ -90,24 +95,24 @@ def weights_from_greedy_selection(
     labels : ndarray of int, shape (images,)
         Actual classes.
     seed : int
-        Of the bags.
+        Seed of the bags.
     bags : int, optional
-        How many random halves of the members are selected from; their weights are averaged. Default 20.
+        Number of bags. A bag is a random half of the members; the weights of all bags are averaged. Default 20.
     smallest_bag : int, optional
-        So many members a bag has at least. So few members as this are one bag. Default 5.
+        Minimum number of members in a bag. If there are no more members than this, there is one bag. Default 5.
 
     Returns
     -------
     ndarray of shape (members,), float64
-        From 0 to 1; they sum to one. A member that was never chosen has exactly 0.
+        From 0 to 1; they sum to one. The weight of a member that was never chosen is exactly 0.
 
     Notes
     -----
     R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble selection from libraries of models", ICML 2004, with
-    the log loss as the metric: selection with replacement from nothing, bagged. Ties go to a member already chosen,
-    then to the first. It stops after 100 rounds, or when 10 in a row have not lowered the loss, and keeps what was the
-    best by then. To stop at the first would be too early: while few are chosen, one more changes the average by much,
-    and what is already best must be chosen again before a small share of another helps.
+    the log loss as the metric: bagged selection with replacement, starting without members. Ties go to a member that
+    was chosen before, then to the first one. The selection stops after 100 rounds, or after 10 rounds without a lower
+    loss, and the best round counts. One round without a lower loss is not enough: at the start, one more member changes
+    the mean by much, and the best members must be chosen several times before a small share of another one helps.
     """
     likelihoods = _of_actual(probabilities, labels)
     members = len(likelihoods)
@@ -123,13 +128,13 @@ def weights_from_greedy_selection(
 
 
 def _of_actual(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return each member's probability of each image's actual class, (members, images)."""
+    """Return the probability of the actual class, of shape (members, images)."""
     chosen = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
     return np.maximum(chosen, CLIP)
 
 
 def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.ndarray:
-    """Minimise the log loss plus the weights' sum minus ``barrier`` times the sum of their logarithms."""
+    """Minimise the log loss plus the sum of the weights minus ``barrier`` times the sum of their logarithms."""
 
     def objective(at: np.ndarray) -> float:
         return float(at.sum() - np.log(at @ likelihoods).mean() - barrier * np.log(at).sum())
@@ -143,7 +148,7 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
         decrease = -gradient @ step
         if decrease < 1e-3 * barrier:
             break
-        # Stay inside, then accept any step that lowers the objective by a fair share of what its slope promises.
+        # Keep all weights positive, then accept a step if it lowers the objective enough (Armijo's condition).
         shrinking = -step / weights
         length = min(1.0, 0.99 / max(shrinking.max(), 0.99))
         while (found := objective(weights + length * step)) > value + _ROUNDING - 1e-4 * length * decrease:
@@ -155,7 +160,7 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
 
 
 def _greedy(likelihoods: np.ndarray) -> np.ndarray:
-    """Select from one bag and return the members' shares."""
+    """Return the share of each member in the greedy selection from one bag."""
     counts = np.zeros(len(likelihoods), dtype=np.int64)
     total = np.zeros(likelihoods.shape[1])
     best_counts, best_loss, best_size = counts, np.inf, 0
