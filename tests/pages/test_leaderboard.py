@@ -132,7 +132,11 @@ def test_generated_data_are_named_and_have_no_published_results(tmp_path: Path) 
     assert frame[["published", "published_to", "difference"]].isna().all(axis=None)
     text = leaderboard_markdown(frame)
     assert "These data are generated: the results say nothing about real images." in text
+    assert "published" not in text
     assert "0.9156" not in text
+    console = Console(file=StringIO(), width=140)
+    print_leaderboard(frame, console)
+    assert "published" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_ties_are_sorted_by_name(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from lineup.committee.model import read_analysis
-from lineup.errors import LineupError
+from lineup.errors import LineupError, count
 from lineup.npz import read_npz
 from lineup.records.record import MODEL, Header, Record, read_confusion
 
@@ -53,11 +53,10 @@ def figures_of(record: Record) -> dict[str, Figure]:
 
 
 def caption(header: Header) -> str:
-    """Return the second line of each figure: the data and the seed."""
-    data = f"{header.data.title}, {header.data.test_images:,} test images"
-    if header.data.generated:
-        data = f"GENERATED DATA ({header.data.name}), {header.data.test_images:,} test images"
-    return data if header.seed is None else f"{data}, seed {header.seed}"
+    """Return the second line of each figure: the data and, for a model, the seed."""
+    title = f"GENERATED DATA ({header.data.name})" if header.data.generated else header.data.title
+    data = f"{title}, {count(header.data.test_images, 'test image')}"
+    return data if header.kind == "committee" else f"{data}, seed {header.seed}"
 
 
 def _pairs_of_images(path: Path) -> tuple[np.ndarray, np.ndarray]:

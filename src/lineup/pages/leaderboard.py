@@ -136,11 +136,12 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     texts = _texts(frame)
     console.print(Text(_caption(frame)), soft_wrap=True)
     printed = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in _PRINTED:
+    shown = [name for name in _PRINTED if name in texts]
+    for name in shown:
         # Headings wrap at spaces and, in a narrow terminal, model names fold; numbers do not.
         width = None if name == "model" else max(map(len, [*name.split(), *texts[name]]))
         printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
-    for cells in texts[list(_PRINTED)].to_numpy().tolist():
+    for cells in texts[shown].to_numpy().tolist():
         printed.add_row(*map(Text, cells))
     console.print(printed)
 
@@ -239,12 +240,15 @@ def _caption(frame: pd.DataFrame) -> str:
 
 
 def _texts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the main columns as text, under the headings that readers see."""
+    """Return the main columns as text, with the headings that readers see.
+
+    The columns of published results are left out if there are none.
+    """
 
     def column(text: Callable[..., str], *names: str) -> list[str]:
         return [text(*values) for values in zip(*(frame[name] for name in names), strict=True)]
 
-    return pd.DataFrame(
+    texts = pd.DataFrame(
         {
             "rank": column(str, "rank"),
             "model": column(str, "name"),
@@ -258,6 +262,7 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
             "training, s": column(lambda value: number(value, ",.1f"), "training_seconds"),
         }
     )
+    return texts.drop(columns=["published", "difference"]) if frame["published"].isna().all() else texts
 
 
 def _published_text(low: float, high: float) -> str:

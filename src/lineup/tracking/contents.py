@@ -14,6 +14,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from lineup.errors import count
 from lineup.published.claims import load_claims
 from lineup.records.machine import Machine
 from lineup.records.record import DataIdentity, Epoch, Header, Record
@@ -75,8 +76,9 @@ def record_tags(record: Record) -> dict[str, str]:
 
 def record_note(header: Header) -> str:
     """Return the note of a run: the model, its data and the published accuracy, if there is one."""
-    text = f"{header.kind.capitalize()} `{header.label}`, report {header.report}."
-    text += f" {header.data.title}, {header.data.test_images:,} test images."
+    report = f", report {header.report}" if header.report not in ("", "-") else ""
+    data = f"{header.data.title}, {count(header.data.test_images, 'test image')}"
+    text = f"{header.kind.capitalize()} `{header.label}`{report}. {data}."
     if header.data.generated:
         text += f" {GENERATED}"
     claim = load_claims(header.data.name).get(header.name)
