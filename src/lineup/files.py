@@ -37,7 +37,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to ``path`` on success, and remove it on failure.
+    """Yield a temporary path next to ``path``; rename it to ``path`` on success, and remove it on failure.
 
     A reader sees either the old file or the complete new one. If several processes write the same file, the last one
     wins. Leftovers of killed processes are removed first. An `OSError` names ``path``.
@@ -53,7 +53,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder in the same folder; on success it replaces ``path``.
+    """Yield an empty temporary folder next to ``path``; on success, it replaces ``path``.
 
     The old folder is renamed first, then the new one is renamed to ``path``, and then the old one is removed. If a
     process is killed at any time, a complete folder remains, and the next call renames it to ``path``. If several

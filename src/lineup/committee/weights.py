@@ -128,7 +128,7 @@ def weights_from_greedy_selection(
 
 
 def _of_actual(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the probability of the actual class, of shape (members, images)."""
+    """Return the probability that each member gives to the actual class, as an array (members, images)."""
     chosen = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
     return np.maximum(chosen, CLIP)
 
