@@ -20,7 +20,7 @@ from lineup.tracking.contents import KEY
 from tests.tracking.published import client_of
 
 ROOT = Path(__file__).parents[1]
-MODEL = {"batch_size": 32, "learning_rate": 0.001, "validation": 0.2, "seed": 1}
+MODEL = {"batch_size": 32, "learning_rate": 0.001, "validation": 0.2}
 NETWORK = MODEL | {"family": "dense", "architecture": "shallow_nn", "epochs": 10_000}
 PARAMS = {
     "data": {"name": "synthetic", "train_images": 200, "test_images": 50, "seed": 1},
