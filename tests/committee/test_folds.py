@@ -30,5 +30,5 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize("folds", [1, 4])
 def test_too_many_or_too_few_folds(folds: int) -> None:
-    with pytest.raises(LineupError, match=f"3 held-out images cannot be parted into {folds} folds"):
+    with pytest.raises(LineupError, match=f"3 held-out images cannot be divided into {folds} folds"):
         stratified_folds(np.array([0, 1, 2]), folds, 0)

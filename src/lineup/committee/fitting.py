@@ -1,7 +1,16 @@
-"""Fit a committee's rule on held-out images, and answer by what was fitted.
+"""Fit a committee's rule on held-out images, and combine predictions by the fitted rule.
 
-The functions take arrays of the hold-out and nothing else: they never see a test image. Which images all members have
-held out is for the caller to know.
+The fitting functions take only arrays of held-out images and never use test images. The caller chooses the images that
+all members held out.
+
+Examples
+--------
+>>> members = np.array([[[0.75, 0.25], [0.25, 0.75]], [[0.75, 0.25], [0.75, 0.25]]])
+>>> fitted = fit_rule("weighted_accuracy", members, np.array([0, 1]))
+>>> [round(weight, 3) for weight in fitted.weights]
+[0.667, 0.333]
+>>> fitted.apply(members).argmax(axis=1).tolist()
+[0, 1]
 """
 
 from __future__ import annotations
@@ -19,40 +28,41 @@ from lineup.errors import LineupError
 from lineup.evaluation.scores import check_members
 
 Temperature = Literal["none", "before", "after", "both"]
-"""Which temperatures are fitted: one of each member, one of the committee's answer."""
+"""Which temperatures are fitted: one for each member before the rule, one for the committee after the rule."""
 
 LARGEST = 1e6
-"""No coefficient of a sound fit comes near this; larger ones would overflow."""
+"""Maximum coefficient. Valid fits are far below it, and larger values could overflow."""
 
 MOST = 1000
-"""Members and classes that a fitted rule may have."""
+"""Maximum number of members and of classes."""
 
 _BEFORE, _AFTER = ("before", "both"), ("after", "both")
 
 
 @dataclass(frozen=True)
 class FittedRule:
-    """A rule with everything that was fitted for it: a function of the members' probabilities.
+    """A rule with its fitted parameters: it combines the members' predictions.
 
     Parameters
     ----------
     rule : str
         A key of `RULES`.
     members, classes : int
-        How many of each the probabilities must have. The members' order is that of the fit.
+        Numbers of members and classes. The order of the members is that of the fit.
     parameters : dict of str to float or nested lists of float, optional
-        Exactly those of the rule. Default: none.
+        All parameters of the rule. Default: no parameters.
     before : list of float, optional
-        The members' temperatures. Default: none.
+        Temperatures of the members. Default: None.
     after : float, optional
-        Temperature of the committee's answer. Default: none.
+        Temperature of the committee. Default: None.
     details : dict of str to float, optional
-        How the fit went; no answer depends on it. Default: nothing.
+        Numbers that describe the fit. Predictions do not depend on them. Default: no details.
 
     Raises
     ------
     LineupError
-        If the rule is unknown, a parameter is missing, too many or of another shape, or a number out of its limits.
+        If the rule or a parameter is unknown, a parameter is missing or has another shape, or a number is outside its
+        limits.
     """
 
     rule: str
@@ -67,16 +77,16 @@ class FittedRule:
         _check_fitted(self)
 
     def scale(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the members' probabilities at their temperatures, (members, images, classes), float64."""
+        """Return the members' probabilities, scaled by their temperatures: float64 (members, images, classes)."""
         return _scale(probabilities, self.before)
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the committee's answers.
+        """Return the committee's predictions.
 
         Parameters
         ----------
         probabilities : ndarray of shape (members, images, classes)
-            Rows sum to one; there may be no images.
+            Predictions of the members. Rows sum to one. The number of images may be 0.
 
         Returns
         -------
@@ -86,7 +96,7 @@ class FittedRule:
         Raises
         ------
         LineupError
-            If it has another number of members or classes than the fit.
+            If the number of members or classes is not that of the fit.
         """
         shape = probabilities.shape
         if len(shape) != 3 or shape[0] != self.members or shape[2] != self.classes:
@@ -99,11 +109,11 @@ class FittedRule:
 
     @property
     def weights(self) -> list[float]:
-        """How much each member counts: its fitted weight, or an equal share where the rule treats all alike.
+        """The weight of each member: its fitted weight, or an equal share if the rule has no weights.
 
-        Of stacking it is the weight in the logarithmic pool that is nearest: how much more a member's log-probability
-        of a class adds to the score of that class than to the others', on average over the classes. These weights may
-        be negative and need not sum to one.
+        For stacking it is the mean over the classes of the coefficient of a member's log-probability in the score of
+        the same class, minus its mean coefficient in the scores of the other classes. These weights may be negative,
+        and their sum need not be one.
         """
         if "weights" in self.parameters:
             return list(self.parameters["weights"])
@@ -115,17 +125,17 @@ class FittedRule:
         return [float(weight) for weight in (own - others) / self.classes]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, as JSON holds them without loss."""
+        """Return values that JSON can hold without loss."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: Any) -> FittedRule:
-        """Return what `to_json` wrote, from a file that may be anyone's.
+        """Return the rule from the values of `to_json`.
 
         Raises
         ------
         LineupError
-            If it is not exactly of this format; the line names what is wrong.
+            If the values do not have this format. The message names the wrong part.
         """
         names = [f.name for f in dataclasses.fields(cls)]
         if not isinstance(values, dict) or set(values) != set(names):
@@ -143,23 +153,22 @@ def fit_rule(
     temperature: Temperature = "none",
     former: Details | None = None,
 ) -> FittedRule:
-    """Fit what a rule needs on held-out images.
+    """Fit the parameters of a rule on held-out images.
 
     Parameters
     ----------
     rule : str
         A key of `RULES`.
     probabilities : ndarray of float, shape (members, images, classes)
-        The members' answers on images that none of them was trained on; rows sum to one.
+        Predictions of the members for images that none of them was trained on. Rows sum to one.
     labels : ndarray of int, shape (images,)
         Actual classes.
     seed : int, optional
-        Of bags and folds. Default 0.
+        Seed of bags and folds. Default 0.
     temperature : {"none", "before", "after", "both"}, optional
-        Fit a temperature for each member, for the committee's answer, or both. Default "none".
+        Fit a temperature for each member, for the committee, or both. Default "none".
     former : dict of str to float, optional
-        The details of a fit of much the same committee, of which the strength of the penalty of ``stacking`` is taken
-        over. Default: nothing is.
+        Details of a fit of a similar committee. ``stacking`` uses its penalty instead of searching one. Default: None.
 
     Returns
     -------
@@ -168,15 +177,15 @@ def fit_rule(
     Raises
     ------
     LineupError
-        If the probabilities or labels are not such, or there are too few images for this rule.
+        If probabilities or labels are invalid, or there are too few images for this rule.
 
     Notes
     -----
-    The members are taken in an order of their own, that of their numbers, so that the same members in another order
-    get the same parameters bit for bit, bags included.
+    The members are sorted by the bytes of their probabilities before the fit, so that the order of the members does
+    not change a bit of the parameters.
 
-    The temperature after a rule is fitted on answers of `cross_fitted`: those on the very images that the rule was
-    fitted on are too good.
+    The temperature after a rule is fitted on the predictions of `cross_fitted`, because predictions for the images
+    that the rule was fitted on are too good.
     """
     _check_holdout(probabilities, labels)
     order = np.array(sorted(range(len(probabilities)), key=lambda member: probabilities[member].tobytes()))
@@ -190,8 +199,8 @@ def fit_rule(
         parameters, details = fit(_scale(probabilities, before)[order], labels, seed, former or {})
     if temperature in _AFTER:
         inner = _without_after(temperature)
-        answers = cross_fitted(rule, probabilities, labels, seed=seed, temperature=inner, former=former)
-        after = fit_temperature(answers, labels)
+        predictions = cross_fitted(rule, probabilities, labels, seed=seed, temperature=inner, former=former)
+        after = fit_temperature(predictions, labels)
     plain = {
         name: (value[back] if SHAPES[name][:1] == ("members",) else value).tolist()
         for name, value in parameters.items()
@@ -209,16 +218,16 @@ def cross_fitted(
     temperature: Temperature = "none",
     former: Details | None = None,
 ) -> np.ndarray:
-    """Return a committee's answers on the held-out images, each by a rule that was not fitted on that image.
+    """Return the committee's predictions for the held-out images, each from a rule that was not fitted on that image.
 
-    This is what a committee's validation score is made of. Where nothing is fitted these are its plain answers.
+    The validation metrics of a committee are computed from them. If nothing is fitted, the rule is applied as it is.
 
     Parameters
     ----------
     rule, probabilities, labels, seed, temperature, former
-        As of `fit_rule`.
+        See `fit_rule`.
     folds : int, optional
-        Number of parts; the rule is fitted anew for each, on the others. Default 5.
+        Number of folds. For each fold, the rule is fitted on the other ones. Default 5.
 
     Returns
     -------
@@ -228,31 +237,31 @@ def cross_fitted(
     Raises
     ------
     LineupError
-        See `fit_rule`; also if there are fewer images than folds.
+        See `fit_rule`. Also if there are fewer images than folds.
 
     Notes
     -----
-    The temperature behind the rule is fitted for each part on the answers in the other parts, which are cross-fitted
-    themselves. So a part's labels have a share in its own temperature, by way of the rules of the others; with one
-    number fitted this is far below what can be measured, and it saves fitting every rule in every part again.
+    The temperature after the rule is fitted for each fold on the cross-fitted predictions of the other folds. The rules
+    of the other folds were fitted on the labels of this fold, so that its temperature depends on them indirectly. For
+    one fitted number this effect is too small to measure, and the rules need not be fitted again in every fold.
     """
     _check_holdout(probabilities, labels)
     if not find_rule(rule).fit and temperature == "none":
         return combine(rule, probabilities)
     fold, inner = stratified_folds(labels, folds, seed), _without_after(temperature)
-    answers = np.empty(probabilities.shape[1:], dtype=np.float32)
+    predictions = np.empty(probabilities.shape[1:], dtype=np.float32)
     for part in range(folds):
         out = fold == part
         fitted = fit_rule(rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner, former=former)
-        answers[out] = fitted.apply(probabilities[:, out])
+        predictions[out] = fitted.apply(probabilities[:, out])
     if temperature not in _AFTER:
-        return answers
-    tempered = np.empty_like(answers)
+        return predictions
+    scaled = np.empty_like(predictions)
     for part in range(folds):
         out = fold == part
-        after = fit_temperature(answers[~out], labels[~out])
-        tempered[out] = single_precision(apply_temperature(answers[out], after))
-    return tempered
+        after = fit_temperature(predictions[~out], labels[~out])
+        scaled[out] = single_precision(apply_temperature(predictions[out], after))
+    return scaled
 
 
 def _without_after(temperature: Temperature) -> Temperature:
@@ -276,7 +285,7 @@ def _check_holdout(probabilities: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _check_fitted(fitted: FittedRule) -> None:
-    """Refuse a rule that could not answer."""
+    """Raise an error if the rule cannot combine predictions."""
     if not isinstance(fitted.rule, str) or fitted.rule not in RULES:
         raise LineupError(f"fitted rule: unknown rule {fitted.rule!r}: expected one of {', '.join(RULES)}")
     for name, least in (("members", 1), ("classes", 2)):
@@ -305,7 +314,7 @@ def _check_fitted(fitted: FittedRule) -> None:
 
 
 def _numbers(name: str, value: Any, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
-    """Return plain numbers as an array, if they have this shape and are finite and within the limits."""
+    """Return numbers as an array. Raise an error if the shape is wrong or a number is outside the limits."""
     try:
         array = np.asarray(value)
     except ValueError as error:

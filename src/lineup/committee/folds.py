@@ -1,6 +1,8 @@
-"""Split the held-out images into folds for cross-validation.
+"""Divide the held-out images into folds for cross-validation.
 
->>> sorted(stratified_folds(np.array([0, 0, 1, 1]), 2, seed=1).tolist())
+Examples
+--------
+>>> sorted(stratified_folds(np.array([0, 0, 1, 1]), folds=2, seed=1).tolist())
 [0, 0, 1, 1]
 """
 
@@ -14,7 +16,7 @@ FOLDS = 5
 
 
 def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Assign the images to folds, with the same number of images of each class in each fold.
+    """Assign each image to a fold, so that each class is spread evenly over the folds.
 
     Parameters
     ----------
@@ -23,21 +25,21 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     folds : int
         Number of folds, at least 2.
     seed : int
-        Seed of the order of the images within a class.
+        Seed of the random assignment.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        The fold of each image, from 0 to ``folds`` - 1. The folds differ by at most one image, and so does each class
-        in them.
+        The fold of each image, 0 to ``folds`` - 1. The sizes of the folds differ by at most one, and so do the numbers
+        of images of a class in each fold.
 
     Raises
     ------
     LineupError
-        If there are fewer images than folds, or fewer than two folds.
+        If there are fewer images than folds or fewer than two folds.
     """
     if not 2 <= folds <= len(labels):
-        raise LineupError(f"committee: {len(labels)} held-out images cannot be parted into {folds} folds")
+        raise LineupError(f"committee: {len(labels)} held-out images cannot be divided into {folds} folds")
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     fold = np.empty(len(labels), dtype=np.int64)

@@ -1,11 +1,14 @@
-"""Combine the probabilities of several models, without fitting anything.
+"""Combine the probabilities of several members without fitting anything.
 
-The functions take ``probabilities`` of shape (members, images, classes), whose rows sum to one. They return float64
-arrays of shape (images, classes), whose rows sum to one too. Terms are sorted before they are summed over the members,
-so that the order of the members does not change the last digit.
+Each function takes ``probabilities`` of shape (members, images, classes) and returns float64 probabilities of shape
+(images, classes). Rows sum to one. Values are sorted before they are summed over the members, so that the order of the
+members does not change the last digit.
 
->>> average(np.array([[[0.9, 0.1]], [[0.5, 0.5]]])).round(2).tolist()
-[[0.7, 0.3]]
+Examples
+--------
+>>> members = np.array([[[0.75, 0.25]], [[0.25, 0.75]], [[1.0, 0.0]]])
+>>> voting_average(members).tolist()
+[[0.875, 0.125]]
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ TIE_SHIFT = 1e-6
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean over the members (committee of report A, rule "average" of report C).
+    """Return the mean over the members.
+
+    This is the committee of report A and the rule "average" of report C.
 
     Parameters
     ----------
@@ -43,21 +48,22 @@ def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarr
     probabilities : ndarray of shape (members, images, classes)
         Rows sum to one.
     weights : ndarray of shape (members,)
-        From 0 to 1; they sum to one.
+        From 0 to 1, with a sum of one.
     """
     return sum_over_members(weights[:, None, None] * probabilities.astype(np.float64))
 
 
 def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
-    """Return the geometric mean over the members, with rows scaled to sum to one (logarithmic opinion pool).
+    """Return the geometric mean over the members, scaled so that rows sum to one (logarithmic opinion pool).
 
-    Probabilities below 1e-7 are set to 1e-7, as in the loss of a record, so that no single member can exclude a class.
+    A probability below 1e-7 counts as 1e-7, as in the log loss. Without this, one member with a probability of 0 could
+    exclude a class.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
 
 def maximum(probabilities: np.ndarray) -> np.ndarray:
-    """Return the maximum over the members, with rows scaled to sum to one (a rule of report C)."""
+    """Return the maximum over the members, scaled so that rows sum to one: the rule "maximum" of report C."""
     largest = probabilities.max(axis=0).astype(np.float64)
     scaled: np.ndarray = largest / largest.sum(axis=1, keepdims=True)
     return scaled
@@ -66,7 +72,7 @@ def maximum(probabilities: np.ndarray) -> np.ndarray:
 def count_votes(probabilities: np.ndarray) -> np.ndarray:
     """Count the votes for each class.
 
-    A member votes for its most probable class. Ties go to the lowest index.
+    Each member votes for its most probable class; ties go to the lowest index.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def winners(probabilities: np.ndarray) -> np.ndarray:
-    """Return the class with most votes. Ties go to the higher mean probability, then to the lower index.
+    """Return the class with the most votes; ties go to the higher mean probability, then to the lower index.
 
     Returns
     -------
@@ -91,10 +97,10 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean over the members that voted for the winner (rule "voting (average)" of report C).
+    """Return the mean of the members that voted for the winner: the rule "voting (average)" of report C.
 
-    `winners` returns the winner. It is also the most probable class of the mean, because each of these members predicts
-    it.
+    The winner, see `winners`, is also the most probable class of the mean, because it is the most probable class of
+    each of these members.
     """
     voted = probabilities.argmax(axis=2) == winners(probabilities)
     chosen = np.where(voted[:, :, None], probabilities.astype(np.float64), 0.0)
@@ -103,12 +109,12 @@ def voting_average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
-    """Return the share of the votes for each class (rule "voting (proportion)" of report C).
+    """Return the share of the votes for each class: the rule "voting (proportion)" of report C.
 
     Notes
     -----
-    If several classes have the most votes, `TIE_SHIFT` is moved from the others to the class of `winners`, so that one
-    class has the highest probability. All other rows are exact.
+    If several classes tie for the most votes, `TIE_SHIFT` is moved from the other tied classes to the winner, see
+    `winners`, so that the winner is the most probable class. All other rows are exact.
     """
     votes = count_votes(probabilities)
     shares: np.ndarray = votes / len(probabilities)
@@ -122,30 +128,29 @@ def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
 
 
 def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
-    """Return a fixed probability for the class with most votes, and equal ones for all other classes.
+    """Return the same confidence for each winner of the votes, whatever the members' probabilities are.
 
     Parameters
     ----------
     probabilities : ndarray of shape (members, images, classes)
         Rows sum to one.
     confidence : float
-        Probability of the class with most votes, above 1 / classes. It depends neither on the members' confidence nor
-        on the number of votes.
+        Probability of the winner, above 1 / classes. The other classes share the rest equally.
     """
     images, classes = probabilities.shape[1:]
-    answers = np.full((images, classes), (1 - confidence) / (classes - 1))
-    answers[np.arange(images), winners(probabilities)] = confidence
-    return answers
+    combined = np.full((images, classes), (1 - confidence) / (classes - 1))
+    combined[np.arange(images), winners(probabilities)] = confidence
+    return combined
 
 
 def sum_over_members(terms: np.ndarray) -> np.ndarray:
-    """Sum the first axis in sorted order, so that the order of the members cannot change the last digit."""
+    """Sum over the first axis in sorted order, so that the order of the members does not change the last digit."""
     total: np.ndarray = np.sort(terms, axis=0).sum(axis=0)
     return total
 
 
 def clipped_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Return natural logarithms. Probabilities below 1e-7 are set to 1e-7, as in the loss of a record."""
+    """Return natural logarithms; a probability below 1e-7 counts as 1e-7, as in the log loss."""
     logarithms: np.ndarray = np.log(np.maximum(probabilities.astype(np.float64), CLIP))
     return logarithms
 

@@ -1,21 +1,26 @@
-"""The rules of committees: how each combines the predictions of the members, and what it fits on held-out images.
+"""The rules by which committees (ensembles) combine the predictions of their members.
 
-===================== ======================================================= =================================
-rule                  prediction                                              fitted on held-out images
-===================== ======================================================= =================================
-``average``           mean over the members                                   nothing
-``geometric_mean``    geometric mean, scaled                                  nothing
-``maximum``           maximum, scaled                                         nothing
-``voting_average``    mean of the members that voted for the winner           nothing
-``voting_proportion`` share of the votes for each class                       nothing
-``majority``          the class with most votes, at a fixed probability       this probability
-``weighted_accuracy`` weighted mean                                           weights, proportional to accuracy
-``weighted_log_loss`` weighted mean                                           weights with the lowest log loss
-``greedy``            weighted mean                                           weights by greedy selection
-``stacking``          multinomial logistic regression on log-probabilities    its coefficients
-===================== ======================================================= =================================
+===================== ====================================================== ========================================
+rule                  combined prediction                                    fitted on held-out images
+===================== ====================================================== ========================================
+``average``           mean of the members                                    nothing
+``geometric_mean``    geometric mean of the members, scaled                  nothing
+``maximum``           maximum of the members, scaled                         nothing
+``voting_average``    mean of the members that voted for the winner          nothing
+``voting_proportion`` share of the votes for each class                      nothing
+``majority``          winner of the votes, with a constant confidence        the confidence
+``weighted_accuracy`` weighted mean                                          weights proportional to the accuracies
+``weighted_log_loss`` weighted mean                                          weights with the lowest log loss
+``greedy``            weighted mean                                          weights from greedy selection of members
+``stacking``          multinomial logistic regression on log-probabilities   its coefficients
+===================== ====================================================== ========================================
 
-`lineup.committee.fitting` fits the rules, and the temperatures before and after them.
+`lineup.committee.fitting` fits these rules, and temperatures before and after them.
+
+Examples
+--------
+>>> combine("average", np.array([[[0.5, 0.5]], [[0.0, 1.0]]])).tolist()
+[[0.25, 0.75]]
 """
 
 from __future__ import annotations
@@ -38,22 +43,23 @@ SHAPES: dict[str, tuple[Literal["members", "classes"], ...]] = {
     "coefficients": ("members", "classes", "classes"),
     "intercepts": ("classes",),
 }
-"""Shape of each parameter of a rule, by name."""
+"""Shape of each parameter of a rule."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a committee combines the predictions of its members.
+    """A rule that combines the predictions of a committee's members.
 
     Parameters
     ----------
     apply : callable
-        Takes probabilities (members, images, classes) and the parameters by name; returns (images, classes), float64.
+        Takes probabilities of shape (members, images, classes) and the parameters by name. Returns float64
+        probabilities of shape (images, classes).
     fit : callable, optional
-        Takes held-out probabilities, labels, a seed and the details of an earlier fit, which may be empty. Returns the
-        parameters by name, and details of the fit, which are numbers. Default: nothing is fitted.
+        Takes held-out probabilities, labels, a seed, and the details of an earlier fit (may be empty). Returns the
+        parameters by name, and details: numbers that describe the fit. Default: None, nothing is fitted.
     parameters : tuple of str, optional
-        Names of the parameters, keys of `SHAPES`. Default: none.
+        Names of the parameters, keys of `SHAPES`. Default: no parameters.
     """
 
     apply: Callable[..., np.ndarray]
@@ -62,10 +68,10 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
-    """Fit the share of images for which the class with most votes is correct; it minimises the log loss of this rule.
+    """Fit the confidence: the share of images whose winner is the actual class, which has the lowest log loss.
 
-    Laplace's rule of succession adds one image per class, so that the share is below 1. It is always above the share
-    of a random guess, so that this class stays the most probable one.
+    Laplace's rule of succession adds one image for each class, so that the confidence is below 1. It is kept above
+    1 / classes, so that the winner is the most probable class.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())
@@ -108,7 +114,7 @@ RULES: dict[str, Rule] = {
 
 
 def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
-    """Apply a rule without fitted parameters, by name.
+    """Combine predictions by a rule without fitted parameters.
 
     Parameters
     ----------
@@ -137,14 +143,14 @@ def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
 
 
 def find_rule(name: str) -> Rule:
-    """Return a rule by name; raise a ValueError that lists all rules if it is unknown."""
+    """Return a rule by name. For an unknown name, a `ValueError` lists the known ones."""
     if name not in RULES:
         raise ValueError(f"unknown rule {name!r}: expected one of {', '.join(RULES)}")
     return RULES[name]
 
 
 def single_precision(pooled: np.ndarray) -> np.ndarray:
-    """Convert to float32 and keep the most probable class of each row, also if rounding makes two classes equal."""
+    """Return float32 probabilities with the same most probable class as in float64, even if rounding makes a tie."""
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)
     hidden = np.flatnonzero(single.argmax(axis=1) != winner)

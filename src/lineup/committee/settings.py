@@ -14,26 +14,26 @@ from lineup.models.registry import FAMILIES
 from lineup.settings import MAX_SEEDS, STRICT, Seed, shown, unknown
 
 ALL = "all"
-"""Instead of a list of members: every model of the line-up."""
+"""Instead of a list of members: all models."""
 MEMBERS = f"a list of names, {ALL}, or a section with kind, family, report or best"
-"""What ``members`` accepts."""
+"""Accepted forms of ``members``."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class MemberFilter:
-    """Which models of the line-up sit in a committee, if it does not name them.
+    """Conditions on the members of a committee, instead of a list of names.
 
     Parameters
     ----------
     kind : {"network", "classical"}, optional
-        Default: of any kind.
+        Default: all kinds.
     family : str, optional
-        Default: of any family.
+        Default: all families.
     report : str, optional
-        Letter of the report that describes the architecture. Default: any.
+        Letter of the report that describes the architecture. Default: all reports.
     best : int, optional
-        Of these, so many that are right most often on the images that all of them held out; of equals the one that
-        comes first in ``params.yaml``. Default: all.
+        Take this number of models with the highest accuracy on the images that all of them held out. Ties go to the
+        model that comes first in ``params.yaml``. Default: take all.
     """
 
     kind: Literal["network", "classical"] | None = None
@@ -64,23 +64,28 @@ Members = Annotated[
 
 @dataclass(frozen=True, config=STRICT)
 class Committee:
-    """Several models that answer together.
+    """A committee (ensemble): several models whose predictions are combined by a rule.
 
     Parameters
     ----------
     members : list of str, "all" or MemberFilter
-        Names of models of the line-up, at least one, each once; or all models; or those that fit. The name of a run,
-        ``basic_cnn_seed2``, takes that seed of the model.
+        Names of models, all models, or conditions. The name of a run, such as ``basic_cnn_seed2``, takes this seed of
+        the model in every run of the committee.
     rule : str
-        How their probabilities become one; see ``lineup.committee.rules``.
-    report : str
-        Letter of the published report, or ``-``. Default ``-``.
-    temperature : {"none", "before", "after", "both"}
-        Whether a temperature is fitted for each member, for the committee's answer, or both. Default none.
-    seed : int
-        Of what is random in fitting the rule: the bags of ``greedy``, the folds of the hold-out. Default 1.
-    seeds : int
+        How the predictions are combined, see `lineup.committee.rules`.
+    report : str, optional
+        Letter of the published report. Default ``-``, no report.
+    temperature : {"none", "before", "after", "both"}, optional
+        Fit a temperature for each member, for the committee, or both. Default none.
+    seed : int, optional
+        Seed of the fit: the bags of ``greedy`` and the folds of the held-out images. Default 1.
+    seeds : int, optional
         Number of runs. Run 1 combines the first seed of each member, run 2 the second. Default 1.
+
+    Examples
+    --------
+    >>> Committee(["basic_cnn", "forest"], "average").temperature
+    'none'
     """
 
     members: Members
@@ -111,9 +116,9 @@ class ChampionRule:
     Parameters
     ----------
     metric : {"accuracy", "loss"}
-        The highest accuracy or the lowest loss.
-    among : {"all", "models", "committees"}
-        Who may be chosen. Default all.
+        Choose the highest accuracy or the lowest log loss.
+    among : {"all", "models", "committees"}, optional
+        The candidates. Default all.
     """
 
     metric: Literal["accuracy", "loss"]

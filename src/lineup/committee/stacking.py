@@ -1,7 +1,14 @@
 """Stacking: a multinomial logistic regression on the logarithms of the members' probabilities.
 
-It can weight each member differently for each class (D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992),
-241-259). Fitting needs scikit-learn; prediction needs only numpy.
+D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992), 241-259. Each member has a weight for each class.
+Fitting needs scikit-learn; predicting needs only NumPy.
+
+Examples
+--------
+>>> members = np.array([[[0.5, 0.5]], [[0.2, 0.8]]])
+>>> coefficients = np.stack([np.zeros((2, 2)), np.eye(2)])  # the second member alone
+>>> apply_stacking(members, coefficients, np.zeros(2)).round(3).tolist()
+[[0.2, 0.8]]
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.metrics import CLIP
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-"""Values of scikit-learn's ``C``, from the strongest penalty to the weakest."""
+"""Values of scikit-learn's ``C``, from the strongest penalty to the weakest one."""
 
 _SEARCH_TOLERANCE, _TOLERANCE = 1e-3, 1e-4
 _ITERATIONS = 2000
@@ -26,19 +33,19 @@ _LEAST_DEVIATION = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Stacking:
-    """The result of `fit_stacking`.
+    """Result of `fit_stacking`.
 
     Parameters
     ----------
     coefficients : ndarray of shape (members, classes, classes)
-        Weight of the log-probability of a member's class (second axis) in the score of a class (third axis).
+        Weight of each member's log-probability of one class (second axis) in the score of another class (third axis).
     intercepts : ndarray of shape (classes,)
-        Constant term of each score.
+        Intercept of each class's score.
     strength : float
-        The chosen value of ``C``.
+        The value of ``C``.
     log_loss : float or None
-        Cross-validated log loss of this value, in nats; slightly too low, because the value was chosen by it. None if
-        the value was given.
+        Cross-validated log loss of this strength, in nats. It is slightly too low, because the strength was chosen by
+        it. None if the strength was given.
     """
 
     coefficients: np.ndarray
@@ -48,7 +55,7 @@ class Stacking:
 
 
 def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
-    """Return the softmax of the scores.
+    """Combine predictions by a fitted regression: the softmax of the scores.
 
     Parameters
     ----------
@@ -68,18 +75,22 @@ def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercep
 def fit_stacking(
     probabilities: np.ndarray, labels: np.ndarray, seed: int, *, strength: float | None = None
 ) -> Stacking:
-    """Choose the penalty by cross-validation on these images, then fit on all of them.
+    """Choose the penalty by cross-validation, then fit on all images.
 
     Parameters
     ----------
     probabilities : ndarray of shape (members, images, classes)
         Rows sum to one. A probability below 1e-7 counts as 1e-7.
     labels : ndarray of int, shape (images,)
-        Actual classes, at least two images of each.
+        Actual classes. Each class needs at least two images.
     seed : int
         Seed of the folds.
     strength : float, optional
-        Value of ``C``. Default: the best of `STRENGTHS`.
+        Value of ``C`` to fit with, without a search. Default: None, the best one of `STRENGTHS`.
+
+    Returns
+    -------
+    Stacking
 
     Raises
     ------
@@ -88,9 +99,9 @@ def fit_stacking(
 
     Notes
     -----
-    The penalty applies to the coefficients of standardised features (mean 0, standard deviation 1). The returned
-    coefficients apply to the features without standardisation. The search goes through `STRENGTHS` from the strongest
-    penalty and stops when the cross-validated log loss increases.
+    The features are standardised to mean 0 and standard deviation 1, so that the penalty treats them equally. The
+    returned coefficients apply to features that are not standardised. The search starts with the strongest penalty of
+    `STRENGTHS` and stops when the cross-validated log loss rises.
     """
     from threadpoolctl import threadpool_limits
 
@@ -98,12 +109,12 @@ def fit_stacking(
     counts = np.bincount(labels, minlength=classes)
     if counts.min() < 2:
         raise LineupError(
-            f"stacking: class {counts.argmin()} has {counts.min()} held-out images; it needs at least 2 of each class"
+            f"stacking: class {counts.argmin()} has {counts.min()} held-out images; expected at least 2 of each class"
         )
     features = clipped_logarithms(probabilities).transpose(1, 0, 2).reshape(len(labels), -1)
     log_loss = None
-    # These products are so small that they take three times as long on two cores as on one, and their last digits
-    # depend on the number of cores.
+    # These small matrix products take three times as long on two cores as on one, and their last digits depend on the
+    # number of cores.
     with threadpool_limits(1, user_api="blas"):
         if strength is None:
             strength, log_loss = _choose_strength(features, labels, stratified_folds(labels, FOLDS, seed))
@@ -119,8 +130,8 @@ def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray
         for fold in range(FOLDS):
             out = folds == fold
             coefficients, intercepts = _fit(features[~out], labels[~out], strength, _SEARCH_TOLERANCE)
-            answers = softmax(features[out] @ coefficients + intercepts)
-            losses[out] = -np.log(np.maximum(answers[np.arange(len(answers)), labels[out]], CLIP))
+            predicted = softmax(features[out] @ coefficients + intercepts)
+            losses[out] = -np.log(np.maximum(predicted[np.arange(len(predicted)), labels[out]], CLIP))
         if losses.mean() >= best_loss:
             break
         best_strength, best_loss = strength, float(losses.mean())
@@ -128,15 +139,15 @@ def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray
 
 
 def _fit(features: np.ndarray, labels: np.ndarray, strength: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients (features, classes) and intercepts (classes,) for features that are not standardised."""
+    """Return coefficients of shape (features, classes) and intercepts of shape (classes,) for unscaled features."""
     from sklearn.linear_model import LogisticRegression
 
-    # A lower limit of the deviation, so that a nearly constant feature does not get huge values on other images.
+    # A feature with little variance here may vary more on other images, so do not scale it up too much.
     mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_DEVIATION)
     model: Any = LogisticRegression(C=strength, tol=tolerance, max_iter=_ITERATIONS)
     model.fit((features - mean) / deviation, labels)
     coefficients, intercepts = model.coef_.T, model.intercept_
-    if coefficients.shape[1] == 1:  # for two classes, scikit-learn fits only the score of the second one
+    if coefficients.shape[1] == 1:  # for two classes scikit-learn fits only the score of the second one
         coefficients, intercepts = np.hstack([0 * coefficients, coefficients]), np.array([0.0, intercepts[0]])
     coefficients = coefficients / deviation[:, None]
     return coefficients, intercepts - mean @ coefficients

@@ -1,12 +1,14 @@
-"""Temperature scaling: one parameter that changes the confidence of predictions and not the predicted classes.
+"""Temperature scaling: one number that changes the confidence of predictions, but not the predicted classes.
 
-The scaled probabilities are the softmax of the logits divided by the temperature, which is fitted on held-out labels by
-maximum likelihood (C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017).
-The logarithms of probabilities equal the logits up to a constant, which has no effect on the softmax. Therefore no
-logits are needed.
+C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017: the logits are
+divided by a temperature before the softmax. The temperature maximises the log-likelihood of held-out labels. The
+logits are computed from the probabilities: the logarithm of a softmax is the logits minus a constant, and the constant
+does not change the next softmax.
 
->>> apply_temperature(np.array([[0.8, 0.2]]), 2.0).round(2).tolist()
-[[0.67, 0.33]]
+Examples
+--------
+>>> apply_temperature(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+[[0.667, 0.333]]
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ import numpy as np
 from lineup.committee.pooling import softmax
 
 TEMPERATURE_LIMITS = 0.01, 100.0
-"""Limits of a fitted temperature. Without them, it would be 0 if all predictions are correct, and may be infinite."""
+"""Lowest and highest temperature. Without limits, the best temperature of predictions that are all correct would be 0,
+and that of random predictions infinite."""
 
 FLOOR = float(np.finfo(np.float32).tiny)
-"""Replaces a probability of 0: the smallest normal float32."""
+"""A probability of 0 counts as this value, the smallest normal float32."""
 
 _STEPS = 100
 _FLAT, _STEP = 1e-12, 1e-10
@@ -34,8 +37,8 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
     ----------
     probabilities : ndarray of shape (..., classes)
         Rows sum to one.
-    temperature : float or ndarray
-        Broadcast to the probabilities. Above 1, the confidence decreases; below 1, it increases.
+    temperature : float or ndarray that broadcasts against them
+        A value above 1 lowers the confidence, a value below 1 raises it, and 1 changes nothing.
 
     Returns
     -------
@@ -46,26 +49,26 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the lowest log loss within `TEMPERATURE_LIMITS`.
+    """Return the temperature with the lowest log loss, within `TEMPERATURE_LIMITS`.
 
     Parameters
     ----------
     probabilities : ndarray of shape (images, classes)
-        Predictions for images that the model was not fitted on; rows sum to one.
+        Predictions for images that were not used for fitting. Rows sum to one.
     labels : ndarray of int, shape (images,)
         Actual classes.
 
     Returns
     -------
     float
-        The temperature; 1 if all temperatures give the same loss, as for uniform rows.
+        1 if all temperatures have the same log loss, as for uniform rows.
 
     Notes
     -----
-    The loss is convex in the inverse temperature b. Its derivative is the mean over the images of the expected logit at
-    b minus the logit of the actual class; its second derivative is the mean variance of the logits. Newton's method
-    finds the zero of the derivative. If a step leaves the interval that contains the zero, the geometric mean of the
-    interval's limits is used instead.
+    The loss is convex in the inverse temperature b. Its slope is the mean over the images of the expected logit at b
+    minus the logit of the actual class. Its curvature is the mean variance of the logits. Newton's method finds the
+    zero of the slope. A step that leaves the interval that contains the zero is replaced by the geometric mean of the
+    bounds.
     """
     logits = _logits(probabilities)
     of_actual = logits[np.arange(len(labels)), labels]

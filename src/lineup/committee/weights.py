@@ -1,8 +1,10 @@
-"""Fit one weight per member on held-out images, for the weighted mean over the members.
+"""Fit one weight per member on held-out images, for the weighted mean of the members.
 
->>> probabilities = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.7, 0.3]]])
->>> weights_from_accuracy(probabilities, np.array([0, 1])).round(2).tolist()
-[0.67, 0.33]
+Examples
+--------
+>>> members = np.array([[[0.75, 0.25], [0.25, 0.75]], [[0.75, 0.25], [0.75, 0.25]]])
+>>> weights_from_accuracy(members, np.array([0, 1])).round(3).tolist()
+[0.667, 0.333]
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 from lineup.evaluation.metrics import CLIP
 
 GAP = 1e-8
-"""Maximum difference between the loss of `weights_from_log_loss` and the lowest possible loss, in nats."""
+"""Maximum difference between the log loss of `weights_from_log_loss` and the minimum, in nats."""
 
 BAGS, SMALLEST_BAG = 20, 5
 ROUNDS, PATIENCE = 100, 10
@@ -25,7 +27,7 @@ _ROUNDING = 1e-14
 
 
 def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return weights proportional to the members' accuracies, or equal weights if all accuracies are 0.
+    """Return weights that are proportional to the members' accuracies; equal weights if all accuracies are 0.
 
     Parameters
     ----------
@@ -37,14 +39,14 @@ def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.n
     Returns
     -------
     ndarray of shape (members,), float64
-        From 0 to 1; they sum to one.
+        From 0 to 1, with a sum of one.
     """
     right: np.ndarray = (probabilities.argmax(axis=2) == labels).sum(axis=1).astype(np.float64)
     return right / right.sum() if right.any() else np.full(len(right), 1 / len(right))
 
 
 def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the weights that minimise the log loss of the weighted mean on these images.
+    """Return the weights for which the weighted mean has the lowest log loss on these images.
 
     Parameters
     ----------
@@ -56,18 +58,18 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
     Returns
     -------
     weights : ndarray of shape (members,), float64
-        From 0 to 1; they sum to one.
+        From 0 to 1, with a sum of one.
     gap : float
-        Upper bound of the difference between their loss and the lowest possible loss, in nats; at most `GAP`.
+        Upper bound of the difference between their log loss and the minimum, in nats. At most `GAP`.
 
     Notes
     -----
-    The loss f(w) is convex. Its minimum on the simplex is also the minimum of f(w) + sum(w) for w > 0, without the
-    constraint on the sum. Newton's method with a logarithmic barrier finds it; the barrier decreases by a factor of ten
-    per round. The same form is used by Y. Kim, P. Carbonetto, M. Stephens, M. Anitescu, "A fast algorithm for maximum
-    likelihood estimation of mixture proportions using sequential quadratic programming", Journal of Computational and
-    Graphical Statistics 29 (2020), 261-273. Let g be the mean over the images of a member's likelihood divided by that
-    of the mixture. Then max(g) - 1 (the Frank-Wolfe gap) is an upper bound of f(w) minus its minimum.
+    The loss f(w) is convex. Its minimum on the simplex is also the minimum of f(w) + sum(w) for w >= 0. Newton's method
+    with a logarithmic barrier for w > 0 minimises it; the barrier is divided by ten after each round. The same form is
+    used by Y. Kim, P. Carbonetto, M. Stephens, M. Anitescu, "A fast algorithm for maximum likelihood estimation of
+    mixture proportions using sequential quadratic programming", Journal of Computational and Graphical Statistics 29
+    (2020), 261-273. The gap is that of Frank and Wolfe: max(g) - 1, where g is the mean over the images of each
+    member's likelihood divided by the mixture's. It is an upper bound of f(w) minus its minimum.
     """
     likelihoods = _of_actual(probabilities, labels)
     weights = np.full(len(likelihoods), 1 / len(likelihoods))
@@ -86,7 +88,7 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
 def weights_from_greedy_selection(
     probabilities: np.ndarray, labels: np.ndarray, seed: int, *, bags: int = BAGS, smallest_bag: int = SMALLEST_BAG
 ) -> np.ndarray:
-    """Return the share of each member in a greedy selection, which repeatedly adds the member that helps most.
+    """Return weights from greedy selection: the member that lowers the log loss most is added repeatedly.
 
     Parameters
     ----------
@@ -97,22 +99,24 @@ def weights_from_greedy_selection(
     seed : int
         Seed of the bags.
     bags : int, optional
-        Number of bags. A bag is a random half of the members; the weights of all bags are averaged. Default 20.
+        Number of bags. Each bag is a random half of the members, and the weights of all bags are averaged. Default 20.
     smallest_bag : int, optional
-        Minimum number of members in a bag. If there are no more members than this, there is one bag. Default 5.
+        Minimum number of members in a bag. If there are no more members than this, one bag holds them all. Default 5.
 
     Returns
     -------
     ndarray of shape (members,), float64
-        From 0 to 1; they sum to one. The weight of a member that was never chosen is exactly 0.
+        From 0 to 1, with a sum of one. The weight is proportional to how often a member was added. A member that was
+        never added has a weight of exactly 0.
 
     Notes
     -----
-    R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble selection from libraries of models", ICML 2004, with
-    the log loss as the metric: bagged selection with replacement, starting without members. Ties go to a member that
-    was chosen before, then to the first one. The selection stops after 100 rounds, or after 10 rounds without a lower
-    loss, and the best round counts. One round without a lower loss is not enough: at the start, one more member changes
-    the mean by much, and the best members must be chosen several times before a small share of another one helps.
+    The method is that of R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble selection from libraries of
+    models", ICML 2004, with the log loss as the metric: bagged selection with replacement that starts with no member.
+    Ties go to a member that was already added, then to the first. The selection stops after 100 rounds, or after 10
+    rounds without a lower loss, and the best round is used. Stopping after the first round without a lower loss would
+    be too early: while few members are added, each one changes the mean a lot. The best member must be added several
+    times before a small weight of another one can help.
     """
     likelihoods = _of_actual(probabilities, labels)
     members = len(likelihoods)
@@ -128,13 +132,13 @@ def weights_from_greedy_selection(
 
 
 def _of_actual(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the probability that each member gives to the actual class, as an array (members, images)."""
+    """Return each member's probability of the actual class of each image, of shape (members, images)."""
     chosen = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
     return np.maximum(chosen, CLIP)
 
 
 def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.ndarray:
-    """Minimise the log loss plus the sum of the weights minus ``barrier`` times the sum of their logarithms."""
+    """Minimise the log loss, plus the sum of the weights, minus ``barrier`` times the sum of their logarithms."""
 
     def objective(at: np.ndarray) -> float:
         return float(at.sum() - np.log(at @ likelihoods).mean() - barrier * np.log(at).sum())
@@ -148,7 +152,7 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
         decrease = -gradient @ step
         if decrease < 1e-3 * barrier:
             break
-        # Keep all weights positive, then accept a step if it lowers the objective enough (Armijo's condition).
+        # Keep the weights above 0. Then accept a step if it lowers the objective by 1e-4 of the predicted decrease.
         shrinking = -step / weights
         length = min(1.0, 0.99 / max(shrinking.max(), 0.99))
         while (found := objective(weights + length * step)) > value + _ROUNDING - 1e-4 * length * decrease:
@@ -160,7 +164,7 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
 
 
 def _greedy(likelihoods: np.ndarray) -> np.ndarray:
-    """Return the share of each member in the greedy selection from one bag."""
+    """Select members from one bag and return their shares."""
     counts = np.zeros(len(likelihoods), dtype=np.int64)
     total = np.zeros(likelihoods.shape[1])
     best_counts, best_loss, best_size = counts, np.inf, 0
