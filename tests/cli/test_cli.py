@@ -132,9 +132,12 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "basic_cnn", "--validation", "0.9"], "validation = 0.9: expected at most 0.5"),
     (["train", "basic_cnn", "--seed", "-1"], "seeds.0 = -1: expected at least 0"),
     (["train", "basic_cnn", "--epochs", "2", "--seed", "0"], "dataset.npz: no such file; run lineup split first"),
-    (["train", "basic_cnn", "--record", "."], ".: no folder with a name of its own; the record would take its place"),
-    (["train", "basic_cnn", "--record", "params.yaml"], "params.yaml: a file, or below one; the record would take"),
-    (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below one; the record would take"),
+    (["train", "basic_cnn", "--record", "."], ".: not a folder with a name; the record would replace it"),
+    (
+        ["train", "basic_cnn", "--record", "params.yaml"],
+        "params.yaml: a file, or below a file; the record would",
+    ),
+    (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below a file; the record would"),
     (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 21 in the section committees"),
     (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 31"),
     (["train", "../dvc.yaml:train@vgg"], "unknown model 'vgg'; expected one of the 31"),  # from a subfolder
@@ -210,7 +213,7 @@ def test_only_an_earlier_record_is_replaced(run: Callable[..., str], project: Pa
     own.mkdir(parents=True)
     (own / ".gitignore").write_text("/model\n")
     said = run("train", "basic_cnn", "--record", "runs/models")
-    assert "runs/models: a folder with other files and no record.json; the record would take its place" in said
+    assert "runs/models: a folder with other files and no record.json; the record would replace it" in said
     # As DVC leaves it when it removes the outputs of the stage that it is about to run.
     assert "dataset.npz: no such file" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
 

@@ -43,19 +43,19 @@ def test_the_pipelines_own_folder_is_taken_with_what_a_stage_left_there(project:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("", "no folder with a name of its own"),
-        (".", "no folder with a name of its own"),
-        ("/", "no folder with a name of its own"),
-        ("runs/models/one/..", "no folder with a name of its own"),
-        ("README.md", "a file, or below one"),
-        ("README.md/a/b", "a file, or below one"),
+        ("", "not a folder with a name"),
+        (".", "not a folder with a name"),
+        ("/", "not a folder with a name"),
+        ("runs/models/one/..", "not a folder with a name"),
+        ("README.md", "a file, or below a file"),
+        ("README.md/a/b", "a file, or below a file"),
         ("runs", r"a folder with other files and no record\.json"),
         ("runs/models", r"a folder with other files and no record\.json"),
         ("runs/models/one/../../models", r"a folder with other files and no record\.json"),
     ],
 )
 def test_what_is_no_record_is_not_replaced(project: Project, name: str, problem: str) -> None:
-    with pytest.raises(LineupError, match=f"{problem}; the record would take its place: name a new or empty folder"):
+    with pytest.raises(LineupError, match=f"{problem}; the record would replace it: name a new folder, an empty one"):
         check_place(Path(name), "one", project)
 
 

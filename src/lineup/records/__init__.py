@@ -1,1 +1,1 @@
-"""Records: the small folder that every model and every committee leaves, and what machine made it."""
+"""Records: the folder of results that each training and each committee writes."""

@@ -1,6 +1,11 @@
-"""What hardware and which checkout this is.
+"""Describe the machine and the version of the code of a run.
 
-All of it only describes a run, so none of it raises an error: what cannot be known is ``unknown`` or 0.
+These values only describe a run, so that no function here raises an error: an unavailable value is ``unknown`` or 0.
+
+Examples
+--------
+>>> this_machine().cores > 0
+True
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ T = TypeVar("T")
 
 UNKNOWN = "unknown"
 GIT_SECONDS = 15.0
-"""How long git may take to answer."""
+"""Time limit of a git command, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,11 @@ class Machine:
     host : str
         Network name.
     cpu_model : str
-        As the operating system names it.
+        Name of the processor.
     cores : int
-        Logical processors that this process may use.
+        Number of logical processors that this process may use.
     memory_bytes : int
-        Installed memory.
+        Installed memory, in bytes.
     system : str
         Operating system and architecture.
     """
@@ -52,7 +57,7 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """Return what this process runs on; see `known` for what cannot be found out."""
+    """Return the machine of this process; unavailable values are ``unknown``, 0, or 1 core."""
     return Machine(
         host=known(socket.gethostname, UNKNOWN),
         cpu_model=known(_cpu_model, UNKNOWN),
@@ -63,13 +68,23 @@ def this_machine() -> Machine:
 
 
 def known(find: Callable[[], T], otherwise: T) -> T:
-    """Return what a function finds, or another value if it fails or finds nothing.
+    """Return the result of a function, or a default if it fails or returns an empty value.
 
-    Texts are made printable: bytes that are no UTF-8, which Python keeps in the names of files and hosts, become "?".
+    Parameters
+    ----------
+    find : callable
+        Called without arguments. All its errors are ignored.
+    otherwise : object
+        The default.
+
+    Returns
+    -------
+    object
+        In a text, characters that cannot be encoded in UTF-8 (from file names and host names) are replaced by "?".
     """
     try:
         found = find() or otherwise
-    except Exception:  # whatever it is: it only describes a run
+    except Exception:  # any error, because the value only describes a run
         return otherwise
     return found.encode("utf-8", "replace").decode() if isinstance(found, str) else found  # type: ignore[return-value]
 
@@ -95,12 +110,12 @@ def _memory_bytes() -> int:
 
 
 def peak_memory_bytes() -> int:
-    """Return the largest resident size of this process so far, 0 if it is unknown."""
+    """Return the peak memory of this process in bytes, 0 if it is unknown."""
     return known(_peak_of_status, 0) or known(_peak_of_usage, 0)
 
 
 def _peak_of_status() -> int:
-    """Return the peak that Linux tells; its getrusage also counts what the process that started this one had."""
+    """Return the peak from /proc; on Linux getrusage also counts the memory of the parent process."""
     lines = Path("/proc/self/status").read_bytes().splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"VmHWM:")), 0)
 
@@ -111,17 +126,17 @@ def _peak_of_usage() -> int:
 
 
 def library_version(name: str) -> str:
-    """Return the version of an installed library, ``unknown`` if its metadata do not say it."""
+    """Return the version of an installed library, ``unknown`` if it is not installed."""
     return known(lambda: metadata.version(name), UNKNOWN)
 
 
 def source_commit() -> str:
-    """Return the commit of the checkout whose code this process runs; see `git_commit`."""
+    """Return the commit of the checkout from which this package is run, see `git_commit`."""
     return git_commit(Path(__file__).parent)
 
 
 def git_commit(folder: Path) -> str:
-    """Return the checkout's commit, ``-dirty`` if ``src`` differs from it; ``unknown`` if git does not say it."""
+    """Return the commit of a checkout, with ``-dirty`` if ``src`` has changes; ``unknown`` outside of git."""
     return known(lambda: _git_commit(folder), UNKNOWN)
 
 
@@ -132,6 +147,6 @@ def _git_commit(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """Return what git prints: bytes, for the names of files need be no UTF-8."""
+    """Return the output of git as bytes, because file names need not be UTF-8."""
     command = ["git", "--no-optional-locks", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=GIT_SECONDS).stdout

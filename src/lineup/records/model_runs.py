@@ -1,4 +1,4 @@
-"""The runs of each model and committee, which differ only in their seed."""
+"""Group records by model or committee: the runs of one model differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lineup.records.record import METRICS, Record
 
 @dataclass(frozen=True)
 class ModelRuns:
-    """One model or committee.
+    """All runs of one model or committee.
 
     Parameters
     ----------
     name : str
         Name in ``params.yaml``.
     runs : tuple of Record
-        At least one, the lowest seed first.
+        At least one, sorted by seed.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ModelRuns:
         Raises
         ------
         LineupError
-            If a record does not have it.
+            If a record does not have this metric.
         """
         for run in self.runs:
             if metric not in run.metrics:
@@ -49,26 +49,30 @@ class ModelRuns:
         return [run.metrics[metric] for run in self.runs]
 
     def mean(self, metric: str) -> float:
-        """Return the mean of a metric over the runs; an error as in `values`."""
+        """Return the mean of a metric over the runs; for errors see `values`."""
         return statistics.fmean(self.values(metric))
 
     def deviation(self, metric: str) -> float:
-        """Return the sample standard deviation of a metric, NaN for one run; an error as in `values`."""
+        """Return the sample standard deviation of a metric, NaN for one run; for errors see `values`."""
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
 
     def correct(self) -> NDArray[np.bool_]:
-        """Return which test images each run classifies correctly, of shape (runs, images).
+        """Return which test images each run classifies correctly.
+
+        Returns
+        -------
+        ndarray of bool, shape (runs, images)
 
         Raises
         ------
         LineupError
-            If predictions cannot be read.
+            If the predictions of a run cannot be read.
         """
         return np.stack([run.predictions().test.correct() for run in self.runs])
 
     @property
     def training_seconds(self) -> float | None:
-        """Mean wall time of a training; None for a committee, whose members are trained elsewhere."""
+        """Mean wall time of a training in seconds; None for a committee, which is not trained."""
         if self.first.header.kind == "committee":
             return None
         return statistics.fmean(run.runtime.training_seconds for run in self.runs)
@@ -80,17 +84,17 @@ def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
     Parameters
     ----------
     records : sequence of Record
-        At least one, all of the same data and split.
+        At least one. All must have the same data and split.
 
     Returns
     -------
     list of ModelRuns
-        In the order of the records.
+        In the order of the first record of each model or committee.
 
     Raises
     ------
     LineupError
-        If there are no records, or two were made from different data.
+        If there are no records, or two have different data or splits.
     """
     if not records:
         raise LineupError("evaluation: there are no results to compare; train a model first")
@@ -108,7 +112,7 @@ def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
 
 
 def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return the runs of each model and committee, in the order of the records."""
+    """Return the runs by name of the model or committee, in the order of the records."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.header.name, []).append(record)
@@ -118,9 +122,9 @@ def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
     """Return the standard deviation of the test accuracy between seeds, for each kind of model.
 
-    It is pooled over all models of a kind that have several seeds; 0 if none has. Three seeds of one model say too
-    little about its own deviation. Networks and committees are pooled together: few committees have several seeds, and
-    the seeds of a committee are those of its members.
+    The deviation is pooled over all models of a kind that have several seeds, because three seeds are too few to
+    estimate the deviation of one model. It is 0 if no model has several seeds. Networks and committees are pooled
+    together, because few committees have several runs, and their runs differ in the seeds of their members.
 
     Parameters
     ----------
@@ -129,7 +133,7 @@ def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
     Returns
     -------
     dict of str to SeedDeviation
-        By kind: ``network``, ``classical`` and ``committee``, as far as there are models of this kind.
+        By kind, ``network``, ``classical`` or ``committee``, for the kinds of the given models.
     """
     models = list(models)
     kinds = dict.fromkeys(model.first.header.kind for model in models)
@@ -145,7 +149,7 @@ def _is_classical(kind: str) -> bool:
 
 
 def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
-    """Return the square root of the mean variance, each model weighted by its number of runs less one."""
+    """Return the square root of the mean variance; the weight of a model is its number of runs minus one."""
     dof = sum(len(model.runs) - 1 for model in models)
     squares = sum((len(model.runs) - 1) * model.deviation("test_accuracy") ** 2 for model in models)
     return SeedDeviation(math.sqrt(squares / dof) if dof else 0.0, dof)

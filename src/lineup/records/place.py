@@ -1,4 +1,4 @@
-"""Where a record may go: it takes the place of the whole folder, so nothing else may be lost there."""
+"""Check the folder of a new record: the record replaces the whole folder, so that no other files may be in it."""
 
 from __future__ import annotations
 
@@ -10,38 +10,37 @@ from lineup.records.record import HEADER
 
 
 def check_place(folder: Path, name: str, project: Project) -> None:
-    """Raise an error, before any work, if a record in this folder would replace what is no record.
+    """Raise an error if a new record would replace files that are not a record.
 
-    The pipeline's own folder of a record is taken as it is: DVC leaves a ``.gitignore`` there when it removes the
-    outputs of a stage that it is about to run, and an interrupted run some of the outputs.
+    The pipeline's folders of models and committees may hold other files: DVC leaves a ``.gitignore`` there when it
+    removes the outputs of a stage, and an interrupted stage leaves some of its outputs.
 
     Parameters
     ----------
     folder : Path
-        Where the record is to go.
+        Folder of the new record.
     name : str
-        Of the model or committee.
+        Name of the model or committee.
     project : Project
-        The checkout.
 
     Raises
     ------
     LineupError
-        If the path has no name of its own, is a link or a file or below one, or is a folder that holds something and
-        no ``record.json``.
+        If the path has no name (such as ``..``), is a link or a file, is below a file, or is a folder with other files
+        and no ``record.json``.
     """
     problem = None
     if folder.name in ("", ".."):
-        problem = "no folder with a name of its own"
+        problem = "not a folder with a name"
     elif folder.is_symlink():
         problem = "a link"
     elif any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
-        problem = "a file, or below one"
+        problem = "a file, or below a file"
     elif folder.is_dir() and not _is_replaceable(folder, name, project):
         problem = f"a folder with other files and no {HEADER}"
     if problem:
         raise LineupError(
-            f"{folder}: {problem}; the record would take its place: name a new or empty folder, or a former record's"
+            f"{folder}: {problem}; the record would replace it: name a new folder, an empty one or that of a record"
         )
 
 

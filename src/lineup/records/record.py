@@ -1,17 +1,17 @@
-"""The record: the small folder that every trained model and every committee leaves, and the truth about it.
+"""The record: the folder of results that each training and each committee writes.
 
-===================== ==================================================================================
-``record.json``       `Header`: what it is and everything it was made from
-``history.csv``       one `Epoch` a row; empty below its header where nothing was trained in epochs
-``metrics.json``      flat numbers, the same names everywhere
-``predictions.npz``   `Predictions`: class probabilities on the validation and the test images
-``confusion_matrix.csv`` test images by actual and predicted class
-``runtime.json``      `Runtime`: what differs from run to run and from machine to machine
-``model/``            what the answer is made with: ``network.keras``, or ``committee.json``
-===================== ==================================================================================
+======================== ===============================================================================
+``record.json``          `Header`: name, parameters, data and versions
+``history.csv``          one `Epoch` per row; no rows if nothing was trained in epochs
+``metrics.json``         metrics by name, with the same names in all records
+``predictions.npz``      `Predictions`: class probabilities for the validation and test images
+``confusion_matrix.csv`` number of test images by actual and predicted class
+``runtime.json``         `Runtime`: times, memory and machine, which differ between runs
+``model/``               the model: ``network.keras``, an estimator or ``committee.json``
+======================== ===============================================================================
 
-A record may come from another machine, so reading one trusts nothing: sizes are limited, keys and types checked, no
-pickle is opened.
+A record may come from another machine. When it is read, sizes are limited, keys and types are checked, and no pickle is
+loaded.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PREDICTIONS_LIMIT = 2 * 2**30
 PARTS = ("val", "test")
 STRICT = ConfigDict(extra="forbid")
 
-# Names and keys become names of folders: no separators, no dots.
+# Names and keys are used as folder names, so that separators and dots are not allowed.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -64,7 +64,7 @@ Size = Annotated[int, Field(ge=1, le=65_536)]
 Value = Integer | FiniteFloat | str | bool | None
 
 PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune."}
-"""The phases of a training in order, and what the names of their parameters begin with."""
+"""The phases of a training in order, with the prefix of their parameters."""
 
 
 def run_label(name: str, seed: int) -> str:
@@ -85,19 +85,19 @@ class Epoch:
     Parameters
     ----------
     phase : str
-        ``classifier``, or ``autoencoder`` for reconstruction.
+        A key of `PHASES`. In the phase ``autoencoder`` the network reconstructs images.
     epoch : int
-        From 1, in each phase.
+        Number of the epoch, from 1 in each phase.
     loss, val_loss : float
-        Mean loss of the phase on training (while the weights change) and validation images.
+        Mean loss on the training images (during the epoch) and on the validation images (after it).
     accuracy, val_accuracy : float
-        NaN in a phase that does not classify.
+        NaN in the phase ``autoencoder``.
     learning_rate : float
-        At the end of the epoch.
+        Learning rate at the end of the epoch.
     seconds : float
-        Wall time of the epoch, validation included.
+        Wall time of the epoch with its validation.
     timestamp : int
-        End of the epoch, milliseconds since 1970.
+        End of the epoch, in milliseconds since 1970.
     """
 
     phase: str
@@ -113,22 +113,22 @@ class Epoch:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class DataIdentity:
-    """Which images a record was made from.
+    """The data of a record.
 
     Parameters
     ----------
     name, title : str
-        Of the dataset.
+        Name of the dataset in ``params.yaml`` and its title on pages.
     generated : bool
-        True if the images were drawn by a program; its results say nothing about the real dataset.
+        True if a program generated the images. The results then say nothing about real images.
     fingerprint : str
-        SHA-256 over images, labels and the split's order.
+        SHA-256 of the images, the labels and the order of the split.
     shape : list of int
         Height, width and channels of an image.
     classes : list of str
-        In the order of the columns of the probabilities.
+        Class names, in the order of the columns of the probabilities.
     training_images, validation_images, test_images : int
-        How many were used for what.
+        Number of images in each part.
     """
 
     name: str
@@ -144,7 +144,15 @@ class DataIdentity:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Weights:
-    """Number of parameters, how many of them the optimiser changed last, how many not, and a hash of their values."""
+    """Weights of a trained model.
+
+    Parameters
+    ----------
+    parameters, trainable, frozen : int
+        Number of all parameters, of those that were trained in the last phase, and of the others.
+    sha256 : str
+        Hash of their values.
+    """
 
     parameters: Count
     trainable: Count
@@ -154,7 +162,19 @@ class Weights:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Member:
-    """A member of a committee: model, seed and key of its record, and a hash of the predictions that were combined."""
+    """A member of a committee.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    seed : int
+        Seed of its run.
+    key : str
+        Key of its record, see `Header.key`.
+    predictions_sha256 : str
+        Hash of its predictions.
+    """
 
     name: Name
     seed: Integer
@@ -163,13 +183,13 @@ class Member:
 
     @property
     def label(self) -> str:
-        """The name of the member's run; see `Header.label`."""
+        """The label of the member's run, see `Header.label`."""
         return run_label(self.name, self.seed)
 
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Device:
-    """What was computed on: ``kind`` is ``cpu`` or ``gpu``, ``name`` the GPU's name or the CPU's model."""
+    """The processor of a training: ``kind`` is ``cpu`` or ``gpu``, ``name`` is its model name."""
 
     kind: str
     name: str
@@ -182,34 +202,34 @@ class Header:
     Parameters
     ----------
     name : str
-        Of the model or committee in ``params.yaml``.
+        Name of the model or committee in ``params.yaml``.
     kind : str
         ``network``, ``classical`` or ``committee``.
     family, architecture : str
-        Module and builder of a model; ``committee`` and the rule of a committee.
+        Family and architecture of a model. For a committee, ``committee`` and its rule.
     report : str
-        Letter of the published report.
+        Letter of the published report, or ``-``.
     parameters : dict
-        Everything it was made with, flat: ``epochs``, ``learning_rate``, ``pretrain.epochs``, …
+        All parameters, without nesting: ``epochs``, ``learning_rate``, ``pretrain.epochs`` and so on.
     seed : int
-        The seed of a model's run. Run 1 of a committee combines the first seed of each member, run 2 the second.
+        Seed of a model's run. For a committee, the number of the run: run 1 combines the first seed of each member.
     threads : int or None
-        None for a committee.
+        Number of threads of a training; None for a committee.
     device : Device
     onednn : bool
         Whether TensorFlow could use oneDNN, which changes the last digits.
     libraries : dict
-        Versions of what computed.
+        Versions of the libraries.
     data : DataIdentity
     weights : Weights or None
-        None for a committee, and before training has ended.
+        None for a committee and before the end of a training.
     members : list of Member
-        Empty but for a committee.
+        Members of a committee; empty for a model.
     experiment : str or None
-        A name of its own for a single experiment outside the pipeline, so that it never takes the place of the
-        pipeline's run with the same parameters. None in the pipeline.
+        Random name of a single experiment, so that it does not replace the pipeline's run with the same parameters.
+        None in the pipeline.
     model_files : dict of str to str
-        The files in ``model/`` and the SHA-256 of each; empty before training has ended, and in records of schema 1.
+        SHA-256 of each file in ``model/``; empty before the end of a training and in records of schema 1.
     schema : int
         Version of this format.
     """
@@ -234,15 +254,15 @@ class Header:
 
     @property
     def label(self) -> str:
-        """The name of this run: ``basic_cnn_seed2`` for the model ``basic_cnn`` and its seed 2."""
+        """The label of this run: ``basic_cnn_seed2`` for seed 2 of the model ``basic_cnn``."""
         return run_label(self.name, self.seed)
 
     @property
     def key(self) -> str:
-        """The run's identity: a hash of everything here that was known before training.
+        """The key of the run: a hash of everything in the header that is known before the training.
 
-        The same model with the same parameters on the same data, device, threads and libraries has the same key, so a
-        repeated training takes the place of the former one in MLflow; anything else stands beside it.
+        A repeated training with the same parameters, data, device, threads and libraries has the same key and replaces
+        the earlier run in MLflow. A training with a different key is a new run.
         """
         known = dataclasses.asdict(self)
         del known["weights"], known["model_files"]
@@ -277,21 +297,20 @@ class Runtime:
     Parameters
     ----------
     attempt : str
-        A random name of this very training, by which its live run in MLflow is found.
+        Random name of this training, by which its live run in MLflow is found.
     started, ended : int
-        Milliseconds since 1970: of the training, or of the combining.
+        Start and end in milliseconds since 1970.
     training_seconds : float
-        Wall time of fitting, validation after each epoch included; of combining, for a committee.
+        Wall time of the training with the validation after each epoch. For a committee, of fitting and combining.
     phase_seconds : dict
-        The same, phase by phase.
+        Wall time of each phase, in seconds.
     images_per_second : float or None
-        Training images seen in the last phase over its seconds.
+        Training images per second in the last phase; None for a committee.
     peak_memory_bytes : int
-        Largest resident size of the process.
+        Peak memory of the process.
     machine : Machine
-        What it ran on.
     git_commit : str
-        Of the checkout, ``-dirty`` if its source was changed.
+        Commit of the checkout, with ``-dirty`` if its source has changes; see `lineup.records.machine.git_commit`.
     """
 
     attempt: str
@@ -311,7 +330,17 @@ CONFUSION_COLUMNS = ["actual", "predicted", "count"]
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A record on disk. The small files are read and checked; predictions and model are read when asked for."""
+    """A record on disk. `read_record` reads the small files; `predictions` reads the probabilities.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the record.
+    header : Header
+    history : list of Epoch
+    metrics : dict of str to float
+    runtime : Runtime
+    """
 
     folder: Path
     header: Header
@@ -325,12 +354,12 @@ class Record:
         Raises
         ------
         LineupError
-            If the file is missing, too large, or not what the header promises.
+            If the file is missing, too large or damaged, or does not match the header.
         """
         return read_predictions(self.folder / PREDICTIONS, self.header.data)
 
     def digest(self) -> str:
-        """Return a hash of the whole record but for the model, whose hashes are in the header."""
+        """Return a hash of the whole record. The header contains the hashes of the model's files."""
         digest = hashlib.sha256()
         for name in (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME):
             digest.update(file_sha256(self.folder / name).encode())
@@ -345,9 +374,20 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
 ) -> Runtime:
-    """Return the `Runtime` of what has just ended in this process.
+    """Return the `Runtime` of a training or committee that ends now.
 
-    The commit is that at its start (`lineup.records.machine.source_commit`): the source may have changed since.
+    Parameters
+    ----------
+    attempt : str
+        Random name of the training.
+    started : int
+        Milliseconds since 1970.
+    phase_seconds : mapping of str to float
+        Wall time of each phase.
+    images_per_second : float or None
+        See `Runtime`.
+    commit : str
+        Result of `lineup.records.machine.source_commit` at the start: the source may have changed since.
     """
     return Runtime(
         attempt=attempt,
@@ -363,9 +403,9 @@ def runtime_of(
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Return the number of the epoch with the lowest validation loss; 0 if there is none.
+    """Return the number of the epoch with the lowest validation loss; 0 if there are no epochs.
 
-    Ties go to the first. NaN, the loss of a network that has broken down, counts as the highest loss.
+    Ties go to the first epoch. NaN, the loss of a training that diverged, counts as the highest loss.
     """
     losses = [math.inf if math.isnan(row.val_loss) else row.val_loss for row in history]
     return history[losses.index(min(losses))].epoch if losses else 0
@@ -390,14 +430,19 @@ def write_record(
     confusion: np.ndarray,
     runtime: Runtime,
 ) -> None:
-    """Write every file of a record but the model into an existing folder.
+    """Write all files of a record, except the model, to an existing folder.
 
     Parameters
     ----------
     folder : Path
-        Usually what `lineup.files.replacing_folder` yields, so that a record is whole or absent.
-    confusion : ndarray of shape (k, k)
-        Test images by actual (row) and predicted (column) class.
+        Usually the folder from `lineup.files.replacing_folder`, so that no incomplete record is left.
+    header : Header
+    history : sequence of Epoch
+    metrics : mapping of str to float
+    predictions : Predictions
+    confusion : ndarray of int, shape (k, k)
+        Number of test images by actual class (row) and predicted class (column).
+    runtime : Runtime
     """
     write_json(folder / HEADER, dataclasses.asdict(header))
     write_json(folder / METRICS, dict(metrics))
@@ -416,7 +461,7 @@ def read_record(folder: Path) -> Record:
     Raises
     ------
     LineupError
-        If a file is missing, too large, or not of this format; the line names the file.
+        If a file is missing, too large, or has another format. The message names the file.
     """
     if not (folder / HEADER).exists():
         raise LineupError(f"{folder}: no record here; {how_to_make(folder / HEADER)}")
@@ -443,7 +488,7 @@ def _read_header(path: Path) -> Header:
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
     """Return a header of schema 1 in the form of schema 2.
 
-    Schema 1 knew no image but those of 28 by 28 grey pixels, and a model's seed 2 was a model named ``<model>_seed2``.
+    In schema 1, all images had 28 by 28 pixels and one channel, and seed 2 of a model was a model ``<model>_seed2``.
     """
     values = values | {"schema": SCHEMA, "data": {"shape": [28, 28, 1]} | _section(values.get("data"))}
     values["name"], seed = _name_and_seed(values.get("name"))
@@ -465,22 +510,22 @@ def _section(value: Any) -> dict[str, Any]:
 
 
 def _name_and_seed(name: Any) -> tuple[Any, int | None]:
-    """Return model and seed of a name of schema 1; no seed if the name is the model's own."""
+    """Return model and seed of a name of schema 1; no seed if the name does not contain one."""
     match = re.fullmatch(r"(.{1,64})_seed(\d{1,9})", name) if isinstance(name, str) else None
     return (match[1], int(match[2])) if match else (name, None)
 
 
 def _read_history(path: Path, header: Header) -> list[Epoch]:
-    # An empty cell is a number that the phase does not have.
+    # An empty cell is NaN: the phase does not have this value.
     rows = [[cell or math.nan for cell in row] for row in read_table(path, HISTORY_COLUMNS)]
     history: list[Epoch] = checked([dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows], list[Epoch], path)
     if problem := _missing_epochs(header, history):
-        raise LineupError(f"{path}: {problem}; the file is cut or of another training: make the record again")
+        raise LineupError(f"{path}: {problem}; the file is incomplete or of another training; make the record again")
     return history
 
 
 def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
-    """Return what a history lacks of what its record was trained for, None if nothing."""
+    """Return how a history differs from the epochs in the parameters of its record, None if it does not."""
     parameters = header.parameters if header.kind == "network" else {}
     expected = [phase for phase, section in PHASES.items() if f"{section}epochs" in parameters]
     phases = [(phase, list(rows)) for phase, rows in groupby(history, key=lambda row: row.phase)]
@@ -488,7 +533,7 @@ def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
         return f"expected the phases {', '.join(expected) or 'none'}; found {shortened(', '.join(found)) or 'none'}"
     for phase, rows in phases:
         epochs, patience = (parameters.get(f"{PHASES[phase]}{name}") for name in ("epochs", "patience"))
-        # With patience the losses themselves say after which epoch the phase has stopped.
+        # With patience, the losses determine the epoch after which the phase stopped.
         whole = len(rows) == epochs
         if isinstance(epochs, int) and isinstance(patience, int):
             whole = whole or (len(rows) < epochs and has_stopped(rows, patience))
@@ -498,13 +543,19 @@ def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
 
 
 def read_confusion(record: Record) -> np.ndarray:
-    """Return a record's confusion matrix, (k, k), rows actual, columns predicted."""
+    """Return a record's confusion matrix of shape (k, k): rows are actual classes, columns predicted ones.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing or damaged, or does not match the header.
+    """
     path, classes = record.folder / CONFUSION, record.header.data.classes
     rows, pairs = read_table(path, CONFUSION_COLUMNS), list(product(classes, classes))
     if sorted((actual, predicted) for actual, predicted, _ in rows) != sorted(pairs):
         raise LineupError(
             f"{path}: not a confusion matrix of these classes:"
-            f" expected each of their {len(pairs)} pairs once, found {len(rows)} rows"
+            f" expected one row for each of the {len(pairs)} pairs of classes, found {len(rows)} rows"
         )
     found = {(actual, predicted): count for actual, predicted, count in rows}
     try:
@@ -518,7 +569,7 @@ def read_confusion(record: Record) -> np.ndarray:
 
 
 def read_predictions(path: Path, data: DataIdentity) -> Predictions:
-    """Read and check ``predictions.npz`` against the identity of its data."""
+    """Read ``predictions.npz`` and check that it matches the data of a header; see `Record.predictions`."""
     arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
     expected = {f"{part}_{field.name}" for part in PARTS for field in dataclasses.fields(Scores)}
     if set(arrays) != expected:
@@ -538,7 +589,13 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
-    """Return nested parameters as flat ones: ``{"pretrain": {"epochs": 3}}`` becomes ``{"pretrain.epochs": 3}``."""
+    """Return nested parameters without nesting.
+
+    Examples
+    --------
+    >>> flatten({"pretrain": {"epochs": 3}})
+    {'pretrain.epochs': 3}
+    """
     flat: dict[str, Value] = {}
     for name, value in values.items():
         flat.update(flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})

@@ -1,4 +1,4 @@
-"""The metrics of a record: the same for everything that answers with probabilities."""
+"""The metrics of a record: the same ones for networks, classical models and committees."""
 
 from __future__ import annotations
 
@@ -9,6 +9,28 @@ from lineup.records.record import Predictions
 
 
 def score(predictions: Predictions, classes: Sequence[str]) -> dict[str, float]:
-    """Return the flat metrics of ``metrics.json``: ``test_*`` first, then ``val_*``."""
+    """Return the metrics of ``metrics.json``.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of the validation and test images.
+    classes : sequence of str
+        Class names, in the order of the columns.
+
+    Returns
+    -------
+    dict of str to float
+        Keys with the prefix ``test_`` first, then with ``val_``; see
+        `lineup.evaluation.metrics.classification_metrics`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lineup.evaluation.scores import Scores
+    >>> scores = Scores(np.array([0, 1]), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+    >>> score(Predictions(scores, scores), ["shirt", "shoe"])["val_accuracy"]
+    0.5
+    """
     test = classification_metrics(predictions.test.probabilities, predictions.test.labels, classes, "test_")
     return test | classification_metrics(predictions.val.probabilities, predictions.val.labels, classes, "val_")

@@ -1,4 +1,4 @@
-"""The metrics of a model or committee over its seeds: the small file that ``dvc metrics show`` prints."""
+"""Summarise the runs of a model or committee in the file that ``dvc metrics show`` prints."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from lineup.records.record import Record
 from lineup.schema import write_json
 
 SHOWN = ("test_accuracy", "val_accuracy", "test_loss", "val_loss", "test_macro_f1")
-"""The metrics that ``dvc metrics show`` prints, each as the mean over the seeds."""
+"""Metrics that ``dvc metrics show`` prints, as means over the seeds."""
 
 
 def summary(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the mean of each metric in `SHOWN`, the standard deviation of the test accuracy, and each run.
-
-    DVC shows the numbers and leaves out the list of runs, so that each model has one row.
+    """Return the summary of the runs of one model or committee.
 
     Parameters
     ----------
     records : sequence of Record
-        The runs of one model or committee, at least one.
+        At least one run.
+
+    Returns
+    -------
+    dict
+        The mean of each metric in `SHOWN`; ``test_accuracy_sd``, the sample standard deviation, if there are several
+        runs; the number of ``seeds``; and ``runs``, a list with the details of each run. DVC does not print lists, so
+        that each model has one row.
     """
     values: dict[str, Any] = {name: statistics.fmean(record.metrics[name] for record in records) for name in SHOWN}
     if len(records) > 1:
@@ -32,7 +37,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def write_summary(path: Path, records: Sequence[Record]) -> None:
-    """Write the summary of one model or committee to a JSON file."""
+    """Write the summary of one model or committee to a JSON file, see `summary`."""
     write_json(path, summary(records))
 
 
