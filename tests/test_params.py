@@ -165,7 +165,11 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
         {"members": ["small"], "rule": "average"},
         ("committees.both_seed2: a name must not end in _seed and a number; set seeds",),
     ),
-    ("committees.small", PARAMS["committees"]["both"], ("'small' names a model and a committee", "a name of its own")),
+    (
+        "committees.small",
+        PARAMS["committees"]["both"],
+        ("'small' names a model and a committee", "expected different names"),
+    ),
     ("committees", None, ("committees = None: expected a section",)),
     ("data.name", "cifar", ("data.name = 'cifar': expected one of fashion_mnist, synthetic",)),
     ("data.folder", 3, ("data.folder = 3: expected a text",)),

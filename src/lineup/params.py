@@ -1,6 +1,7 @@
-"""``params.yaml`` as frozen dataclasses: read once, checked whole.
+"""Read and check ``params.yaml``.
 
-An unknown key, a wrong type or a value out of range is one line that names the key, the value and what is accepted.
+An unknown key, a wrong type or a value out of range raises an error of one line, with the key, the value and the
+accepted values.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ MODELS = "the section models of params.yaml"
 
 
 def _check_name(section: str, name: str) -> None:
-    """Refuse a name that could be the name of a run of another model, see `lineup.records.record.run_label`."""
+    """Raise an error if a name could be the label of another model's run, see `lineup.records.record.run_label`."""
     if re.search(r"_seed\d+$", name):
         raise ValueError(f"{section}.{name}: a name must not end in _seed and a number; set seeds instead")
 
 
 def _check_members(name: str, committee: Committee, models: Mapping[str, Candidate]) -> None:
-    """Refuse members that do not exist, or that have fewer seeds than the committee."""
+    """Raise an error if a member does not exist or has fewer seeds than the committee."""
     where, members = f"committees.{name}.members", committee.members
     found = candidates(members, models)
     if not found:
@@ -57,7 +58,19 @@ def _check_members(name: str, committee: Committee, models: Mapping[str, Candida
 
 @dataclass(frozen=True, config=STRICT)
 class Params:
-    """The whole of ``params.yaml``."""
+    """All sections of ``params.yaml``.
+
+    Parameters
+    ----------
+    data : Data
+    split : Split
+    training : Training
+    models : dict of str to NetworkRecipe or ClassicalRecipe
+        At least one model.
+    committees : dict of str to Committee
+        May be empty.
+    champion : ChampionRule
+    """
 
     data: Data
     split: Split
@@ -76,32 +89,39 @@ class Params:
             _check_members(name, committee, models)
         both = sorted(set(self.models) & set(self.committees))
         if both:
-            raise ValueError(f"{both[0]!r} names a model and a committee; each needs a name of its own")
+            raise ValueError(f"{both[0]!r} names a model and a committee; expected different names")
         return self
 
     def architectures(self) -> dict[str, Architecture]:
-        """Return the architecture of each model, by the model's name."""
+        """Return the architecture of each model by name."""
         return {name: architecture(recipe.family, recipe.architecture) for name, recipe in self.models.items()}
 
     def candidates(self) -> dict[str, Candidate]:
-        """Return each model as a candidate for a committee, by name."""
+        """Return the candidates for committees: all models by name."""
         return {
             name: Candidate(entry.kind, entry.family, entry.report, self.models[name].seeds)
             for name, entry in self.architectures().items()
         }
 
     def summary(self) -> str:
-        """Return how many models and committees there are, and the dataset."""
+        """Return a line with the number of models and committees and the dataset."""
         models, committees = count(self.models, "model"), count(self.committees, "committee")
         return f"{models}, {committees}, data {self.data.name}"
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
-        """Return a model's recipe, with some settings changed.
+        """Return a model's recipe with some settings replaced.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        **changes
+            Settings by name, such as ``epochs=2``. ``seeds`` takes a list.
 
         Raises
         ------
         LineupError
-            If there is no such model, or a changed setting is not valid.
+            If there is no such model or a setting is invalid.
         """
         if name not in self.models:
             raise LineupError(f"unknown model {shown(name)}; {expected_one_of(name, self.models, MODELS)}")
@@ -110,7 +130,7 @@ class Params:
         return recipe
 
     def committee(self, name: str) -> Committee:
-        """Return a committee; a LineupError lists the known ones."""
+        """Return the settings of a committee. For an unknown name, a `LineupError` lists the known ones."""
         if name not in self.committees:
             known = expected_one_of(name, self.committees, "the section committees of params.yaml")
             raise LineupError(f"unknown committee {shown(name)}; {known}")
@@ -120,11 +140,20 @@ class Params:
 def load_params(path: Path) -> Params:
     """Read and check ``params.yaml``.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Params
+
     Raises
     ------
     LineupError
-        If the file is missing, is not YAML, or breaks a rule. The line names key, value and what is accepted; an
-        unknown key comes first, since a missing one may be the same with a typo.
+        If the file is missing, not YAML or invalid. The message names the key, the value and the accepted values. An
+        unknown key is reported before a missing one, because it may be that key with a typo.
     """
     params: Params = _validate(Params, read_yaml(path), path.name)
     return params
@@ -132,7 +161,7 @@ def load_params(path: Path) -> Params:
 
 def _validate(kind: type[Any], values: Any, where: str) -> Any:
     try:
-        return validated(values, kind, strict=True)  # "3" stays text and is refused
+        return validated(values, kind, strict=True)  # "3" is a text and not accepted as a number
     except ValidationError as error:
         problem = _first_problem(error, kind)
     except (TypeError, ValueError) as error:  # a date for a key
@@ -141,7 +170,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Return the first unknown key, or else the first problem, as ``key = value: what is accepted``."""
+    """Return the first unknown key or else the first problem, as ``key = value: expected ...``."""
     problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))
@@ -165,23 +194,23 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
         case "dataclass_type":
             wanted = f"a section with {', '.join(_accepted(kind, location))}"
         case "float_type" if isinstance(problem["input"], str):
-            wanted = "a number; YAML takes it for one without quotes and with a point, as in 1.0e-3"
+            wanted = "a number; in YAML a number has no quotes and a decimal point, as in 1.0e-3"
     found = shown(problem["input"])
     return f"{key} = {found}: expected {wanted}" if key else f"{found}: expected {wanted}"
 
 
 def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return a location as a reader finds it: without the part that says which of several forms an entry has."""
-    place = 2 if location[:1] == ("models",) else 3  # by `AnyRecipe`, by `Members`
+    """Return a location as in the file: without pydantic's tag, which names one of several forms of a value."""
+    place = 2 if location[:1] == ("models",) else 3  # the tags of `AnyRecipe` and of `Members`
     if location[:1] in (("models",), ("committees",)) and location[place : place + 1] in _TAGS:
         return location[:place] + location[place + 1 :]
     return location
 
 
 def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that are accepted at a location: those of the innermost section that it names."""
+    """Return the accepted keys at a location: those of its innermost section."""
     named = location[:1] in (("models",), ("committees",))
-    for part in location[:1] + location[2:] if named else location:  # the second part is a name, maybe `data`
+    for part in location[:1] + location[2:] if named else location:  # the second part is a name, which may be `data`
         kind = _SECTIONS[str(part)]
     return [field.name for field in dataclasses.fields(kind)]
 
@@ -203,7 +232,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
 
 _TAGS = (("network",), ("classical",), ("names",), ("word",), ("section",))
 
-# What is accepted, in place of pydantic's own words; the numbers are of the key that has the problem.
+# The accepted values by pydantic's type of error. The numbers in braces come from the error.
 _WANTED: Mapping[str, str] = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",

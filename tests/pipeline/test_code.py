@@ -196,6 +196,22 @@ def test_an_experiment_in_a_temporary_checkout_runs_the_code_that_it_hashes(copy
     assert summary["runs"][0]["weights_sha256"] == record.header.weights.sha256
 
 
+def test_the_error_of_an_experiment_with_an_invalid_setting_says_how_to_restore_params(copy: Project) -> None:
+    restore = "git restore --source=HEAD --worktree params.yaml"
+    before = (copy.root / "params.yaml").read_text()
+    with pytest.raises(
+        AssertionError, match=f"learning_rate = 0: expected more than 0.0; dvc exp run .*, run {restore}"
+    ):
+        copy.run("dvc", "exp", "run", "-S", "models.shallow_nn.learning_rate=0", "code")
+    assert (copy.root / "params.yaml").read_text() != before
+    copy.run(*restore.split())
+    assert (copy.root / "params.yaml").read_text() == before
+    with pytest.raises(AssertionError) as caught:
+        copy.run("dvc", "exp", "run", "--temp", "-S", "models.shallow_nn.learning_rate=0", "code")
+    assert "expected more than 0" in str(caught.value)
+    assert restore not in str(caught.value)  # the experiment's own params.yaml is in a temporary folder
+
+
 def _parameters(record: Record) -> int:
     assert record.header.weights is not None
     return record.header.weights.parameters

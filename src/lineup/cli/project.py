@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from lineup.cli.common import open_project
+from lineup.errors import LineupError
 from lineup.paths import find_project
 
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number of stages to run at a time.")]
@@ -38,10 +40,24 @@ def code(
     if explain:
         print(*explain_code(explain, find_project().root), sep="\n")
         return
-    project, params = open_project()
+    try:
+        project, params = open_project()
+    except LineupError as error:
+        raise LineupError(f"{error}{_how_to_undo_set_param()}") from error
     print(f"params.yaml: {params.summary()}")
     changed = write_code(project.root)
     print(f"{CODE}: {'written' if changed else 'unchanged'}")
+
+
+def _how_to_undo_set_param() -> str:
+    """Return how to restore params.yaml, if this is an experiment of DVC in the user's own folder."""
+    # DVC_ROOT is the user's folder even if the experiment runs in a temporary one.
+    if "DVC_EXP_NAME" not in os.environ or os.environ.get("DVC_ROOT") != str(find_project().root):
+        return ""
+    return (
+        "; dvc exp run has written the values of -S to params.yaml: to undo this and all other changes to it, run"
+        " git restore --source=HEAD --worktree params.yaml"
+    )
 
 
 def check() -> None:
