@@ -1,1 +1,1 @@
-"""MLflow as a view of the records: the store, live metrics, publishing, the model registry."""
+"""Log records in MLflow: the store, live metrics, publishing and the model registry."""

@@ -1,4 +1,4 @@
-"""Build, parse and print addresses of MLflow stores. SQLAlchemy parses the addresses of databases.
+"""Build, parse and print addresses of MLflow stores.
 
 Examples
 --------
@@ -29,8 +29,9 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 DATABRICKS = ("databricks", "databricks-uc", "uc")
 EXPECTED = "expected sqlite:///FILE, http://HOST:PORT or the address of a database"
 
-# Read by MLflow when it is imported; settings of the user have priority. MLflow then sends no telemetry, prints no
-# messages about tables, no addresses and no tracebacks, and gives up on a server within seconds instead of minutes.
+# MLflow reads these variables when it is imported. With them, MLflow sends no telemetry, prints no messages about
+# tables, no addresses and no tracebacks, and gives up on a server within seconds instead of minutes. Values that the
+# user has set have priority.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -41,8 +42,8 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
-# The private parts of an address: user name and password, which may contain any character except a space, and the
-# query, where some drivers look for a password.
+# The private parts of an address: the user name and the password, which may contain any character except a space, and
+# the query, which may contain a password for some drivers.
 _PRIVATE = re.compile(r"://(?:[^/\s:]*(?::\S*)?@)?([^\s?]*)(?:\?[^\s'\"]*)?")
 _DECODED = re.compile("%[0-9a-fA-F]{2}")
 _PASSWORDS = re.compile(r"[?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=([^&#]+)", re.IGNORECASE)
@@ -66,7 +67,7 @@ class StoreError(LineupError):
 
 
 def tracking_uri(root: Path) -> str:
-    """Return the address of the MLflow store, absolute and without the credentials of a server.
+    """Return the absolute address of the MLflow store, without the credentials of a server.
 
     Parameters
     ----------
@@ -102,10 +103,10 @@ def is_default(root: Path) -> bool:
 
 
 def store_environment(root: Path) -> dict[str, str]:
-    """Return the environment variables with the store, for MLflow and for child processes.
+    """Return the environment variables that select the store in MLflow and in child processes.
 
-    User name and password of a server go into separate variables, because MLflow prints addresses. Variables that the
-    user has set do not change.
+    The user name and the password of a server go into separate variables, because MLflow prints addresses. Variables
+    that the user has already set are not changed.
     """
     found = {VARIABLE: tracking_uri(root)}
     given = os.environ.get(VARIABLE, "")
@@ -132,13 +133,13 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
     path : Path
         Absolute path of the file.
     query : dict of str to str, optional
-        The part after the question mark. Default: none.
+        Query parameters of the address. Default: none.
 
     Raises
     ------
     StoreError
-        If MLflow would use another file: if the path is not UTF-8, or contains a percent sign before two hexadecimal
-        digits, which MLflow decodes once too often when it loads a model.
+        If the path is not UTF-8, or contains a percent sign before two hexadecimal digits. MLflow would use another
+        file, because it decodes the path once too often when it loads a model.
     """
     from sqlalchemy.engine import URL
 
@@ -155,7 +156,7 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
 
 
 def store_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store; None for any other store."""
+    """Return the file of an SQLite store, or None for any other store."""
     if not uri.startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
@@ -164,14 +165,14 @@ def store_file(uri: str) -> Path | None:
 
 
 def shown_uri(text: str) -> str:
-    """Return an address, or text with addresses, without credentials. Use it for everything that is printed."""
+    """Remove the credentials from the addresses in a text. Every printed address passes through this function."""
     for secret in _secrets():
         text = text.replace(secret, "***")
     return _PRIVATE.sub(r"://\1", text)
 
 
 def _secrets() -> list[str]:
-    """Return the passwords in the environment, as they are and as they are quoted in an address."""
+    """Return the passwords in the environment variables, both plain and URL-quoted."""
     given = os.environ.get(VARIABLE, "")
     rest = given.partition("://")[2]
     user, colon, password = rest.rpartition("@")[0].partition(":")
@@ -183,7 +184,7 @@ def _secrets() -> list[str]:
 
 
 def _split_credentials(given: str) -> tuple[str, str, str]:
-    """Return the address of a server without its private parts, its user name and its password."""
+    """Split the address of a server into the public part, the user name and the password."""
     try:
         parts = urlsplit(given)
         host, port = parts.hostname, parts.port
@@ -230,7 +231,7 @@ def _malformed(given: str) -> StoreError:
 
 
 def _safe(given: str) -> str:
-    """Return an address that cannot be parsed, or a placeholder if it may contain a password."""
+    """Return an invalid address for an error message, or a placeholder if the address may contain a password."""
     return (
         "an address that is not shown, because it may contain a password"
         if "@" in given or "?" in given

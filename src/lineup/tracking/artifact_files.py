@@ -1,4 +1,4 @@
-"""Write the artifacts of a run: the files of its record, its figures, and the tables of a committee."""
+"""Write the artifacts of a run: the files of the record, the figures, and the tables of a committee."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from lineup.figures.render import caption, figures_of
 from lineup.records.record import CONFUSION, HEADER, HISTORY, METRICS, MODEL, PREDICTIONS, RUNTIME, Record
 
 RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
-"""The files of a record that its run gets as artifacts, in the folder ``record``."""
+"""The files of a record that are logged as artifacts in the folder ``record``."""
 
 
 def write_artifact_files(record: Record, folder: Path) -> None:
-    """Write the artifacts of a run, except for its model.
+    """Write all artifacts of a run except the model.
 
     Parameters
     ----------
     record : Record
-        Of a model or a committee.
+        Record of a model or a committee.
     folder : Path
-        An empty folder. It gets ``record/``, ``figures/``, ``classification_report.txt`` and, for a committee,
-        ``committee/``.
+        An empty folder. The function creates ``record/``, ``figures/``, ``classification_report.txt`` and, for a
+        committee, ``committee/`` in it.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def write_artifact_files(record: Record, folder: Path) -> None:
 
 
 def _write_members(record: Record, folder: Path) -> None:
-    """Write the analysis of a committee: a table of its members, a table of their pairs, and all of it as JSON."""
+    """Write the analysis of a committee as JSON, with a table of its members and a table of pairs of members."""
     import pandas as pd
 
     analysis = read_analysis(record.folder / MODEL)
@@ -61,7 +61,7 @@ def _write_members(record: Record, folder: Path) -> None:
 
 
 def _classification_report(record: Record) -> str:
-    """Return scikit-learn's report on the test images, below a line that names the model and its data."""
+    """Return scikit-learn's classification report for the test images, with a header line."""
     predictions = record.predictions()
     report = classification_report(predictions.test.probabilities, predictions.test.labels, record.header.data.classes)
     return f"{record.header.label}: {caption(record.header)}\n\n{report}"

@@ -1,4 +1,4 @@
-"""Find lost artifacts: each published run has a list of its artifacts, with their sizes.
+"""Find missing artifacts of published runs. Each run has a list of its artifacts and their sizes.
 
 Examples
 --------
@@ -40,9 +40,9 @@ Listing = dict[str, dict[str, int | None]]
 
 
 def files_in(folder: Path) -> dict[str, int | None]:
-    """Return the size in bytes of each file in a folder and its subfolders, by its path relative to the folder.
+    """Return the size in bytes of each file in a folder and its subfolders, by relative path.
 
-    Files that loading a model adds are left out. The result is empty if the folder does not exist.
+    Files that are created when a model is loaded are ignored. The result is empty if the folder does not exist.
     """
     found: dict[str, int | None] = {}
     for place, folders, names in os.walk(folder):
@@ -56,7 +56,7 @@ def files_in(folder: Path) -> dict[str, int | None]:
 
 
 def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
-    """Return the model that a run logged last, None if there is none or it has been deleted."""
+    """Return the last model that a run logged, or None if there is no model or it was deleted."""
     from mlflow.exceptions import MlflowException
 
     for output in reversed(run.outputs.model_outputs if run.outputs else []):
@@ -66,16 +66,17 @@ def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
 
 
 def local_folders(client: MlflowClient, run: Run) -> list[Path]:
-    """Return the folders on this machine that hold the artifacts and the model of a run."""
+    """Return the local folders that contain the artifacts and the model of a run."""
     model = logged_model(client, run)
     locations = [run.info.artifact_uri, *([model.artifact_location] if model else [])]
     return [folder for location in locations if (folder := local_folder(location))]
 
 
 def list_artifacts(client: MlflowClient, run: Run) -> Listing:
-    """Return the current artifacts of a run and the files of its model, with their sizes.
+    """Return the artifacts of a run and the files of its model, with their sizes.
 
-    On this machine these are all files; on other storage only those at the top, because each folder costs a request.
+    All files are listed if they are on this machine. On remote storage, only the files at the top level are listed,
+    because each folder costs a request.
     """
     model = logged_model(client, run)
     folder = local_folder(run.info.artifact_uri)
@@ -88,7 +89,7 @@ def list_artifacts(client: MlflowClient, run: Run) -> Listing:
 
 
 def log_listing(client: MlflowClient, run_id: str) -> None:
-    """Log the list of the artifacts of a run, after all other artifacts."""
+    """Log the list of all artifacts of a run. Call this function after all artifacts have been logged."""
     listing = list_artifacts(client, client.get_run(run_id))
     listing["run"].pop(LISTING, None)
     with tempfile.TemporaryDirectory() as temporary:
@@ -98,7 +99,7 @@ def log_listing(client: MlflowClient, run_id: str) -> None:
 
 
 def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
-    """Return whether artifacts of a published run, or files of its model, are missing or have a different size."""
+    """Return whether an artifact or a model file of a published run is missing or has a different size."""
     found = list_artifacts(client, run)
     if LISTING not in found["run"]:
         return True
@@ -113,9 +114,9 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
 
 
 def describe_loss(root: Path) -> str:
-    """Return which artifacts of an SQLite store are lost, as a phrase; empty if none are.
+    """Describe the missing artifacts of an SQLite store in a short text, which is empty if none are missing.
 
-    A store on a server is not checked, since this takes many requests.
+    A store on a server is not checked, because the check would take many requests.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Check records before they are published: every file is there, readable, and the one that was saved."""
+"""Check records before they are published: all files must be present, readable and unchanged."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from lineup.training.skops_file import file_arrays_sha256
 
 
 def check_records(root: Path, records: Iterable[Record]) -> None:
-    """Raise an error if a record is incomplete, or its files differ from those that its ``record.json`` describes.
+    """Raise an error if a record is incomplete, or if its files do not match its ``record.json``.
 
-    The files of the model are compared with their hashes. An older record has a hash of the weights only; its model is
-    read, for a network with TensorFlow.
+    The files of the model are compared with their hashes. Older records have a hash of the weights only, so their model
+    has to be loaded, which takes TensorFlow for a network.
 
     Parameters
     ----------
     root : Path
         Project folder.
     records : iterable of Record
-        Of models and committees.
+        Records of models and committees.
 
     Raises
     ------
     LineupError
-        If a file is missing, damaged, changed, does not belong to the record, or is a link out of the project. The
-        message names the file.
+        If a file is missing, damaged or changed, does not belong to the record, or is a link to a file outside the
+        project. The message names the file.
     """
     for record in records:
         _check_files(record)
@@ -49,7 +49,7 @@ def check_records(root: Path, records: Iterable[Record]) -> None:
 
 
 def _check_files(record: Record) -> None:
-    """Refuse a record with missing or unreadable files. A fresh clone lacks the files that git does not hold."""
+    """Raise an error if files are missing, as in a fresh clone, or cannot be read."""
     model = [f"{MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [MODEL]
     absent = [name for name in (*RECORD_FILES, *model) if not (record.folder / name).exists()]
     if absent:
@@ -70,7 +70,7 @@ def _remedy(record: Record) -> str:
 
 
 def _wrong_files(record: Record) -> str | None:
-    """Return how the files of a model differ from those in its header, None if they do not."""
+    """Describe how the files of a model differ from the hashes in the header; return None if they match."""
     expected, found = record.header.model_files, folder_sha256(record.folder / MODEL)
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
@@ -83,7 +83,7 @@ def _wrong_files(record: Record) -> str | None:
 
 
 def _wrong_weights(record: Record) -> str | None:
-    """Return how the model of a record without hashes of files differs from its header, None if it does not."""
+    """Compare a model with the hash of its weights, for a record without file hashes; return None if they match."""
     folder, header = record.folder / MODEL, record.header
     if header.kind == "committee":
         members, fitted = read_committee(folder)

@@ -1,4 +1,4 @@
-"""The contents of a run in MLflow that come from its record: tags, parameters, metrics, note and dataset.
+"""Convert a record to the contents of an MLflow run: tags, parameters, metrics, note and dataset.
 
 Examples
 --------
@@ -34,7 +34,7 @@ GENERATED = "**Generated data**: the results say nothing about real images."
 
 
 def common_tags(header: Header) -> dict[str, str]:
-    """Return the tags that all runs of a model or committee share: what users filter and group runs by."""
+    """Return the tags that all runs of a model or committee share. Users filter and group runs by these tags."""
     return {
         "report": header.report,
         "family": header.family,
@@ -75,7 +75,7 @@ def record_tags(record: Record) -> dict[str, str]:
 
 
 def record_note(header: Header) -> str:
-    """Return the note of a run: the model, its data and the published accuracy, if there is one."""
+    """Return the note of a run. It names the model, the data and the published accuracy, if any."""
     report = f", report {header.report}" if header.report not in ("", "-") else ""
     data = f"{header.data.title}, {count(header.data.test_images, 'test image')}"
     text = f"{header.kind.capitalize()} `{header.label}`{report}. {data}."
@@ -92,7 +92,7 @@ def experiment_note(data: DataIdentity) -> str:
 
 
 def record_params(record: Record) -> dict[str, Any]:
-    """Return the parameters of the run of a record."""
+    """Return the parameters that are logged for a record."""
     header = record.header
     values: dict[str, Any] = {
         **header.parameters,
@@ -111,11 +111,11 @@ def record_params(record: Record) -> dict[str, Any]:
 
 
 def epoch_metrics(row: Epoch) -> list[Metric]:
-    """Return the metrics of one epoch, with its time and its number as step.
+    """Return the metrics of one epoch. The step of each metric is the number of the epoch.
 
-    Their names are ``epoch/loss``, ``epoch/val_accuracy`` and so on for the classifier, and ``autoencoder/loss`` for
-    another phase, so that the MLflow UI shows them in a section of their own, apart from ``val_accuracy`` and the other
-    metrics of ``metrics.json``.
+    The names are ``epoch/loss``, ``epoch/val_accuracy`` and so on for the classifier, and ``autoencoder/loss`` for
+    another phase. Because of the prefix, the MLflow UI shows them in a separate section, apart from the final metrics
+    such as ``val_accuracy``.
     """
     from mlflow.entities import Metric
 
@@ -129,7 +129,7 @@ def epoch_metrics(row: Epoch) -> list[Metric]:
 
 
 def final_metrics(record: Record) -> list[Metric]:
-    """Return the metrics of a whole record, with the time at which it ended."""
+    """Return the final metrics of a record. Their time is the end of the training."""
     from mlflow.entities import Metric
 
     runtime = record.runtime
@@ -145,7 +145,7 @@ def final_metrics(record: Record) -> list[Metric]:
 
 
 def dataset_input(data: DataIdentity) -> DatasetInput:
-    """Return the dataset of a run: its name, fingerprint, image shape, classes and number of images."""
+    """Return the dataset of a run: name, fingerprint, image shape, classes and number of images."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     height, width, channels = data.shape

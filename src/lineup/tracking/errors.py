@@ -1,4 +1,4 @@
-"""Describe errors of a store in one line: what is wrong, and how to fix it."""
+"""Describe errors of an MLflow store in one line that gives the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ INCOMPLETE = "its tables are incomplete"
 
 @contextmanager
 def store_errors(root: Path) -> Iterator[None]:
-    """Convert errors of MLflow about a store into a `StoreError`.
+    """Convert errors that MLflow raises for a store to `StoreError`.
 
     Parameters
     ----------
     root : Path
-        Project folder; decides on the store.
+        Project folder, which determines the store.
     """
     prepare_environment(root)
     from alembic.util import CommandError  # MLflow does not catch it, nor SQLAlchemyError, when it opens a store
@@ -69,9 +69,10 @@ def _text(error: OSError) -> str:
 
 
 def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str]:
-    """Return reason and remedy from the text of an error, because the libraries have no types for most kinds.
+    """Return the reason and the remedy for an error.
 
-    ``path`` is the file that a system error names. Default: the file of the store.
+    The text of the error is searched, because the libraries have no exception types for most kinds of errors. ``path``
+    is the file that a system error names. Default: the file of the store.
     """
     text = shown_uri(text)
     if version := re.search(r"(?:found version|revision identified by) '?(\w+)", text):
@@ -85,7 +86,7 @@ def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str
 
 
 def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
-    """Return for each kind of error a pattern, the reason (empty: the matching text) and the remedy."""
+    """Return a pattern, a reason and a remedy for each kind of error. If the reason is empty, use the matching text."""
     uri = tracking_uri(root)
     file = Path(path) if path else store_file(uri)
     place = "the database" if file is None else file if _is_folder(file) else file.parent
@@ -137,7 +138,7 @@ def _sqlite_instead() -> str:
 
 
 def _schema(version: str, root: Path) -> tuple[str, str]:
-    """Return reason and remedy for tables that were created by another version of MLflow."""
+    """Return the reason and the remedy if the tables were created by another version of MLflow."""
     if version == "None":
         return INCOMPLETE, _recreate(root)
     if not _is_known(version):

@@ -1,4 +1,4 @@
-"""Group the runs of several seeds: a parent run has mean, standard deviation and interval of each metric."""
+"""Group the runs of several seeds under a parent run with the mean and the standard deviation of each metric."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARENT = "mlflow.parentRunId"
 
 
 def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Mapping[str, str]) -> None:
-    """Create the parent runs of all models and committees with several seeds, and link their runs to them.
+    """Create a parent run for each model and committee with several seeds, and link its runs to the parent.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Map
     records : sequence of Record
         The records that have just been published.
     run_ids : mapping of str to str
-        Their runs by the keys of the records.
+        Ids of the runs, by the keys of their records.
     """
     pipeline = [record for record in records if record.header.experiment is None]
     for name, runs in by_name(pipeline).items():
@@ -44,10 +44,11 @@ def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Map
 
 
 def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids: Mapping[str, str]) -> str:
-    """Return the parent run of these children; create it if it is missing or outdated.
+    """Return the parent run of these child runs; create the parent run if it is missing or outdated.
 
-    Its key comes from their keys: if the model is trained with other settings, the former runs keep their parent. A
-    parent with only some of these children, from before a seed was added, is deleted.
+    The key of the parent is a hash of the keys of its children. If a model is trained with other settings, its previous
+    runs therefore keep their parent. A parent that has only some of these children, from before a seed was added, is
+    deleted.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]
@@ -79,7 +80,7 @@ def _note(header: Header, seeds: int) -> str:
 
 
 def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None:
-    """Log the parameters that the children share, and the statistics of their metrics."""
+    """Log the parameters that all child runs share, and the statistics of their metrics."""
     from mlflow.entities import Metric
 
     parameters = [child.header.parameters for child in children]
@@ -98,7 +99,7 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
 
 
 def _statistics(name: str, values: Sequence[float]) -> dict[str, float]:
-    """Return mean, standard deviation and 95 % interval of the mean of a metric, by their names in MLflow."""
+    """Return the mean of a metric, its 95 % interval and the standard deviation, by metric name in MLflow."""
     if len(values) < 2:
         return {}
     low, high = mean_interval(values)

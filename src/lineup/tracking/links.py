@@ -1,7 +1,7 @@
-"""Copy folders with links replaced by the files they point to, because MLflow refuses links.
+"""Copy folders and replace links with the files that they point to, because MLflow rejects links.
 
-With some values of ``cache.type``, DVC replaces files in the workspace by links into its cache. A record from another
-machine may contain a link to any file of this one, so only links into the project or into DVC's cache are followed.
+With some values of ``cache.type``, DVC replaces files in the workspace with links into its cache. A record from another
+machine may contain a link to any file. Therefore only links into the project or into DVC's cache are followed.
 
 Examples
 --------
@@ -26,19 +26,19 @@ from lineup.errors import LineupError
 
 
 def check_links(root: Path, folder: Path) -> None:
-    """Raise an error if a folder contains a link that does not point to a file in the project or in DVC's cache.
+    """Raise an error if a folder contains a link to a file outside the project and DVC's cache.
 
     Parameters
     ----------
     root : Path
         Project folder.
     folder : Path
-        For example, that of a record.
+        Folder to check, for example that of a record.
 
     Raises
     ------
     LineupError
-        If there is such a link; the message names it.
+        If there is such a link, or a link to a missing file. The message names the link.
     """
     inside = (root.resolve(), folder.resolve())
     for link in _links(folder):
@@ -56,7 +56,7 @@ def check_links(root: Path, folder: Path) -> None:
 
 
 def copy_files(root: Path, source: Path, target: Path) -> Path:
-    """Copy a folder to a new folder, with files instead of links, and return the copy.
+    """Copy a folder, replace links in the copy with files, and return the path of the copy.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _links(folder: Path) -> Iterator[Path]:
 
 @lru_cache
 def _cache(root: Path) -> Path | None:
-    """Return the folder of DVC's cache, which may be outside the project; None if this is not a DVC repository."""
+    """Return the folder of DVC's cache, which may be outside the project, or None without a DVC repository."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

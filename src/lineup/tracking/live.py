@@ -1,4 +1,4 @@
-"""Log the metrics of a training in MLflow while it runs, without delaying it."""
+"""Log metrics in MLflow during training, without slowing down the training."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CLOSE_SECONDS = 30.0
-"""How long the end of a training waits until all metrics have been sent."""
+"""Longest time, in seconds, to wait at the end of a training until all metrics have been sent."""
 KILLED_SECONDS = 8.0
-"""The same after an interruption, because a process that is asked to stop is often killed soon after."""
+"""Longest time, in seconds, after an interruption: a process that does not stop soon is often killed."""
 BEAT_SECONDS = 60.0
-"""How often a run is marked as alive."""
+"""Time in seconds between two updates of the tag that marks a run as alive."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """The end of a run: its status in MLflow, the time in milliseconds since 1970, and the record if there is one."""
+    """The end of a run: MLflow status, time in milliseconds since 1970, and the record, if any."""
 
     status: str
     ended: int
@@ -38,13 +38,14 @@ class _End:
 
 
 class LiveRun:
-    """A listener that logs a training in a live run: RUNNING while the context is open.
+    """Training listener that logs metrics in an MLflow run during training.
 
-    The run ends as FINISHED, with the final metrics, if the training has left its record; as FAILED after an error; as
-    KILLED after a signal. ``lineup publish`` logs the artifacts.
+    The status of the run is RUNNING while the context is open, FINISHED if the training wrote a record, FAILED after an
+    error and KILLED after a signal. A finished run also has the final metrics. ``lineup publish`` logs the artifacts.
 
-    MLflow is imported and called in a separate thread, since the import takes seconds and a tracking server may be slow
-    or unreachable. If it fails, one warning is printed, training continues, and ``lineup publish`` logs the run later.
+    MLflow is imported and called in a separate thread, because the import takes seconds and a tracking server may be
+    slow or unreachable. If MLflow fails, one warning is printed and training continues. ``lineup publish`` then logs
+    the run later.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ class LiveRun:
             self._kill()
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Create the run; see `lineup.training.train.Listener`."""
+        """Create the MLflow run. Called once before the first epoch."""
         self._queue.put((header, attempt, started))
         self._thread.start()
 
@@ -85,14 +86,14 @@ class LiveRun:
         self._queue.put(row)
 
     def finish(self, record: Record) -> None:
-        """Keep the record of the training, for the end of the run."""
+        """Store the finished record. Its metrics are logged when the run ends."""
         self._record = record
 
     def _kill(self) -> None:
         self._close(_End("KILLED", now()), KILLED_SECONDS)
 
     def _close(self, end: _End, seconds: float) -> None:
-        """Wait for a limited time until everything has been sent."""
+        """End the run, and wait for a limited time until all metrics have been sent."""
         if self._thread.is_alive():
             self._queue.put(end)
             self._thread.join(seconds)
@@ -126,7 +127,7 @@ class LiveRun:
         _end_run(client, run_id, end)
 
     def _take(self) -> tuple[list[Epoch], _End | None]:
-        """Return the epochs since the last call, and the end if it has come; wait for a limited time."""
+        """Return the epochs since the last call, and the end of the training if it has ended."""
         rows: list[Epoch] = []
         with suppress(queue.Empty):
             message = self._queue.get(timeout=BEAT_SECONDS)
@@ -141,7 +142,7 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, root: Path, experiment: str, run_id: str | None, header: Header, attempt: str, started: int
 ) -> str:
-    """Create the live run of a training; it replaces former runs with the same key."""
+    """Create the MLflow run of a training, and delete earlier runs with the same key."""
     from lineup.tracking.runs import end_dead_runs, find_runs, log_params, process_tags
 
     end_dead_runs(client, experiment, root)
@@ -159,7 +160,7 @@ def _make_run(
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
-    """Log the final metrics, if there is a record, and end the run."""
+    """Log the final metrics if the training wrote a record, and end the run."""
     from lineup.tracking.runs import log_metrics
 
     if end.record is not None:

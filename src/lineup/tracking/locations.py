@@ -1,7 +1,8 @@
-"""Keep the artifacts of an SQLite store in the folder ``mlartifacts`` beside it, also after both have been moved.
+"""Update the artifact addresses of an SQLite store after the project has been moved or copied.
 
-MLflow writes absolute addresses into its tables. After a project was moved or copied, they still name the former
-folder: artifacts are not found, new ones are written there, and a copy shares its artifacts with the original.
+The artifacts are in the folder ``mlartifacts`` beside the store. MLflow writes absolute addresses into its tables, and
+these still name the old folder after a move. MLflow would then not find existing artifacts, and would write new ones to
+the old folder.
 
 Examples
 --------
@@ -34,18 +35,18 @@ COLUMNS = {
 
 
 def artifact_location(database: Path, experiment: str) -> str:
-    """Return the address of the artifacts of an experiment, in the folder of the store."""
+    """Return the address of the artifact folder of an experiment."""
     return (database.parent / ARTIFACTS / experiment).as_uri()
 
 
 def local_folder(location: str) -> Path | None:
-    """Return the folder of an address of artifacts; None for a server or other storage."""
+    """Return the local folder of an artifact address, or None for remote storage."""
     parts = urlsplit(location)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the addresses of other folders that contain artifacts of lineup's experiments in this store.
+    """Return the artifact addresses in the store that name another folder than that of the store.
 
     Parameters
     ----------
@@ -61,14 +62,14 @@ def former_folders(client: MlflowClient, database: Path) -> list[str]:
     for experiment in client.search_experiments(ViewType.ALL):
         ending = artifact_location(database, experiment.name).removeprefix(here)
         folder = experiment.artifact_location.removesuffix(ending)
-        # An address with a different ending was chosen by the user.
+        # The user chose every address that has another ending.
         if experiment.name.startswith(EXPERIMENT_PREFIX) and folder not in (here, experiment.artifact_location):
             former.add(folder)
     return sorted(former)
 
 
 def update_locations(client: MlflowClient, database: Path) -> None:
-    """Change all addresses in a store to the folder of the store.
+    """Replace the old folder with the current folder of the store in all artifact addresses.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def update_locations(client: MlflowClient, database: Path) -> None:
 
 
 def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Replace the beginning of all addresses."""
+    """Replace a prefix of all artifact addresses."""
     for table, columns in COLUMNS.items():
         for column in columns:
             connection.execute(

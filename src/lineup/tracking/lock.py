@@ -1,4 +1,4 @@
-"""Publish in one process at a time: two at once would replace the runs that the other one has begun.
+"""Let only one process publish at a time, because two processes would replace each other's unfinished runs.
 
 Examples
 --------
@@ -21,17 +21,17 @@ LOCK = ".mlflow.publish.lock"
 
 @contextmanager
 def publish_lock(root: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Hold a lock while publishing; wait until no other process publishes into the same store.
+    """Hold a lock while publishing. Wait if another process is publishing into the same store.
 
-    The lock is a file in the folder of the SQLite store. For a store on a server, the lock is in the project folder and
-    other machines do not see it.
+    The lock is a file in the folder of the SQLite store. For a store on a server, the lock file is in the project
+    folder, so it does not protect against other machines.
 
     Parameters
     ----------
     root : Path
         Project folder.
     log : callable
-        Gets one line if another process is publishing.
+        Called with one line if another process is publishing.
     """
     from filelock import FileLock, Timeout
 

@@ -1,4 +1,4 @@
-"""Log the model of a record, or a committee with the models of its members; see `lineup.serving.pyfunc`."""
+"""Log the model of a record in MLflow. The model of a committee contains the models of its members."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 Models = dict[tuple[str, str], Path]
-"""Folders of models by key and hash of the predictions. A name is not enough: single experiments may share it."""
+"""Folders of models by key and hash of the predictions. Names are not unique, because single experiments share them."""
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SERVING_NEEDS = ("mlflow", "numpy", "pandas", "pydantic")
@@ -29,46 +29,47 @@ NEEDS_OF: Mapping[str, tuple[str, ...]] = {
     "network.keras": ("keras", "tensorflow", "tensorflow-cpu"),
     "estimator.skops": ("scikit-learn", "skops"),
 }
-"""Further packages that a model needs, by the name of its file."""
+"""Additional packages that a model needs, by the name of the model file."""
 
 
 def identity(record: Record) -> tuple[str, str]:
-    """Return what identifies a record, also among later ones with the same name and key."""
+    """Return the key of a record and the hash of its predictions, which together identify the record."""
     return record.header.key, file_sha256(record.folder / PREDICTIONS)
 
 
 def absent_members(record: Record, models: Models) -> list[str]:
-    """Return the members of a committee whose models differ from those that were combined, or are missing."""
+    """Return the members of a committee whose models are missing or have changed since they were combined."""
     return [member.label for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
 def log_model(
     root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
 ) -> None:
-    """Log the model of a record as code and files, so that nothing is pickled.
+    """Log the model of a record as code and files, without pickle.
 
-    A committee gets no model if a member has changed since it was combined: its predictions would differ.
+    The model of a committee is not logged if a member has changed since it was combined, because the predictions would
+    differ.
 
     Parameters
     ----------
     root : Path
         Project folder.
     run_id : str
-        Run that gets the model.
+        Run in which the model is logged.
     record : Record
-        Of a model or a committee.
+        Record of a model or a committee.
     models : Models
         Folders of the members' models.
     temporary : Path
         An empty folder for a copy of the files.
     model_id : str, optional
-        A model that the run has logged before; its files are written again. Default: a new model.
+        Id of a model that the run has already logged. Its files are written again. Default: log a new model.
 
     Notes
     -----
-    The signature does not describe the images: MLflow would refuse every other shape, and would convert pixels from 0
-    to 1 to whole numbers, which makes all of them black.
-    `lineup.serving.predictor.as_images` accepts every shape and refuses such pixels.
+    The signature does not describe the images. Otherwise MLflow would reject all other shapes, and would convert pixels
+    between 0 and 1 to integers, which makes the images black. `lineup.serving.predictor.as_images` accepts several
+    shapes and rejects such pixels.
     """
     if absent_members(record, models):
         return
@@ -80,7 +81,7 @@ def log_model(
     shapes = accepted_shapes((height, width, channels))
     folder = _copy_model(root, record, models, temporary / "model")
     header = temporary / HEADER
-    # As it was read: the file may have an older schema, without the shape of the images.
+    # The header as it was read, because the file may have an older schema without the shape of the images.
     header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
     # MLflow links the active run to the model, which it can do only once.
     run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()
@@ -90,7 +91,7 @@ def log_model(
         mlflow.pyfunc.log_model(
             name="model",
             python_model=str(PACKAGE / "serving" / "pyfunc.py"),
-            # As quoted addresses, because MLflow parses # and ? in a path.
+            # Quoted addresses, because MLflow parses # and ? in a path.
             artifacts={
                 "model": folder.absolute().as_uri(),
                 "record": header.absolute().as_uri(),
@@ -104,7 +105,7 @@ def log_model(
 
 
 def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Path:
-    """Copy the files of a model, or of a committee and its members, into a new folder, and return it."""
+    """Copy the files of a model, or of a committee and its members, to a new folder, and return its path."""
     if not record.header.members:
         return copy_files(root, record.folder / MODEL, folder)
     for member in record.header.members:
@@ -114,7 +115,7 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
 
 
 def _signature(classes: list[str]) -> ModelSignature:
-    """Return the columns of the predictions: see `lineup.serving.pyfunc.ServedModel.predict`."""
+    """Return the MLflow signature, which describes the columns of the predictions."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
@@ -125,7 +126,7 @@ def _signature(classes: list[str]) -> ModelSignature:
 
 
 def _requirements(folder: Path) -> list[str]:
-    """Return the packages that serving needs, pinned to the installed versions."""
+    """Return the packages that are needed to serve the model, pinned to the installed versions."""
     names = list(SERVING_NEEDS)
     for file, needs in NEEDS_OF.items():
         if any(folder.rglob(file)):

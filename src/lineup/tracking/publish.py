@@ -1,6 +1,6 @@
-"""Log records in MLflow, so that each record has exactly one finished run with all its contents.
+"""Publish records: create or complete exactly one finished MLflow run for each record.
 
-The store may be empty, partly filled by live runs, or up to date; the result is the same.
+The result does not depend on the previous state of the store, which may be empty, incomplete or up to date.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from lineup.committee.champion import Champion
 
 RETRY_SECONDS = (2.0, 10.0)
-"""The longest wait before each further attempt, after another machine has deleted the run."""
+"""Longest time, in seconds, to wait before each new attempt after another machine has deleted the run."""
 
 
 def publish(
@@ -63,20 +63,21 @@ def publish(
     Parameters
     ----------
     root : Path
-        Project folder; decides on the store.
+        Project folder, which determines the store.
     records : iterable of Record
-        Members come before their committees, so that a committee can link to the runs of its members.
+        Records to publish. Members must precede their committees, so that a committee can link to the runs of its
+        members.
     log : callable
-        Gets a line for each run that is new or completed, and a summary.
+        Called with one line for each new or completed run, and with a summary.
     champion : Champion, optional
-        Its model gets the alias ``champion`` in the model registry. Default: the registry does not change.
+        The champion. Its model gets the alias ``champion`` in the model registry. Default: do not change the registry.
     run_id : str, optional
-        The run for the last record, if ``mlflow run`` has created one. Default: a new run, or the live one.
+        Run for the last record, if ``mlflow run`` has created one. Default: use the live run, or create a new run.
 
     Raises
     ------
     LineupError
-        If a record is incomplete or damaged, or the store cannot be reached or refuses a request.
+        If a record is incomplete or damaged, or if the store cannot be reached or rejects a request.
     """
     records = list(records)
     counts = {"new": 0, "completed": 0, "unchanged": len(records)}
@@ -104,18 +105,18 @@ def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
 
 @dataclass
 class _Publisher:
-    """What publishing needs for each record, and what it collects.
+    """Publisher of records, which keeps track of the runs and models published so far.
 
     Parameters
     ----------
     root : Path
         Project folder.
     stores : dict
-        The client and the id of the experiment, by name of the dataset.
+        Client and id of the experiment, by name of the dataset.
     models : Models
-        The models that were published so far.
+        Models published so far.
     run_ids : dict of str to str
-        The runs that were published so far, by the keys of their records.
+        Ids of the runs published so far, by the keys of their records.
     """
 
     root: Path
@@ -124,7 +125,7 @@ class _Publisher:
     run_ids: dict[str, str] = field(default_factory=dict)
 
     def store(self, record: Record) -> tuple[MlflowClient, str]:
-        """Return the client and the experiment for a record, and open the store for the first one."""
+        """Return the client and the experiment of a record. The store is opened at the first call."""
         data = record.header.data
         if data.name not in self.stores:
             self.stores[data.name] = open_store(self.root, data.name, experiment_note(data))
@@ -132,7 +133,7 @@ class _Publisher:
         return self.stores[data.name]
 
     def publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
-        """Return the run of a record and its state; try again if another machine has deleted the run."""
+        """Publish a record, and return its run and state. Try again if another machine has deleted the run."""
         from mlflow.exceptions import MlflowException
 
         for wait in RETRY_SECONDS:
@@ -145,7 +146,7 @@ class _Publisher:
         return self._publish(record, run_id)
 
     def _publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
-        """Return the run of a record and its state: ``new``, ``completed`` or ``unchanged``."""
+        """Publish a record, and return its run and state: ``new``, ``completed`` or ``unchanged``."""
         client, experiment = self.store(record)
         match = match_runs(client, record, run_id)
         for outdated in match.outdated:
@@ -168,7 +169,7 @@ class _Publisher:
         return client.get_run(run.info.run_id), "completed" if match.run else "new"
 
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record) -> None:
-        """Log all artifacts of a record, its model included; the list of them comes last."""
+        """Log the artifacts of a record, then its model, then the list of all logged files."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         with tempfile.TemporaryDirectory() as temporary:
             write_artifact_files(record, Path(temporary))
@@ -182,7 +183,7 @@ class _Publisher:
 def _publish_all(
     root: Path, records: list[Record], champion: Champion | None, run_id: str | None, log: Callable[[str], None]
 ) -> dict[str, int]:
-    """Publish records and champion, and return how many runs are ``new``, ``completed`` and ``unchanged``."""
+    """Publish the records and the champion, and count the new, completed and unchanged runs."""
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     publisher = _Publisher(root)
     folders: list[Path] = []
@@ -205,7 +206,7 @@ def _publish_all(
 
 
 def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
-    """Log tags, parameters, metrics and dataset of a record."""
+    """Log the tags, parameters, metrics and dataset of a record."""
     from mlflow.entities import RunTag
 
     tags = record_tags(record) | process_tags() | {PUBLISHING: "true"}
@@ -217,7 +218,7 @@ def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
 
 
 def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:
-    """Tag the run of a committee with the runs of its members, which may be new even if the committee is unchanged."""
+    """Tag the run of a committee with the ids of its members' runs, which may have changed."""
     for member in record.header.members:
         tag, member_run = f"member.{member.label}", run_ids.get(member.key)
         if member_run and run.data.tags.get(tag) != member_run:
@@ -225,7 +226,7 @@ def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mappi
 
 
 def _without(record: Record, models: Models) -> str:
-    """Return why a committee was published without its model, or nothing."""
+    """Return the reason why a committee was published without its model, or an empty string."""
     absent = absent_members(record, models)
     return f", without its model: {', '.join(absent)} was trained again or removed" if absent else ""
 

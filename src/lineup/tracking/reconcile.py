@@ -1,7 +1,7 @@
-"""Compare a record with its runs in MLflow: which run to keep, whether it is complete, which runs to replace.
+"""Compare a record with its runs in MLflow, and decide which run to keep and which runs to replace.
 
-A run is found by the key of its record. A live run of the same training is completed. A finished run with the same
-digest is kept as it is, unless artifacts of it are lost. Any other run with this key is replaced.
+Runs are found by the key of the record. A live run of the same training is completed. A finished run with the same
+digest is kept unless artifacts are missing. All other runs with this key are replaced.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PUBLISHING = "lineup.publishing"
-"""Tag of a run that publishing has begun and not finished."""
+"""Tag of a run that is not yet completely published."""
 WAIT_SECONDS = 60.0
-"""How long to wait for another machine that publishes the same record to the same server."""
+"""Longest time, in seconds, to wait for another machine that publishes the same record to the same server."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Match:
     Parameters
     ----------
     run : Run or None
-        The run to keep; None if there is none yet.
+        Run to keep, or None if there is no run yet.
     is_finished : bool
-        Whether this run has everything of this record, except perhaps for lost artifacts.
+        Whether this run was completely published. Artifacts may have been lost since.
     outdated : list of Run
-        The runs to delete.
+        Runs to delete.
     """
 
     run: Run | None
@@ -52,12 +52,12 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
     ----------
     client : MlflowClient
     record : Record
-        Of a model or a committee.
+        Record of a model or a committee.
     run_id : str, optional
-        A run that has to hold the record, because ``mlflow run`` created it. Default: any.
+        Run to use for the record, because ``mlflow run`` created it. Default: any run.
     """
     runs = _settled_runs(client, record.header.key)
-    # A run that another publish began and did not finish may lack artifacts: it is replaced.
+    # A run that is not completely published may lack artifacts, so it is replaced.
     whole = [run for run in runs if PUBLISHING not in run.data.tags]
     digest = record.digest()
     finished = [run for run in whole if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
@@ -71,9 +71,9 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 
 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
-    """Return whether a finished run has all its artifacts, and a model if it can have one.
+    """Return whether a finished run has all its artifacts, and its model if one can be logged.
 
-    A committee's run has no model while a member's model is missing. It can have one when the members are back.
+    The model of a committee cannot be logged while the model of a member is missing.
     """
     if lacks_artifacts(client, run):
         return False
@@ -81,7 +81,7 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 
 
 def _settled_runs(client: MlflowClient, key: str) -> list[Run]:
-    """Return the runs of a record when no other process is writing one of them, or after a limited time."""
+    """Wait for a limited time until no other process is writing a run of a record, and return the runs."""
     end = time.monotonic() + WAIT_SECONDS
     while True:
         runs = find_runs(client, KEY, key)

@@ -1,4 +1,4 @@
-"""Register the champion in MLflow's model registry: alias ``champion``, and ``previous`` for the former one."""
+"""Register the champion in the MLflow model registry."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ CHAMPION, PREVIOUS = "champion", "previous"
 
 
 def register_champion(client: MlflowClient, champion: Champion, *, log: Callable[[str], None]) -> None:
-    """Give the champion's model the alias ``champion`` in the registry, and the former one ``previous``.
+    """Set the alias ``champion`` to the champion's model, and the alias ``previous`` to the previous champion.
 
     Parameters
     ----------
     client : MlflowClient
     champion : Champion
-        Its run has been published. Each dataset has its own registered model.
+        The champion, whose run has been published. Each dataset has its own registered model.
     log : callable
-        Gets one line if the alias moves.
+        Called with one line if the alias changes.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def register_champion(client: MlflowClient, champion: Champion, *, log: Callable
 
 
 def _version_of(client: MlflowClient, name: str, model: LoggedModel) -> str | None:
-    """Return the version of a registered model that contains a model, None if it is not registered."""
+    """Return the registered version of a logged model, or None if the model is not registered."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{model.source_run_id}'")
     return next((str(version.version) for version in found if version.source == model.artifact_location), None)
 

@@ -1,4 +1,4 @@
-"""Find runs in MLflow, log into them, and end dead ones: used by live tracking and by publishing."""
+"""Find MLflow runs, log metrics and parameters, and end the runs of dead processes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 DIGEST = "lineup.digest"
-"""Tag of a complete run with the digest of its record."""
+"""Tag with the digest of the record. Only complete runs have this tag."""
 PROCESS = "lineup.process"
 """Tag with the process that writes the run."""
 SEEN = "lineup.seen"
 """Tag with the last time at which this process was alive, in milliseconds since 1970."""
 SILENT_SECONDS = 3600
-"""A run of another host without a sign of life for this time counts as dead."""
+"""A run of another host counts as dead if its tag was not updated for this time."""
 BATCH_METRICS = 1000
 BATCH_PARAMS = 100
 
 
 def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
-    """Return the active runs with a tag, newest first, from all experiments: ``mlflow run`` may use any of them."""
+    """Return all active runs with a tag, newest first. All experiments are searched."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(client.search_runs(experiments, filter_string=f"tags.`{tag}` = '{value}'"))
 
 
 def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> None:
-    """Log metrics in batches of the size that MLflow accepts; metrics that were sent before make no duplicates."""
+    """Log metrics in batches of the size that MLflow accepts. Metrics may be logged twice without duplicates."""
     metrics = list(metrics)
     for start in range(0, len(metrics), BATCH_METRICS):
         client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
@@ -46,7 +46,7 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) ->
 def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> None:
     """Log the parameters that the run does not have yet.
 
-    ``mlflow run`` logs its ``-P`` parameters first, and MLflow refuses a second value, even 3.0 after 3.
+    ``mlflow run`` logs its ``-P`` parameters first, and MLflow rejects a second value, even 3.0 after 3.
     """
     from mlflow.entities import Param
 
@@ -57,24 +57,25 @@ def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> Non
 
 
 def process_tags() -> dict[str, str]:
-    """Return the tags of a run that this process writes: the process, and the time."""
+    """Return the tags that identify this process as the writer of a run, with the current time."""
     return {PROCESS: process_tag(os.getpid()), SEEN: str(now())}
 
 
 def process_tag(pid: int) -> str:
-    """Return ``host:pid:start``, which identifies a process even if its id is used again."""
+    """Return ``host:pid:start``, which identifies a process even if its id is reused."""
     import psutil
 
     return f"{this_machine().host}:{pid}:{psutil.Process(pid).create_time():.0f}"
 
 
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
-    """End the runs that are RUNNING in MLflow although their process has ended.
+    """End the runs that are still RUNNING in MLflow although their process has ended.
 
-    A run gets the status FINISHED if its training left a record, KILLED otherwise. A training that was killed, or could
-    not reach the store at its end, cannot end its run itself. For this host the processes are known. A process
-    of another host updates a tag every minute; it counts as dead after an hour without an update, which allows for
-    clocks that differ and for a computer that slept. If it is alive after all, it sets the status again at its end.
+    This happens if a training was killed or could not reach the store at its end. The status of the run becomes
+    FINISHED if the training wrote a record, and KILLED otherwise. On this host, the process id shows whether a process
+    is alive. A process on another host updates a tag every minute and counts as dead after one hour without an update.
+    The hour allows for different clocks and for suspended computers. A process that is still alive sets the final
+    status itself.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     experiment : str
         Id of the experiment.
     root : Path
-        Project folder, whose records are searched for the attempts of dead runs.
+        Project folder. Its records are searched for the attempts of dead runs.
     """
     running = client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'")
     dead = [run for run in running if PROCESS in run.data.tags and not is_alive(run)]
@@ -93,12 +94,12 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
 
 
 def is_own(run: Run) -> bool:
-    """Return whether this process writes a run."""
+    """Return whether a run is written by this process."""
     return run.data.tags.get(PROCESS) == process_tag(os.getpid())
 
 
 def is_alive(run: Run) -> bool:
-    """Return whether the process that writes a run is alive, as far as this host can know."""
+    """Return whether the process that writes a run is alive, or may be alive on another host."""
     where, _, process = run.data.tags.get(PROCESS, "").partition(":")
     if where == this_machine().host:
         return _alive(process)
@@ -109,7 +110,7 @@ def is_alive(run: Run) -> bool:
 
 
 def _attempts(root: Path) -> set[str]:
-    """Return the attempts of all records in a project."""
+    """Return the ids of the training attempts that wrote the records of a project."""
     found = set()
     for path in (*root.glob(f"runs/*/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
         with suppress(LineupError, KeyError, TypeError):

@@ -1,8 +1,8 @@
-"""Decide without opening the store that nothing has to be published, because importing MLflow takes seconds.
+"""Detect that all records are already published, without importing MLflow, which takes seconds.
 
-After publishing, a small file in the project folder, the stamp, contains a hash of the records, of the artifacts, and
-the size and time of the store's file. While they stay the same, the store is as publishing left it. Any write into the
-store and any deleted artifact changes them. For a store on a server there is no stamp.
+After publishing, lineup writes a stamp: a small file with hashes of the records and artifacts, and with the size and
+the modification time of the store. If the stamp still matches, publishing has nothing to do. Any write into the store
+and any deleted artifact changes the stamp. A store on a server has no stamp.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STAMP = ".published.json"
 
 
 def is_published(root: Path, records: Sequence[Record], champion: Champion | None = None) -> bool:
-    """Return whether the store is unchanged since these records and this champion were published."""
+    """Return whether the store has not changed since these records and this champion were published."""
     try:
         stamp = read_json(root / STAMP)
         folders = [Path(folder) for folder in stamp["folders"]]
@@ -37,7 +37,7 @@ def is_published(root: Path, records: Sequence[Record], champion: Champion | Non
 def save_stamp(
     root: Path, records: Sequence[Record], champion: Champion | None = None, folders: Sequence[Path] = ()
 ) -> None:
-    """Write the stamp after these records have been published with their artifacts in these folders."""
+    """Write the stamp for published records and the folders with their artifacts."""
     state = _state(root, records, champion, folders)
     if state is not None:
         with replacing_file(root / STAMP) as partial:
@@ -47,7 +47,7 @@ def save_stamp(
 def _state(
     root: Path, records: Sequence[Record], champion: Champion | None, folders: Sequence[Path]
 ) -> dict[str, Any] | None:
-    """Return the content of the stamp; None if the store is not a file on this machine."""
+    """Return the content of the stamp, or None if the store is not a local file."""
     database = store_file(tracking_uri(root))
     if database is None or not database.is_file():
         return None

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 
 def experiment_name(data: str) -> str:
-    """Return the name of the experiment for a dataset. Runs of different datasets are never in one experiment."""
+    """Return the name of the experiment for a dataset. Each dataset has its own experiment."""
     return f"{EXPERIMENT_PREFIX}{data}"
 
 
 def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str]:
-    """Connect to the store; create it and the experiment of the dataset if they are missing.
+    """Connect to the store. Create the store and the experiment of the dataset if they are missing.
 
-    Several processes may call this at once for a store that does not exist yet: a file lock lets one of them create it
-    (MLflow itself would fail with "table already exists").
+    Several processes may create the store at the same time. A file lock prevents MLflow's error "table already exists".
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str
     data : str
         Name of the dataset.
     note : str, optional
-        Note of the experiment in the MLflow UI. Default: the note stays as it is.
+        Note of the experiment in the MLflow UI. Default: do not change the note.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str
 
 
 def count_runs(root: Path) -> str:
-    """Return the number of runs in each experiment of lineup, as a phrase.
+    """Return a text with the number of runs in each experiment of lineup.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def count_runs(root: Path) -> str:
 
 
 def has_database(database: Path) -> bool:
-    """Return whether the file of a store exists and is not empty."""
+    """Return whether the database file exists and is not empty."""
     try:
         return database.stat().st_size > 0
     except FileNotFoundError:
@@ -108,9 +107,10 @@ def has_database(database: Path) -> bool:
 
 
 def _make_database(database: Path) -> None:
-    """Create an SQLite store if it is missing, under a temporary name, so that a killed process leaves no part of it.
+    """Create an SQLite store if it is missing.
 
-    The caller holds the lock, so a file with the temporary name was left by a killed process.
+    The store is created under a temporary name, so that a killed process does not leave an incomplete store. The caller
+    holds the lock, so an existing file with the temporary name is from a killed process.
     """
     partial = database.with_name(f".{database.name}.partial")
     if partial.exists():
@@ -133,7 +133,7 @@ def _make_database(database: Path) -> None:
 
 
 def _connect(uri: str) -> MlflowClient:
-    """Return a client after opening the database once, because MLflow would repeat failed attempts for 100 seconds."""
+    """Return a client. Test the connection first, because MLflow retries failed connections for 100 seconds."""
     from mlflow import MlflowClient
 
     if uri.startswith(DATABASES):

@@ -1,4 +1,4 @@
-"""Run the MLflow UI, reachable from this machine only."""
+"""Run the MLflow UI on this machine."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ STOP_SECONDS = 10.0
 def serve_ui(root: Path, data: str, port: int) -> None:
     """Run the MLflow server on 127.0.0.1 until it is interrupted.
 
-    The address is printed when the server responds. Ctrl-C, SIGTERM and SIGHUP end this process and the server. The
-    server's own messages are only shown if it fails.
+    The address is printed when the server is ready. Ctrl-C, SIGTERM and SIGHUP stop this process and the server. The
+    messages of the server are shown only if it fails.
 
     Parameters
     ----------
     root : Path
-        Project folder; its store is created if it is missing.
+        Project folder. Its store is created if it is missing.
     data : str
-        Name of the dataset, whose experiment is also created.
+        Name of the dataset. Its experiment is created if it is missing.
     port : int
         Port of the server.
 
@@ -70,7 +70,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
 
 
 def _check_free(port: int) -> None:
-    """Refuse a port that another program uses, or that needs administrator rights."""
+    """Raise an error if a port is in use or needs administrator rights."""
     with socket.socket() as probe:
         # As the server does: a connection that was just closed does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,7 +84,7 @@ def _check_free(port: int) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Yield an event that a signal to stop sets. Ignored signals stay ignored, as with nohup."""
+    """Yield an event that is set by Ctrl-C, SIGTERM or SIGHUP. Signals that nohup ignores stay ignored."""
     stop = threading.Event()
     handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
     former = {number: signal.signal(number, lambda *_: stop.set()) for number in handled}
@@ -97,14 +97,14 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def _server(root: Path, port: int, level: str, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the server in its own process group, and end the whole group afterwards.
+    """Start the server in its own process group, and stop the whole group afterwards.
 
-    Its messages go to a file. Without those of each request the file stays small.
+    The messages of the server are written to a file, except for the request log, which would make the file large.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--uvicorn-opts", "--log-level warning"]
-    # In the environment, because the address may contain a password, and arguments of processes are public.
-    # Without the job executor it starts in a quarter of the time and with two processes instead of eleven.
+    # The address may contain a password, and arguments of processes are public, so it is passed in the environment.
+    # Without the job executor, the server starts in a quarter of the time, with two processes instead of eleven.
     changes = {
         "MLFLOW_BACKEND_STORE_URI": store_environment(root)[VARIABLE],
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -129,7 +129,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _responds(port: int) -> bool:
-    """Return whether the server responds. No proxy is used."""
+    """Return whether the server responds, without using a proxy."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health")
