@@ -1,4 +1,4 @@
-"""Why a committee works."""
+"""The analysis of a committee."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def analysis_of(rule: str, temperature: Temperature = "none") -> Analysis:
     return analyse(fitted, NAMES, TEST, LABELS)
 
 
-def answers_of(*classes: list[int]) -> np.ndarray:
-    """Return members that put these classes first, of three."""
+def predictions_of(*classes: list[int]) -> np.ndarray:
+    """Return members that predict these classes, out of three."""
     rows: np.ndarray = np.eye(3)[np.array(classes)] * 0.7 + 0.1
     return rows
 
 
-def test_by_hand() -> None:
-    """Four images of class 0: the second member is alone right on the first, and wrong on the third and fourth."""
-    probabilities = answers_of([1, 0, 0, 2], [0, 0, 1, 2], [1, 0, 0, 1])
+def test_an_example_by_hand() -> None:
+    """Four images of class 0: only the second member classifies the first one right; it is wrong on the last two."""
+    probabilities = predictions_of([1, 0, 0, 2], [0, 0, 1, 2], [1, 0, 0, 1])
     found = analyse(FittedRule("average", 3, 3), ["a", "b", "c"], probabilities, np.zeros(4, dtype=int))
     assert (found.images, found.accuracy, found.differing) == (4, 0.5, 0.75)
     assert [member.name for member in found.members] == ["a", "b", "c"]
@@ -51,7 +51,7 @@ def test_by_hand() -> None:
 
 @given(st.integers(0, 10_000), st.lists(st.floats(-2, 8), min_size=1, max_size=6), st.integers(1, 40))
 @settings(deadline=None, max_examples=40)
-def test_counts_agree_with_each_other(seed: int, skills: list[float], images: int) -> None:
+def test_fixed_and_broken_images_explain_the_accuracy(seed: int, skills: list[float], images: int) -> None:
     probabilities, labels = skilled_members(seed, tuple(skills), images)
     found = analyse(FittedRule("average", len(skills), 4), [f"m{i}" for i in skills], probabilities, labels)
     for member in found.members:
@@ -61,7 +61,7 @@ def test_counts_agree_with_each_other(seed: int, skills: list[float], images: in
     assert (disagreement == disagreement.T).all()
     assert (disagreement.diagonal() == 0).all()
     assert disagreement.max() <= found.differing <= disagreement.sum() / 2 + 1e-12
-    # The decomposition of Krogh and Vedelsby is exact, and Jensen's gap is a gain.
+    # The decomposition of Krogh and Vedelsby is exact, and by Jensen's inequality the gain is not negative.
     assert found.squared_error.residual == pytest.approx(0, abs=1e-6)
     assert found.squared_error.ambiguity >= 0
     assert found.log_loss.gain >= -1e-6
@@ -75,8 +75,8 @@ def test_error_correlation_is_the_phi_coefficient() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_members_that_are_never_or_always_wrong_have_no_correlation() -> None:
-    probabilities = answers_of([0, 0], [1, 1], [0, 1])
+def test_the_correlation_of_a_member_that_is_always_right_or_wrong_is_none() -> None:
+    probabilities = predictions_of([0, 0], [1, 1], [0, 1])
     found = analyse(FittedRule("average", 3, 3), ["a", "b", "c"], probabilities, np.zeros(2, dtype=int))
     assert found.error_correlation[:2] == ((None, None, None), (None, None, None))
     assert found.error_correlation[2][:2] == (None, None)
@@ -85,7 +85,7 @@ def test_members_that_are_never_or_always_wrong_have_no_correlation() -> None:
 
 @pytest.mark.parametrize("rule", ["average", "weighted_accuracy", "weighted_log_loss", "greedy"])
 @pytest.mark.parametrize("temperature", ["none", "before"])
-def test_squared_error_of_weighted_means_decomposes_exactly(rule: str, temperature: Temperature) -> None:
+def test_the_squared_error_decomposes_exactly_for_weighted_means(rule: str, temperature: Temperature) -> None:
     found = analysis_of(rule, temperature).squared_error
     assert found.residual == pytest.approx(0, abs=1e-6)
     assert found.gain == pytest.approx(found.ambiguity, abs=1e-6)
@@ -93,56 +93,56 @@ def test_squared_error_of_weighted_means_decomposes_exactly(rule: str, temperatu
 
 
 @pytest.mark.parametrize("temperature", ["none", "before"])
-def test_log_loss_of_the_geometric_mean_decomposes_exactly(temperature: Temperature) -> None:
+def test_the_log_loss_decomposes_exactly_for_the_geometric_mean(temperature: Temperature) -> None:
     found = analysis_of("geometric_mean", temperature).log_loss
     assert found.residual == pytest.approx(0, abs=1e-5)
     assert found.ambiguity > 0.001
 
 
-def test_where_a_decomposition_is_not_exact_the_residual_says_so() -> None:
+def test_the_residual_of_an_inexact_decomposition_is_not_zero() -> None:
     assert abs(analysis_of("maximum").squared_error.residual) > 1e-4
     assert abs(analysis_of("average").log_loss.residual) > 1e-4
     assert abs(analysis_of("geometric_mean", "after").log_loss.residual) > 1e-4
 
 
-def test_parts_of_the_decompositions_are_what_they_are_called() -> None:
+def test_the_parts_of_the_decompositions_match_their_definitions() -> None:
     fitted = fit_rule("weighted_accuracy", HOLDOUT, HOLDOUT_LABELS)
     found = analyse(fitted, NAMES, TEST, LABELS)
-    answers, weights = fitted.apply(TEST), fitted.weights
+    predictions, weights = fitted.apply(TEST), fitted.weights
     actual = np.eye(4)[LABELS]
-    assert found.squared_error.committee == pytest.approx(np.mean(((answers - actual) ** 2).sum(axis=1)))
+    assert found.squared_error.committee == pytest.approx(np.mean(((predictions - actual) ** 2).sum(axis=1)))
     each = [np.mean(((member - actual) ** 2).sum(axis=1)) for member in TEST]
     assert found.squared_error.members == pytest.approx(np.average(each, weights=weights))
-    assert found.log_loss.committee == pytest.approx(log_loss(answers, LABELS))
+    assert found.log_loss.committee == pytest.approx(log_loss(predictions, LABELS))
     each = [log_loss(member, LABELS) for member in TEST]
     assert found.log_loss.members == pytest.approx(np.average(each, weights=weights))
-    apart = [entropy(answers, member, axis=1).mean() for member in TEST]
+    apart = [entropy(predictions, member, axis=1).mean() for member in TEST]
     assert found.log_loss.ambiguity == pytest.approx(np.average(apart, weights=weights), abs=1e-6)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_leaving_out_a_member_fits_the_rule_anew(rule: str) -> None:
-    answers = predictions_without_each(rule, HOLDOUT, HOLDOUT_LABELS, TEST, seed=2)
-    assert answers is not None
+def test_the_rule_is_fitted_again_without_each_member(rule: str) -> None:
+    predictions = predictions_without_each(rule, HOLDOUT, HOLDOUT_LABELS, TEST, seed=2)
+    assert predictions is not None
     for member, others in enumerate(([1, 2], [0, 2], [0, 1])):
         expected = fit_rule(rule, HOLDOUT[others], HOLDOUT_LABELS, seed=2).apply(TEST[others])
-        np.testing.assert_array_equal(answers[member], expected, strict=True)
+        np.testing.assert_array_equal(predictions[member], expected, strict=True)
     fitted = fit_rule(rule, HOLDOUT, HOLDOUT_LABELS, seed=2)
-    found = analyse(fitted, NAMES, TEST, LABELS, answers)
+    found = analyse(fitted, NAMES, TEST, LABELS, predictions)
     assert [member.weight for member in found.members] == fitted.weights
-    changes = [np.mean(without.argmax(axis=1) == LABELS) - found.accuracy for without in answers]
+    changes = [np.mean(without.argmax(axis=1) == LABELS) - found.accuracy for without in predictions]
     assert [member.change_without for member in found.members] == pytest.approx(changes, abs=1e-12)
 
 
-def test_the_member_that_carries_the_committee_is_missed_most() -> None:
+def test_the_accuracy_falls_most_without_the_best_member() -> None:
     holdout, labels = skilled_members(0, (0.0, 0.0, 4.0))
-    answers = predictions_without_each("average", holdout, labels, holdout)
-    found = analyse(fit_rule("average", holdout, labels), NAMES, holdout, labels, answers)
+    predictions = predictions_without_each("average", holdout, labels, holdout)
+    found = analyse(fit_rule("average", holdout, labels), NAMES, holdout, labels, predictions)
     changes = [member.change_without or 0.0 for member in found.members]
     assert changes[2] == min(changes) < -0.3
 
 
-def test_a_committee_of_one() -> None:
+def test_a_committee_with_one_member() -> None:
     assert predictions_without_each("average", HOLDOUT[:1], HOLDOUT_LABELS, TEST[:1]) is None
     found = analyse(FittedRule("average", 1, 4), ["alone"], TEST[:1], LABELS)
     assert (found.differing, found.disagreement, found.error_correlation) == (0.0, ((0.0,),), ((1.0,),))
@@ -150,7 +150,7 @@ def test_a_committee_of_one() -> None:
     assert found.squared_error.ambiguity == found.squared_error.gain == 0
 
 
-def test_plain_numbers() -> None:
+def test_an_analysis_can_be_written_as_json() -> None:
     found = analysis_of("stacking")
     assert json.loads(json.dumps(dataclasses.asdict(found), allow_nan=False))["images"] == 240
 

@@ -1,4 +1,4 @@
-"""A committee's record: fitted on what all members held out, combined from their stored answers."""
+"""The record of a committee: fitted on images that all members held out, combined from their predictions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Recor
 from tests.committee.strategies import skilled_members
 from tests.make_records import CLASSES, DATA, make_record, member_of, random_predictions
 
-# The split is nested: a smaller hold-out is the beginning of a larger one.
+# The split is nested: a smaller hold-out is the first part of a larger one.
 ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]
 SHARES = {"wide": 12, "narrow": 5, "middle": 8}
 NAMED = dict.fromkeys(SHARES, Candidate("network", "cnn", "A"))
@@ -42,7 +42,7 @@ def mean_of(members: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def rows_to_one(probabilities: np.ndarray) -> np.ndarray:
-    """Return rows that sum to one in double precision, as scikit-learn wants them."""
+    """Return rows that sum to one in double precision, as scikit-learn requires."""
     rows: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
     return rows
 
@@ -57,7 +57,7 @@ def members(tmp_path: Path) -> list[Record]:
 
 
 def skilled_record(folder: Path, member: int, test: Scores = TEST) -> Record:
-    """Write the record of one of three members that know something."""
+    """Write the record of one of three members that are better than random."""
     return make_record(
         folder,
         Predictions(
@@ -74,7 +74,7 @@ def build(tmp_path: Path, members: Sequence[Member] | None = None, **changes: An
     return build_committee("trio", trio, members or select("trio", trio, NAMED, models), models, tmp_path / "trio")
 
 
-def test_validation_answers_come_from_rules_that_did_not_see_the_image() -> None:
+def test_validation_predictions_are_cross_fitted() -> None:
     committee = Committee(members=["a", "b", "c"], rule="stacking", temperature="after", seed=5)
     fitted, predictions = combine_predictions(committee, HOLDOUT, TEST)
     expected = cross_fitted("stacking", HOLDOUT.probabilities, HOLDOUT.labels, seed=5, temperature="after")
@@ -86,8 +86,8 @@ def test_validation_answers_come_from_rules_that_did_not_see_the_image() -> None
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_nothing_is_fitted_on_test_images(tmp_path: Path, rule: str) -> None:
-    """Other test images: the same rule, to the last digit."""
+def test_test_images_do_not_change_the_fitted_rule(tmp_path: Path, rule: str) -> None:
+    """With other test images, the fitted rule is the same to the last digit."""
     models = []
     for part, test in (("one", TEST), ("other", dataclasses.replace(TEST, labels=1 - TEST.labels % 2))):
         for number, name in enumerate(SHARES):
@@ -99,17 +99,17 @@ def test_nothing_is_fitted_on_test_images(tmp_path: Path, rule: str) -> None:
     assert models[0] == ([f"{name}_seed1" for name in SHARES], expected)
 
 
-def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) -> None:
+def test_the_metrics_are_those_of_the_mean_of_the_members(members: list[Record], tmp_path: Path) -> None:
     record = build(tmp_path)
     predictions: list[Predictions] = [member.predictions() for member in members]
     mean = mean_of([member.test.probabilities for member in predictions])
     np.testing.assert_array_equal(record.predictions().test.probabilities, mean.astype(np.float32))
     labels = predictions[0].test.labels
-    answers = mean.argmax(axis=1)
-    assert record.metrics["test_accuracy"] == accuracy_score(labels, answers)
+    predicted = mean.argmax(axis=1)
+    assert record.metrics["test_accuracy"] == accuracy_score(labels, predicted)
     assert record.metrics["test_loss"] == pytest.approx(log_loss(labels, rows_to_one(mean)), rel=1e-6)
-    assert record.metrics["test_macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro"))
-    np.testing.assert_array_equal(read_confusion(record), confusion_matrix(labels, answers))
+    assert record.metrics["test_macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+    np.testing.assert_array_equal(read_confusion(record), confusion_matrix(labels, predicted))
     shared = mean_of([member.val.probabilities[:5] for member in predictions])
     val_labels = predictions[1].val.labels
     assert record.metrics["val_accuracy"] == accuracy_score(val_labels, shared.argmax(axis=1))
@@ -118,18 +118,18 @@ def test_metrics_are_those_of_the_mean(members: list[Record], tmp_path: Path) ->
     )
 
 
-def test_order_of_members_changes_no_answer(tmp_path: Path) -> None:
+def test_the_order_of_the_members_does_not_change_the_predictions(tmp_path: Path) -> None:
     for number, name in enumerate(SHARES):
         skilled_record(tmp_path / "models" / name / "seed_1", number)
-    answers = []
+    predictions = []
     chosen = select("trio", TRIO, NAMED, tmp_path / "models")
     for order in (chosen, chosen[::-1]):
         record = build(tmp_path, order, rule="weighted_log_loss")
-        answers.append((record.folder / "predictions.npz").read_bytes())
-    assert answers[0] == answers[1]
+        predictions.append((record.folder / "predictions.npz").read_bytes())
+    assert predictions[0] == predictions[1]
 
 
-def test_header_says_what_it_was_made_from(members: list[Record], tmp_path: Path) -> None:
+def test_the_header_names_rule_members_and_data(members: list[Record], tmp_path: Path) -> None:
     header = build(tmp_path, temperature="after", seed=7).header
     assert (header.name, header.kind, header.architecture) == ("trio", "committee", "average")
     assert header.report == "A"
@@ -145,7 +145,7 @@ def test_header_says_what_it_was_made_from(members: list[Record], tmp_path: Path
     assert "scikit-learn" not in header.libraries
 
 
-def test_analysis_stands_beside_the_rule(tmp_path: Path) -> None:
+def test_the_analysis_is_written_with_the_rule(tmp_path: Path) -> None:
     for number, name in enumerate(SHARES):
         skilled_record(tmp_path / "models" / name / "seed_1", number)
     record = build(tmp_path, rule="stacking")
@@ -154,30 +154,30 @@ def test_analysis_stands_beside_the_rule(tmp_path: Path) -> None:
     assert analysis.accuracy == record.metrics["test_accuracy"]
     assert [member.name for member in analysis.members] == [f"{name}_seed1" for name in SHARES]
     assert [member.weight for member in analysis.members] == pytest.approx(fitted.weights)
-    # The strength of the penalty is that of the whole committee, not sought again.
+    # The penalty is that of the whole committee and is not searched again.
     former = fitted.details
     others = predictions_without_each(
         "stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, former=former
     )
     assert others is not None
-    for member, answers in zip(analysis.members, others, strict=True):
-        change = accuracy_score(TEST.labels, answers.argmax(axis=1)) - analysis.accuracy
+    for member, predictions in zip(analysis.members, others, strict=True):
+        change = accuracy_score(TEST.labels, predictions.argmax(axis=1)) - analysis.accuracy
         assert member.change_without == pytest.approx(change, abs=1e-12)
     assert record.header.libraries["scikit-learn"]
 
 
 @pytest.mark.usefixtures("members")
-def test_built_twice_is_the_same_answer_under_the_same_key(tmp_path: Path) -> None:
+def test_building_twice_gives_the_same_predictions_and_key(tmp_path: Path) -> None:
     first = build(tmp_path)
-    answers = (first.folder / "predictions.npz").read_bytes()
+    predictions = (first.folder / "predictions.npz").read_bytes()
     second = build(tmp_path)
     assert second.header.key == first.header.key
-    assert (second.folder / "predictions.npz").read_bytes() == answers
+    assert (second.folder / "predictions.npz").read_bytes() == predictions
     assert build(tmp_path, temperature="before").header.key != first.header.key
 
 
 @pytest.mark.usefixtures("members")
-def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
+def test_changed_predictions_of_a_member_are_an_error(tmp_path: Path) -> None:
     selected = select("trio", TRIO, NAMED, tmp_path / "models")
     make_record(tmp_path / "models" / "middle" / "seed_1", random_predictions(7, ORDER[:8]))
     with pytest.raises(LineupError, match="the predictions of middle_seed1 have changed; run lineup select"):
@@ -186,7 +186,7 @@ def test_changed_answers_of_a_member_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("members")
-def test_missing_answers_of_a_member_are_named(tmp_path: Path) -> None:
+def test_missing_predictions_of_a_member_are_an_error_that_names_the_file(tmp_path: Path) -> None:
     selected = select("trio", TRIO, NAMED, tmp_path / "models")
     (tmp_path / "models" / "middle" / "seed_1" / PREDICTIONS).unlink()
     with pytest.raises(LineupError, match=r"middle.seed_1.predictions\.npz: no such file; make it again"):
@@ -195,7 +195,7 @@ def test_missing_answers_of_a_member_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("members")
-def test_member_that_was_trained_on_the_hold_out_is_refused(tmp_path: Path) -> None:
+def test_a_member_that_was_trained_on_held_out_images_is_an_error(tmp_path: Path) -> None:
     make_record(tmp_path / "models" / "middle" / "seed_1", random_predictions(2, [3, 8, 17, 0, 12, 5, 9, 1]))
     with pytest.raises(LineupError, match="committee trio: middle_seed1 was trained on 1 of the 5 validation"):
         build(tmp_path)
@@ -203,13 +203,13 @@ def test_member_that_was_trained_on_the_hold_out_is_refused(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("members")
-def test_missing_member_is_named(tmp_path: Path) -> None:
+def test_a_missing_member_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"models.gone.seed_1: no record here"):
         build(tmp_path, [Member("gone", 1, "0" * 16, "0" * 64)])
 
 
 @pytest.mark.usefixtures("members")
-def test_files_of_the_model_are_strict_json(tmp_path: Path) -> None:
+def test_the_model_files_are_strict_json(tmp_path: Path) -> None:
     folder = build(tmp_path, rule="majority", temperature="both").folder / MODEL
 
     def refuse(constant: str) -> None:

@@ -1,4 +1,4 @@
-"""The champion is chosen by validation images alone, on those that every candidate held out."""
+"""The champion is chosen by the validation images that all candidates held out, and by nothing else."""
 
 from __future__ import annotations
 
@@ -18,32 +18,35 @@ from lineup.records.record import Predictions, Record
 from tests.make_records import make_record, random_predictions
 
 
-def answer(correct: list[bool], sure: float = 0.8) -> list[list[float]]:
-    """Return the answers of a candidate, of two classes, right or wrong on images of class 0."""
-    return [[sure, 1 - sure] if right else [1 - sure, sure] for right in correct]
+def predict(correct: list[bool], confidence: float = 0.8) -> list[list[float]]:
+    """Return the predictions of a candidate for images of class 0, one of two classes."""
+    return [[confidence, 1 - confidence] if right else [1 - confidence, confidence] for right in correct]
 
 
 def holdout(*candidates: list[list[float]]) -> Scores:
-    """Return the answers of all candidates."""
+    """Return the predictions of all candidates."""
     images = len(candidates[0])
     return Scores(np.arange(images), np.zeros(images, dtype=int), np.array(candidates))
 
 
-def test_the_highest_accuracy_or_the_lowest_loss() -> None:
-    bold, wise = answer([True, True, True, False], sure=0.999), answer([True, True, False, False], sure=0.6)
+def test_the_best_candidate_has_the_highest_accuracy_or_the_lowest_loss() -> None:
+    bold, wise = (
+        predict([True, True, True, False], confidence=0.999),
+        predict([True, True, False, False], confidence=0.6),
+    )
     assert rank(["bold", "wise"], holdout(bold, wise), "accuracy") == {"bold": 0.75, "wise": 0.5}
     values = rank(["bold", "wise"], holdout(bold, wise), "loss")
     assert list(values) == ["wise", "bold"]
     assert values["wise"] == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2)
 
 
-def test_of_equals_the_first() -> None:
-    same = holdout(*[answer([True, False])] * 3)
+def test_ties_go_to_the_first_candidate() -> None:
+    same = holdout(*[predict([True, False])] * 3)
     assert list(rank(["b", "a", "c"], same, "accuracy")) == ["b", "a", "c"]
     assert list(rank(["b", "a", "c"], same, "loss")) == ["b", "a", "c"]
 
 
-def test_only_images_that_all_held_out_count(tmp_path: Path) -> None:
+def test_only_images_that_all_candidates_held_out_are_used(tmp_path: Path) -> None:
     wide, narrow = random_predictions(1, range(12)), random_predictions(2, [7, 3, 5])
     found = [make_record(tmp_path / "wide", wide), make_record(tmp_path / "narrow", narrow)]
     champion = choose(found, rule("accuracy"))
@@ -56,7 +59,7 @@ def test_only_images_that_all_held_out_count(tmp_path: Path) -> None:
     assert champion.val_accuracy == max(shares.values())
 
 
-def test_candidates_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+def test_candidates_with_different_data_or_splits_are_an_error(tmp_path: Path) -> None:
     found = records(tmp_path)
     data = dataclasses.replace(found[1].header.data, fingerprint="f" * 64)
     elsewhere = make_record(tmp_path / "elsewhere", random_predictions(1), data=data)
@@ -70,7 +73,7 @@ def test_candidates_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
 
 
 def records(folder: Path, change: Any = lambda predictions: predictions) -> list[Record]:
-    """Return three models and a committee with invented answers."""
+    """Return the records of three models and a committee with random predictions."""
     return [
         make_record(folder / name, change(random_predictions(seed)), name=name, kind=kind)
         for seed, (name, kind) in enumerate(
@@ -84,8 +87,8 @@ def rule(metric: str, among: str = "all") -> Any:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
-def test_test_labels_choose_nothing(tmp_path: Path, metric: str) -> None:
-    """Whatever the test labels and the answers to test images are, the same one is chosen."""
+def test_test_images_do_not_change_the_choice(tmp_path: Path, metric: str) -> None:
+    """The champion is the same for all labels and predictions of the test images."""
     chosen = choose(records(tmp_path / "one"), rule(metric))
     for seed in range(20):
 
@@ -99,7 +102,7 @@ def test_test_labels_choose_nothing(tmp_path: Path, metric: str) -> None:
         assert (again.name, again.validation) == (chosen.name, chosen.validation)
 
 
-def test_among_and_optimism(tmp_path: Path) -> None:
+def test_the_candidates_and_the_optimism(tmp_path: Path) -> None:
     found = records(tmp_path)
     champion = choose(found, rule("accuracy"))
     record = next(record for record in found if record.header.label == champion.name)
@@ -114,7 +117,7 @@ def test_among_and_optimism(tmp_path: Path) -> None:
         choose(found[:3], rule("accuracy", "committees"))
 
 
-def test_the_file_is_read_as_written_and_refused_otherwise(tmp_path: Path) -> None:
+def test_the_file_is_read_as_written_and_another_format_is_an_error(tmp_path: Path) -> None:
     champion = choose(records(tmp_path / "runs"), rule("loss"))
     path = tmp_path / "champion.json"
     write_champion(path, champion)

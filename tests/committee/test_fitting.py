@@ -1,4 +1,4 @@
-"""What is fitted for a committee, on what, and what it answers."""
+"""Fit rules on held-out images, and combine predictions by the fitted rules."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ TEST, _ = skilled_members(1, SKILLS, images=200)
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("temperature", TEMPERATURES)
-def test_rows_sum_to_one_and_json_keeps_every_bit(rule: str, temperature: Temperature) -> None:
+def test_rows_sum_to_one_and_json_does_not_change_a_bit(rule: str, temperature: Temperature) -> None:
     fitted = fit_rule(rule, HOLDOUT, LABELS, temperature=temperature)
-    answers = fitted.apply(TEST)
-    assert answers.dtype == np.float32
-    assert answers.shape == TEST.shape[1:]
-    np.testing.assert_allclose(answers.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
+    predictions = fitted.apply(TEST)
+    assert predictions.dtype == np.float32
+    assert predictions.shape == TEST.shape[1:]
+    np.testing.assert_allclose(predictions.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
     assert (fitted.before is not None, fitted.after is not None) == (
         temperature in ("before", "both"),
         temperature in ("after", "both"),
     )
     again = FittedRule.from_json(json.loads(json.dumps(fitted.to_json(), allow_nan=False)))
     assert again == fitted
-    np.testing.assert_array_equal(again.apply(TEST), answers)
+    np.testing.assert_array_equal(again.apply(TEST), predictions)
 
 
 @pytest.mark.parametrize("rule", [name for name in RULES if name not in FITTED])
-def test_where_nothing_is_fitted_it_is_the_plain_rule(rule: str) -> None:
+def test_a_rule_without_parameters_is_applied_as_it_is(rule: str) -> None:
     fitted = fit_rule(rule, HOLDOUT, LABELS)
     assert fitted.parameters == {}
     np.testing.assert_array_equal(fitted.apply(TEST), combine(rule, TEST), strict=True)
@@ -59,8 +59,10 @@ def test_where_nothing_is_fitted_it_is_the_plain_rule(rule: str) -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from(QUICK), st.sampled_from(TEMPERATURES), st.permutations(range(7)))
 @settings(deadline=None, max_examples=40)
-def test_order_of_members_changes_no_bit(seed: int, rule: str, temperature: Temperature, order: list[int]) -> None:
-    """Seven members are enough for the bags of greedy selection to differ."""
+def test_the_order_of_the_members_does_not_change_a_bit(
+    seed: int, rule: str, temperature: Temperature, order: list[int]
+) -> None:
+    """With seven members, the bags of greedy selection differ."""
     holdout, labels = skilled_members(seed, tuple(range(7)), images=30)
     fitted = fit_rule(rule, holdout, labels, temperature=temperature)
     other = fit_rule(rule, holdout[order], labels, temperature=temperature)
@@ -69,38 +71,38 @@ def test_order_of_members_changes_no_bit(seed: int, rule: str, temperature: Temp
     assert (other.after, other.details) == (fitted.after, fitted.details)
 
 
-def test_order_of_members_changes_no_bit_of_stacking() -> None:
+def test_the_order_of_the_members_does_not_change_a_bit_of_stacking() -> None:
     order = [2, 0, 1]
     fitted, other = (fit_rule("stacking", holdout, LABELS) for holdout in (HOLDOUT, HOLDOUT[order]))
     assert other.apply(TEST[order]).tobytes() == fitted.apply(TEST).tobytes()
 
 
 @pytest.mark.parametrize("rule", WEIGHTED)
-def test_committee_of_one_is_its_member(rule: str) -> None:
+def test_a_committee_with_one_member_gives_its_predictions(rule: str) -> None:
     fitted = fit_rule(rule, HOLDOUT[:1], LABELS)
     assert fitted.weights == [1.0]
     np.testing.assert_array_equal(fitted.apply(TEST[:1]), TEST[0], strict=True)
 
 
-def test_majority_answers_as_its_member_as_often_right_as_it_was() -> None:
+def test_the_confidence_of_majority_is_the_accuracy_of_its_winners() -> None:
     fitted = fit_rule("majority", HOLDOUT[:1], LABELS)
     right = int((HOLDOUT[0].argmax(axis=1) == LABELS).sum())
     assert fitted.parameters["confidence"] == pytest.approx((right + 1) / (120 + 4))
-    answers = fitted.apply(TEST[:1])
-    np.testing.assert_array_equal(answers.argmax(axis=1), TEST[0].argmax(axis=1))
-    # Of all confidences that one may have, this one has nearly the lowest log loss where it was fitted.
+    predictions = fitted.apply(TEST[:1])
+    np.testing.assert_array_equal(predictions.argmax(axis=1), TEST[0].argmax(axis=1))
+    # No other confidence has a much lower log loss on these images.
     one_hot = np.eye(4)[HOLDOUT[0].argmax(axis=1)]
     losses = [log_loss(one_hot * c + (1 - one_hot) * (1 - c) / 3, LABELS) for c in np.linspace(0.26, 0.999, 200)]
     assert log_loss(fitted.apply(HOLDOUT[:1]), LABELS) <= min(losses) + 1e-3
 
 
-def test_majority_of_members_that_are_always_wrong_still_names_its_winner() -> None:
+def test_majority_predicts_the_winner_even_if_it_is_always_wrong() -> None:
     wrong = np.eye(4, dtype=np.float32)[(LABELS + 1) % 4][None]
     fitted = fit_rule("majority", wrong, LABELS)
     np.testing.assert_array_equal(fitted.apply(wrong).argmax(axis=1), (LABELS + 1) % 4)
 
 
-def test_weighted_log_loss_is_best_where_it_was_fitted() -> None:
+def test_weighted_log_loss_has_the_lowest_loss_on_its_own_images() -> None:
     best = log_loss(fit_rule("weighted_log_loss", HOLDOUT, LABELS).apply(HOLDOUT), LABELS)
     others = [fit_rule(rule, HOLDOUT, LABELS).apply(HOLDOUT) for rule in ("average", *WEIGHTED)]
     for other in (*others, *HOLDOUT):
@@ -108,19 +110,19 @@ def test_weighted_log_loss_is_best_where_it_was_fitted() -> None:
 
 
 @pytest.mark.parametrize("rule", QUICK)
-def test_a_temperature_behind_the_rule_lowers_the_loss_and_keeps_the_answers(rule: str) -> None:
-    sure = np.exp(8 * np.log(HOLDOUT.astype(np.float64)))
-    sure = (sure / sure.sum(axis=2, keepdims=True)).astype(np.float32)
-    plain, tempered = fit_rule(rule, sure, LABELS), fit_rule(rule, sure, LABELS, temperature="after")
-    np.testing.assert_array_equal(plain.apply(sure).argmax(axis=1), tempered.apply(sure).argmax(axis=1))
-    assert log_loss(tempered.apply(sure), LABELS) <= log_loss(plain.apply(sure), LABELS) + 1e-3
+def test_a_temperature_after_the_rule_lowers_the_loss_and_keeps_the_predicted_classes(rule: str) -> None:
+    confident = np.exp(8 * np.log(HOLDOUT.astype(np.float64)))
+    confident = (confident / confident.sum(axis=2, keepdims=True)).astype(np.float32)
+    plain, tempered = fit_rule(rule, confident, LABELS), fit_rule(rule, confident, LABELS, temperature="after")
+    np.testing.assert_array_equal(plain.apply(confident).argmax(axis=1), tempered.apply(confident).argmax(axis=1))
+    assert log_loss(tempered.apply(confident), LABELS) <= log_loss(plain.apply(confident), LABELS) + 1e-3
     if rule == "geometric_mean":
         assert tempered.after is not None
         assert tempered.after > 2
 
 
-def test_temperatures_before_undo_those_of_the_members() -> None:
-    """Whatever temperature its members were made with, the committee is the same."""
+def test_temperatures_before_the_rule_cancel_those_of_the_members() -> None:
+    """The committee is the same for all temperatures of its members' predictions."""
     hot = np.exp(np.log(HOLDOUT.astype(np.float64)) / np.array([0.5, 1.0, 2.0])[:, None, None])
     hot /= hot.sum(axis=2, keepdims=True)
     fitted, other = (fit_rule("average", holdout, LABELS, temperature="before") for holdout in (HOLDOUT, hot))
@@ -130,7 +132,7 @@ def test_temperatures_before_undo_those_of_the_members() -> None:
 
 
 @pytest.mark.parametrize("rule", FITTED)
-def test_cross_fitted_answers_are_those_of_rules_fitted_on_other_images(rule: str) -> None:
+def test_cross_fitted_predictions_come_from_rules_fitted_on_the_other_folds(rule: str) -> None:
     found = cross_fitted(rule, HOLDOUT, LABELS, folds=3, seed=4, temperature="before")
     fold = stratified_folds(LABELS, 3, 4)
     for part in range(3):
@@ -141,7 +143,7 @@ def test_cross_fitted_answers_are_those_of_rules_fitted_on_other_images(rule: st
     assert (found != everything.apply(HOLDOUT)).any()
 
 
-def test_cross_fitted_temperature_is_that_of_other_images() -> None:
+def test_a_cross_fitted_temperature_is_fitted_on_the_other_folds() -> None:
     plain = cross_fitted("greedy", HOLDOUT, LABELS)
     found = cross_fitted("greedy", HOLDOUT, LABELS, temperature="after")
     fold = stratified_folds(LABELS, 5, 0)
@@ -151,8 +153,8 @@ def test_cross_fitted_temperature_is_that_of_other_images() -> None:
         np.testing.assert_allclose(found[out], expected, atol=1e-6)
 
 
-def test_cross_fitting_shows_what_fitting_hides() -> None:
-    """Members that guess: stacking seems to have learnt something where it was fitted, and has not."""
+def test_cross_fitting_shows_overfitting() -> None:
+    """Stacking of random members seems better than random on the images that it was fitted on, but not on others."""
     random = np.random.default_rng(0)
     guesses = random.dirichlet(np.ones(4), (12, 120)).astype(np.float32)
     inside = fit_rule("stacking", guesses, LABELS).apply(guesses)
@@ -161,7 +163,7 @@ def test_cross_fitting_shows_what_fitting_hides() -> None:
 
 
 @pytest.mark.parametrize("function", [fit_rule, cross_fitted])
-def test_nothing_of_the_test_set_can_enter_a_fit(function: Callable[..., Any]) -> None:
+def test_no_function_that_fits_takes_test_images(function: Callable[..., Any]) -> None:
     assert list(inspect.signature(function).parameters)[:3] == ["rule", "probabilities", "labels"]
     assert set(inspect.signature(function).parameters) <= {
         "rule",
@@ -175,18 +177,18 @@ def test_nothing_of_the_test_set_can_enter_a_fit(function: Callable[..., Any]) -
     assert "labels" not in inspect.signature(FittedRule.apply).parameters
 
 
-def test_former_fit_gives_stacking_its_strength() -> None:
-    """Sought are neither the strength of the rule nor those of the folds behind which a temperature is fitted."""
+def test_stacking_uses_the_penalty_of_an_earlier_fit() -> None:
+    """Neither the penalty of the rule nor those of the folds are searched again."""
     fitted = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", former={"strength": 0.02})
     assert fitted.details == {"strength": 0.02}
     free = fit_rule("stacking", HOLDOUT, LABELS, temperature="both")
     kept = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", former=free.details)
     assert kept.parameters == free.parameters
-    answers = cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 0.02})
-    assert not np.allclose(answers, cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 5.0}), atol=1e-3)
+    predictions = cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 0.02})
+    assert not np.allclose(predictions, cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 5.0}), atol=1e-3)
 
 
-def test_weights_of_stacking_are_those_of_the_nearest_logarithmic_pool() -> None:
+def test_the_weights_of_stacking_equal_those_of_a_logarithmic_pool() -> None:
     shares = np.array([0.7, 0.3])
     centred = np.eye(3) - 1 / 3
     coefficients = (shares[:, None, None] * centred).tolist()
@@ -194,24 +196,24 @@ def test_weights_of_stacking_are_those_of_the_nearest_logarithmic_pool() -> None
     assert fitted.weights == pytest.approx([0.7, 0.3])
 
 
-def test_equal_shares_where_members_are_treated_alike() -> None:
+def test_the_weights_are_equal_for_rules_without_weights() -> None:
     assert fit_rule("voting_average", HOLDOUT, LABELS).weights == [1 / 3] * 3
 
 
-def test_a_fitted_rule_answers_without_scikit_learn() -> None:
+def test_a_fitted_rule_predicts_without_scikit_learn() -> None:
     values = json.dumps(fit_rule("stacking", HOLDOUT, LABELS, temperature="both").to_json())
     program = (
         "import json, sys, numpy as np\n"
         "from lineup.committee.fitting import FittedRule\n"
-        "answers = FittedRule.from_json(json.loads(sys.stdin.read())).apply(np.full((3, 5, 4), 0.25, np.float32))\n"
-        "assert answers.shape == (5, 4)\n"
+        "predictions = FittedRule.from_json(json.loads(sys.stdin.read())).apply(np.full((3, 5, 4), 0.25, np.float32))\n"
+        "assert predictions.shape == (5, 4)\n"
         "assert not {'sklearn', 'scipy', 'tensorflow', 'mlflow', 'pandas'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], input=values, text=True, check=True)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_no_images_have_no_answers(rule: str) -> None:
+def test_no_images_give_no_predictions(rule: str) -> None:
     assert fit_rule(rule, HOLDOUT, LABELS, temperature="both").apply(TEST[:, :0]).shape == (0, 4)
 
 
@@ -227,14 +229,14 @@ def test_no_images_have_no_answers(rule: str) -> None:
         (HOLDOUT[:, :0], LABELS[:0], "member 0: probabilities: expected floats"),
     ],
 )
-def test_bad_holdouts_are_refused(holdout: np.ndarray, labels: np.ndarray, message: str) -> None:
+def test_invalid_held_out_predictions_are_an_error(holdout: np.ndarray, labels: np.ndarray, message: str) -> None:
     for function in (fit_rule, cross_fitted):
         with pytest.raises(LineupError, match=message) as error:
             function("average", holdout, labels)
         assert "\n" not in str(error.value)
 
 
-def test_other_members_or_classes_than_fitted_are_refused() -> None:
+def test_a_different_number_of_members_or_classes_is_an_error() -> None:
     fitted = fit_rule("average", HOLDOUT, LABELS)
     for wrong in (TEST[:2], TEST[:, :, :3], TEST[0]):
         with pytest.raises(LineupError, match=r"expected \(3, images, 4\)"):
@@ -276,13 +278,13 @@ STACKING = fit_rule("stacking", HOLDOUT, LABELS).to_json()
         (STACKING, {"parameters": {**STACKING["parameters"], "intercepts": [1e300] * 4}}, "intercepts: .* to 1e"),
     ],
 )
-def test_nonsense_in_a_file_is_refused(values: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+def test_invalid_values_are_an_error(values: dict[str, Any], changes: dict[str, Any], message: str) -> None:
     with pytest.raises(LineupError, match=message) as error:
         FittedRule.from_json(copy.deepcopy(values) | changes)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("values", [None, [], "greedy", {}, {"rule": "average"}])
-def test_what_is_no_fitted_rule_is_refused(values: Any) -> None:
+def test_values_of_another_format_are_an_error(values: Any) -> None:
     with pytest.raises(LineupError, match="fitted rule: expected rule, members, classes"):
         FittedRule.from_json(values)

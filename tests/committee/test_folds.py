@@ -1,4 +1,4 @@
-"""Folds of the hold-out."""
+"""Folds of the held-out images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lineup.errors import LineupError
 
 @given(st.lists(st.integers(0, 3), min_size=6, max_size=60), st.integers(2, 6), st.integers(0, 9))
 @settings(deadline=None)
-def test_folds_are_even_in_all_and_by_class(values: list[int], folds: int, seed: int) -> None:
+def test_the_folds_and_the_classes_in_them_have_even_sizes(values: list[int], folds: int, seed: int) -> None:
     labels = np.array(values, dtype=np.uint8)
     fold = stratified_folds(labels, folds, seed)
     for part in (fold, *(fold[labels == label] for label in set(values))):
@@ -22,13 +22,13 @@ def test_folds_are_even_in_all_and_by_class(values: list[int], folds: int, seed:
         assert len(counts) == folds
 
 
-def test_the_seed_decides() -> None:
+def test_the_folds_depend_on_the_seed() -> None:
     labels = np.arange(100) % 10
     assert stratified_folds(labels, 5, 1).tolist() == stratified_folds(labels, 5, 1).tolist()
     assert stratified_folds(labels, 5, 1).tolist() != stratified_folds(labels, 5, 2).tolist()
 
 
 @pytest.mark.parametrize("folds", [1, 4])
-def test_too_many_or_too_few_folds(folds: int) -> None:
+def test_too_many_or_too_few_folds_are_an_error(folds: int) -> None:
     with pytest.raises(LineupError, match=f"3 held-out images cannot be divided into {folds} folds"):
         stratified_folds(np.array([0, 1, 2]), folds, 0)

@@ -1,4 +1,4 @@
-"""What fits a committee and chooses a champion: images that all held out, or an error that names who did not."""
+"""Collect predictions for the images that all records held out, or raise an error that names the wrong record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lineup.evaluation.scores import Scores
 from lineup.records.record import Record
 from tests.make_records import CLASSES, DATA, TEST, make_record, random_predictions
 
-# The split is nested: a smaller hold-out is the beginning of a larger one.
+# The split is nested: a smaller hold-out is the first part of a larger one.
 ORDER = [17, 3, 8, 21, 0, 12, 5, 9, 14, 2, 20, 7]
 SHARES = {"wide": 12, "narrow": 5, "middle": 8}
 
@@ -28,7 +28,7 @@ def members(tmp_path: Path) -> list[Record]:
     ]
 
 
-def test_images_of_the_smallest_share_and_all_test_images(members: list[Record]) -> None:
+def test_the_images_of_the_smallest_share_and_all_test_images_are_used(members: list[Record]) -> None:
     holdout, test = gather("committee trio", members)
     predictions = [record.predictions() for record in members]
     assert holdout.indices.tolist() == ORDER[:5]
@@ -41,8 +41,8 @@ def test_images_of_the_smallest_share_and_all_test_images(members: list[Record])
     np.testing.assert_array_equal(test.probabilities, expected, strict=True)
 
 
-def test_rows_are_matched_by_image_not_by_place(members: list[Record]) -> None:
-    """A member that lists its validation images in another order has the same answers."""
+def test_predictions_are_matched_by_image_not_by_position(members: list[Record]) -> None:
+    """A member with its validation images in another order gives the same result."""
     wide = members[0].predictions()
     order = np.random.default_rng(0).permutation(len(wide.val.indices))
     shuffled = dataclasses.replace(
@@ -68,7 +68,7 @@ def test_images_that_a_member_was_trained_on_are_an_error_that_names_it(
 
 
 @pytest.mark.parametrize("changes", [{"fingerprint": "f" * 64}, {"classes": [*CLASSES[1:], CLASSES[0]]}])
-def test_other_data_is_refused(members: list[Record], changes: dict[str, object]) -> None:
+def test_different_data_is_an_error(members: list[Record], changes: dict[str, object]) -> None:
     data = dataclasses.replace(DATA, validation_images=8, **changes)  # type: ignore[arg-type]
     other = make_record(members[2].folder, random_predictions(2, ORDER[:8]), data=data)
     with pytest.raises(
@@ -89,7 +89,7 @@ def test_different_labels_and_test_images_are_an_error(members: list[Record], pa
         gather("c", [*members[:2], other])
 
 
-def test_one_member_is_enough(members: list[Record]) -> None:
+def test_one_record_is_enough(members: list[Record]) -> None:
     holdout, test = gather("c", members[:1])
     assert holdout.probabilities.shape == (1, 12, len(CLASSES))
     assert test.probabilities.shape == (1, TEST, len(CLASSES))

@@ -16,10 +16,10 @@ from tests.committee.strategies import members
 
 UNFITTED = [name for name, rule in RULES.items() if rule.fit is None]
 POOLS = [name for name in UNFITTED if name != "voting_proportion"]
-"""Rules under which one member answers with its own probabilities; votes do not know them."""
+"""Rules that return the probabilities of a single member; voting rules do not use them."""
 
 
-def test_names() -> None:
+def test_the_rules_with_parameters() -> None:
     assert UNFITTED == ["average", "geometric_mean", "maximum", "voting_average", "voting_proportion"]
     assert set(RULES) - set(UNFITTED) == {"majority", "weighted_accuracy", "weighted_log_loss", "greedy", "stacking"}
 
@@ -38,7 +38,7 @@ def test_rows_sum_to_one(rule: str, probabilities: np.ndarray) -> None:
 @pytest.mark.parametrize("rule", POOLS)
 @given(probabilities=members(), count=st.integers(1, 5))
 @settings(deadline=None)
-def test_committee_of_equals_is_its_member(rule: str, probabilities: np.ndarray, count: int) -> None:
+def test_equal_members_give_the_predictions_of_one(rule: str, probabilities: np.ndarray, count: int) -> None:
     for member in probabilities:
         combined = combine(rule, np.stack([member] * count))
         np.testing.assert_allclose(combined, member, rtol=0, atol=2e-6, strict=True)
@@ -47,7 +47,7 @@ def test_committee_of_equals_is_its_member(rule: str, probabilities: np.ndarray,
 
 @given(members(), st.integers(1, 5))
 @settings(deadline=None)
-def test_average_of_equals_is_their_member_bit_for_bit(probabilities: np.ndarray, count: int) -> None:
+def test_the_average_of_equal_members_is_exact(probabilities: np.ndarray, count: int) -> None:
     for rule in ("average", "voting_average"):
         combined = combine(rule, np.stack([probabilities[0]] * count))
         np.testing.assert_array_equal(combined, probabilities[0], strict=True)
@@ -55,7 +55,7 @@ def test_average_of_equals_is_their_member_bit_for_bit(probabilities: np.ndarray
 
 @given(members())
 @settings(deadline=None)
-def test_one_member_has_all_votes(probabilities: np.ndarray) -> None:
+def test_a_single_member_has_all_votes(probabilities: np.ndarray) -> None:
     expected = np.eye(probabilities.shape[2], dtype=np.float32)[probabilities[0].argmax(axis=1)]
     np.testing.assert_array_equal(combine("voting_proportion", probabilities[:1]), expected, strict=True)
 
@@ -63,7 +63,7 @@ def test_one_member_has_all_votes(probabilities: np.ndarray) -> None:
 @pytest.mark.parametrize("rule", UNFITTED)
 @given(probabilities=members(), random=st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_order_of_members_changes_no_bit(rule: str, probabilities: np.ndarray, random: Any) -> None:
+def test_the_order_of_the_members_does_not_change_a_bit(rule: str, probabilities: np.ndarray, random: Any) -> None:
     order = list(range(len(probabilities)))
     random.shuffle(order)
     assert combine(rule, probabilities[order]).tobytes() == combine(rule, probabilities).tobytes()
@@ -72,32 +72,32 @@ def test_order_of_members_changes_no_bit(rule: str, probabilities: np.ndarray, r
 @pytest.mark.parametrize("rule", ["voting_average", "voting_proportion"])
 @given(probabilities=members())
 @settings(deadline=None)
-def test_winner_of_the_votes_is_the_most_probable_class(rule: str, probabilities: np.ndarray) -> None:
+def test_the_winner_of_the_votes_is_the_most_probable_class(rule: str, probabilities: np.ndarray) -> None:
     np.testing.assert_array_equal(combine(rule, probabilities).argmax(axis=1), winners(probabilities))
 
 
 @pytest.mark.parametrize("rule", UNFITTED)
 @given(probabilities=members())
 @settings(deadline=None)
-def test_arrays_of_members_are_left_alone(rule: str, probabilities: np.ndarray) -> None:
+def test_the_arrays_of_the_members_do_not_change(rule: str, probabilities: np.ndarray) -> None:
     before = probabilities.copy()
     combine(rule, probabilities)
     np.testing.assert_array_equal(probabilities, before)
 
 
 @pytest.mark.parametrize("rule", UNFITTED)
-def test_no_images_have_no_answers(rule: str) -> None:
+def test_no_images_give_no_predictions(rule: str) -> None:
     assert combine(rule, np.empty((2, 0, 3), dtype=np.float32)).shape == (0, 3)
 
 
-def test_rounding_to_single_precision_hides_no_winner() -> None:
-    """Class 1 leads by less than float32 can tell."""
+def test_rounding_to_float32_keeps_the_most_probable_class() -> None:
+    """The lead of class 1 is smaller than the precision of float32."""
     close = np.array([[[0.5, 0.5]], [[0.5 - 1e-12, 0.5 + 1e-12]]])
     assert average(close).astype(np.float32).argmax() == 0
     assert combine("average", close).argmax() == 1
 
 
-def test_wrong_calls_say_what_is_right() -> None:
+def test_the_error_of_a_wrong_call_names_the_accepted_values() -> None:
     with pytest.raises(ValueError, match="unknown rule 'vote': expected one of average"):
         combine("vote", np.ones((1, 2, 2)))
     with pytest.raises(ValueError, match=r"shape \(2, 2\): expected \(members, images, classes\)"):

@@ -76,7 +76,7 @@ def committee(*members: str) -> Committee:
     return Committee(members=list(members), rule="average")
 
 
-def test_selection_names_key_and_answers_of_each_member_in_order(models: Path, tmp_path: Path) -> None:
+def test_the_selection_has_key_and_hash_of_each_member_in_order(models: Path, tmp_path: Path) -> None:
     members = select("pair", committee("two", "one"), NAMED, models)
     assert [member.name for member in members] == ["two", "one"]
     assert len({member.key for member in members}) == 2
@@ -86,7 +86,7 @@ def test_selection_names_key_and_answers_of_each_member_in_order(models: Path, t
     assert read_selection(tmp_path / "pair.json").runs == [members]
 
 
-def test_selection_changes_with_a_members_answers_alone(models: Path, tmp_path: Path) -> None:
+def test_the_selection_changes_only_with_the_predictions_of_a_member(models: Path, tmp_path: Path) -> None:
     def contents() -> dict[str, bytes]:
         select_all({"pair": committee("one", "two"), "last": committee("three")}, NAMED, models, tmp_path / "selection")
         return {path.name: path.read_bytes() for path in (tmp_path / "selection").iterdir()}
@@ -100,7 +100,7 @@ def test_selection_changes_with_a_members_answers_alone(models: Path, tmp_path: 
     assert after["last.json"] != before["last.json"]
 
 
-def test_a_committee_that_is_gone_leaves_no_file(models: Path, tmp_path: Path) -> None:
+def test_the_file_of_a_removed_committee_is_removed(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
     select_all({"pair": committee("one", "two"), "last": committee("three")}, NAMED, models, target)
     select_all({"last": committee("three")}, NAMED, models, target)
@@ -110,7 +110,7 @@ def test_a_committee_that_is_gone_leaves_no_file(models: Path, tmp_path: Path) -
 
 
 def graded(folder: Path, name: str, right: list[int], images: list[int]) -> None:
-    """Write a record that is right on these validation images alone."""
+    """Write a record that classifies only these validation images right."""
     predictions = random_predictions(0, images)
     predicted = np.array([label if i in right else (label + 1) % len(CLASSES) for i, label in labelled(images)])
     probabilities = (np.eye(len(CLASSES))[predicted] * 0.5 + 0.5 / len(CLASSES)).astype(np.float32)
@@ -122,8 +122,8 @@ def labelled(images: list[int]) -> list[tuple[int, int]]:
     return [(image, image % len(CLASSES)) for image in images]
 
 
-def test_best_on_the_images_that_all_held_out(tmp_path: Path) -> None:
-    """Here images 0 to 3: what the wide ones have right on 4 to 9 does not count. Of equals the first is better."""
+def test_the_best_members_are_chosen_on_the_images_that_all_held_out(tmp_path: Path) -> None:
+    """All held out images 0 to 3. Images 4 to 9 of the wide records are not used. Ties go to the first record."""
     wide, narrow = list(range(10)), list(range(4))
     for name, right, images in (
         ("dense_a", [0, 1], narrow),
@@ -141,11 +141,11 @@ def test_best_on_the_images_that_all_held_out(tmp_path: Path) -> None:
     assert best(1) == ["cnn_c"]
     assert best(2) == ["dense_a", "cnn_c"]
     assert best(4) == ["dense_a", "cnn_c", "forest", "row_c"]
-    assert best(1, family="cnn") == ["cnn_a"]  # both held out all ten
+    assert best(1, family="cnn") == ["cnn_a"]  # both held out all ten images
     assert best(1, report="A") == ["dense_a"]
 
 
-def test_best_of_models_that_were_trained_on_each_others_hold_out_is_refused(tmp_path: Path) -> None:
+def test_the_best_of_models_with_different_splits_are_an_error(tmp_path: Path) -> None:
     graded(tmp_path, "dense_a", [], [0, 1, 2])
     graded(tmp_path, "cnn_a", [], [2, 3, 4, 5])
     few = Committee(members=MemberFilter(best=1, report="A"), rule="average")
@@ -153,7 +153,7 @@ def test_best_of_models_that_were_trained_on_each_others_hold_out_is_refused(tmp
         select("few", few, MODELS, tmp_path)
 
 
-def test_a_member_without_a_record_is_named_and_nothing_is_replaced(models: Path, tmp_path: Path) -> None:
+def test_the_error_of_a_member_without_a_record_names_it_and_replaces_nothing(models: Path, tmp_path: Path) -> None:
     target = tmp_path / "selection"
     select_all({"pair": committee("one", "two")}, NAMED, models, target)
     with pytest.raises(LineupError, match=r"models.four.seed_1: no record here; make it again"):
@@ -163,8 +163,10 @@ def test_a_member_without_a_record_is_named_and_nothing_is_replaced(models: Path
 
 
 @pytest.mark.parametrize("members", [["one", "two"], "all", MemberFilter(best=1)], ids=str)
-def test_a_member_without_predictions_says_what_to_do(models: Path, members: list[str] | str | MemberFilter) -> None:
-    """As in a fresh clone: git holds the record's text files alone."""
+def test_the_error_of_a_member_without_predictions_says_how_to_make_them(
+    models: Path, members: list[str] | str | MemberFilter
+) -> None:
+    """A fresh clone has only the text files of the records."""
     (models / "two" / "seed_1" / PREDICTIONS).unlink()
     named = {name: NAMED[name] for name in ("one", "two", "three")}
     said = r"two.seed_1.predictions\.npz: no such file; make it again"
@@ -193,7 +195,7 @@ MEMBER: dict[str, Any] = {"name": "one", "seed": 1, "key": "0" * 16, "prediction
     ],
     ids=lambda content: ascii(content[:40]),
 )
-def test_selection_of_another_format_is_one_error(tmp_path: Path, content: str) -> None:
+def test_a_selection_of_another_format_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "pair.json"
     path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(LineupError, match=r"pair\.json: ") as caught:
@@ -201,12 +203,12 @@ def test_selection_of_another_format_is_one_error(tmp_path: Path, content: str) 
     assert "\n" not in str(caught.value)
 
 
-def test_missing_selection_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_selection_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"pair\.json: no such file; run lineup select first"):
         read_selection(tmp_path / "pair.json")
 
 
-def test_too_large_a_selection_is_not_read(tmp_path: Path) -> None:
+def test_a_selection_that_is_too_large_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "pair.json"
     with path.open("wb") as file:
         file.truncate(TEXT_LIMIT + 1)
@@ -214,14 +216,14 @@ def test_too_large_a_selection_is_not_read(tmp_path: Path) -> None:
         read_selection(path)
 
 
-def test_selection_keeps_other_members_apart(tmp_path: Path) -> None:
+def test_a_selection_is_read_as_written(tmp_path: Path) -> None:
     write_selection(tmp_path / "none.json", Selection([]))
     assert read_selection(tmp_path / "none.json").runs == []
     write_selection(tmp_path / "one.json", Selection([[Member(**MEMBER)]]))
     assert read_selection(tmp_path / "one.json").runs == [[Member(**MEMBER)]]
 
 
-def test_run_n_takes_the_nth_seed_of_each_member(tmp_path: Path) -> None:
+def test_run_n_combines_the_nth_seed_of_each_member(tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("one", 2), ("two", 5), ("two", 3)):
         make(tmp_path, name, random_predictions(seed), seed)
     models = {"one": Candidate("network", "cnn", "A", (1, 2)), "two": Candidate("network", "cnn", "A", (5, 3))}

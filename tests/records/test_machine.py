@@ -1,4 +1,4 @@
-"""What this machine and this checkout are."""
+"""The description of the machine and of the checkout."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_this_machine_is_plausible() -> None:
     assert this_machine() is machine
 
 
-def test_peak_memory_is_in_bytes_and_never_falls() -> None:
-    """In a process of its own, started by a small one: Linux counts what its starter had when it was started."""
+def test_the_peak_memory_is_in_bytes_and_never_falls() -> None:
+    """In a new process, started by a small one: Linux also counts the memory of the parent process."""
     code = "from lineup.records.machine import peak_memory_bytes as peak; a = peak();"
     code += "block = b'x' * 2**26; b = peak(); del block; print(a, b, peak())"
     command = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]
@@ -38,7 +38,7 @@ def test_peak_memory_is_in_bytes_and_never_falls() -> None:
     before, full, after = map(int, done.stdout.split())
     assert 2**22 < before < 2**28
     assert 2**26 * 0.9 < full - before < 2**27
-    assert after > full - 2**20  # the kernel counts pages by the dozen
+    assert after > full - 2**20  # the kernel does not count each page at once
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -52,7 +52,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A git repository with a source file and another one."""
+    """A git repository with a source file and another file."""
     folder = tmp_path / "repository"
     (folder / "src" / "package").mkdir(parents=True)
     (folder / "src" / "package" / "module.py").write_text("x = 1\n")
@@ -63,7 +63,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def test_commit_of_a_clean_checkout(repository: Path) -> None:
+def test_the_commit_of_a_clean_checkout(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     assert len(commit) == 40
     assert git_commit(repository) == commit
@@ -89,14 +89,14 @@ def test_changes_outside_the_source_are_not_dirty(repository: Path) -> None:
     assert git_commit(repository) == git(repository, "rev-parse", "HEAD")
 
 
-def test_a_file_name_that_is_no_utf8_is_a_change_like_any_other(repository: Path) -> None:
+def test_a_new_file_with_a_name_that_is_not_utf8_is_dirty(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     git(repository, "config", "core.quotepath", "false")
     (repository / "src" / os.fsdecode(b"caf\xe9.py")).write_text("")
     assert git_commit(repository) == f"{commit}-dirty"
 
 
-def test_a_git_that_hangs_or_prints_something_else_costs_no_result(tmp_path: Path) -> None:
+def test_the_commit_is_unknown_if_git_hangs_or_fails(tmp_path: Path) -> None:
     fake = tmp_path / "git"
     for script in ("exec sleep 60", "kill -9 $$", "printf '\\377\\376'", "exit 3", "echo fatal >&2; exit 128"):
         fake.write_text(f"#!/bin/sh\n{script}\n")
@@ -108,29 +108,29 @@ def test_a_git_that_hangs_or_prints_something_else_costs_no_result(tmp_path: Pat
 
 
 def broken(*_: Any, **__: Any) -> Any:
-    """Stand for a system that says nothing."""
+    """Raise an error in place of a system call."""
     raise PermissionError(13, "not allowed")
 
 
-def test_what_cannot_be_found_out_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_values_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((socket, "gethostname"), (Path, "read_text"), (Path, "read_bytes"), (platform, "system")):
         monkeypatch.setattr(module, name, broken)
     monkeypatch.setattr(psutil, "virtual_memory", broken)
     monkeypatch.setattr(os, "sched_getaffinity", broken)
     found = this_machine.__wrapped__()
     assert found == Machine("unknown", "unknown", 1, 0, "unknown")
-    assert peak_memory_bytes() > 2**20  # of getrusage
+    assert peak_memory_bytes() > 2**20  # from getrusage
     monkeypatch.setattr(resource, "getrusage", broken)
     assert peak_memory_bytes() == 0
 
 
 @pytest.mark.parametrize(("name", "shown"), [("", "unknown"), ("caf\udce9", "caf?"), ("café", "café")])
-def test_every_host_name_can_be_written(monkeypatch: pytest.MonkeyPatch, name: str, shown: str) -> None:
+def test_every_host_name_can_be_encoded(monkeypatch: pytest.MonkeyPatch, name: str, shown: str) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: name)
     assert this_machine.__wrapped__().host == shown
 
 
-def test_version_of_a_library() -> None:
+def test_the_version_of_a_library() -> None:
     assert library_version("numpy") == np.__version__
     assert library_version("no-such-library") == "unknown"
 

@@ -33,7 +33,7 @@ def test_a_committee_has_no_training_time(tmp_path: Path) -> None:
     assert model.training_seconds is None
 
 
-def test_records_of_different_data_are_refused(tmp_path: Path) -> None:
+def test_records_of_different_data_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match="there are no results to compare"):
         group_runs([])
     here = make_run(tmp_path, "cnn", 800)
@@ -51,7 +51,7 @@ def test_the_deviation_between_seeds_is_pooled_by_kind(tmp_path: Path) -> None:
     classical = make_run(tmp_path, "d", 810, kind="classical", data=REAL)
     vote = make_run(tmp_path, "vote", 850, kind="committee", data=REAL)
     deviations = seed_deviations(group_runs([*two, *three, alone, classical, vote]))
-    # 0.90 and 0.92 are each 0.01 from their mean, three times 0.90 are not; 1 + 2 trainings are beyond the first.
+    # 0.90 and 0.92 differ from their mean by 0.01, three values of 0.90 do not. There are 1 + 2 degrees of freedom.
     assert deviations["network"].value == pytest.approx(math.sqrt(2 * 0.01**2 / 3))
     assert deviations["network"].dof == 3
     assert deviations["committee"] == deviations["network"]  # pooled together

@@ -1,4 +1,4 @@
-"""Where a record may go: nothing but a former record is lost there."""
+"""A new record replaces only an earlier record."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tests.make_records import make_record, random_predictions
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A checkout with a file and a record, in which the test runs."""
+    """A project with a file and a record, which is the working directory."""
     (tmp_path / "README.md").write_text("read me")
     make_record(tmp_path / "runs" / "models" / "one", random_predictions(1))
     monkeypatch.chdir(tmp_path)
     return Project(tmp_path.resolve())
 
 
-def test_a_new_or_empty_folder_and_a_former_record_are_taken(project: Project) -> None:
+def test_a_record_may_go_to_a_new_folder_an_empty_one_or_an_earlier_record(project: Project) -> None:
     (project.root / "empty").mkdir()
     for name in ("new", "new/and/deep", "empty", "runs/models/one", "runs/models/two"):
         check_place(Path(name), "two", project)
         check_place(project.root / name, "two", project)
 
 
-def test_the_pipelines_own_folder_is_taken_with_what_a_stage_left_there(project: Project) -> None:
+def test_a_folder_of_the_pipeline_may_hold_files_of_an_interrupted_stage(project: Project) -> None:
     for group in (project.models, project.committees):
         (group / "two").mkdir(parents=True)
         for name in (".gitignore", METRICS):
@@ -54,7 +54,7 @@ def test_the_pipelines_own_folder_is_taken_with_what_a_stage_left_there(project:
         ("runs/models/one/../../models", r"a folder with other files and no record\.json"),
     ],
 )
-def test_what_is_no_record_is_not_replaced(project: Project, name: str, problem: str) -> None:
+def test_other_files_are_not_replaced(project: Project, name: str, problem: str) -> None:
     with pytest.raises(LineupError, match=f"{problem}; the record would replace it: name a new folder, an empty one"):
         check_place(Path(name), "one", project)
 

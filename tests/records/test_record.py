@@ -1,4 +1,4 @@
-"""The record: written and read without loss, its key, and one clear error for every record that is not one."""
+"""A record is read as written, has a key, and raises a one-line error if it is damaged."""
 
 from __future__ import annotations
 
@@ -51,11 +51,13 @@ def record(tmp_path: Path) -> Record:
     return make_record(tmp_path / "small", random_predictions(1))
 
 
-def test_round_trip(record: Record) -> None:
+def test_a_record_is_read_as_written(record: Record) -> None:
     predictions = random_predictions(1)
     assert record.header == make_records.HEADER
     assert record.runtime == make_records.RUNTIME
-    assert [repr(row) for row in record.history] == [repr(row) for row in make_records.HISTORY]  # NaN equals no NaN
+    assert [repr(row) for row in record.history] == [
+        repr(row) for row in make_records.HISTORY
+    ]  # NaN is not equal to NaN
     for name, array in record.predictions().arrays().items():
         np.testing.assert_array_equal(array, predictions.arrays()[name], strict=True)
     right = predictions.test.probabilities.argmax(axis=1) == predictions.test.labels
@@ -66,13 +68,13 @@ def test_round_trip(record: Record) -> None:
     assert [(confusion[i].sum()) for i in range(len(CLASSES))] == np.bincount(predictions.test.labels).tolist()
 
 
-def test_history_has_an_empty_cell_for_what_a_phase_does_not_have(record: Record) -> None:
+def test_a_value_that_a_phase_does_not_have_is_an_empty_cell(record: Record) -> None:
     rows = list(csv.reader((record.folder / HISTORY).read_text().splitlines()))
     assert rows[0] == [field.name for field in dataclasses.fields(Epoch)]
     assert rows[1] == ["autoencoder", "1", "0.25", "", "0.24", "", "0.01", "1.0", str(make_records.STARTED + 1000)]
 
 
-def test_record_without_epochs_has_none(tmp_path: Path) -> None:
+def test_the_history_of_a_classical_model_is_empty(tmp_path: Path) -> None:
     assert make_record(tmp_path / "forest", random_predictions(1), kind="classical", history=[]).history == []
 
 
@@ -88,14 +90,14 @@ def test_record_without_epochs_has_none(tmp_path: Path) -> None:
         ([math.inf, 1e30], 2, False),
     ],
 )
-def test_best_epoch_of_losses_that_may_be_no_numbers(losses: list[float], best: int, stopped: bool) -> None:
+def test_the_best_epoch_of_losses_that_may_be_nan(losses: list[float], best: int, stopped: bool) -> None:
     history = [Epoch("classifier", number, 1, 1, loss, 1, 1, 1, 1) for number, loss in enumerate(losses, start=1)]
     assert best_epoch(history) == best
     assert has_stopped(history, patience=2) == stopped
     assert not has_stopped(history, patience=None)
 
 
-def test_same_content_is_the_same_bytes(record: Record, tmp_path: Path) -> None:
+def test_equal_records_have_equal_bytes(record: Record, tmp_path: Path) -> None:
     other = make_record(tmp_path / "again" / "small", random_predictions(1))
     for name in FILES:
         assert (record.folder / name).read_bytes() == (other.folder / name).read_bytes()
@@ -113,7 +115,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     text=TEXT,
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_round_trip_of_any_values(
+def test_any_values_are_read_as_written(
     tmp_path: Path, parameters: dict[str, Any], epochs: list[tuple[float, float]], text: str
 ) -> None:
     history = [
@@ -134,7 +136,7 @@ def test_round_trip_of_any_values(
     assert found.header.key == dataclasses.replace(make_records.HEADER, parameters=parameters, architecture=text).key
 
 
-def test_key_is_known_before_training(record: Record) -> None:
+def test_the_key_is_known_before_the_training(record: Record) -> None:
     trained = dataclasses.replace(make_records.HEADER, weights=Weights(1, 2, 3, "f" * 64))
     assert trained.key == dataclasses.replace(make_records.HEADER, weights=None).key == record.header.key
     assert len(record.header.key) == 16
@@ -142,8 +144,8 @@ def test_key_is_known_before_training(record: Record) -> None:
     assert read_record(record.folder).header.key == record.header.key
 
 
-def test_key_is_that_of_former_records(record: Record) -> None:
-    """Their runs are found by it."""
+def test_the_key_of_existing_records_does_not_change(record: Record) -> None:
+    """Their runs in MLflow are found by the key."""
     assert make_records.HEADER.key == "c4ad856b4c48b6ba"
     files = {"network.keras": "0" * 64}
     assert dataclasses.replace(make_records.HEADER, model_files=files).key == make_records.HEADER.key
@@ -153,8 +155,8 @@ def test_key_is_that_of_former_records(record: Record) -> None:
     assert read_record(record.folder).header == record.header
 
 
-def test_record_of_schema_1_is_read(record: Record) -> None:
-    """Its seed was part of its name, and it knew no image but those of 28 by 28 grey pixels."""
+def test_a_record_of_schema_1_is_read(record: Record) -> None:
+    """In schema 1 the seed was part of the name, and all images had 28 by 28 pixels and one channel."""
     values = json.loads((record.folder / HEADER).read_text())
     del values["data"]["shape"]
     member = {"name": "one_seed3", "key": "0" * 16, "predictions_sha256": "0" * 64}
@@ -170,7 +172,7 @@ def test_record_of_schema_1_is_read(record: Record) -> None:
 
 
 @pytest.mark.parametrize("name", ["../network.keras", "a/b", ".hidden", "", "a\n"])
-def test_files_of_a_model_have_plain_names(record: Record, name: str) -> None:
+def test_a_model_file_with_an_unsafe_name_is_an_error(record: Record, name: str) -> None:
     change_json(record.folder / HEADER, model_files={name: "0" * 64})
     with pytest.raises(LineupError, match=r"model_files.*: .*pattern"):
         read_record(record.folder)
@@ -195,11 +197,11 @@ def test_files_of_a_model_have_plain_names(record: Record, name: str) -> None:
     ],
     ids=lambda changes: ",".join(f"{name}={value}" for name, value in changes.items())[:60],
 )
-def test_key_changes_with_everything_known_before_training(changes: dict[str, Any]) -> None:
+def test_the_key_changes_with_all_values_known_before_the_training(changes: dict[str, Any]) -> None:
     assert dataclasses.replace(make_records.HEADER, **changes).key != make_records.HEADER.key
 
 
-def test_key_of_a_committee_is_that_of_its_members_not_of_their_answers() -> None:
+def test_the_key_of_a_committee_depends_on_its_members_but_not_on_their_predictions() -> None:
     def committee(key: str, digest: str) -> Header:
         return dataclasses.replace(make_records.HEADER, kind="committee", members=[Member("one", 1, key, digest)])
 
@@ -207,7 +209,7 @@ def test_key_of_a_committee_is_that_of_its_members_not_of_their_answers() -> Non
     assert committee("a" * 16, "0" * 64).key != committee("b" * 16, "0" * 64).key
 
 
-def test_digest_changes_with_every_file(record: Record) -> None:
+def test_the_digest_changes_with_every_file(record: Record) -> None:
     digests = {record.digest()}
     make_record(record.folder, random_predictions(2))
     digests.add(record.digest())
@@ -219,7 +221,7 @@ def test_digest_changes_with_every_file(record: Record) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_digest_of_a_record_that_lacks_a_file_names_it(record: Record, name: str) -> None:
+def test_the_error_of_a_digest_names_the_missing_file(record: Record, name: str) -> None:
     (record.folder / name).unlink()
     with pytest.raises(LineupError, match=rf"small.{name}: no such file; make it again"):
         record.digest()
@@ -235,16 +237,16 @@ def oversized(path: Path) -> None:
 
 
 def replaced(text: str, by: str) -> Callable[[Path], None]:
-    def spoil(path: Path) -> None:
+    def damage(path: Path) -> None:
         content = path.read_text()
         assert text in content
         path.write_text(content.replace(text, by))
 
-    return spoil
+    return damage
 
 
-# File, what is done to it, and what the error says beside the file's name.
-HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
+# A file, how it is damaged, and the error message after the name of the file.
+DAMAGED: list[tuple[str, Callable[[Path], Any], str]] = [
     (HEADER, Path.unlink, "no record here; make it again"),
     *((name, Path.unlink, "no such file") for name in (HISTORY, METRICS, RUNTIME)),
     *((name, oversized, f"at most {TEXT_LIMIT:,}") for name in (HEADER, HISTORY, METRICS, RUNTIME)),
@@ -283,12 +285,12 @@ HOSTILE: list[tuple[str, Callable[[Path], Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "spoil", "said"), HOSTILE, ids=[f"{name}-{said[:20]}-{i}" for i, (name, _, said) in enumerate(HOSTILE)]
+    ("name", "damage", "said"), DAMAGED, ids=[f"{name}-{said[:20]}-{i}" for i, (name, _, said) in enumerate(DAMAGED)]
 )
-def test_hostile_record_is_one_error_that_names_the_file(
-    record: Record, name: str, spoil: Callable[[Path], Any], said: str
+def test_a_damaged_record_is_a_one_line_error_that_names_the_file(
+    record: Record, name: str, damage: Callable[[Path], Any], said: str
 ) -> None:
-    spoil(record.folder / name)
+    damage(record.folder / name)
     with pytest.raises(LineupError, match=f"(?s)small.*({said})") as caught:
         read_record(record.folder)
     assert str(record.folder if name == HEADER and "no record" in said else record.folder / name) in str(caught.value)
@@ -296,7 +298,7 @@ def test_hostile_record_is_one_error_that_names_the_file(
 
 
 @pytest.mark.parametrize("name", [HISTORY, CONFUSION, METRICS, RUNTIME, HEADER])
-def test_a_file_cut_anywhere_is_one_error(record: Record, name: str) -> None:
+def test_an_incomplete_file_is_an_error(record: Record, name: str) -> None:
     content = (record.folder / name).read_bytes()
     read_confusion(read_record(record.folder))
     sizes = range(len(content)) if name.endswith(".csv") else range(0, len(content) - 1, 11)
@@ -306,7 +308,7 @@ def test_a_file_cut_anywhere_is_one_error(record: Record, name: str) -> None:
             read_confusion(read_record(record.folder))
 
 
-def test_a_history_that_patience_ended_is_whole_and_no_shorter_one(tmp_path: Path) -> None:
+def test_a_history_that_patience_stopped_is_complete_and_a_shorter_one_is_an_error(tmp_path: Path) -> None:
     losses = [math.nan, 0.5, 0.4, 0.45, 0.39, 0.5, math.nan, 0.4]
     whole = [Epoch("classifier", number, 1, 1, loss, 1, 1, 1, 1) for number, loss in enumerate(losses, start=1)]
     make = partial(make_record, tmp_path / "small", random_predictions(1))
@@ -317,33 +319,33 @@ def test_a_history_that_patience_ended_is_whole_and_no_shorter_one(tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["classical", "committee"])
-def test_a_history_of_what_has_no_epochs_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_history_of_a_classical_model_or_committee_is_an_error(tmp_path: Path, kind: str) -> None:
     with pytest.raises(LineupError, match="expected the phases none; found autoencoder, classifier"):
         make_record(tmp_path / "small", random_predictions(1), kind=kind, history=make_records.HISTORY)
 
 
-def test_a_history_with_the_line_ends_of_another_system_is_whole(record: Record) -> None:
+def test_a_history_with_windows_line_ends_is_read(record: Record) -> None:
     for name in (HISTORY, CONFUSION):
         (record.folder / name).write_bytes((record.folder / name).read_bytes().replace(b"\n", b"\r\n"))
     assert read_confusion(read_record(record.folder)).sum() == TEST
 
 
 @pytest.mark.parametrize("name", [HISTORY, METRICS, RUNTIME])
-def test_a_pipe_in_the_place_of_a_file_is_refused(record: Record, name: str) -> None:
+def test_a_pipe_instead_of_a_file_is_an_error(record: Record, name: str) -> None:
     (record.folder / name).unlink()
     os.mkfifo(record.folder / name)
     with pytest.raises(LineupError, match=f"{name}: cannot be read: not a regular file"):
         read_record(record.folder)
 
 
-def test_a_number_of_epochs_that_is_none_is_one_short_error(record: Record) -> None:
+def test_an_invalid_number_of_epochs_is_a_short_error(record: Record) -> None:
     change_json(record.folder / HEADER, parameters={"epochs": "x" * 10**6, "pretrain.epochs": 1, "patience": "x"})
     with pytest.raises(LineupError, match=r"classifier: expected epochs 1 to x+\.\.\., found 2 rows") as caught:
         read_record(record.folder)
     assert len(str(caught.value)) < 600
 
 
-def test_pipes_in_the_place_of_predictions_and_matrix_are_refused(record: Record) -> None:
+def test_a_pipe_instead_of_predictions_or_confusion_matrix_is_an_error(record: Record) -> None:
     for name, read in ((PREDICTIONS, Record.predictions), (CONFUSION, read_confusion)):
         (record.folder / name).unlink()
         os.mkfifo(record.folder / name)
@@ -358,7 +360,7 @@ PIECES = st.binary(max_size=9) | st.sampled_from(
 
 @given(name=st.sampled_from(FILES), place=st.floats(0, 1), removed=st.integers(0, 30), piece=PIECES)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_changed_record_is_read_or_one_short_error(
+def test_a_changed_record_is_read_or_a_short_error(
     record: Record, name: str, place: float, removed: int, piece: bytes
 ) -> None:
     whole = (record.folder / name).read_bytes()
@@ -394,13 +396,13 @@ def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
     ],
     ids=["labels", "indices", "classes", "extra", "missing"],
 )
-def test_predictions_of_another_shape(record: Record, content: dict[str, np.ndarray], said: str) -> None:
+def test_predictions_of_another_shape_are_an_error(record: Record, content: dict[str, np.ndarray], said: str) -> None:
     write_npz(record.folder / PREDICTIONS, content)
     with pytest.raises(LineupError, match=f"{PREDICTIONS}: {said}"):
         record.predictions()
 
 
-def test_pickle_in_the_predictions_is_never_opened(record: Record) -> None:
+def test_a_pickle_in_the_predictions_is_not_loaded(record: Record) -> None:
     class Payload:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (record.folder / "opened",))
@@ -412,9 +414,9 @@ def test_pickle_in_the_predictions_is_never_opened(record: Record) -> None:
     assert not (record.folder / "opened").exists()
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"PK\x03\x04 no archive")])
-def test_predictions_missing_or_damaged(record: Record, spoil: Callable[[Path], Any]) -> None:
-    spoil(record.folder / PREDICTIONS)
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"PK\x03\x04 no archive")])
+def test_missing_or_damaged_predictions_are_an_error(record: Record, damage: Callable[[Path], Any]) -> None:
+    damage(record.folder / PREDICTIONS)
     with pytest.raises(LineupError, match=PREDICTIONS):
         record.predictions()
 
@@ -424,23 +426,23 @@ def test_predictions_missing_or_damaged(record: Record, spoil: Callable[[Path], 
     [("Trouser", "Skirt"), ("T-shirt/top,Trouser", "Trouser,T-shirt/top"), (",1\n", ",many\n"), (",0\n", ",1e3\n")],
     ids=["class", "twice", "text", "float"],
 )
-def test_confusion_matrix_of_something_else(record: Record, old: str, new: str) -> None:
+def test_a_confusion_matrix_that_does_not_match_the_header_is_an_error(record: Record, old: str, new: str) -> None:
     replaced(old, new)(record.folder / CONFUSION)
     with pytest.raises(LineupError, match=f"{CONFUSION}: not a confusion matrix of these classes"):
         read_confusion(record)
 
 
-def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
+def test_an_infinite_parameter_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="should be a finite number"):
         make_record(tmp_path / "small", random_predictions(1), parameters={"learning_rate": math.inf})
 
 
-def test_flat_parameters() -> None:
+def test_nested_parameters_are_flattened() -> None:
     values = {"epochs": 3, "options": {}, "pretrain": {"epochs": 2, "deep": {"x": None}}}
     assert flatten(values) == {"epochs": 3, "pretrain.epochs": 2, "pretrain.deep.x": None}
 
 
-def test_record_is_json_that_anyone_reads(record: Record) -> None:
+def test_the_files_have_the_documented_keys(record: Record) -> None:
     header = json.loads((record.folder / HEADER).read_text())
     assert header["schema"] == 2
     assert header["data"]["classes"] == CLASSES

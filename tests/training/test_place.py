@@ -42,7 +42,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.mark.parametrize(("place", "backups"), [("disk/record", "backups"), ("record", "disk/backups")])
-def test_a_training_without_room_does_not_start(dataset: Dataset, tmp_path: Path, place: str, backups: str) -> None:
+def test_a_training_without_disk_space_does_not_start(
+    dataset: Dataset, tmp_path: Path, place: str, backups: str
+) -> None:
     said = r"disk/(record|backups/one): its disk has 1\.0 MiB of free space, expected at least 32 MiB; free some space$"
     with small_disk(tmp_path / "disk", "1m"), pytest.raises(LineupError, match=said):
         train_model(
@@ -56,7 +58,7 @@ def test_a_training_below_a_file_does_not_start(dataset: Dataset, tmp_path: Path
         train_model("one", RECIPE, dataset, tmp_path / "file" / "record", threads=1, listeners=[Listener()])
 
 
-def test_a_committee_without_room_is_not_built(tmp_path: Path) -> None:
+def test_a_committee_without_disk_space_is_not_built(tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two")):
         make_record(tmp_path / "models" / name / "seed_1", random_predictions(number))
     settings = Committee(members=["one", "two"], rule="average", report="A")

@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on where its backup is, to the same record."""
+"""An interrupted training resumes from its backup and gives the same record."""
 
 from __future__ import annotations
 
@@ -45,50 +45,52 @@ STOPPED_EARLY = dataclasses.replace(
 )
 
 
-class PulledPlugError(Exception):
-    """Somebody pulled the plug."""
+class InterruptedTrainingError(Exception):
+    """The training was interrupted."""
 
 
 class Listener:
-    """Notes the epochs; pulls the plug after one of them."""
+    """Lists the epochs, and interrupts the training after one of them."""
 
     def __init__(self, stop_after: tuple[str, int] | None = None) -> None:
         self.stop_after = stop_after
-        self.told: list[tuple[str, int]] = []
+        self.epochs: list[tuple[str, int]] = []
 
     def start(self, header: Header, attempt: str, started: int) -> None:
         """See `lineup.training.train.Listener`."""
 
     def epoch(self, row: Epoch) -> None:
         """See `lineup.training.train.Listener`."""
-        self.told.append((row.phase, row.epoch))
-        if self.told[-1] == self.stop_after:
-            raise PulledPlugError
+        self.epochs.append((row.phase, row.epoch))
+        if self.epochs[-1] == self.stop_after:
+            raise InterruptedTrainingError
 
 
 def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]) -> None:
-    """Train a model at once, and with an interruption; assert that both are the same."""
+    """Train a model with and without an interruption, and check that both records are equal."""
     train.Backup = partial(Backup, every_seconds=0)  # type: ignore[assignment, attr-defined]
     download("synthetic", folder / "raw", folder=None, train_images=200, test_images=50, seed=1)
     dataset = write_split(folder / "raw", folder / "dataset.npz", 1)
     whole = train_model("one", recipe, dataset, folder / "whole", threads=1)
     if recipe.patience:
-        assert len(whole.history) < recipe.epochs  # or nothing is seen of what a backup holds of the patience
+        assert (
+            len(whole.history) < recipe.epochs
+        )  # otherwise the state of the patience in the backup would not be tested
 
     backups, place = folder / "backups", folder / "one"
     run = partial(train_model, "one", recipe, dataset, place, threads=1, backups=backups)
-    with pytest.raises(PulledPlugError):
+    with pytest.raises(InterruptedTrainingError):
         run(listeners=[Listener(stop_after)])
     assert not place.exists()
     (backup,) = backups.iterdir()
     assert backup.name.startswith(whole.header.key)
 
     resumed = run(listeners=[listener := Listener()])
-    assert listener.told == [(row.phase, row.epoch) for row in whole.history]
+    assert listener.epochs == [(row.phase, row.epoch) for row in whole.history]
     assert resumed.header == whole.header
     assert resumed.metrics == whole.metrics
     assert (place / PREDICTIONS).read_bytes() == (folder / "whole" / PREDICTIONS).read_bytes()
-    # The epochs before the interruption were not trained again: their times are from before.
+    # The epochs before the interruption were not trained again: their times are earlier.
     assert resumed.history[0].timestamp < resumed.runtime.started
     assert not list(backups.iterdir())
 
@@ -102,9 +104,9 @@ def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[
         (STOPPED_EARLY, ("classifier", 3)),
     ],
 )
-def test_the_record_is_that_of_an_uninterrupted_training(
+def test_a_resumed_training_gives_the_record_of_an_uninterrupted_one(
     tmp_path: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]
 ) -> None:
-    # In a process of its own: the threads of TensorFlow are set before its first operation, or not at all.
+    # In a new process, because the threads of TensorFlow are set before its first operation.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         process.submit(interrupt_and_resume, tmp_path, recipe, stop_after).result()

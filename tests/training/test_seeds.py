@@ -1,4 +1,4 @@
-"""All seeds of a model are trained in one process: the same records as alone, and no seed is trained twice."""
+"""All seeds of a model are trained in one process: with the same results as alone, and none is trained twice."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ RECIPE = NetworkRecipe(
 
 
 class StoppedError(Exception):
-    """Somebody stopped the training."""
+    """The training was interrupted."""
 
 
 class Watcher:
-    """Counts trainings, and stops when one of this seed starts."""
+    """Lists the trainings, and interrupts the one with a given seed."""
 
     def __init__(self, stop_at: int | None = None) -> None:
         self.stop_at = stop_at
@@ -73,7 +73,7 @@ class Silent(Watcher):
 
 
 def in_new_process(folder: Path, check: Callable[[Path, Dataset], None]) -> None:
-    """Run a check in a process of its own: the threads of TensorFlow are set before its first operation."""
+    """Run a check in a new process, because the threads of TensorFlow are set before its first operation."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         process.submit(_with_dataset, folder, check).result()
 
@@ -106,7 +106,7 @@ def same_as_alone(folder: Path, dataset: Dataset) -> None:
     assert records[0].header.weights != records[1].header.weights
 
 
-def test_a_seed_gives_the_record_that_it_gives_alone(tmp_path: Path) -> None:
+def test_a_seed_gives_the_same_record_as_alone(tmp_path: Path) -> None:
     in_new_process(tmp_path, same_as_alone)
 
 
@@ -144,7 +144,7 @@ def only_whole_and_same(folder: Path, dataset: Dataset) -> None:
         ("record.json", json.dumps({"schema": 2}).encode()),
     ):
         (kept,) = (folder / "finished" / "small").iterdir()
-        (kept / name).unlink()  # a link to the file of the pipeline's record
+        (kept / name).unlink()  # a hard link to the file of the pipeline's record
         (kept / name).write_bytes(content)
         train(folder, dataset, recipe, again := Watcher())
         assert again.started == [1]
@@ -152,5 +152,5 @@ def only_whole_and_same(folder: Path, dataset: Dataset) -> None:
     assert other.started == [1]
 
 
-def test_a_damaged_or_different_training_is_not_taken(tmp_path: Path) -> None:
+def test_a_damaged_or_different_training_is_not_copied(tmp_path: Path) -> None:
     in_new_process(tmp_path, only_whole_and_same)
