@@ -1,1 +1,1 @@
-"""Datasets: their files, how they are fetched, read and split."""
+"""Download, generate, read and split datasets."""

@@ -1,7 +1,8 @@
-"""The file with all images and labels of a dataset, and their split.
+"""Read and write the file that contains the images, labels and split of a dataset.
 
-The training images are permuted once. The first ``share`` of this order is for validation, the rest for training.
-Therefore the hold-out of a small share is a part of the hold-out of a larger one. The order has no test images.
+The training images are permuted once. The first images in this order are used for validation and the others for
+training. The validation set of a small share is therefore a subset of the validation set of a larger share. Test images
+are not permuted.
 
 >>> check_pair("labels", np.zeros((2, 20, 24, 3), np.uint8), np.array([0, 1], np.uint8), ["cat", "dog"])
 """
@@ -86,7 +87,7 @@ class Dataset:
         Parameters
         ----------
         share : float
-            Above 0 and at most 0.5. The number of images is ``round(share * n)``; those of a smaller share come first.
+            Share of the training images, above 0 and at most 0.5. It gives ``round(share * n)`` validation images.
 
         Returns
         -------
@@ -100,7 +101,7 @@ class Dataset:
         return self.order[: self._cut(share)]
 
     def training_indices(self, share: float) -> Order:
-        """Return the indices of the images that are not in the validation share; see `validation_indices`."""
+        """Return the indices of the training images for a validation share; see `validation_indices`."""
         return self.order[self._cut(share) :]
 
     def _cut(self, share: float) -> int:
@@ -120,14 +121,14 @@ class Dataset:
 
 
 def save_dataset(path: Path, described: Mapping[str, Any], arrays: Arrays, seed: int) -> Dataset:
-    """Write images, labels and order to one uncompressed NPZ file. Equal content gives equal bytes.
+    """Write images, labels and order to one uncompressed NPZ file. The output is deterministic.
 
     Parameters
     ----------
     path : Path
         The NPZ file.
     described : mapping
-        With the keys ``name``, ``generated`` and ``classes``.
+        Description of the dataset with the keys ``name``, ``generated`` and ``classes``.
     arrays : dict of str to ndarray
         The five arrays of `Dataset`.
     seed : int
@@ -150,7 +151,7 @@ def save_dataset(path: Path, described: Mapping[str, Any], arrays: Arrays, seed:
 
 
 def load_dataset(path: Path) -> Dataset:
-    """Read and check a file that `save_dataset` wrote.
+    """Read a dataset file written by `save_dataset` and check its content.
 
     Parameters
     ----------
@@ -164,7 +165,7 @@ def load_dataset(path: Path) -> Dataset:
     Raises
     ------
     LineupError
-        If the file is missing, damaged, of another layout, or its fingerprint is not that of its content.
+        If the file is missing or damaged, has another layout, or its fingerprint does not match its content.
     """
     if not path.is_file():
         raise LineupError(f"{path}: no such file; run lineup split first")
@@ -195,7 +196,7 @@ def _dataset(metadata: dict[str, Any], arrays: Arrays) -> Dataset:
 
 
 def parse_description(path: Path, content: bytes) -> dict[str, Any]:
-    """Return a JSON object in which name, generated and classes have the right types."""
+    """Parse the JSON description of a dataset and check the types of its values."""
     try:
         described = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -237,7 +238,7 @@ def check_arrays(train: str, test: str, arrays: Arrays, classes: Sequence[str]) 
 
 
 def check_pair(where: str, images: Bytes, labels: Bytes, classes: Sequence[str]) -> None:
-    """Check images and their labels; ``where`` is the name of the labels in error messages."""
+    """Check that images and labels are valid. Error messages name the labels ``where``."""
     if images.ndim not in (3, 4) or 0 in images.shape[1:] or (images.ndim == 4 and images.shape[3] == 1):
         found = _dimensions(images.shape)
         raise LineupError(f"{where}: expected images of n x height x width (x channels, if several), found {found}")

@@ -1,4 +1,4 @@
-"""The known datasets: names, classes, files, hosts, checksums.
+"""Definitions of the supported datasets: names, classes, files, hosts and checksums.
 
 >>> find_dataset("synthetic").generated
 True
@@ -31,11 +31,11 @@ class RemoteFile:
     name : str
         File name, the same on every host.
     size_bytes : int
-        Length of the file.
+        Size of the file in bytes.
     sha256 : str
         Checksum, 64 lower-case hexadecimal digits.
     shape : tuple of int
-        Dimensions of the array in it.
+        Shape of the array in the file.
     content_sha256 : str
         Checksum of the unpacked IDX file, which does not depend on the compression.
     """
@@ -56,13 +56,13 @@ class DatasetSpec:
     name : str
         Key in `DATASETS` and value of ``data.name`` in ``params.yaml``.
     title : str
-        Name for readers.
+        Name shown to users.
     classes : tuple of str
         Class names; the label of an image is an index into them.
     files : tuple of RemoteFile
         The files to download; empty for a generated dataset.
     hosts : tuple of str
-        Addresses that have all files, each with a slash at its end; they are tried in this order.
+        Base URLs that provide all files, each ending with a slash. They are tried in this order.
     generated : bool
         Whether `lineup.data.synthetic` generates the images.
     """
@@ -158,5 +158,5 @@ def find_dataset(name: str) -> DatasetSpec:
 
 
 def class_slug(name: str) -> str:
-    """Return a class name as lower-case letters, digits and underscores, for metric names and file names."""
+    """Convert a class name to lower-case letters, digits and underscores for metric and file names."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -1,7 +1,7 @@
-"""Get the four files of a dataset from a folder or a host, or generate them.
+"""Copy, download or generate the four files of a dataset.
 
-A downloaded file is checked by SHA-256 before it gets its name. An interrupted transfer is continued with the next host
-or in the next run.
+The SHA-256 checksum of a download is verified before the file is renamed to its final name. An interrupted download is
+resumed from the next host or in the next run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _WAYS_ON = (
 
 
 class _HostError(Exception):
-    """The download of a file from one host failed."""
+    """Error raised when a download from one host fails."""
 
     def __init__(self, reason: str, *, reached: bool) -> None:
         super().__init__(reason)
@@ -61,16 +61,16 @@ def download(
     shape: Sequence[int] = SHAPE,
     hosts: Sequence[str] | None = None,
 ) -> str:
-    """Put the four IDX files of a dataset and ``dataset.json`` into a folder.
+    """Create the four IDX files of a dataset and ``dataset.json`` in a folder.
 
-    Existing files with the right content are kept.
+    Existing files with the expected content are kept.
 
     Parameters
     ----------
     name : str
         A key of `lineup.data.datasets.DATASETS`.
     target : Path
-        The folder; it is created if necessary.
+        Output folder. It is created if it does not exist.
     folder : LocalFolder or None
         Source of the files of a downloaded dataset instead of its hosts. See `lineup.data.local.local_folder`.
     train_images, test_images : int
@@ -85,7 +85,7 @@ def download(
     Returns
     -------
     str
-        One line for the user about what was done.
+        Message that describes the source of the files.
 
     Raises
     ------
@@ -148,7 +148,10 @@ def _write_images(target: Path, images: SyntheticImages) -> None:
 
 
 def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
-    """Download the missing files and return their number; the last successful host is tried first for the next file."""
+    """Download the missing files and return the number of downloaded files.
+
+    The host of the last successful download is tried first.
+    """
     missing = [file for file in spec.files if not has_content(target / file.name, file)]
     for file in missing:
         delivered = _fetch_file(spec, file, hosts, target)
@@ -157,7 +160,7 @@ def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
 
 
 def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], target: Path) -> str:
-    """Download one file from the first host that has it, and return the host."""
+    """Download one file from the first available host and return the host."""
     failures: list[_HostError] = []
     partial = _partial(target, file.name)
     for host in hosts:
@@ -177,9 +180,9 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
 
 
 def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
-    """Complete and verify the partial file from one host.
+    """Download the rest of a partial file from one host and verify its checksum.
 
-    An earlier part can come from another host: if the checksum is wrong, the whole file is downloaded from this host.
+    The existing part may come from another host. If the checksum is wrong, the whole file is downloaded from this host.
     """
     while True:
         start = _size(partial)
@@ -197,9 +200,9 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Append the response of a host from byte ``start`` on, and return the first byte that it actually sent.
+    """Request a file from byte ``start``, write the response, and return the position where the response starts.
 
-    The bytes are not decoded, because a host may declare the compression of the file as that of the transfer.
+    The response is not decompressed, because a host may declare a gzip file as a response with content encoding gzip.
     """
     import requests
 
@@ -225,12 +228,12 @@ def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Return whether the host sends the requested rest of the file, not the whole file or an error."""
+    """Return whether a response contains the requested part of the file."""
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
 def _store(response: requests.Response, host: str, file: RemoteFile, partial: Path, start: int) -> None:
-    """Write the body of a response to the partial file, at most the missing bytes."""
+    """Write the response body to the partial file, up to the expected file size."""
     import urllib3
 
     missing = file.size_bytes - start
@@ -252,7 +255,7 @@ def _store(response: requests.Response, host: str, file: RemoteFile, partial: Pa
 
 @contextmanager
 def _progress(file: RemoteFile, start: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal; yield a function that advances it by a number of bytes."""
+    """Show a progress bar in terminals, and yield a function that advances the bar by a number of bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

@@ -1,9 +1,15 @@
-"""The IDX format of the MNIST family: unsigned bytes, one to four dimensions, gzip or plain.
+"""Read and write IDX files of unsigned bytes, the format of MNIST and Fashion-MNIST.
 
-Layout, big-endian: two zero bytes, one byte for the type (8: unsigned byte), one byte for the number of dimensions,
-four bytes per dimension, then the values with the last dimension fastest. Source: Y. LeCun, C. Cortes, C. Burges, "The
-MNIST database of handwritten digits". The fourth dimension is for images with channels.
+A file starts with two zero bytes, one byte for the data type (8 for unsigned bytes) and one byte for the number of
+dimensions. The size of each dimension follows as a big-endian 32-bit integer. The values follow in row-major order.
+Images with several channels use a fourth dimension.
 
+Notes
+-----
+The format is that of Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits".
+
+Examples
+--------
 >>> idx_bytes(np.array([7, 9], np.uint8)).hex()
 '00000801000000020709'
 """
@@ -28,27 +34,27 @@ _MAX_BYTES = 1 << 31
 
 
 def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Read an IDX file of unsigned bytes, compressed with gzip or plain.
+    """Read an IDX file of unsigned bytes, with or without gzip compression.
 
-    The header is checked before memory is allocated, and at most one byte more than it promises is decompressed.
+    The header is checked before memory is allocated. Decompression stops one byte after the size given in the header.
 
     Parameters
     ----------
     path : Path
-        The file. Its first two bytes decide whether it is compressed, not its name.
+        The file. Compression is detected from the first two bytes and not from the file name.
     max_bytes : int
         Largest size of the array in bytes. Default 2 GiB.
 
     Returns
     -------
     ndarray of uint8
-        Of one to four dimensions, as the header says; writeable.
+        Writeable array with the one to four dimensions given in the header.
 
     Raises
     ------
     LineupError
-        If the file is missing, damaged, not an IDX file of unsigned bytes, shorter or longer than its header says, or
-        larger than ``max_bytes``.
+        If the file is missing, damaged, not an IDX file of unsigned bytes, larger than ``max_bytes``, or its size does
+        not match the header.
     """
     try:
         with open_regular(path) as plain:
@@ -80,7 +86,7 @@ def _read_stream(path: Path, stream: IO[bytes] | gzip.GzipFile, max_bytes: int) 
 
 
 def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ...]:
-    """Return the dimensions that the header promises."""
+    """Return the dimensions given in the header."""
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0":
         raise LineupError(f"{path}: expected an IDX file, which starts with two zero bytes, found {start[:4]!r}")
@@ -99,7 +105,7 @@ def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ..
 
 
 def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """Return an array as the content of an uncompressed IDX file.
+    """Convert an array to the content of an uncompressed IDX file.
 
     Raises
     ------
@@ -112,14 +118,14 @@ def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
 
 
 def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-    """Write an array as a gzip-compressed IDX file. Equal arrays give equal bytes with the same zlib.
+    """Write an array as a gzip-compressed IDX file. The output is deterministic for a given version of zlib.
 
     Parameters
     ----------
     path : Path
         The file. It is replaced atomically; its folder is created.
     array : ndarray of uint8
-        Of one to four dimensions, none of them 0.
+        Array with one to four dimensions, each above 0.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Copy the files of a dataset from a folder that the user named.
+"""Copy the files of a dataset from a local folder.
 
-A file is identified by the SHA-256 of its unpacked content. Therefore plain IDX files and files with another
-compression are accepted too.
+A file is identified by the SHA-256 of its unpacked content. Uncompressed IDX files and files with a different gzip
+compression are therefore accepted.
 
 >>> local_folder("/data/images").path
 PosixPath('/data/images')
@@ -29,14 +29,14 @@ _PARAMETER = "data.folder in params.yaml"
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder that the user named as the source of the files.
+    """A local folder that contains the files of a dataset.
 
     Parameters
     ----------
     path : Path
         The folder.
     named_by : str
-        The setting that names it, for error messages.
+        The setting that contains the path, for error messages.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class LocalFolder:
 
 
 def local_folder(parameter: str | None) -> LocalFolder | None:
-    """Return the folder that the user named as the source of the files.
+    """Return the local source folder from the settings.
 
     Parameters
     ----------
@@ -64,15 +64,15 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
 
 
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
-    """Copy the files that are missing in ``target`` from a folder, and return their number.
+    """Copy missing files from a local folder to ``target``, and return the number of copied files.
 
-    A published file is copied unchanged. Any other file with the right content is compressed by
+    Published files are copied unchanged. Other files with the expected content are compressed by
     `lineup.data.idx.write_idx`.
 
     Raises
     ------
     LineupError
-        If the folder does not exist, or a file in it is missing or has other content.
+        If the folder does not exist, or a file in the folder is missing or has unexpected content.
     """
     if not folder.path.is_dir():
         raise LineupError(f"{folder.path}: no such folder; named by {folder.named_by}")
@@ -86,7 +86,7 @@ def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
 
 
 def has_content(path: Path, file: RemoteFile) -> bool:
-    """Return whether a file is the published one, or has the same content with another compression."""
+    """Return whether the uncompressed content of a file is the published content."""
     if not path.is_file():
         return False
     try:
@@ -96,7 +96,7 @@ def has_content(path: Path, file: RemoteFile) -> bool:
 
 
 def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
-    """Copy one file; of several files with usual names, the first with the right content."""
+    """Copy the first file that has one of the usual names and the expected content."""
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
@@ -111,7 +111,7 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the usual names of a file: with and without ``.gz``, and with a dot before ``idx``."""
+    """Return the usual names of a file: with or without ``.gz``, and with a hyphen or a dot before ``idx``."""
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")
     return [f"{plain}.gz", plain, f"{dotted}.gz", dotted]
@@ -122,7 +122,7 @@ def _is_published(path: Path, file: RemoteFile) -> bool:
 
 
 def _read_content(path: Path, file: RemoteFile) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return the array in an IDX file, compressed or plain; an error if it is not the published one."""
+    """Read an IDX file, and raise an error if its content is not the published content."""
     array = read_idx(path)
     if array.shape != file.shape:
         raise LineupError(f"{path}: expected {_dimensions(file.shape)} bytes of data, found {_dimensions(array.shape)}")

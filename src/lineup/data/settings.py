@@ -1,4 +1,4 @@
-"""The sections ``data`` and ``split`` of ``params.yaml``.
+"""Settings in the sections ``data`` and ``split`` of ``params.yaml``.
 
 >>> Data(name="synthetic").train_images
 3000
@@ -55,6 +55,6 @@ class Data:
 
 @dataclass(frozen=True, config=STRICT)
 class Split:
-    """The split of all models; ``seed`` orders the training images."""
+    """Settings of the train-validation split that all models share."""
 
     seed: Seed

@@ -1,4 +1,4 @@
-"""Split a dataset once for all models: nested, stratified and seeded.
+"""Split the training images of a dataset once for all models, with nested and stratified validation sets.
 
 >>> labels = np.array([0, 0, 0, 1, 1, 1])
 >>> sorted(labels[stratified_order(labels, seed=1)[:2]].tolist())
@@ -27,10 +27,10 @@ from lineup.files import file_sha256
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
-    """Return a random permutation in which the first images, however many, contain the classes in their proportions.
+    """Return a random permutation in which any number of first images is stratified by class.
 
-    The order within each class is random. The classes are interleaved by (rank within the class + 0.5) / (size of the
-    class), with ties in random order. If all classes have the same size, their numbers among the first images differ by
+    The order within each class is random. The images are sorted by (rank within the class + 0.5) / (size of the class),
+    and ties are broken at random. If all classes have the same size, the class counts among the first images differ by
     at most 1.
 
     Parameters
@@ -53,14 +53,14 @@ def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
 
 
 def write_split(raw: Path, target: Path, seed: int) -> Dataset:
-    """Read a downloaded dataset, split it, and write it to one file.
+    """Read a downloaded dataset, split it and write the result to one file.
 
     Parameters
     ----------
     raw : Path
-        Folder of `lineup.data.download.download`: four IDX files and ``dataset.json``.
+        Output folder of `lineup.data.download.download` with four IDX files and ``dataset.json``.
     target : Path
-        The uncompressed NPZ file. The same data and seed give the same bytes.
+        The uncompressed NPZ file. The output is deterministic for given data and seed.
     seed : int
         Seed of the order, 0 or above.
 
@@ -82,7 +82,7 @@ def write_split(raw: Path, target: Path, seed: int) -> Dataset:
 
 
 def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
-    """Return the description of a downloaded dataset and its four arrays, after a check of both."""
+    """Read and check the description and the four arrays of a downloaded dataset."""
     path = raw / DESCRIPTION
     try:
         if not path.is_file():
@@ -102,7 +102,7 @@ def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _check_files(raw: Path, checksums: object) -> None:
-    """Check the files' checksums: after an interrupted download the files can belong to two datasets."""
+    """Check the checksums, because an interrupted download can leave files of two datasets."""
     for name in FILE_NAMES:
         if not (raw / name).is_file():
             raise LineupError(f"{raw / name}: no such file; run lineup download first")

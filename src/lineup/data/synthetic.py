@@ -1,11 +1,11 @@
-"""Generated images of the classes of Fashion-MNIST, for a pipeline that works offline.
+"""Generate images with the classes of Fashion-MNIST for offline use.
 
-Each class has a recipe of shapes with soft edges and random proportions, which is applied to all its images at once.
-T-shirt, pullover, coat, shirt and dress share one recipe and differ in sleeves, length, opening and collar. The ranges
-overlap, so that models confuse these classes as they do in photographs.
+Each class has a function that draws shapes with soft edges and random proportions on all images of the class. T-shirt,
+pullover, coat, shirt and dress share one function and differ in sleeves, length, opening and collar. Their ranges of
+proportions overlap, so models confuse these classes as they do in Fashion-MNIST.
 
-The arithmetic is restricted to ``+ - * / sqrt``, comparison and rounding, which IEEE 754 defines exactly. Therefore the
-images do not depend on the processor and its vector instructions.
+Only ``+ - * / sqrt``, comparisons and rounding are used, because IEEE 754 defines their results exactly. The images are
+therefore identical on all processors.
 
 >>> generate(20, 10, seed=1).train_images.shape
 (20, 28, 28)
@@ -30,7 +30,7 @@ _Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 _Number = _Field | float
 
 SHAPE = (28, 28, 1)
-"""Height, width and channels of the images by default."""
+"""Default height, width and number of channels of the images."""
 
 # The width of an edge. By default an image is 2.15 wide and a pixel 0.077.
 _EDGE = 0.09
@@ -43,7 +43,7 @@ class SyntheticImages:
     Parameters
     ----------
     train_images, test_images : ndarray of uint8
-        Of shape (n, height, width) for one channel, otherwise (n, height, width, channels); the background is 0.
+        Images of shape (n, height, width) for one channel, otherwise (n, height, width, channels). The background is 0.
     train_labels, test_labels : ndarray of uint8, shape (n,)
         Indices into the classes of the dataset ``synthetic``.
     """
@@ -60,9 +60,9 @@ def generate(train_images: int, test_images: int, seed: int, shape: tuple[int, i
     Parameters
     ----------
     train_images, test_images : int
-        Number of images, at least one per class. The numbers of two classes differ by at most 1; the order is random.
+        Number of images, at least one per class. Class counts differ by at most 1, and the order is random.
     seed : int
-        Seed of the random numbers, 0 or above. Equal arguments give equal bytes on every machine.
+        Seed of the random numbers, 0 or above. The images are identical on every machine for the same arguments.
     shape : tuple of int
         Height, width and channels of an image. With several channels each image has one random colour. Default 28 by 28
         pixels with one channel.
@@ -86,7 +86,7 @@ def generate(train_images: int, test_images: int, seed: int, shape: tuple[int, i
 
 
 def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[_Bytes, _Bytes]:
-    """Return ``count`` images and their labels, balanced and shuffled."""
+    """Return ``count`` images and labels with balanced classes in random order."""
     height, width, channels = shape
     labels = rng.permutation(np.arange(count) % len(_RECIPES)).astype(np.uint8)
     images = np.empty((count, height, width), np.uint8)
@@ -102,10 +102,10 @@ def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, 
 
 
 class _Canvas:
-    """All images of one class, painted together.
+    """A batch of images of one class with methods to draw on them.
 
     ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. Every image has its own
-    position, size and tilt. Numbers that differ between images have the shape (n, 1, 1).
+    position, size and tilt. Values that differ between images are arrays of shape (n, 1, 1).
     """
 
     def __init__(self, count: int, rng: np.random.Generator, height: int, width: int) -> None:
@@ -118,7 +118,7 @@ class _Canvas:
         self.grey: _Field = np.zeros((count, height, width), np.float32)
 
     def vary(self, low: float, high: float) -> _Field:
-        """Return one number per image, uniform from ``low`` to ``high``."""
+        """Return one random number per image, uniform between ``low`` and ``high``."""
         return self.rng.uniform(low, high, (self.count, 1, 1)).astype(np.float32)
 
     def some(self, share: float) -> _Field:
@@ -126,16 +126,16 @@ class _Canvas:
         return (self.rng.random((self.count, 1, 1)) < share).astype(np.float32)
 
     def paint(self, mask: _Field, shade: _Number) -> None:
-        """Replace the grey value where the mask is 1."""
+        """Blend a grey value into the images with the mask as weight."""
         self.grey = self.grey * (1 - mask) + mask * shade
 
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
-        """Return the mask of a symmetric shape from its (height, half width) pairs, from the top down."""
+        """Return the mask of a symmetric shape given by (height, half width) pairs from top to bottom."""
         width = _broken_line(self.y, knots)
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))
 
     def skyline(self, knots: Sequence[tuple[_Number, _Number]], bottom: _Number) -> _Field:
-        """Return the mask of the area between a line of (x, height) pairs, from left to right, and the ground."""
+        """Return the mask of the area between a line of (x, height) pairs and the bottom."""
         top = _broken_line(self.x, knots)
         sides = np.maximum(knots[0][0] - self.x, self.x - knots[-1][0])
         return _soft(np.maximum(np.maximum(top - self.y, self.y - bottom), sides))
@@ -143,7 +143,7 @@ class _Canvas:
     def stroke(
         self, start: tuple[_Number, _Number], end: tuple[_Number, _Number], radius: _Number, *, mirrored: bool = False
     ) -> _Field:
-        """Return the mask of a thick line; with ``mirrored`` also of its mirror image."""
+        """Return the mask of a thick line and, if ``mirrored``, of its mirror image."""
         x = abs(self.x) if mirrored else self.x
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         from_x, from_y = x - start[0], self.y - start[1]
@@ -158,11 +158,11 @@ class _Canvas:
         return _soft((np.sqrt(x * x + y * y) - 1) * np.minimum(radius[0], radius[1]))
 
     def ring(self, centre: tuple[_Number, _Number], radius: tuple[_Number, _Number], thickness: _Number) -> _Field:
-        """Return the mask of the area between an ellipse and a smaller one inside it."""
+        """Return the mask of the area between an ellipse and a smaller ellipse inside it."""
         return self.ellipse(centre, radius) * (1 - self.ellipse(centre, (radius[0] - thickness, radius[1] - thickness)))
 
     def print_cloth(self, plain: float) -> None:
-        """Add stripes, checks or speckles to the images, except for the share ``plain``."""
+        """Add stripes, checks or speckles to the images, except for a random share ``plain``."""
         kind = self.rng.random((self.count, 1, 1))
         pattern = np.zeros_like(self.grey)
         period = self.vary(0.25, 0.6)
@@ -174,7 +174,7 @@ class _Canvas:
         self.grey = self.grey * (1 - self.vary(0.15, 0.7) * pattern)
 
     def develop(self) -> _Bytes:
-        """Return the images as bytes, with random brightness, light from one side, noise, and covered parts."""
+        """Convert the images to uint8 with random brightness, side light, noise and occlusion."""
         light = 1 + self.vary(-0.15, 0.15) * self.x + self.vary(-0.1, 0.1) * self.y
         grey = self.grey * light * self.vary(0.2, 1.15)
         noise = self.rng.uniform(-1, 1, grey.shape).astype(np.float32) * self.vary(0.02, 0.14)
@@ -189,19 +189,19 @@ class _Canvas:
 
 
 def _axis(size: int) -> _Field:
-    """Return the positions of pixels along an axis; a margin of one pixel is outside of -1 to 1."""
+    """Return pixel coordinates along an axis that cover -1 to 1 with a small margin."""
     axis: _Field = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / ((size - 2) / 2)
     return axis
 
 
 def _soft(distance: _Field) -> _Field:
-    """Return the mask, from 0 to 1, of a signed distance that is negative inside."""
+    """Convert a signed distance that is negative inside a shape to a mask from 0 to 1."""
     mask: _Field = np.clip(0.5 - distance / _EDGE, 0, 1)
     return mask
 
 
 def _wave(position: _Field) -> _Field:
-    """Return a triangle wave of period 1 from 0 to 1."""
+    """Return a triangle wave with period 1 and values from 0 to 1."""
     return abs(position - np.floor(position) - 0.5) * 2
 
 
@@ -239,14 +239,14 @@ def _upper_body(
 
 
 def _chest_print(canvas: _Canvas, share: float) -> None:
-    """Paint a round or wide print on the chest of a share of the images."""
+    """Draw a round or wide print on the chest in a random share of the images."""
     size = (canvas.vary(0.12, 0.3), canvas.vary(0.08, 0.25))
     where = (canvas.vary(-0.08, 0.08), canvas.vary(-0.4, 0.0))
     canvas.paint(canvas.ellipse(where, size) * canvas.some(share), canvas.vary(0.1, 1.0))
 
 
 def _collar(canvas: _Canvas, share: float) -> None:
-    """Paint two collar points and a dark notch at the neck of a share of the images."""
+    """Draw two collar points and a dark notch at the neck in a random share of the images."""
     has = canvas.some(share)
     tip = (canvas.vary(0.1, 0.2), canvas.vary(-0.75, -0.6))
     canvas.paint(canvas.stroke((0.12, -0.92), tip, 0.06, mirrored=True) * has, canvas.vary(0.8, 1.1))
@@ -254,7 +254,7 @@ def _collar(canvas: _Canvas, share: float) -> None:
 
 
 def _front_line(canvas: _Canvas, share: float, radius: _Number, shade: _Number, bottom: _Number) -> None:
-    """Paint a vertical line in the middle of a share of the images."""
+    """Draw a vertical line in the middle of a random share of the images."""
     middle = canvas.vary(-0.08, 0.08)
     canvas.paint(canvas.stroke((middle, -0.7), (middle, bottom), radius) * canvas.some(share), shade)
 

@@ -1,1 +1,1 @@
-"""The registry of architectures, and one family of them a file."""
+"""Builders of all architectures, with one module per family."""

@@ -1,10 +1,10 @@
-"""A convolutional autoencoder whose frozen encoder feeds a small classifier: the pipeline of report A.
+"""Convolutional autoencoder with a classifier on its frozen encoder (report A).
 
-It is trained in two phases. First encoder and decoder learn to reconstruct the training images. Then the encoder is
-frozen, with its batch normalisation in inference mode, and only the head learns to classify. A frozen encoder maps an
-image to the same latent vector in every epoch. Therefore the latent vectors are computed once and the head is fitted on
-them, which is the same as running the encoder at each step, but faster. With a third phase, ``finetune`` in the recipe,
-encoder and head are then trained together.
+In the first phase, the encoder and the decoder are trained to reconstruct the training images. In the second phase, the
+encoder is frozen, including its batch normalisation, and only the head is trained to classify. The frozen encoder maps
+an image to the same latent vector in every epoch, so the latent vectors are computed only once. This is faster than
+running the encoder in every training step and gives the same result. If the recipe contains ``finetune``, a third phase
+trains the encoder and the head together.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("autoencoder", "frozen_encoder").options
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     import keras
 
 FILTERS = (32, 64, 128)
-"""Filters of the encoder's convolutions, each of which halves the height and the width, rounded up."""
+"""Number of filters of each convolution of the encoder. Each convolution halves height and width, rounded up."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of the pipeline.
+    """Layers of the encoder, the decoder and the classifier head.
 
     Parameters
     ----------
     encoder : list of keras.Layer
-        From scaled images (height, width, channels) to latent vectors.
+        Layers that map scaled images (height, width, channels) to latent vectors.
     decoder : list of keras.Layer
-        From latent vectors to reconstructed images (height, width, channels) in [0, 1].
+        Layers that map latent vectors to reconstructed images (height, width, channels) in [0, 1].
     head : list of keras.Layer
-        From latent vectors to class probabilities.
+        Layers that map latent vectors to class probabilities.
     frozen_batch_norm : bool
         Whether the encoder's batch normalisation is frozen with its weights while the head is trained.
     """
@@ -52,11 +52,11 @@ class Parts:
 def frozen_encoder(
     shape: Shape, classes: int, latent_size: int = 64, probe: str = "mlp", frozen_batch_norm: bool = True
 ) -> Parts:
-    """A convolutional encoder trained to reconstruct, frozen, and a head of 128 and 64 units: report A.
+    """Frozen encoder of an autoencoder with a head of 128 and 64 units (report A).
 
-    The report gives neither the encoder's blocks nor the decoder. Three strided convolutions of 32, 64 and 128 filters
-    with batch normalisation give exactly its count of 224,704 frozen parameters. The decoder mirrors them: each
-    upsampling doubles height and width, and a row or column too many is cropped.
+    The report does not specify the layers of the encoder and the decoder. Three strided convolutions with 32, 64 and
+    128 filters and batch normalisation give the reported count of 224,704 frozen parameters. The decoder mirrors the
+    encoder. Each upsampling layer doubles height and width, and surplus rows or columns are cropped.
 
     Parameters
     ----------
@@ -67,11 +67,10 @@ def frozen_encoder(
     latent_size : int
         Size of a latent vector. Default 64.
     probe : {"mlp", "linear"}
-        The head: hidden layers of 128 and 64 units, or none, which measures how well a linear classifier does on the
-        latent vectors. Default mlp.
+        Type of the head: hidden layers of 128 and 64 units, or a linear classifier on the latent vectors. Default mlp.
     frozen_batch_norm : bool
-        If False, batch normalisation continues to learn and uses the statistics of the batch while the head is trained:
-        a common mistake, kept to measure its effect. Default True.
+        If False, batch normalisation is trained and uses batch statistics while the head is trained. This common
+        mistake is available to measure its effect. Default True.
     """
     from keras import layers
 

@@ -1,8 +1,8 @@
-"""The classical models of report E: scikit-learn estimators on raw pixels, all of them with probabilities.
+"""Classical models of report E: scikit-learn estimators that predict class probabilities from pixels.
 
-A builder returns an estimator that is not fitted yet. Its inputs are float32 pixels from 0 to 255, one row per image.
-Where a model needs scaled pixels, the scaling is a step of its pipeline, fitted on the training images. Nothing here is
-trained in epochs by lineup. scikit-learn is imported when a builder is called.
+Each builder returns an unfitted estimator. The estimator takes float32 pixels from 0 to 255, with one row per image. If
+a model needs scaled pixels, its pipeline contains a scaler that is fitted on the training images. These models have no
+training epochs in lineup. scikit-learn is imported only when a builder is called.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("classical", "knn").options
@@ -20,7 +20,7 @@ from lineup.models.registry import register_model
 
 @register_model(report="E", parameters=0)
 def logistic_regression(shape: Shape, classes: int, c: float = 1.0, iterations: int = 1000) -> Any:
-    """Multinomial logistic regression on pixels in [0, 1]: report E, about .83."""
+    """Multinomial logistic regression on pixels in [0, 1] (report E, accuracy about .83)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
@@ -30,13 +30,13 @@ def logistic_regression(shape: Shape, classes: int, c: float = 1.0, iterations: 
 
 @register_model(report="E", parameters=0)
 def svm(shape: Shape, classes: int, c: float = 10.0) -> Any:
-    """Support vector machine, RBF kernel, with coupled pairwise probabilities: report E, .87 to .89."""
+    """Support vector machine with an RBF kernel and pairwise-coupled probabilities (report E, accuracy .87 to .89)."""
     return KernelMachine(c=c)
 
 
 @register_model(report="E", parameters=0)
 def random_forest(shape: Shape, classes: int, trees: int = 100) -> Any:
-    """Random forest of 100 trees, with the mean class shares of their leaves as probabilities: report E, .87 to .89."""
+    """Random forest with 100 trees that averages the class shares of the leaves (report E, accuracy .87 to .89)."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(n_estimators=trees)
@@ -44,7 +44,7 @@ def random_forest(shape: Shape, classes: int, trees: int = 100) -> Any:
 
 @register_model(report="E", parameters=0)
 def knn(shape: Shape, classes: int, neighbours: int = 5) -> Any:
-    """The 5 nearest neighbours by Euclidean distance, their shares as probabilities: report E, .83 to .89."""
+    """Classifier based on the 5 nearest neighbours in Euclidean distance (report E, accuracy .83 to .89)."""
     from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(n_neighbors=neighbours, algorithm="brute")
@@ -52,7 +52,7 @@ def knn(shape: Shape, classes: int, neighbours: int = 5) -> Any:
 
 @register_model(report="E", parameters=0)
 def mlp(shape: Shape, classes: int, units: int = 256, epochs: int = 20) -> Any:
-    """Multilayer perceptron of scikit-learn, one hidden layer of 256 units, 20 epochs: report E, .83 to .89."""
+    """Multilayer perceptron with one hidden layer of 256 units, 20 epochs (report E, accuracy .83 to .89)."""
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
@@ -64,10 +64,10 @@ def mlp(shape: Shape, classes: int, units: int = 256, epochs: int = 20) -> Any:
 def gradient_boosting(
     shape: Shape, classes: int, trees: int = 200, learning_rate: float = 0.1, leaves: int = 31
 ) -> Any:
-    """Gradient boosting on histograms, 200 rounds of one tree per class: not in the reports, for comparison."""
+    """Histogram-based gradient boosting with 200 rounds of one tree per class (in no report)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    # Early stopping would hold out a part of the training images.
+    # Early stopping would set aside a part of the training images for validation.
     return HistGradientBoostingClassifier(
         max_iter=trees, learning_rate=learning_rate, max_leaf_nodes=leaves, early_stopping=False
     )

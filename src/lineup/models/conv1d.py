@@ -1,7 +1,7 @@
-"""Networks that convolve over the rows of an image, each a vector of pixels: report C's baseline and models 1 to 3.
+"""Networks with 1D convolutions over the rows of an image: the baseline and models 1 to 3 of report C.
 
-The report gives filters, kernel and dropout. A block is convolution, batch normalisation, pooling and dropout, which
-gives the reported number of layers. No hidden dense layer follows.
+The report specifies the filters, the kernel sizes and the dropout rates. A block consists of convolution, batch
+normalisation, pooling and dropout, which gives the reported number of layers. There is no hidden dense layer.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options
@@ -16,30 +16,30 @@ from lineup.models.registry import register_model
 
 @register_model(report="C", parameters=83_142)
 def conv1d_baseline(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """Two convolutions over rows, of 236 and 128 filters, kernel 2: report C, the baseline."""
+    """Network with two 1D convolutions of 236 and 128 filters and kernel size 2 (baseline of report C)."""
     return [*_blocks(shape, 236, 128, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=93_446)
 def conv1d_1(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """Three convolutions over rows, of 236, 128 and 64 filters, kernel 2: report C, model 1."""
+    """Network with three 1D convolutions of 236, 128 and 64 filters and kernel size 2 (report C, model 1)."""
     return [*_blocks(shape, 236, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=99_786)
 def conv1d_2(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """Three convolutions over rows, of 256, 128 and 64 filters, kernel 2: report C, model 2."""
+    """Network with three 1D convolutions of 256, 128 and 64 filters and kernel size 2 (report C, model 2)."""
     return [*_blocks(shape, 256, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=147_274)
 def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3) -> Layers:
-    """Three convolutions over rows, of 256, 128 and 64 filters, kernel 3: report C, model 3."""
+    """Network with three 1D convolutions of 256, 128 and 64 filters and kernel size 3 (report C, model 3)."""
     return [*_blocks(shape, 256, 128, 64, kernel=3, dropout=dropout), *dense_end(classes)]
 
 
 def _blocks(shape: Shape, *filters: int, kernel: int, dropout: float) -> Layers:
-    """Return blocks of one convolution; a block whose output has a single row has no pooling."""
+    """Return one block per convolution, without pooling if the output has a single row."""
     from keras import layers
 
     blocks: Layers = []

@@ -13,5 +13,5 @@ from lineup.models.registry import register_model
 
 @register_model(report="A", parameters=101_770)
 def shallow_nn(shape: Shape, classes: int) -> Layers:
-    """One hidden layer of 128 units: the baseline of report A."""
+    """Network with one hidden layer of 128 units (baseline of report A)."""
     return dense_end(classes, hidden(128))

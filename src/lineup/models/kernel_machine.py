@@ -1,4 +1,4 @@
-"""A support vector machine with class probabilities, for the family ``classical``.
+"""Support vector machine with class probabilities for the family ``classical``.
 
 >>> couple(np.array([[0.8, 0.9, 0.6]]), k=3).argmax(axis=1)
 array([0])
@@ -14,51 +14,52 @@ import numpy as np
 from lineup.batches import in_batches
 
 CERTAIN = 1e-7
-"""Least distance of a pair's probability to 0 and 1, as in LIBSVM: one pair alone must not exclude a class."""
+"""Minimum distance of a pairwise probability from 0 and 1, as in LIBSVM, so that no single pair can exclude a class."""
 
 Array = np.ndarray[Any, Any]
 
 
 class KernelMachine:
-    """Support vector machine with an RBF kernel, one against one, with class probabilities.
+    """One-vs-one support vector machine with an RBF kernel and class probabilities.
 
-    scikit-learn's ``SVC`` has one machine per pair of classes, which vote. Its ``probability=True`` is deprecated, fits
-    five more machines and predicts image by image. Here the same mathematics needs two more of half the size, and
+    The option ``probability=True`` of scikit-learn's ``SVC`` is deprecated, fits five additional machines and predicts
+    one image at a time. This class computes the probabilities with two additional machines of half the size and with
     matrix products:
 
     1. ``SVC`` is fitted on all training images.
-    2. Two more are fitted on one half each, and predict the margins of the other half.
-    3. For each pair of classes a sigmoid from margin to probability is fitted on those margins (J. Platt,
+    2. Two additional machines are fitted on one half each, and predict the margins of the other half.
+    3. For each pair of classes, a sigmoid that maps margins to probabilities is fitted to these margins (Platt,
        "Probabilistic outputs for support vector machines", 1999).
     4. The probabilities of all pairs are combined into class probabilities; see `couple`.
 
-    Only the training images are used. The most probable class can differ from the class with most votes. On the data
-    of the reports both agree on 99 % of the images, and the most probable class is correct slightly more often.
+    Only the training images are used. The most probable class can differ from the class with most votes. On
+    Fashion-MNIST, both agree on 99 % of the images, and the most probable class is correct slightly more often.
 
-    It has the methods of a scikit-learn estimator, but not its base class: this module is imported to list its models,
-    and scikit-learn is slow to import.
+    The class implements the methods of a scikit-learn estimator without its base class, so that listing the models does
+    not import scikit-learn.
 
     Parameters
     ----------
     c : float
-        Penalty of a training image on the wrong side of a margin. Default: ten.
+        Penalty for training images on the wrong side of a margin. Default 10.
     cache_mb : int
-        Memory for kernel values while it is fitted, in megabytes. Default 2000.
+        Size of the kernel cache during fitting, in megabytes. Default 2000.
     random_state : int, optional
-        Seed of the halves on which the sigmoids are fitted.
+        Seed of the split into the two halves that the sigmoids are fitted on.
 
     Attributes
     ----------
     classes_ : ndarray of shape (k,)
     gamma_ : float
-        Of the kernel exp(-gamma |x - y|^2): 1 / (features * variance of all inputs), scikit-learn's "scale". It makes
-        the unit of the inputs irrelevant.
+        Coefficient of the kernel exp(-gamma |x - y|^2): 1 / (features * variance of all inputs), as with
+        ``gamma="scale"`` in scikit-learn. The result does not depend on the unit of the inputs.
     support_vectors_ : ndarray of shape (s, features)
         Ordered by class.
     n_support_ : ndarray of shape (k,)
         Number of support vectors of each class.
     dual_coef_, intercept_ : ndarray of shape (k - 1, s) and (k (k - 1) / 2,)
-        As in ``SVC``; for two classes with the opposite sign, so that a positive margin always means the first class.
+        As in ``SVC``, but with the opposite sign for two classes, so that positive margins always favour the first
+        class.
     sigmoids_ : ndarray of shape (k (k - 1) / 2, 2)
         Slope and offset of each pair.
     """
@@ -118,7 +119,7 @@ class KernelMachine:
         return self
 
     def decision_function(self, inputs: Array) -> Array:
-        """Return the margins of all pairs of classes, (0, 1), (0, 2), ...; positive for the first class of a pair.
+        """Return the margins of all pairs of classes, which are positive for the first class of the pair.
 
         Parameters
         ----------
@@ -147,7 +148,7 @@ class KernelMachine:
         return np.asarray(margins + self.intercept_)
 
     def predict_proba(self, inputs: Array) -> Array:
-        """Return class probabilities, float64 (n, k), of inputs (n, features)."""
+        """Return the class probabilities of inputs (n, features) as a float64 array of shape (n, k)."""
         slopes, offsets = self.sigmoids_.T
         with np.errstate(over="ignore"):  # a probability of 0
             pairwise = 1 / (1 + np.exp(-(slopes * self.decision_function(inputs) + offsets)))
@@ -155,10 +156,10 @@ class KernelMachine:
 
 
 def support_vector_classifier() -> Any:
-    """Return the class ``SVC`` of scikit-learn-intelex if it is installed, otherwise that of scikit-learn.
+    """Return the class ``SVC`` of scikit-learn-intelex if it is installed, otherwise the one of scikit-learn.
 
-    With 48,000 images the first is 1.8 times as fast on one core, with the same accuracy; with 12,000 images it is not
-    faster (``benchmarks/intelex.py``).
+    With 48,000 images, scikit-learn-intelex is 1.8 times as fast on one core and equally accurate. With 12,000 images,
+    it is not faster (see ``benchmarks/intelex.py``).
     """
     try:
         from sklearnex.svm import SVC  # type: ignore[import-not-found]
@@ -168,7 +169,7 @@ def support_vector_classifier() -> Any:
 
 
 def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
-    """Fit the probability 1 / (1 + exp(-(slope * margin + offset))) of the first class of a pair.
+    """Fit the sigmoid 1 / (1 + exp(-(slope * margin + offset))) to the margins of one pair of classes.
 
     Parameters
     ----------
@@ -180,9 +181,9 @@ def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
     Returns
     -------
     slope, offset : float
-        They minimise the log loss against Platt's targets, which are (m + 1) / (m + 2) for the m images of the first
-        class and 1 / (m + 2) for the m images of the other one. With these targets the slope is finite even if the
-        margin separates the classes.
+        Parameters that minimise the log loss against Platt's targets, which are (m + 1) / (m + 2) for the m images of
+        the first class and 1 / (m + 2) for the m images of the second class. With these targets the slope is finite
+        even if the margin separates the classes.
     """
     from sklearn.linear_model import LogisticRegression
 

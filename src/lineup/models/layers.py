@@ -1,4 +1,4 @@
-"""Layers that several families share, and the network around them, from raw images to probabilities.
+"""Layers shared by several families, and the Keras model that contains them.
 
 >>> input_shape((28, 28, 1), channels=True)
 (28, 28, 1)
@@ -18,11 +18,11 @@ Shape = tuple[int, int, int]
 """Height, width and channels of an image."""
 
 Layers = list[Callable[[Any], Any]]
-"""Keras layers, or functions of a tensor where the graph is not a chain, applied in this order."""
+"""Keras layers or functions of a tensor, applied in this order."""
 
 
 def dense_end(classes: int, *hidden: Callable[[Any], Any]) -> Layers:
-    """Return the last layers of a classifier: flatten, the hidden layers, and a softmax over the classes."""
+    """Return the last layers of a classifier: flatten, hidden layers and a softmax over the classes."""
     from keras import layers
 
     return [layers.Flatten(), *hidden, layers.Dense(classes, activation="softmax")]
@@ -36,19 +36,19 @@ def hidden(units: int) -> keras.Layer:
 
 
 def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
-    """Return the shape of one image as the layers of a family take it.
+    """Return the input shape of the layers of a family.
 
     Parameters
     ----------
     shape : tuple of int
         Height, width and channels.
     channels : bool
-        Whether they take the channels as an axis of their own, as 2D convolutions do.
+        Whether the layers take images with a separate channel axis, as 2D convolutions do.
 
     Returns
     -------
     tuple of int
-        ``shape`` itself, or (height, width * channels): the rows of pixels.
+        ``shape`` itself, or (height, width * channels) for rows of pixels.
     """
     height, width, count = shape
     return shape if channels else (height, width * count)
@@ -57,9 +57,9 @@ def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
 def classifier(
     name: str, scaling: str, layers: Sequence[Callable[[Any], Any]], shape: Shape, *, channels: bool = True
 ) -> Any:
-    """Return a Keras model from raw images to the output of the last layer.
+    """Return a Keras model that scales raw images and applies layers to them.
 
-    The scaling is part of the network, so that a saved model takes images as they are stored.
+    The model includes the scaling, so a saved model accepts raw images.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def classifier(
     scaling : {"unit", "symmetric"}
         Scale pixels to [0, 1] or to [-1, 1].
     layers : sequence of callable
-        Applied to scaled images of the shape `input_shape` returns.
+        Layers that are applied to the scaled images, whose shape is given by `input_shape`.
     shape : tuple of int
         Height, width and channels of the images.
     channels : bool
@@ -88,14 +88,14 @@ def classifier(
 
 
 def apply(layers: Sequence[Callable[[Any], Any]], tensor: Any) -> Any:
-    """Return the output of layers that are applied one after another."""
+    """Apply layers one after another and return the output of the last layer."""
     for layer in layers:
         tensor = layer(tensor)
     return tensor
 
 
 def _scaling(scaling: str, stored: tuple[int, ...], target: tuple[int, ...]) -> list[keras.Layer]:
-    """Return the layers from raw uint8 images (n, *stored) to scaled float32 images (n, *target)."""
+    """Return layers that convert raw uint8 images (n, *stored) to scaled float32 images (n, *target)."""
     from keras import layers
 
     scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]

@@ -1,4 +1,4 @@
-"""Load the user's own architectures: ``models.py`` in the project's folder, the family ``project``."""
+"""Load user-defined architectures of the family ``project`` from ``models.py`` in the project folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def models_file() -> Path | None:
-    """Return where ``models.py`` of the project around the working directory is or would be; None without a project."""
+    """Return the path of ``models.py`` in the current project, or None outside of a project."""
     try:
         return find_project().root / FILE
     except LineupError:
@@ -28,15 +28,15 @@ def models_file() -> Path | None:
 
 
 def is_loaded(path: Path) -> bool:
-    """Return whether the architectures of this file are the loaded ones."""
+    """Return whether the architectures of a ``models.py`` are currently registered."""
     module = sys.modules.get(MODULE)
     return module is not None and module.__file__ == str(path)
 
 
 def load_models(path: Path) -> None:
-    """Run a project's ``models.py``, which registers its architectures.
+    """Run ``models.py`` of a project to register its architectures.
 
-    It may import other modules of the project's folder, if no installed package has the same name.
+    The file can import other modules in the project folder, unless an installed package has the same name.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def load_models(path: Path) -> None:
 
 
 def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: Mapping[str, Any]) -> list[Any]:
-    """Call a builder of the project; see `lineup.models.registry.Architecture.make`.
+    """Call a builder from ``models.py``; see `lineup.models.registry.Architecture.make`.
 
     Raises
     ------
@@ -87,14 +87,14 @@ def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: M
 
 
 def located(error: Exception, path: Path) -> LineupError:
-    """Return an error in the user's code as one line that names the file and the line.
+    """Return a one-line error with the file and line of an exception in the user's code.
 
     Parameters
     ----------
     error : Exception
-        Raised by ``models.py`` or a module that it imports.
+        Exception raised by ``models.py`` or by a module that it imports.
     path : Path
-        Of ``models.py``: named if no line of the project is known.
+        Path of ``models.py``, which is named if the traceback contains no line of the project.
     """
     where = str(path)
     if isinstance(error, SyntaxError) and error.filename:

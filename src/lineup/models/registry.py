@@ -1,8 +1,8 @@
-"""The registry of architectures: names, descriptions and the functions that build them.
+"""Registry of architectures with their names, descriptions and builders.
 
-A family is a module of this package. Importing one registers its architectures and does not import TensorFlow: the
-builders import Keras when they are called. ``architecture("cnn", "basic_cnn")`` imports the module ``cnn`` only, so
-that training one family runs no code of another.
+A family is a module of this package. Importing the module registers its architectures. It does not import TensorFlow,
+because the builders import Keras only when they are called. ``architecture("cnn", "basic_cnn")`` imports only the
+module ``cnn``, so training one family runs no code of another family.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("cnn", "basic_cnn").parameters
@@ -36,19 +36,19 @@ _GIVEN = ("shape", "classes")
 
 @dataclass(frozen=True)
 class Family:
-    """Architectures of one module that are trained in the same way.
+    """A group of architectures that share a module and a trainer.
 
     Parameters
     ----------
     name : str
-        Its module is ``lineup.models.<name>``.
+        Name of the family. Its module is ``lineup.models.<name>``.
     kind : {"network", "classical"}
-        A Keras network or a scikit-learn estimator.
+        Whether its models are Keras networks or scikit-learn estimators.
     trainer : {"classifier", "autoencoder", "estimator"}
-        Its training is in the module ``lineup.training.<trainer>``.
+        Name of its trainer, the module ``lineup.training.<trainer>``.
     channels : bool
-        Whether its networks take images (height, width, channels); the others take rows of pixels, (height,
-        width * channels). Default False.
+        Whether its networks take images (height, width, channels) instead of rows of pixels (height, width * channels).
+        Default False.
     """
 
     name: str
@@ -82,13 +82,13 @@ class Architecture:
     Parameters
     ----------
     name, family : str
-        The builder's name and the module that holds it.
+        Name of the builder, and the family whose module contains it.
     report : str
         Letter of the published report that describes it; empty if there is none.
     parameters : int
-        Number of parameters on grey images of 28 by 28 pixels and ten classes, batch-normalisation statistics included.
-        A test builds the network and counts. 0 if it is unknown, as for a classical model, whose size depends on its
-        training.
+        Number of parameters for images of 28 by 28 pixels with one channel and ten classes, including
+        batch-normalisation statistics. A test compares it with the network. It is 0 for classical models, whose size
+        depends on the training, and if it is unknown.
     build : Callable
         The `Builder`; its other arguments are the architecture's ``options`` in ``params.yaml``.
     """
@@ -115,7 +115,7 @@ class Architecture:
         ------
         LineupError
             If the builder does not accept the options or their values, or the images are too small. In the family
-            ``project``: if it raises any exception.
+            ``project``, any exception of the builder is reported as this error.
         """
         if self.family == PROJECT:
             return own.call_builder(self.build, shape, classes, options)
@@ -133,7 +133,7 @@ class Architecture:
 
     @property
     def channels(self) -> bool:
-        """Whether its network takes images with an axis of channels; see `Family`."""
+        """Whether the network takes images with a channel axis; see `Family`."""
         return FAMILIES[self.family].channels
 
     @property
@@ -143,7 +143,7 @@ class Architecture:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Names of the options that the builder accepts, beside ``shape`` and ``classes``."""
+        """Names of the options of the builder, excluding ``shape`` and ``classes``."""
         return tuple(inspect.signature(self.build).parameters)[len(_GIVEN) :]
 
 
@@ -151,7 +151,7 @@ _ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
 
 
 def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builder], Builder]:
-    """Return a decorator that registers a builder under its own name, in the family of its module.
+    """Return a decorator that registers a builder in the family of its module.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builde
     Raises
     ------
     ValueError
-        If the family has the name already, or the first arguments of the builder are not ``shape`` and ``classes``.
+        If the name is already registered in the family, or the first arguments are not ``shape`` and ``classes``.
     """
 
     def register(build: Builder) -> Builder:
@@ -181,12 +181,12 @@ def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builde
 
 
 def list_architectures(family: str | None = None) -> list[Architecture]:
-    """Return the registered architectures of one family, or of all, in the order of their definition.
+    """Return the registered architectures of one family or of all families, in order of definition.
 
     Raises
     ------
     LineupError
-        If there is no such family, or the ``models.py`` of the project around the working directory has an error.
+        If the family does not exist, or ``models.py`` of the current project has an error.
     """
     for name in (family,) if family else FAMILIES:
         if name not in FAMILIES:
@@ -196,7 +196,7 @@ def list_architectures(family: str | None = None) -> list[Architecture]:
 
 
 def _load(family: str, *, required: bool) -> None:
-    """Import the module of a family, which registers its architectures."""
+    """Import the module of a family to register its architectures."""
     if family != PROJECT:
         importlib.import_module(f"lineup.models.{family}")
         return
@@ -215,7 +215,7 @@ def architecture(family: str, name: str) -> Architecture:
     Raises
     ------
     LineupError
-        If there is no such family, or no such name in it; the message lists the known names.
+        If the family or the architecture does not exist. The message lists the known names.
     """
     found = {entry.name: entry for entry in list_architectures(family)}
     if name not in found:

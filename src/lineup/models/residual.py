@@ -15,11 +15,11 @@ from lineup.models.registry import register_model
 
 @register_model(report="E", parameters=56_810)
 def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> Layers:
-    """A convolution, pooling, three residual blocks and the mean over the image, 32 filters throughout: report E.
+    """Residual network with three blocks of 32 filters and global average pooling (report E).
 
-    The report gives neither the number of blocks nor their place. This network has one convolution of the whole image,
-    pooling, and three blocks of two convolutions at half its size. Convolutions before batch normalisation have no
-    bias.
+    The report does not specify the number and the position of the blocks. This network has one convolution of the
+    image, pooling, and three blocks of two convolutions at half its size. Convolutions before batch normalisation have
+    no bias.
     """
     from keras import layers
 
@@ -40,7 +40,7 @@ def _convolution(filters: int) -> Layers:
 
 
 def _residual(tensor: Any, filters: int) -> Any:
-    """Return the ReLU of the tensor plus the output of two convolutions of it."""
+    """Apply a residual block of two convolutions to a tensor."""
     from keras import layers
 
     change = apply([*_convolution(filters), layers.ReLU(), *_convolution(filters)], tensor)

@@ -1,4 +1,4 @@
-"""The section ``models`` of ``params.yaml``: one recipe per model.
+"""Settings in the section ``models`` of ``params.yaml``, with one recipe per model.
 
 >>> ClassicalRecipe(family="classical", architecture="knn", validation=0.2).seeds
 [1]
@@ -33,16 +33,16 @@ class Fit:
     learning_rate : float
         Learning rate of the first step.
     schedule : {"constant", "cosine"}
-        A constant learning rate, or one that decreases to 0 along half a cosine. Default constant.
+        Learning-rate schedule: constant, or cosine decay to 0. Default constant.
     l2 : float
-        Factor of the L2 penalty: the sum of the squares of all weights except for biases. Default 0.
+        Factor of the L2 penalty, the sum of the squares of all weights except biases. Default 0.
     augment : bool
         Whether images are shifted by up to 2 pixels and mirrored at random in each epoch. Default False.
     patience : int, optional
-        Stop if the validation loss has not improved for this number of epochs, and use the weights of the best epoch.
-        Default: no early stopping.
+        Number of epochs without improvement of the validation loss after which training stops. The weights of the best
+        epoch are restored. Default: no early stopping.
     average_epochs : int
-        Use the mean of the weights after each of the last epochs, this many. Default 0: the last weights.
+        Number of last epochs whose weights are averaged. Default 0: use the weights of the last epoch.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
@@ -70,14 +70,14 @@ class Recipe:
     Parameters
     ----------
     family, architecture : str
-        Module of ``lineup.models`` and a builder that is registered there.
+        Family of the model, and the name of a registered builder in this family.
     validation : float
         Share of the training images for validation, above 0 and at most 0.5. The reports use 0.2 or 0.1.
     seeds : int or list of int
-        Seeds of the initial weights, dropout, the order of the images, the trees of a forest. The number 3 means the
-        seeds 1, 2 and 3. Each seed is a separate training and run. Default 1.
+        Seeds of the random numbers in training, for example for initial weights, dropout and the order of the images.
+        The number 3 means the seeds 1, 2 and 3. Each seed is a separate training and run. Default 1.
     options : dict
-        Further arguments of the builder. Default none.
+        Additional arguments of the builder. Default none.
     """
 
     family: str
@@ -106,31 +106,31 @@ class Recipe:
 
     @property
     def seed(self) -> int:
-        """The first seed, which is the only one in a recipe of `for_seed`."""
+        """The first seed. A recipe returned by `for_seed` has only this seed."""
         return self.seeds[0]
 
     def for_seed(self, seed: int) -> Self:
-        """Return the recipe with one seed, for one training."""
+        """Return a copy of the recipe with a single seed."""
         return dataclasses.replace(self, seeds=[seed])
 
 
 @dataclass(frozen=True, config=STRICT)
 class ClassicalRecipe(Recipe):
-    """The settings of a classical model; those of its fit are the ``options`` of the builder."""
+    """Settings of a classical model. Its hyperparameters are the ``options`` of the builder."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkRecipe(Fit, Recipe):
-    """The settings of a Keras network and of its fit.
+    """Settings of a Keras network and of its training.
 
     Parameters
     ----------
     scaling : {"unit", "symmetric"}
         Scale pixels to [0, 1] or to [-1, 1]. Default ``unit``.
     pretrain : Fit, optional
-        The fit of the autoencoder, required in the family ``autoencoder`` and refused in the others.
+        Settings for training the autoencoder. Required in the family ``autoencoder``, not accepted in other families.
     finetune : Fit, optional
-        The fit of a last phase that trains encoder and head together; only in the family ``autoencoder``.
+        Settings for a last phase that trains encoder and head together. Only accepted in the family ``autoencoder``.
     """
 
     scaling: Literal["unit", "symmetric"] = "unit"

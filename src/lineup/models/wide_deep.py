@@ -15,7 +15,10 @@ from lineup.models.registry import register_model
 
 @register_model(report="B", parameters=18_290)
 def wide_deep(shape: Shape, classes: int, units: int = 30, dropout: float = 0.5) -> Layers:
-    """Two layers of 30 units over each row of pixels, beside the image itself: report B."""
+    """Network with a deep path of two layers of 30 units over rows of pixels and a wide path (report B).
+
+    The wide path is the image itself.
+    """
     from keras import layers
 
     deep: Layers = []
