@@ -1,4 +1,4 @@
-"""Fit the family ``autoencoder``: pretrain, freeze, train the head, and fine-tune if the recipe says so."""
+"""Train models of the family ``autoencoder``: pretrain, freeze the encoder, train the head and optionally fine-tune."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ EXAMPLES = 10
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Train the autoencoder, freeze its encoder, train the head on the latent vectors, and perhaps tune both.
+    """Train the autoencoder, freeze its encoder, train the head on the latent vectors, and optionally fine-tune both.
 
     Parameters
     ----------
     entry : Architecture
         Its builder returns `Parts`.
     recipe : NetworkRecipe
-        ``recipe.pretrain`` is the fit of the autoencoder, ``recipe.finetune`` that of the last phase; None for no last
-        phase.
+        ``recipe.pretrain`` contains the settings for the autoencoder, and ``recipe.finetune`` those for the last phase.
+        If it is None, there is no last phase.
     data : TrainingData
         Training and validation images and labels.
     on_epoch : callable
@@ -52,7 +52,7 @@ def fit_model(
     Returns
     -------
     Fitted
-        The classifier; the encoder's parameters count as frozen.
+        The classifier. The parameters of the encoder count as frozen.
     """
     if recipe.pretrain is None:
         raise ValueError("the family autoencoder needs recipe.pretrain")
@@ -82,21 +82,21 @@ def fit_model(
 
 
 def _networks(parts: Parts, shape: Shape) -> tuple[keras.Model, keras.Model]:
-    """Return the encoder, which takes scaled images, and the autoencoder that contains it, which takes raw ones."""
+    """Return the encoder, which takes scaled images, and the autoencoder, which takes raw images."""
     encoder = _chain(parts.encoder, shape, "encoder")
     decoder = _chain(parts.decoder, encoder.output_shape[1:], "decoder")
     return encoder, classifier("autoencoder", "unit", [encoder, decoder], shape)
 
 
 def _chain(layers: list[keras.Layer], shape: tuple[int, ...], name: str) -> keras.Model:
-    """Return layers as one network, which can be a layer of another."""
+    """Return a network of layers that can be used as a layer of another network."""
     import keras
 
     return keras.Sequential([keras.Input(shape), *layers], name=name)
 
 
 def _freeze(encoder: keras.Model, *, batch_norm: bool) -> None:
-    """Freeze the encoder's weights; Keras runs a frozen batch normalisation in inference mode."""
+    """Freeze the encoder's weights. Keras runs frozen batch normalisation in inference mode."""
     from keras import layers
 
     for layer in encoder.layers:
@@ -104,7 +104,7 @@ def _freeze(encoder: keras.Model, *, batch_norm: bool) -> None:
 
 
 def _unfreeze_weights(encoder: keras.Model) -> None:
-    """Make convolutions and dense layers trainable again; batch normalisation keeps its statistics."""
+    """Make all layers trainable except batch normalisation, which keeps its statistics."""
     from keras import layers
 
     for layer in encoder.layers:

@@ -1,4 +1,4 @@
-"""Backups of a running training, so that an interrupted one continues after its last saved epoch.
+"""Save backups during training, so that an interrupted training resumes after the last saved epoch.
 
 >>> backup = Backup(None)  # without a folder, nothing is saved
 >>> backup.restore("classifier", FitState([], np.random.default_rng(1), []))
@@ -40,7 +40,7 @@ class FitState:
     variables : list of keras.Variable
         Weights, statistics, the seeds of dropout and the moments of the optimiser.
     kept : list of ndarray
-        Weights that the network gets at the end instead of the last ones. Default none.
+        Weights that replace the weights of the last epoch at the end of the training. Default none.
     """
 
     history: list[Epoch]
@@ -50,16 +50,16 @@ class FitState:
 
 
 class Backup:
-    """One file per phase of a training, in a folder that is removed when the record is written.
+    """Backups of one training, with one file per phase. The folder is removed when the record is written.
 
     Parameters
     ----------
     folder : Path or None
-        Its name identifies everything the training depends on, so that any file in it belongs to this training. None:
-        no backups.
+        Folder of the backups. Its name identifies everything the training depends on, so any file in it belongs to this
+        training. If None, no backups are written.
     every_seconds : float
-        A backup is written after an epoch when at least this time has passed since the last backup, or since the start.
-        Default 30, so that a quick training writes none.
+        Minimum time before the first backup and between two backups, in seconds. Backups are written at the end of an
+        epoch. Default 30, so that a quick training writes no backup.
     """
 
     def __init__(self, folder: Path | None, every_seconds: float = 30.0) -> None:
@@ -67,7 +67,7 @@ class Backup:
         self._last = time.monotonic()
 
     def restore(self, phase: str, state: FitState) -> None:
-        """Restore the state of a phase from its backup, if there is one."""
+        """Restore the state of a phase from its backup, if the backup exists."""
         if self._folder is None or not (path := self._folder / f"{phase}.npz").is_file():
             return
         arrays = read_npz(path, max_bytes=LIMIT)
@@ -79,7 +79,7 @@ class Backup:
         state.kept = [arrays[f"kept_{number}"] for number in range(content["kept"])]
 
     def save(self, phase: str, state: FitState) -> None:
-        """Write a backup of a phase if one is due; print a warning if it cannot be written."""
+        """Write a backup of a phase if enough time has passed, and print a warning if writing fails."""
         if self._folder is None or time.monotonic() - self._last < self._every:
             return
         content: dict[str, Any] = {
@@ -98,6 +98,6 @@ class Backup:
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Remove the backups after the training has ended."""
+        """Remove the backups of a finished training."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

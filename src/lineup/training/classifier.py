@@ -1,4 +1,4 @@
-"""Fit the families whose builders return one list of layers, from scaled images to class probabilities."""
+"""Train models of the families whose builders return a list of layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["fit_model", "libraries"]
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build a network and fit it in one phase; see `lineup.training.trainers.Trainer`.
+    """Build a network and train it in one phase; see `lineup.training.trainers.Trainer`.
 
     Raises
     ------

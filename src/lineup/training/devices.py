@@ -1,4 +1,4 @@
-"""Prepare TensorFlow or scikit-learn for a training: threads, memory and seeds; and return the device.
+"""Set threads, memory growth and seeds for a training, and detect the device.
 
 >>> with quiet_stderr():
 ...     _ = os.write(2, b"not shown")
@@ -22,7 +22,7 @@ from lineup.records.record import Device
 def quiet_stderr() -> Iterator[None]:
     """Discard the output to file descriptor 2.
 
-    TensorFlow's C++ code prints to it during the import, even with ``TF_CPP_MIN_LOG_LEVEL=3``.
+    TensorFlow's C++ code writes to this descriptor during the import, even with ``TF_CPP_MIN_LOG_LEVEL=3``.
     """
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -37,7 +37,7 @@ def quiet_stderr() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Environment:
-    """The device of a training and its mode, as in the record.
+    """The device of a training, and whether TensorFlow can use oneDNN.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Environment:
 
 
 def prepare(kind: str, threads: int, seed: int) -> Environment:
-    """Prepare this process for a training: threads and seeds.
+    """Set the number of threads and the seeds of this process.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
         ``network`` or ``classical``. Only the first imports TensorFlow. TensorFlow does not change the number of
         threads after its first operation in a process.
     threads : int
-        Number of threads of TensorFlow, within one operation and between operations; or of scikit-learn.
+        Number of threads of scikit-learn, or of TensorFlow within one operation and between operations.
     seed : int
         Seed of Python, NumPy and Keras.
     """
@@ -91,7 +91,7 @@ def _prepare_sklearn(threads: int, seed: int) -> None:
 
 
 def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
-    """Import TensorFlow quietly, set threads, memory and seeds, and return the GPUs."""
+    """Import TensorFlow, set threads, memory growth and seeds, and return the GPUs."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():
         import keras
@@ -101,14 +101,14 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     for gpu in gpus:
-        # Otherwise one process allocates the whole memory, and a second training on the same GPU fails.
+        # Otherwise one process allocates all memory, and a second training on the same GPU fails.
         tf.config.experimental.set_memory_growth(gpu, True)
-    # Layers are named as in a new process, and the memory of an earlier training is free.
+    # This resets the names of layers and frees the memory of an earlier training.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     return gpus
 
 
 def onednn_enabled() -> bool:
-    """Return whether TensorFlow can use oneDNN, which is on unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
+    """Return whether TensorFlow can use oneDNN, which is enabled unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"

@@ -1,4 +1,4 @@
-"""Fit the models of the family ``classical``: scikit-learn estimators on raw pixels.
+"""Train models of the family ``classical``, which are scikit-learn estimators on raw pixels.
 
 >>> pixels(np.zeros((5, 20, 24, 3), np.uint8)).shape
 (5, 1440)
@@ -40,10 +40,11 @@ def fit_estimator(estimator: Any, images: Array, labels: Array, seed: int) -> An
     Parameters
     ----------
     estimator : sklearn.base.BaseEstimator
-        As a builder of the family ``classical`` returns it.
+        Unfitted estimator, as returned by a builder of the family ``classical``.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, channels)
     labels : ndarray of int, shape (n,)
-        Every class from 0 to k - 1 must occur, so that the columns of the probabilities are the classes.
+        Classes of the images. Every class from 0 to k - 1 must occur, because each column of the probabilities is a
+        class.
     seed : int
         Value of every parameter ``random_state``.
     """
@@ -52,13 +53,13 @@ def fit_estimator(estimator: Any, images: Array, labels: Array, seed: int) -> An
     names = [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
     estimator.set_params(**dict.fromkeys(names, seed))
     with warnings.catch_warnings():
-        # A perceptron stops after its epochs on purpose.
+        # The fixed number of epochs of the perceptron is intended.
         warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations", ConvergenceWarning)
         return estimator.fit(pixels(images), labels)
 
 
 def predict_estimator(fitted: Any, images: Array) -> Array:
-    """Return a fitted estimator's probabilities, float32 (n, k), of uint8 images, batch by batch."""
+    """Return the class probabilities of uint8 images as float32 (n, k), computed in batches."""
     import joblib
 
     with joblib.parallel_config(n_jobs=1):  # parallel trees would be summed in the order in which they finish
@@ -66,13 +67,13 @@ def predict_estimator(fitted: Any, images: Array) -> Array:
 
 
 def pixels(images: Array) -> Array:
-    """Return uint8 images as scikit-learn takes them: float32, one row per image, still 0 to 255."""
+    """Convert uint8 images to float32 with one row per image, without scaling."""
     return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Classical:
-    """A fitted estimator as a `lineup.training.fitted.Model`."""
+    """A fitted estimator with the interface of `lineup.training.fitted.Model`."""
 
     estimator: Any
 
@@ -86,14 +87,14 @@ class Classical:
 
     @cached_property
     def weights(self) -> Weights:
-        """The hash only: the size of a forest or of a list of neighbours is not comparable to a number of weights."""
+        """Hash of the fitted arrays. Parameter counts are 0, because they are not comparable to those of networks."""
         return Weights(0, 0, 0, arrays_sha256(self.estimator))
 
 
 def fit_model(
     entry: Architecture, recipe: ClassicalRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build an estimator and fit it; there are no epochs. See `lineup.training.trainers.Trainer`."""
+    """Build an estimator and fit it without epochs; see `lineup.training.trainers.Trainer`."""
     started = time.perf_counter()
     estimator = fit_estimator(
         entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed
@@ -102,7 +103,7 @@ def fit_model(
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that compute estimators, by name."""
+    """Return the versions of the libraries that the estimators use, by name."""
     names = ["scikit-learn"]
     if importlib.util.find_spec("sklearnex"):
         names.append("scikit-learn-intelex")

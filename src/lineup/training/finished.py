@@ -1,8 +1,8 @@
-"""Keep copies of finished trainings where DVC does not remove them.
+"""Keep copies of finished trainings outside of the outputs of DVC.
 
-DVC removes the outputs of a stage before the stage runs again, and one stage trains all seeds of a model. Without the
-copies, an additional seed would train all seeds again, and an interrupted stage would lose its finished seeds. The
-copies are hard links if the file system supports them, so that they use no disk space.
+DVC removes the outputs of a stage before it runs the stage again, and one stage trains all seeds of a model. Without
+the copies, an additional seed would require training all seeds again, and an interrupted stage would lose its finished
+seeds. The copies are hard links if the file system supports them, so they use no additional disk space.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lineup.records.record import MODEL, Header, Record, read_record
 
 
 def keep(folder: Path, place: Path) -> None:
-    """Copy a record to a place. If the copy cannot be written, print a warning only."""
+    """Copy a record to the folder ``place``, or print a warning if the copy cannot be written."""
     try:
         _copy(folder, place)
     except OSError as error:
@@ -26,7 +26,7 @@ def keep(folder: Path, place: Path) -> None:
 
 
 def restore(place: Path, header: Header, folder: Path) -> Record | None:
-    """Copy a kept record to the folder of a training, if it exists and is complete.
+    """Copy a kept record to the folder of a training, if the record exists and is complete.
 
     Parameters
     ----------

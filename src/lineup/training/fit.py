@@ -1,4 +1,4 @@
-"""Fit one Keras network, epoch by epoch. Keras is imported when a function is called, not before."""
+"""Fit one Keras network, epoch by epoch. Keras is imported only when a function is called."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fit_network(
     backup: Backup,
     objective: Objective = CLASSIFICATION,
 ) -> list[Epoch]:
-    """Fit a network with Adam and report every epoch.
+    """Train a network with Adam and call ``on_epoch`` after every epoch.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def fit_network(
     data : TrainingData
         The validation part is evaluated after each epoch. It affects the training only with ``fit.patience``.
     fit : Fit
-        Epochs, batch size, learning rate and the rest.
+        Settings such as epochs, batch size and learning rate.
     random : numpy.random.Generator
-        Orders the images of each epoch, and augments them.
+        Random generator for the order of the images and for augmentation.
     phase : str
-        Written into each row.
+        Name of the phase in each row of the history.
     on_epoch : callable
-        Called with each `Epoch` as it ends.
+        Called with an `Epoch` at the end of each epoch.
     backup : Backup
         Saves the state of this phase, and restores it after an interruption.
     objective : Objective
@@ -53,7 +53,7 @@ def fit_network(
     Returns
     -------
     list of Epoch
-        Fewer than ``fit.epochs`` if it stopped early.
+        The epochs, fewer than ``fit.epochs`` after early stopping.
 
     Notes
     -----
@@ -91,7 +91,7 @@ def fit_network(
 
 
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
-    """Keep the weights that the network gets at the end, unless these are the weights of the last epoch."""
+    """Update the best or averaged weights that the network gets at the end of the training."""
     epoch = len(state.history)
     if fit.patience is not None and best_epoch(state.history) == epoch:
         state.kept = network.get_weights()
@@ -103,7 +103,7 @@ def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that compute networks, by name."""
+    """Return the versions of the libraries that the networks use, by name."""
     import keras
     import tensorflow as tf
 
@@ -111,7 +111,7 @@ def libraries() -> dict[str, str]:
 
 
 def phase_seconds(history: list[Epoch]) -> dict[str, float]:
-    """Return the wall time of each phase in seconds: the sum over its epochs, validation included."""
+    """Return the wall time of each phase in seconds, including validation."""
     seconds: dict[str, float] = {}
     for row in history:
         seconds[row.phase] = seconds.get(row.phase, 0.0) + row.seconds

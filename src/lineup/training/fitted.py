@@ -1,4 +1,6 @@
-"""The input and the output of every trainer; a file of its own, so that trainers do not depend on each other's code.
+"""Types of the input and the output of all trainers.
+
+The types have their own module, so that trainers do not depend on each other's code.
 
 >>> images, labels = np.zeros((4, 20, 24, 3), np.uint8), np.array([0, 1, 0, 1])
 >>> TrainingData(images, labels, images, labels, classes=2).shape
@@ -26,14 +28,14 @@ class Model(Protocol):
     """A trained model of any family."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 probabilities (n, classes) of raw uint8 images, of the shape of `TrainingData.images`."""
+        """Return float32 probabilities (n, classes) of raw uint8 images with the shape of `TrainingData.images`."""
 
     def save(self, folder: Path) -> None:
-        """Write the file that `lineup.serving.predictor.load_predictor` loads, into an existing folder."""
+        """Save the model to an existing folder for `lineup.serving.predictor.load_predictor`."""
 
     @property
     def weights(self) -> Weights:
-        """The number of parameters and a hash of their values."""
+        """Number of parameters, and a hash of their values."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class TrainingData:
     Parameters
     ----------
     images, val_images : ndarray
-        Network inputs: raw uint8 images, of shape (n, height, width) for one channel, otherwise (n, height, width,
-        channels); or the latent vectors of an encoder, float32 of shape (n, size).
+        Network inputs. Raw uint8 images have the shape (n, height, width) for one channel, otherwise (n, height, width,
+        channels). Latent vectors of an encoder are float32 of shape (n, size).
     labels, val_labels : ndarray
-        Class numbers of shape (n,); for a reconstruction, the raw images.
+        Class numbers of shape (n,), or the raw images if the network is an autoencoder.
     classes : int
         Number of classes.
     """
@@ -71,9 +73,9 @@ class Fitted:
     Parameters
     ----------
     model : Model
-        From raw uint8 images to class probabilities.
+        Model that maps raw uint8 images to class probabilities.
     history : list of Epoch
-        All phases, in order; empty if nothing was trained in epochs.
+        Epochs of all phases in order. Empty for models without epochs.
     phase_seconds : dict of str to float
         Wall time of each phase.
     arrays : dict of str to ndarray

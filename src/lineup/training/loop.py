@@ -1,10 +1,10 @@
-"""The training loop: one epoch is one call of TensorFlow, on images that are on the device.
+"""Training loop that runs each epoch in one TensorFlow call, with the images on the device.
 
-There are two reasons not to use ``Model.fit``. After ``keras.utils.set_random_seed``, ``fit`` shuffles the images into
-the *same* order in every epoch, because its generator is reset before each pass over the data. A network then sees the
-same batches again and again, overfits, and has a lower accuracy (``benchmarks/shuffling.py`` measures it). And ``fit``
-returns to Python for each batch, computes its metrics in many small operations and updates each weight in a dozen
-passes over memory (``benchmarks/training.py`` measures it). The mathematics is that of ``fit``.
+The loop replaces ``Model.fit`` for two reasons. First, after ``keras.utils.set_random_seed``, ``fit`` uses the same
+order of the images in every epoch, because its random generator is reset before each epoch. The network then sees the
+same batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit``
+returns to Python after each batch, computes metrics in many small operations and updates each weight in about twelve
+passes over memory (see ``benchmarks/training.py``). The loop computes the same updates as ``fit``.
 
 >>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
 [[[2, 4], [3, 0]], [[1]]]
@@ -37,9 +37,9 @@ class Objective:
     Parameters
     ----------
     loss : callable
-        From targets and outputs of a batch to one loss per example.
+        Function that maps targets and outputs of a batch to one loss per example.
     classifies : bool
-        Whether the outputs are class probabilities, which have an accuracy.
+        Whether the outputs are class probabilities. If so, the accuracy is computed.
     """
 
     loss: Callable[[Any, Any], Any]
@@ -47,18 +47,18 @@ class Objective:
 
 
 def _cross_entropy(labels: Any, probabilities: Any) -> Any:
-    """Return ``-log p[label]``; computed from the logits if the last layer is a softmax, as Keras does."""
+    """Return the cross-entropy per image, computed from the logits if the last layer is a softmax, as in Keras."""
     import keras
 
     return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
 
 
 def _squared_error(images: Any, reconstructions: Any) -> Any:
-    """Return the mean squared error per image; the pixels of the raw images are scaled to [0, 1]."""
+    """Return the mean squared error per image between the outputs and the raw images scaled to [0, 1]."""
     import tensorflow as tf
 
     targets = tf.cast(images, tf.float32) / 255
-    if targets.shape.rank == 3:  # images of one channel are stored without its axis
+    if targets.shape.rank == 3:  # images with one channel have no channel axis
         targets = targets[..., None]
     return tf.reduce_mean(tf.math.squared_difference(targets, reconstructions), axis=(1, 2, 3))
 
@@ -68,12 +68,12 @@ RECONSTRUCTION = Objective(_squared_error, classifies=False)
 
 
 class Loop:
-    """The epochs of one network on one set of data.
+    """Training and evaluation of one network on one set of images.
 
     Parameters
     ----------
     network : keras.Model
-        Not compiled; its layers' ``trainable`` must not change afterwards.
+        Network that is not compiled. The attribute ``trainable`` of its layers must not change afterwards.
     inputs, targets : ndarray of shape (n, ...)
         Copied to the device once.
     fit : Fit
@@ -95,7 +95,7 @@ class Loop:
         self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True)
 
     def variables(self) -> list[keras.Variable]:
-        """Return everything that training changes: weights, statistics, the seeds of dropout, the moments of Adam."""
+        """Return all variables that training changes: weights, statistics, dropout seeds and the moments of Adam."""
         return [*self._network.variables, *self._optimizer.variables]
 
     def learning_rate(self) -> float:
@@ -108,8 +108,8 @@ class Loop:
         Returns
         -------
         loss, accuracy : float
-            Means over the images, computed with the weights before each step. The accuracy is NaN if the network does
-            not classify. The loss does not include the L2 penalty.
+            Means over the images, computed before the weight update of each step. The accuracy is NaN if the network
+            does not classify. The loss does not include the L2 penalty.
         """
         import tensorflow as tf
 
@@ -122,7 +122,7 @@ class Loop:
         return self._means(count)
 
     def evaluate(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-        """Return mean loss and accuracy, in inference mode."""
+        """Return the mean loss and the accuracy in inference mode."""
         import tensorflow as tf
 
         self._loss.assign(0.0)
@@ -137,7 +137,7 @@ class Loop:
         return float(self._loss) / count, accuracy
 
     def _batches(self, batches: Any, augmentations: Any) -> None:
-        """Do one training step per row of image numbers (steps, size)."""
+        """Run one training step per row of image indices of shape (steps, size)."""
         import tensorflow as tf
 
         for number in tf.range(tf.shape(batches)[0]):
@@ -176,9 +176,9 @@ class Loop:
 
 
 def _adam(fit: Fit, images: int) -> Any:
-    """Return Keras's Adam with an update that is one operation of TensorFlow instead of a dozen.
+    """Return the Adam optimizer of Keras with an update in a single TensorFlow operation.
 
-    The formula is the same (Kingma and Ba, "Adam", 2015, with the bias corrections in the step size).
+    The update rule does not change (Kingma and Ba, "Adam", 2015, with the bias corrections in the step size).
     """
     import keras
     import tensorflow as tf
@@ -208,17 +208,17 @@ def _adam(fit: Fit, images: int) -> Any:
 
 
 def _resource(variable: Any) -> Any:
-    """Return the handle of a TensorFlow variable, or of the one inside of a Keras variable."""
+    """Return the handle of a TensorFlow variable, or of the variable inside a Keras variable."""
     return variable.handle if hasattr(variable, "handle") else variable.value.handle
 
 
 def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> list[np.ndarray]:
-    """Return the order of one epoch: every image once, in batches.
+    """Return the indices of all images in random order, grouped into the batches of one epoch.
 
     Parameters
     ----------
     random : numpy.random.Generator
-        Each call gives another order.
+        Random generator. Each call gives a different order.
     images, batch_size : int
         Number of images, and of images per batch.
 
@@ -234,19 +234,19 @@ def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> 
 
 
 def random_augmentations(random: np.random.Generator, images: int) -> np.ndarray:
-    """Return, for each image, the shift down and right in pixels, and whether it is mirrored.
+    """Return random shifts and mirror flags for a number of images.
 
     Returns
     -------
     ndarray of shape (images, 3), int32
-        Two numbers from -2 to 2, and 0 or 1.
+        The shifts down and to the right, from -2 to 2 pixels, and 1 if the image is mirrored.
     """
     shifts = random.integers(-SHIFT, SHIFT + 1, size=(images, 2))
     return np.column_stack([shifts, random.integers(0, 2, size=images)]).astype(np.int32)
 
 
 def augmented(images: Any, augmentations: Any) -> Any:
-    """Shift and mirror images; pixels from outside the image are black.
+    """Shift and mirror images, and fill empty pixels with 0.
 
     Parameters
     ----------
@@ -270,10 +270,10 @@ def augmented(images: Any, augmentations: Any) -> Any:
 
 
 def run_traced(function: Any, *arguments: Any) -> Any:
-    """Call a ``tf.function`` with tensors, using the trace for their shapes.
+    """Call a ``tf.function`` with the trace for the shapes of the given tensors.
 
-    One trace per network and shape is needed. TensorFlow counts the traces of all networks together and warns of
-    "retracing" after five of them, unless each is requested explicitly.
+    Each network and shape needs its own trace. TensorFlow counts the traces of all networks together and warns about
+    retracing after five traces, unless each trace is requested explicitly.
     """
     import tensorflow as tf
 
@@ -282,7 +282,7 @@ def run_traced(function: Any, *arguments: Any) -> Any:
 
 
 def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Return a network's outputs for any number of inputs, in inference mode, as float32."""
+    """Return the outputs of a network in inference mode as float32, for any number of inputs."""
     import tensorflow as tf
 
     run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)

@@ -1,4 +1,4 @@
-"""A trained Keras network: predict, save reproducibly, load without running code, hash the weights.
+"""Save, load and hash trained Keras networks, and predict with them.
 
 >>> _numbered(b'{"shared_object_id": 140235}')
 b'{"shared_object_id": 0}'
@@ -45,7 +45,7 @@ class Network:
 
     @cached_property
     def weights(self) -> Weights:
-        """Parameters not trained in the last phase count as frozen, and so do the statistics of batch normalisation."""
+        """Parameters that are not trained in the last phase and batch-normalisation statistics count as frozen."""
         network = self.keras_model
         count = network.count_params()
         trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
@@ -53,7 +53,7 @@ class Network:
 
 
 def _reproducible(path: Path) -> None:
-    """Rewrite a ``.keras`` archive without date and memory addresses, so that equal networks give equal files."""
+    """Rewrite a ``.keras`` archive without dates and memory addresses, so that equal networks give equal files."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts["metadata.json"] = json.dumps(json.loads(parts["metadata.json"]) | {"date_saved": ""}).encode()
@@ -64,7 +64,7 @@ def _reproducible(path: Path) -> None:
 
 
 def _numbered(config: bytes) -> bytes:
-    """Return a configuration with numbers instead of memory addresses for shared objects."""
+    """Replace the memory addresses of shared objects in a configuration with numbers."""
     numbers: dict[int, int] = {}
 
     def number(part: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _numbered(config: bytes) -> bytes:
 
 
 def load_network(path: Path) -> keras.Model:
-    """Read a network that `Network.save` wrote, without running any code in the file.
+    """Load a network saved by `Network.save` without running code from the file.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def load_network(path: Path) -> keras.Model:
 
 
 def weights_sha256(network: keras.Model) -> str:
-    """Return a hash of all weights, which identifies a trained network."""
+    """Return a hash of all weights that identifies a trained network."""
     digest = hashlib.sha256()
     for weight in network.get_weights():
         digest.update(str((weight.dtype, weight.shape)).encode())

@@ -1,4 +1,4 @@
-"""Print the progress of a training: one line per epoch, for a terminal or a log file.
+"""Print the progress of a training to a terminal or log file, with one line per epoch.
 
 >>> _measures("val_", 0.25, 0.9)
 'val_loss 0.2500 val_accuracy 0.9000'
@@ -12,10 +12,10 @@ from lineup.records.record import PHASES, Epoch, Header
 
 
 class ConsoleProgress:
-    """A listener of a training that prints to standard output."""
+    """Listener that prints the progress of a training to standard output."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Print model, data and device; see `lineup.training.train.Listener`."""
+        """Print the model, the data and the device; see `lineup.training.train.Listener`."""
         self._header = header
         data = header.data
         print(

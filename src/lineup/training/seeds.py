@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Listener, Protocol):
-    """A listener that also receives the record at the end."""
+    """Listener that also receives the record at the end of the training."""
 
     def finish(self, record: Record) -> None:
         """Process the record of the training."""

@@ -1,4 +1,4 @@
-"""The section ``training`` of ``params.yaml``.
+"""Settings in the section ``training`` of ``params.yaml``.
 
 >>> Training(threads=1).threads
 1
@@ -21,8 +21,7 @@ class Training:
     Parameters
     ----------
     threads : int
-        Number of threads of one training. The last digits of a matrix product depend on it, so that it is a parameter
-        of the result.
+        Number of threads of one training. Results depend on it, because it changes the last digits of matrix products.
     """
 
     threads: Annotated[int, Field(ge=1, le=1024)]

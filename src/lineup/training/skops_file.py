@@ -1,12 +1,11 @@
-"""Fitted scikit-learn estimators in skops files, which are safe to read: only objects of a fixed list are created.
+"""Save and load fitted scikit-learn estimators in skops files, which create only objects of allowed types.
 
 A skops file is a ZIP archive of arrays and of ``schema.json``, a tree that names the type of every object. skops itself
 refuses types that it does not trust. But it trusts every estimator of scikit-learn, and it does not check the numbers:
 scikit-learn uses a tree's node numbers and a neighbour's label as indices without a check of their range, so that a
-forged file could make it read or write outside of its memory. Here a file must consist of the types of lineup's own
-models, and the numbers that scikit-learn uses as indices are checked before the file is loaded.
-
-Files are written without dates and memory addresses, so that equal estimators give equal files.
+forged file could make it read or write outside of its memory. Only the types that lineup's own models use are allowed.
+Numbers that scikit-learn uses as indices are checked before the file is loaded. Files contain no dates and no memory
+addresses, so equal estimators give equal files.
 
 >>> "sklearn.neighbors._classification.KNeighborsClassifier" in TYPES
 True
@@ -70,7 +69,7 @@ _PLAIN = (
     "numpy.random.mtrand.RandomState",
 )
 TYPES = frozenset(_MODELS + _PARTS + _PLAIN)
-"""All types of which models of the family ``classical`` consist."""
+"""All types that models of the family ``classical`` use."""
 
 _NODES = frozenset(
     f"{name}Node"
@@ -79,13 +78,13 @@ _NODES = frozenset(
         *("RandomGenerator", "RandomState", "Tree", "Tuple", "Type"),
     )
 )
-"""All ways to create an object that these types need."""
+"""Names of the skops loaders that these types need."""
 
 _SCHEMA = "schema.json"
 
 
 def save_estimator(path: Path, estimator: Any) -> None:
-    """Write a fitted estimator, compressed; equal estimators give equal files.
+    """Write a fitted estimator to a compressed file. Equal estimators give equal files.
 
     Parameters
     ----------
@@ -97,7 +96,7 @@ def save_estimator(path: Path, estimator: Any) -> None:
     Raises
     ------
     LineupError
-        If it has another type, which could not be read again.
+        If the estimator uses a type that is not in `TYPES`.
     """
     parts = _parts(estimator)
     _check_types(path, json.loads(parts[_SCHEMA]))
@@ -108,9 +107,9 @@ def save_estimator(path: Path, estimator: Any) -> None:
 
 
 def arrays_sha256(estimator: Any) -> str:
-    """Return a hash of all arrays of a fitted estimator, which identifies what it has learnt.
+    """Return a hash of all arrays of a fitted estimator.
 
-    The state of a random generator counts as an array. Settings that are not arrays do not count.
+    The hash includes the states of random generators. It excludes settings that are not arrays.
     """
     parts = _parts(estimator)
     digest = hashlib.sha256()
@@ -121,7 +120,7 @@ def arrays_sha256(estimator: Any) -> str:
 
 
 def file_arrays_sha256(path: Path) -> str:
-    """Return `arrays_sha256` of the estimator in a file without loading it.
+    """Return the result of `arrays_sha256` for a file without loading the estimator.
 
     Raises
     ------
@@ -165,7 +164,7 @@ def load_estimator(path: Path, features: int) -> Any:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
-    """Open a file of `save_estimator` for reading; every failure becomes a `LineupError`."""
+    """Open a file of `save_estimator`, and raise a `LineupError` for any failure."""
     try:
         with open_regular(path) as stream:
             if (size := path.stat().st_size) > MAX_BYTES:
@@ -184,7 +183,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
 
 
 def _parts(estimator: Any) -> dict[str, bytes]:
-    """Return the files of an estimator's archive: the tree of types, and the arrays, numbered in the tree's order."""
+    """Return the files of an archive: the tree of types and the arrays, numbered in the order of the tree."""
     import skops.io
 
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
@@ -192,7 +191,7 @@ def _parts(estimator: Any) -> dict[str, bytes]:
         names: dict[str, str] = {}
         arrays: dict[str, bytes] = {}
         for node in _nodes(schema):
-            del node["__id__"]  # a memory address, by which another node could refer to this object
+            del node["__id__"]  # a memory address that another node could use to refer to this object
             if "file" in node:
                 name = names.setdefault(node["file"], f"{len(names)}.npy")
                 if name not in arrays:
@@ -202,7 +201,7 @@ def _parts(estimator: Any) -> dict[str, bytes]:
 
 
 def _without_padding(content: bytes) -> bytes:
-    """Return the file of an array with zeros in the padding between its fields, which else is arbitrary memory."""
+    """Return the bytes of an array file with zeros in the padding between fields instead of arbitrary memory."""
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
         return content
@@ -215,7 +214,7 @@ def _without_padding(content: bytes) -> bytes:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Return all objects of a tree of types, in order."""
+    """Yield all objects in a tree of types in order."""
     todo = [tree]
     while todo:
         node = todo.pop()
@@ -228,7 +227,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _checked_schema(path: Path, archive: zipfile.ZipFile) -> Any:
-    """Return the tree of types after a check of its size and its types."""
+    """Read the tree of types, and check its size and its types."""
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     if sizes[_SCHEMA] > MAX_SCHEMA:
         raise LineupError(
@@ -236,7 +235,7 @@ def _checked_schema(path: Path, archive: zipfile.ZipFile) -> Any:
         )
     schema = json.loads(archive.read(_SCHEMA))
     _check_types(path, schema)
-    # The tree can name one array several times, and then it is read several times.
+    # An array that the tree names several times is read several times.
     total = sum(sizes[node["file"]] for node in _nodes(schema) if "file" in node)
     if total > MAX_UNPACKED:
         raise LineupError(f"{path}: too large: expected at most {MAX_UNPACKED:,} bytes unpacked, found {total:,}")
@@ -254,7 +253,7 @@ def _check_types(path: Path, schema: Any) -> None:
 
 
 def _check_numbers(path: Path, archive: zipfile.ZipFile, schema: Any, features: int) -> None:
-    """Check the numbers that scikit-learn's compiled code uses as indices without a check of their range."""
+    """Check numbers that scikit-learn's compiled code uses as indices without a range check."""
     checks = {"Tree": _tree_is_sound, "TreePredictor": _boosted_tree_is_sound, "_BinMapper": _bins_are_sound}
     checks["KNeighborsClassifier"] = _neighbours_are_sound
     for node in _nodes(schema):
@@ -283,7 +282,7 @@ def _boosted_tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any], featu
 
 
 def _leads_to_leaves(nodes: Any, leaf: Any, fields: tuple[str, str, str], features: int) -> bool:
-    """Return whether each inner node tests a pixel of the image and has two later nodes as children: no cycles."""
+    """Return whether each inner node tests a valid pixel and both children are later nodes, which excludes cycles."""
     left, right, feature = fields
     number, inner = np.arange(len(nodes)), ~leaf
     children = np.stack([nodes[left][inner], nodes[right][inner]]).astype(np.int64)

@@ -44,23 +44,23 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Follows a training: prints it, or logs it in MLflow. It must not raise an error."""
+    """Interface of objects that follow a training, such as a progress printer. Its methods must not raise errors."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Note that a training starts.
+        """Handle the start of a training.
 
         Parameters
         ----------
         header : Header
-            What will be trained; without weights yet.
+            Header of the record, without weights.
         attempt : str
-            Random name of this training, see `lineup.records.record.Runtime`.
+            Random name of this training; see `lineup.records.record.Runtime`.
         started : int
-            Milliseconds since 1970.
+            Start time in milliseconds since 1970.
         """
 
     def epoch(self, row: Epoch) -> None:
-        """Log an epoch that has ended."""
+        """Handle the end of an epoch."""
 
 
 def train_model(
@@ -84,21 +84,21 @@ def train_model(
     name : str
         Name of the model.
     recipe : NetworkRecipe or ClassicalRecipe
-        Its settings. Only the first of its seeds is trained.
+        Settings of the model. Only the first of the seeds is trained.
     dataset : Dataset
         Images, labels and the shared split.
     folder : Path
-        Folder of the record. An existing record there is replaced when the new one is complete.
+        Folder of the record. An existing record is replaced when the new record is complete.
     threads : int
         Number of threads of TensorFlow or scikit-learn.
     experiment : str, optional
-        Random name of a single experiment. Default: None, a run of the pipeline.
+        Random name of a single experiment. Default: None, for a run of the pipeline.
     kept : Path, optional
-        Folder of the finished trainings of the model. If it has one with the same recipe, data, code and libraries,
-        that record is copied and nothing is trained. Default: None, always train.
+        Folder of the finished trainings of the model. If it contains a record with the same recipe, data, code and
+        libraries, this record is copied instead of training the model. Default: None, always train.
     backups : Path, optional
-        Folder of backups. A long training saves its state there, and an interrupted one resumes from it. Default:
-        None, no backups.
+        Folder of backups. A long training saves its state in this folder, and an interrupted training resumes from it.
+        Default: None, no backups.
     listeners : sequence of Listener, optional
         Called at the start and after each epoch. Default: none.
 
@@ -192,7 +192,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return the folder name of a training's backup and of its kept record: its key and a hash of its code."""
+    """Return the folder name of the backup and of the kept record of a training."""
     return f"{header.key}-{training_sha256(header.family)[:8]}"
 
 
@@ -233,7 +233,7 @@ def _predict(fitted: Fitted, dataset: Dataset, share: float) -> Predictions:
 
 
 def _images_per_second(fitted: Fitted, images: int) -> float:
-    """Return the training images per second of the last phase, by its wall time."""
+    """Return the training speed of the last phase in images per second."""
     if not fitted.history:
         return images / sum(fitted.phase_seconds.values())
     last = fitted.history[-1].phase

@@ -1,7 +1,7 @@
-"""Find the trainer of an architecture's family.
+"""Find the trainer for the family of an architecture.
 
-The modules are imported by name, without an import statement, so that a trainer's code is not part of the hash of
-another family's code.
+The trainers are imported with `importlib.import_module`, so that the code hash of a family contains only its own
+trainer.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainer:
-    """How the models of a family are trained.
+    """Functions that train the models of a family.
 
     Parameters
     ----------
     fit : callable
-        Called with architecture, recipe, `lineup.training.fitted.TrainingData`, a function that is called after each
-        epoch, and a `lineup.training.backup.Backup`. Returns `lineup.training.fitted.Fitted`.
+        Function of the architecture, the recipe, a `lineup.training.fitted.TrainingData`, a callback for each epoch,
+        and a `lineup.training.backup.Backup`. Returns a `lineup.training.fitted.Fitted`.
     libraries : callable
-        Returns the versions of the libraries that compute the models, by name.
+        Function that returns the versions of the libraries that the models use, by name.
     """
 
     fit: Callable[..., Fitted]
@@ -35,6 +35,6 @@ class Trainer:
 
 
 def trainer_of(entry: Architecture) -> Trainer:
-    """Return the trainer of an architecture's family."""
+    """Return the trainer for the family of an architecture."""
     module = importlib.import_module(f"lineup.training.{FAMILIES[entry.family].trainer}")
     return Trainer(module.fit_model, module.libraries)
