@@ -1,1 +1,1 @@
-"""Metrics, calibration, curves and significance tests of classifiers: arrays in, numbers out."""
+"""Metrics, calibration, curves and significance tests for classifiers."""

@@ -1,4 +1,4 @@
-"""Check that predictions are probabilities, and measure their calibration.
+"""Check class probabilities and measure their calibration.
 
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])
 >>> round(brier_score(probabilities, labels), 3)
@@ -23,23 +23,24 @@ BINS = 15
 """Number of bins of the calibration error, as in C. Guo et al. (2017)."""
 
 _ROUNDING = 1e-6
-"""Largest accepted distance to [0, 1], which a float32 mean of probabilities can reach by rounding."""
+"""Largest accepted distance to [0, 1], because a float32 mean of probabilities can leave this range by rounding."""
 
 
 def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-    """Check that predictions and labels are valid.
+    """Check that class probabilities and labels are valid.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, k)
-        One row per image: finite, from 0 to 1 with a tolerance of 1e-6, and with a sum of one with a tolerance of 1e-3.
+        One row per image. Values must be finite and from 0 to 1, with a tolerance of 1e-6. The sum of each row must be
+        1, with a tolerance of 1e-3.
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
 
     Raises
     ------
     LineupError
-        If a shape, a type or a row is wrong; the message names the first wrong row, counted from 0.
+        If a shape, a type or a row is invalid. The message gives the index of the first invalid row.
     """
     if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
         raise LineupError(
@@ -48,7 +49,7 @@ def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.
     n, k = probabilities.shape
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise LineupError(f"labels: expected integers of shape ({n},), found {labels.dtype} {labels.shape}")
-    # A comparison with NaN is false, so that NaN is refused.
+    # A comparison with NaN is false, so NaN is rejected.
     inside: NDArray[np.bool_] = np.all((probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING), axis=1)
     sums = probabilities.sum(axis=1, dtype=np.float64)
     bad = ~inside | ~(np.abs(sums - 1) <= SUM_TOLERANCE)
@@ -65,7 +66,9 @@ def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """Bins of images, ordered by confidence, the probability of the predicted class.
+    """Mean confidence, accuracy and size of bins of images.
+
+    The bins are in the order of increasing confidence, which is the probability of the predicted class.
 
     Attributes
     ----------
@@ -85,7 +88,7 @@ class ReliabilityBins:
 def reliability_bins(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
 ) -> ReliabilityBins:
-    """Compare confidence and accuracy in bins with equal numbers of images.
+    """Compute mean confidence and accuracy in bins with equal numbers of images.
 
     Parameters
     ----------
@@ -109,10 +112,10 @@ def reliability_bins(
     Notes
     -----
     Adaptive bins: K. Nguyen and B. O'Connor, "Posterior calibration and exploratory analysis for natural language
-    processing models", EMNLP 2015; J. Nixon et al., "Measuring calibration in deep learning", CVPR Workshops 2019.
-    The image of rank r by confidence, from 0, belongs to bin floor(r * bins / n). Images of equal confidence all belong
-    to the bin of the first of them; otherwise the result would depend on the order of the images. Such a bin is larger,
-    and bins that remain empty are dropped.
+    processing models", EMNLP 2015; J. Nixon et al., "Measuring calibration in deep learning", CVPR Workshops 2019. The
+    image with rank r by confidence, starting at 0, belongs to bin floor(r * bins / n). All images of equal confidence
+    belong to the bin of the first of these images, because otherwise the result would depend on the order of the
+    images. Empty bins are dropped.
     """
     check_probabilities(probabilities, labels)
     if bins < 1:
@@ -163,7 +166,7 @@ def expected_calibration_error(
 
 
 def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean squared distance between the probabilities and the one-hot actual class.
+    """Return the mean squared distance between the probabilities and the one-hot labels.
 
     Parameters
     ----------

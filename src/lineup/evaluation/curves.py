@@ -1,4 +1,4 @@
-"""Curves over the thresholds of class probabilities: arrays in, numbers out.
+"""Compute curves over thresholds of class probabilities.
 
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
 >>> selective_accuracy(probabilities, labels).accuracy.round(2).tolist()
@@ -25,16 +25,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """Accuracy on the images with a confidence above a threshold, for decreasing thresholds.
+    """Accuracy on the images whose confidence reaches a threshold, for decreasing thresholds.
 
     Attributes
     ----------
     confidence : ndarray of float64, shape (t,)
-        Decreasing thresholds: an image is kept if the probability of its predicted class is at least this.
+        Decreasing thresholds. An image is kept if the probability of its predicted class is at least the threshold.
     coverage : ndarray of float64, shape (t,)
-        Increasing share of the images that are kept; the last is 1.
+        Increasing share of the images that are kept. The last value is 1.
     accuracy : ndarray of float64, shape (t,)
-        Share of the kept images that are classified correctly; the last is the accuracy on all images.
+        Share of the kept images that are classified correctly. The last value is the accuracy on all images.
     """
 
     confidence: Floats
@@ -44,7 +44,9 @@ class SelectiveAccuracy:
 
 @dataclass(frozen=True)
 class CutoffCurves:
-    """Each class against the rest; an image is positive if the probability of the class reaches a threshold.
+    """One-vs-rest accuracy, precision and recall of each class as functions of a threshold.
+
+    An image is positive for a class if the probability of the class reaches the threshold.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ class CutoffCurves:
 
     @property
     def macro_precision(self) -> Floats:
-        """Mean precision over the classes where it is defined; NaN where no class has one, shape (t,)."""
+        """Mean precision over the classes with a defined precision, shape (t,); NaN if there are none."""
         return _mean_of_known(self.precision)
 
     @property
@@ -81,7 +83,7 @@ class CutoffCurves:
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """The curve of one class against the rest, over all thresholds of its probability.
+    """One-vs-rest curve of a class over all thresholds of its probability.
 
     Attributes
     ----------
@@ -129,7 +131,7 @@ class ClassRow:
     average_precision : float
         Area of the precision-recall curve, see :func:`precision_recall`; NaN if undefined.
     confused_with : str
-        The most frequent wrong prediction for images of the class; ties go to the lowest index. Empty without any.
+        The most frequent wrong prediction for images of the class, or an empty string. Ties go to the lowest index.
     confused : int
         Number of images with that wrong prediction.
     """
@@ -146,7 +148,7 @@ class ClassRow:
 
 
 def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> SelectiveAccuracy:
-    """Return the accuracy on the most confident images, as a function of their share.
+    """Return the accuracy on the most confident images as a function of their share.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.i
 def cutoff_curves(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], thresholds: Sequence[float] | Floats
 ) -> CutoffCurves:
-    """Return accuracy, precision and recall of each class for given thresholds of its probability.
+    """Return the one-vs-rest accuracy, precision and recall of each class at given thresholds.
 
     Parameters
     ----------
@@ -193,13 +195,13 @@ def cutoff_curves(
     labels : ndarray of int, shape (n,)
         Actual classes, 0 to k - 1.
     thresholds : sequence of float, shape (t,)
-        In any order; usually from 0 to 1.
+        Thresholds in any order, usually from 0 to 1.
 
     Returns
     -------
     CutoffCurves
-        For each class against the rest. At threshold 0 every image is positive: the recall is 1, and accuracy and
-        precision are the share of the class.
+        One-vs-rest curves of each class. At threshold 0, every image is positive, the recall is 1, and accuracy and
+        precision are equal to the share of the class.
 
     Raises
     ------
@@ -227,7 +229,7 @@ def cutoff_curves(
 
 
 def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassCurves:
-    """Return the receiver operating characteristic (ROC) of each class against the rest.
+    """Return the one-vs-rest receiver operating characteristic (ROC) of each class.
 
     Parameters
     ----------
@@ -265,7 +267,7 @@ def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Cla
 
 
 def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassCurves:
-    """Return the precision-recall curve of each class against the rest.
+    """Return the one-vs-rest precision-recall curve of each class.
 
     Parameters
     ----------
@@ -356,27 +358,27 @@ def per_class_table(
     return rows
 
 
-# From whether each image has the class, and the probability of the class, to the curve of the class.
+# Called with the labels of one class against the rest and the probabilities of the class; returns its curve.
 _MakeCurve = Callable[[NDArray[np.bool_], NDArray[np.floating]], ClassCurve]
 
 _UNDEFINED = ClassCurve(np.empty(0), np.empty(0), float("nan"))
 
 
 def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer], curve: _MakeCurve) -> ClassCurves:
-    """Return the curve of each class against the rest."""
+    """Return the one-vs-rest curve of each class."""
     check_probabilities(probabilities, labels)
     curves = tuple(curve(labels == label, scores) for label, scores in enumerate(probabilities.T))
     return ClassCurves(curves, float(_mean_of_known(np.array([[one.area] for one in curves]))[0]))
 
 
 def _share(part: Floats, whole: NDArray[Any]) -> Floats:
-    """Return the quotient, NaN where the denominator is 0."""
+    """Divide two arrays and return NaN where the denominator is 0."""
     quotient = np.full(part.shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
 
 
 def _mean_of_known(values: Floats) -> Floats:
-    """Return the mean of each column without its NaN values; NaN if all values are NaN."""
+    """Return the mean of each column ignoring NaN values, or NaN if all values are NaN."""
     known = ~np.isnan(values)
     return _share(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))

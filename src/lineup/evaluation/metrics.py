@@ -1,4 +1,4 @@
-"""Metrics of a set of predictions: arrays in, numbers out.
+"""Compute classification metrics from class probabilities and labels.
 
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
 >>> round(log_loss(probabilities, labels), 4)
@@ -29,7 +29,7 @@ CLIP = 1e-7
 def classification_metrics(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str], prefix: str
 ) -> dict[str, float]:
-    """Return the metrics of a record as a flat dictionary, always in the same order.
+    """Compute classification metrics and return them as a flat dictionary in a fixed order.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 
 def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> NDArray[np.int64]:
-    """Count the images of each actual class by predicted class.
+    """Return a confusion matrix with numbers of images.
 
     Parameters
     ----------
@@ -217,7 +217,9 @@ _SCORES = ("precision", "recall", "f1")
 
 
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the share of images with at most one class before the actual one; ties go to the lower index."""
+    """Return the share of images whose actual class is one of the two most probable classes. Ties go to the lower
+    index.
+    """
     of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
     lower = np.arange(probabilities.shape[1]) < labels[:, None]
     before = (probabilities > of_actual) | ((probabilities == of_actual) & lower)
@@ -225,7 +227,7 @@ def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integ
 
 
 def _slugs(probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
-    """Check predictions against class names and return a distinct slug for each name."""
+    """Check predictions and class names, and return a distinct slug for each name."""
     check_probabilities(probabilities, labels)
     slugs = [class_slug(name) for name in classes]
     if len(slugs) != probabilities.shape[1]:

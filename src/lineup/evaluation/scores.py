@@ -1,4 +1,4 @@
-"""Scores: the class probabilities of some images, with their labels.
+"""Container for the class probabilities and labels of a set of images.
 
 Examples
 --------
@@ -19,7 +19,7 @@ from lineup.evaluation.calibration import check_probabilities
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Class probabilities of some images, from one model or from several.
+    """Class probabilities and labels of a set of images, from one or several models.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Scores:
             )
 
     def correct(self) -> np.ndarray:
-        """Return which images are classified correctly.
+        """Return a mask of the images that are classified correctly.
 
         Returns
         -------
@@ -76,7 +76,7 @@ def check_members(probabilities: np.ndarray, labels: np.ndarray) -> None:
     Raises
     ------
     LineupError
-        As by `lineup.evaluation.calibration.check_probabilities`; the message begins with the member's number.
+        See `lineup.evaluation.calibration.check_probabilities`. The message starts with the number of the member.
     """
     if probabilities.ndim != 3 or len(probabilities) == 0:
         raise LineupError(

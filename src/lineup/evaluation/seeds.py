@@ -1,7 +1,7 @@
-"""Significance tests for the difference between recipes that were trained with several seeds: arrays in, numbers out.
+"""Significance tests for the difference between recipes that are trained with several seeds.
 
-A test over images compares trained models. A recipe gives another model for another seed. Therefore the accuracy of a
-recipe has two sources of uncertainty, the sample of images and the sample of seeds.
+A test over images compares two trained models, but a recipe gives a different model for each seed. The accuracy of a
+recipe therefore has two sources of uncertainty: the sample of images and the sample of seeds.
 
 >>> correct = {"a": np.ones((3, 100), bool), "b": np.arange(300).reshape(3, 100) % 2 == 0}
 >>> estimate = SeedDeviation(value=0.01, dof=4)
@@ -25,14 +25,17 @@ from lineup.evaluation.significance import LEVEL, holm
 
 @dataclass(frozen=True)
 class SeedDeviation:
-    """An estimate of the standard deviation between seeds. Two recipes with equal objects share one estimate.
+    """An estimate of the standard deviation of the accuracy between seeds.
+
+    Recipes with equal `SeedDeviation` objects share one estimate.
 
     Attributes
     ----------
     value : float
         Standard deviation of the accuracy between seeds.
     dof : int
-        Degrees of freedom of the estimate: the number of trainings minus the number of recipes. If 0, the value is 0.
+        Degrees of freedom of the estimate: the number of trainings minus the number of recipes. If it is 0, ``value``
+        is 0.
     """
 
     value: float
@@ -72,12 +75,12 @@ class RecipePair:
 
     @property
     def error(self) -> float:
-        """Standard error of the difference, from images and seeds together."""
+        """Standard error of the difference from the samples of images and seeds together."""
         return math.hypot(self.images_error, self.seeds_error)
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is significant: ``p_holm`` is at most 0.05."""
+        """Whether the difference is significant, that is, ``p_holm`` is at most 0.05."""
         return self.p_holm <= LEVEL
 
 
@@ -94,8 +97,8 @@ def compare_recipes(
         For each recipe, whether each of its k trainings classifies each image correctly. All recipes have the same
         images; the number of trainings can differ.
     deviations : mapping of str to SeedDeviation
-        For each recipe, the standard deviation of the accuracy between seeds. Three trainings give a poor estimate, so
-        that many recipes should share one.
+        For each recipe, the standard deviation of the accuracy between seeds. Many recipes should share one estimate,
+        because three trainings are too few for a good estimate.
     pairs : sequence of pairs of str, optional
         The pairs to compare. Default: all, ``a`` before ``b`` as in ``correct``.
 
@@ -107,8 +110,8 @@ def compare_recipes(
     Raises
     ------
     LineupError
-        If an array is not boolean, does not have two dimensions, is empty, or has another number of images; the message
-        names the recipe.
+        If an array is not boolean, does not have two dimensions, is empty, or has a different number of images. The
+        message names the recipe.
 
     Notes
     -----
@@ -147,12 +150,12 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     Parameters
     ----------
     values : sequence of float
-        The metric of each training, all of the same recipe.
+        The metric for each training of one recipe.
 
     Returns
     -------
     low, high : float
-        By Student's t distribution; NaN for fewer than two values.
+        Bounds from Student's t distribution; NaN for fewer than two values.
 
     Examples
     --------
@@ -170,13 +173,16 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
-    """Return the degrees of freedom of a variance; the part from the images counts as known exactly."""
+    """Return the degrees of freedom of a variance, where the part from the images counts as exact."""
     uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf
 
 
 def _p_value(difference: float, error: float, dof: float) -> float:
-    """Return the two-sided p-value of a t-test; for an error of 0 it is 0, or 1 without a difference."""
+    """Return the two-sided p-value of a t-test.
+
+    If the error is 0, the p-value is 1 for a difference of 0, otherwise 0.
+    """
     from scipy.special import stdtr  # takes 0.3 s to import
 
     if not error:
@@ -185,7 +191,7 @@ def _p_value(difference: float, error: float, dof: float) -> float:
 
 
 def _check(correct: Mapping[str, NDArray[np.bool_]]) -> None:
-    """Check that all arrays are for the same images."""
+    """Check that all arrays are boolean and have the same number of images."""
     images = {name: hits.shape[-1] for name, hits in correct.items() if hits.ndim}
     for name, hits in correct.items():
         if hits.ndim != 2 or hits.size == 0 or hits.dtype.kind != "b":

@@ -1,7 +1,7 @@
-"""Significance tests for the difference between models: arrays in, numbers out.
+"""Significance tests for the difference in accuracy between models.
 
-All functions compare predictions for the same images, in the same order. An image on which two models are both right or
-both wrong does not show which model is better.
+All functions compare predictions for the same images, in the same order. Images that two models both classify
+correctly, or both misclassify, do not indicate which model is better.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lineup.errors import LineupError
 
 LEVEL = 0.05
-"""A difference is significant if its p-value, adjusted by Holm's method, is at most this."""
+"""Largest p-value, adjusted by Holm's method, of a significant difference."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """The spread of one model over its seeds, and the standard error from the sample of images.
+    """Spread of the accuracy of one model over its seeds, and standard error from the sample of images.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class SeedSpread:
     deviation : float
         Sample standard deviation of their accuracies (divisor seeds - 1); NaN for one seed.
     sampling_error : float
-        Standard error of an accuracy of ``mean`` on so many images.
+        Standard error of the accuracy ``mean`` from the sample of images.
     """
 
     seeds: int
@@ -94,8 +94,8 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
     Returns
     -------
     ndarray of float64, shape (m,)
-        Adjusted p-values in the given order, at most 1. If those up to 0.05 are rejected, the probability of one or
-        more false rejections is at most 0.05, for any dependence between the tests.
+        Adjusted p-values in the given order, at most 1. Rejecting all hypotheses with an adjusted p-value up to 0.05
+        has a probability of at most 0.05 for one or more false rejections, for any dependence between the tests.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
     65-70: the i-th smallest of m is multiplied by m - i + 1, and is at least as large as the one before it.
     """
     values = np.asarray(p_values, dtype=np.float64)
-    # A comparison with NaN is false, so that NaN counts as outside.
+    # A comparison with NaN is false, so NaN counts as outside.
     outside = ~((values >= 0) & (values <= 1))
     if outside.any():
         raise LineupError(f"p-values: {values[outside][0]} is not between 0 and 1")
@@ -135,7 +135,7 @@ def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
     Raises
     ------
     LineupError
-        If an array is empty, not boolean, or of another length than the first; the message names the model.
+        If an array is empty, not boolean, or differs in length from the first array. The message names the model.
     """
     names = list(correct)
     if len(names) < 2:
@@ -179,9 +179,10 @@ def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[st
 
     Notes
     -----
-    A missing significance is not transitive: of three models the first and the last can differ significantly while
-    neither differs significantly from the second. The ranks are then 1, 1, 2. A rank can even be lower than that of a
-    more accurate model, because a difference between models with similar errors is significant sooner.
+    A difference that is not significant is not a transitive relation. The first and the third of three models can
+    differ significantly, while neither differs significantly from the second. The ranks are then 1, 1, 2. A model can
+    have a better rank than a more accurate model, because a small difference between models with similar errors can be
+    significant.
     """
     better = dict.fromkeys(sorted(accuracies, key=lambda name: (-accuracies[name], name)), 0)
     for pair in significant:
@@ -225,7 +226,7 @@ def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int)
 
 
 def _check(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], a: str, b: str) -> None:
-    """Check that two arrays are for the same images."""
+    """Check that two arrays are boolean and have the same number of images."""
     for name, correct in ((a, correct_a), (b, correct_b)):
         if correct.ndim != 1 or correct.size == 0 or correct.dtype.kind != "b":
             raise LineupError(f"{name}: expected booleans of shape (n,), found {correct.dtype} {correct.shape}")
@@ -251,11 +252,11 @@ def _mcnemar(a_only: int, b_only: int) -> float:
     Notes
     -----
     Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-    Psychometrika 12 (1947), 153-157, without his approximation. If the models are equally good, each of the
-    a_only + b_only images belongs to either count with probability 1/2. Therefore p is twice the lower tail of this
-    binomial distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich,
-    "Approximate statistical tests for comparing supervised classification learning algorithms", Neural Computation
-    (1998), 1895-1923. The test is about these trained models; it does not consider other seeds.
+    Psychometrika 12 (1947), 153-157, without his approximation. If the models are equally good, each of the a_only +
+    b_only images belongs to either count with probability 1/2. Therefore p is twice the lower tail of this binomial
+    distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich, "Approximate
+    statistical tests for comparing supervised classification learning algorithms", Neural Computation (1998),
+    1895-1923. The test compares these trained models and does not account for other seeds.
     """
     from scipy.special import bdtr  # takes 0.3 s to import
 
@@ -263,7 +264,7 @@ def _mcnemar(a_only: int, b_only: int) -> float:
 
 
 def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
-    """Return a 95 % interval of the difference in accuracy of two models, from the bootstrap over images.
+    """Return a 95 % bootstrap interval of the difference in accuracy between two models.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Predict with stored models, with MLflow or without it."""
+"""Load stored models and predict with them, with or without MLflow."""

@@ -1,6 +1,6 @@
-"""Predict with the ``model/`` folder of a record: a network, an estimator, or a committee with its members.
+"""Load the model in the ``model/`` folder of a record: a network, an estimator or a committee.
 
-The predictor takes raw images, without any preprocessing by the caller. It does not import MLflow.
+The loaded model takes raw images and requires no preprocessing by the caller. It does not import MLflow.
 
 >>> as_images([[0, 255], [128, 64]], shape=(2, 2, 1)).shape
 (1, 2, 2)
@@ -33,7 +33,7 @@ PredictorWithAgreement = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def accepted_shapes(shape: Shape) -> str:
-    """Return the shapes of arrays that `as_images` accepts, as text."""
+    """Return the array shapes that `as_images` accepts, as text."""
     height, width, channels = shape
     grey = [f"(n, {height}, {width})"] if channels == 1 else []
     *others, last = [*grey, f"(n, {height}, {width}, {channels})", f"(n, {math.prod(shape)})"]
@@ -41,13 +41,14 @@ def accepted_shapes(shape: Shape) -> str:
 
 
 def as_images(values: Any, shape: Shape) -> np.ndarray:
-    """Return images as uint8, in the shape that the models take.
+    """Convert images to uint8 arrays with the shape that the models accept.
 
     Parameters
     ----------
     values : array_like
-        Pixels from 0 to 255 of one of the `accepted_shapes`, n being at most `MAX_IMAGES`; or one image without the
-        axis n, or an empty list. Whole numbers of other types are accepted, because JSON has no uint8.
+        Pixels from 0 to 255 in one of the `accepted_shapes`, for at most `MAX_IMAGES` images. A single image without
+        the first axis and an empty list are also accepted. Whole numbers of other types are accepted, because JSON has
+        no uint8.
     shape : tuple of int
         Height, width and channels of the model's images.
 
@@ -81,7 +82,7 @@ def as_images(values: Any, shape: Shape) -> np.ndarray:
 
 
 def _in_shape(images: np.ndarray, shape: Shape) -> np.ndarray:
-    """Return images of any accepted shape as (n, *stored), where an image of one channel is stored without its axis."""
+    """Reshape images of any accepted shape to (n, *stored), which has no channel axis for one channel."""
     stored = shape[:2] if shape[2] == 1 else shape
     if images.shape == (0,):
         return images.reshape(0, *stored)
@@ -105,19 +106,20 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
     Parameters
     ----------
     folder : Path
-        Contains ``network.keras`` or ``estimator.skops``; or ``committee.json`` and the folders of its members.
+        Folder that contains ``network.keras``, ``estimator.skops``, or ``committee.json`` with the folders of the
+        members.
     shape : tuple of int
-        Height, width and channels of the images, as the record says.
+        Height, width and channels of the images, as in the record.
 
     Returns
     -------
     callable
-        From uint8 images, as `as_images` returns them, to float32 probabilities (n, classes).
+        Function that maps uint8 images, as returned by `as_images`, to float32 probabilities (n, classes).
 
     Raises
     ------
     LineupError
-        If the folder contains none of these files, or one that is damaged or of another kind.
+        If the folder contains none of these files, or the file is damaged or of another kind.
     """
     if (folder / COMMITTEE).is_file():
         predict = _load_committee(folder, shape)
@@ -130,7 +132,7 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
 
 
 def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
-    """Load the model in a ``model/`` folder, with the agreement of its members.
+    """Load a model that returns the agreement of its members with the probabilities.
 
     Parameters
     ----------
@@ -140,8 +142,8 @@ def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
     Returns
     -------
     callable
-        From uint8 images to float32 probabilities (n, classes) and agreement (n,): the share of the members whose most
-        probable class is that of the committee, from 0 to 1. The agreement of a single model is 1.
+        Function that maps uint8 images to float32 probabilities (n, classes) and agreement (n,). The agreement is the
+        share of members, from 0 to 1, with the same most probable class as the committee. It is 1 for a single model.
     """
     if (folder / COMMITTEE).is_file():
         return _load_committee(folder, shape)

@@ -1,4 +1,7 @@
-"""The model of a record as MLflow serves it. MLflow stores this file as code, so that nothing is pickled."""
+"""MLflow model for serving the model of a record.
+
+MLflow stores this file as source code, so no object is pickled.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from lineup.errors import LineupError
 from lineup.serving.predictor import as_images, load_with_agreement
 
 LABEL, AGREEMENT = "label", "agreement"
-"""The first two columns of a prediction."""
+"""Names of the first two columns of a prediction."""
 
 
 class InputError(MlflowException):
-    """The images of a request are wrong; the message contains the reason only.
+    """Error for a request with invalid images, with only the reason as message.
 
-    MLflow's server puts the whole input before the message of an exception. This class keeps the first message.
+    The server of MLflow adds the whole input to the message of an exception. This class ignores the changed message.
     """
 
     def __init__(self, message: str) -> None:
@@ -43,8 +46,8 @@ class InputError(MlflowException):
 class ServedModel(PythonModel):
     """A model that takes raw images and returns one prediction per image.
 
-    Its artifacts are ``model``, the folder of `lineup.serving.predictor.load_predictor`, and ``record``, the file
-    ``record.json`` with the shape of the images and the names of the classes.
+    The artifact ``model`` is a folder for `lineup.serving.predictor.load_predictor`. The artifact ``record`` is the
+    file ``record.json`` with the shape of the images and the names of the classes.
     """
 
     def load_context(self, context: Any) -> None:
@@ -70,13 +73,15 @@ class ServedModel(PythonModel):
         Returns
         -------
         DataFrame
-            One row per image: ``label``, the name of the most probable class; ``agreement``, the share of the members
-            with the same most probable class, 1 for a single model; then one column per class with its probability.
+            One row per image. The column ``label`` is the name of the most probable class. The column ``agreement`` is
+            the share of members with the same most probable class, and 1 for a single model. The other columns are the
+            probabilities of the classes.
 
         Raises
         ------
         InputError
-            If the input is not images, or too many. The server returns the message with HTTP status 400.
+            If the input does not contain valid images, or contains too many. The server returns the message with HTTP
+            status 400.
         """
         try:
             images = as_images(model_input, self._shape)
