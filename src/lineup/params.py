@@ -2,6 +2,20 @@
 
 An unknown key, a wrong type or a value out of range raises an error of one line, with the key, the value and the
 accepted values.
+
+Examples
+--------
+>>> import json
+>>> from tempfile import TemporaryDirectory
+>>> forest = {"family": "classical", "architecture": "random_forest", "validation": 0.2, "seeds": 3}
+>>> values = {"data": {"name": "synthetic"}, "split": {"seed": 2025}, "training": {"threads": 1}}
+>>> values |= {"models": {"forest": forest}, "committees": {}, "champion": {"metric": "loss"}}
+>>> with TemporaryDirectory() as folder:
+...     path = Path(folder, "params.yaml")
+...     _ = path.write_text(json.dumps(values))
+...     params = load_params(path)
+>>> params.recipe("forest").seeds
+[1, 2, 3]
 """
 
 from __future__ import annotations

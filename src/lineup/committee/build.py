@@ -25,7 +25,6 @@ from lineup.records.machine import library_version, source_commit, this_machine
 from lineup.records.record import (
     MODEL,
     PREDICTIONS,
-    DataIdentity,
     Device,
     Header,
     Member,
@@ -178,7 +177,6 @@ def _header(
     run: int,
     experiment: str | None,
 ) -> Header:
-    data = records[0].header.data
     libraries = {"python": platform.python_version(), "numpy": np.__version__}
     if committee.rule == "stacking":
         libraries["scikit-learn"] = library_version("scikit-learn")
@@ -199,16 +197,10 @@ def _header(
         device=Device("cpu", this_machine().cpu_model),
         onednn=False,
         libraries=libraries,
-        data=DataIdentity(
-            name=data.name,
-            title=data.title,
-            generated=data.generated,
-            fingerprint=data.fingerprint,
-            shape=data.shape,
-            classes=data.classes,
+        data=dataclasses.replace(
+            records[0].header.data,
             training_images=min(record.header.data.training_images for record in records),
             validation_images=shared_validation,
-            test_images=data.test_images,
         ),
         members=list(members),
         experiment=experiment,

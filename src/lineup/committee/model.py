@@ -6,6 +6,15 @@
 ================== ================================================================================
 
 Both are JSON files. They may come from another machine, so every value is checked when they are read.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     write_committee(Path(folder), ["cnn_seed1", "svm_seed1"], FittedRule("average", members=2, classes=10))
+...     members, fitted = read_committee(Path(folder))
+>>> members, fitted.weights
+(['cnn_seed1', 'svm_seed1'], [0.5, 0.5])
 """
 
 from __future__ import annotations

@@ -4,6 +4,16 @@ DVC cannot list the predictions of a committee's members as dependencies of its 
 stage that depends on all models therefore writes one small file per committee, with the members of each run and a hash
 of their predictions. The committee depends on this file alone, and is combined again exactly if the predictions of a
 member changed.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> member = Member("basic_cnn", 2, key="0123456789abcdef", predictions_sha256="0" * 64)
+>>> with TemporaryDirectory() as folder:
+...     write_selection(Path(folder, "pair.json"), Selection([[member]]))
+...     selection = read_selection(Path(folder, "pair.json"))
+>>> selection.runs[0][0].label
+'basic_cnn_seed2'
 """
 
 from __future__ import annotations

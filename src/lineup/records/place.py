@@ -28,6 +28,13 @@ def check_place(folder: Path, name: str, project: Project) -> None:
     LineupError
         If the path has no name (such as ``..``), is a link or a file, is below a file, or is a folder with other files
         and no ``record.json``.
+
+    Examples
+    --------
+    >>> check_place(Path("a_new_folder"), "basic_cnn", Project(Path.cwd()))
+    >>> check_place(Path(".."), "basic_cnn", Project(Path.cwd()))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lineup.errors.LineupError: ..: not a folder with a name; the record would replace it: name a new folder, ...
     """
     problem = None
     if folder.name in ("", ".."):

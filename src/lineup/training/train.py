@@ -25,6 +25,7 @@ from lineup.records.record import (
     Header,
     Predictions,
     Record,
+    Runtime,
     flatten,
     now,
     read_record,
@@ -110,6 +111,21 @@ def train_model(
     ------
     LineupError
         If the record or a backup cannot be written. This is checked before the training starts.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from lineup.data.download import download
+    >>> from lineup.data.split import write_split
+    >>> from lineup.models.settings import ClassicalRecipe
+    >>> recipe = ClassicalRecipe(family="classical", architecture="knn", validation=0.2)
+    >>> with TemporaryDirectory() as temporary:
+    ...     path = Path(temporary)
+    ...     _ = download("synthetic", path / "raw", folder=None, train_images=200, test_images=50, seed=1)
+    ...     dataset = write_split(path / "raw", path / "dataset.npz", 1)
+    ...     record = train_model("knn", recipe, dataset, path / "knn", threads=1)
+    >>> record.header.label, record.metrics["test_accuracy"] > 0.5
+    ('knn_seed1', True)
     """
     for place in (folder, kept and kept / name, backups and backups / name):
         if place is not None:
@@ -132,18 +148,8 @@ def train_model(
 
     predictions = _predict(fitted, dataset, recipe.validation)
     speed = known(lambda: _images_per_second(fitted, len(data.labels)), None)
-    with replacing_folder(folder) as partial:
-        _save_model(fitted, partial / MODEL)
-        header = dataclasses.replace(header, model_files=folder_sha256(partial / MODEL))
-        write_record(
-            partial,
-            header,
-            fitted.history,
-            score(predictions, dataset.classes),
-            predictions,
-            confusion_counts(predictions.test.probabilities, predictions.test.labels, len(dataset.classes)),
-            runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit),
-        )
+    runtime = runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit)
+    _write(folder, header, fitted, predictions, runtime)
     if kept is not None:
         keep(folder, kept / identity)
     backup.remove()
@@ -210,6 +216,22 @@ def _training_data(dataset: Dataset, share: float) -> TrainingData:
 def _log(listeners: Sequence[Listener], row: Epoch) -> None:
     for listener in listeners:
         listener.epoch(row)
+
+
+def _write(folder: Path, header: Header, fitted: Fitted, predictions: Predictions, runtime: Runtime) -> None:
+    """Write the record with its model. It replaces an existing folder when it is complete."""
+    classes, test = header.data.classes, predictions.test
+    with replacing_folder(folder) as partial:
+        _save_model(fitted, partial / MODEL)
+        write_record(
+            partial,
+            dataclasses.replace(header, model_files=folder_sha256(partial / MODEL)),
+            fitted.history,
+            score(predictions, classes),
+            predictions,
+            confusion_counts(test.probabilities, test.labels, len(classes)),
+            runtime,
+        )
 
 
 def _save_model(fitted: Fitted, folder: Path) -> None:
