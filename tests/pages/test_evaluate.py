@@ -135,7 +135,7 @@ def test_the_confusion_matrix_is_that_of_the_best_model(records: list[Record], p
 def test_the_page_gives_the_results(comparison: Comparison, pages: Path) -> None:
     page = " ".join((pages / "evidence.md").read_text().split())
     assert "from the records of 3 models (committees included) with 6 runs." in page
-    assert "These data are generated: the results say nothing about real images." in page
+    assert "The data are generated, so the results do not apply to real images." in page
     assert "2 of the 3 pairs of models differ significantly" in page
     pair = comparison.pairs[0]
     numbers = f"{-pair.difference:.4f} | {pair.images_error:.4f} | {pair.seeds_error:.4f} | {pair.error:.4f} | "
@@ -144,11 +144,11 @@ def test_the_page_gives_the_results(comparison: Comparison, pages: Path) -> None
     assert f"| cnn | 3 | 0.9200 | {low:.4f}\N{EN DASH}{high:.4f} | 0.0084 | 0.9111 | 0.9278 | 0.0090 |" in page
     for name in (*FIGURES[1:], *TABLES):
         assert name in page
-    assert "above all `cnn`. Each model is validated on the 900 images that it held out" in page
+    assert "The best of them is `cnn`. Each model is validated on the 900 images that it held out" in page
     assert "its members were selected on the same images" in page
     # By validation the means are .9200 and .9156, so the first run of cnn is shown.
     assert comparison.by_validation()[0].name == "cnn"
-    assert "The scores of `cnn_seed1`, each class against the rest." in page
+    assert "The table shows the scores of `cnn_seed1` for each class against the rest." in page
     (row, *_) = pd.read_csv(pages / "pairs.csv").to_dict("records")
     assert row["p_holm"] == pytest.approx(pair.p_holm, rel=1e-3)
 
@@ -159,7 +159,10 @@ def test_the_example_names_the_better_run_first(tmp_path: Path) -> None:
     (pair,) = comparison.run_pairs
     assert pair.a == "worse_seed1"
     assert pair.difference == pytest.approx(-30 / 900)
-    assert f"`better_seed1` alone classifies {pair.b_only} images correctly, `worse_seed1` alone {pair.a_only}." in page
+    assert (
+        f"`better_seed1` alone classifies {pair.b_only} images correctly, and `worse_seed1` alone {pair.a_only} images."
+        in page
+    )
     assert f"+0.0333, with a 95 % interval of {-pair.high:+.4f} to {-pair.low:+.4f}" in page
     assert "generated" not in page
     assert "## Seeds" not in page
@@ -169,7 +172,7 @@ def test_figures_show_the_most_accurate_of_many_models(records: list[Record], pa
     evaluate(records, tmp_path, most_shown=2)
     page = (tmp_path / "evidence.md").read_text()
     assert (
-        "This figure and `leaderboard.png` show the 2 most accurate of 3 models; the tables have all of them." in page
+        "This figure and `leaderboard.png` show the 2 most accurate of 3 models. The tables contain all models." in page
     )
     assert "most accurate of" not in (pages / "evidence.md").read_text()
     assert imread(tmp_path / "leaderboard.png").shape[0] < imread(pages / "leaderboard.png").shape[0]

@@ -131,7 +131,7 @@ def test_generated_data_are_named_and_have_no_published_results(tmp_path: Path) 
     assert frame["generated"].all()
     assert frame[["published", "published_to", "difference"]].isna().all(axis=None)
     text = leaderboard_markdown(frame)
-    assert "These data are generated: the results say nothing about real images." in text
+    assert "The data are generated, so the results do not apply to real images." in text
     assert "published" not in text
     assert "0.9156" not in text
     console = Console(file=StringIO(), width=140)
@@ -155,7 +155,7 @@ def test_printed_table(records: list[Record], width: int) -> None:
     assert f"0.8895{DASH}0.9270" in printed
     assert "0.9156" in next(line for line in printed.splitlines() if "cnn" in line).split()[-1]
     assert "[red]x" in printed
-    assert "the results say nothing about real images" in printed
+    assert "the results do not apply to real images" in printed
 
 
 def test_only_the_block_between_the_markers_is_replaced() -> None:

@@ -100,7 +100,7 @@ def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> s
 
 def test_only_a_difference_is_explained(three: ModelRuns) -> None:
     claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
-    assert "- **basic_cnn**: ours is better by 0.1100. It was stopped early. The report validated" in page_of(
+    assert "- **basic_cnn**: our accuracy is better by 0.1100. It was stopped early. The report validated" in page_of(
         judge(claim, three, 0.01)
     )
     page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
@@ -113,10 +113,11 @@ def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
     page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
     assert "| reproduced; contradicts itself |" in page
     assert (
-        "- **basic_cnn**, report A: recall and accuracy differ. Taking the published recall as accuracy, ours" in page
+        "- **basic_cnn**, report A: recall and accuracy differ. Compared with the published recall, our accuracy"
+        in page
     )
-    assert "1 published result: 1 reproduced, ours is better in 0 and worse in 0." in page
-    assert "For 1 of them the report contradicts itself." in page
+    assert "Our results reproduce 1 of 1 published result. Our accuracy is better for 0 and worse for 0." in page
+    assert "In 1 case, the report contradicts itself." in page
 
 
 def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
@@ -124,8 +125,8 @@ def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
     short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
     verdicts = [judge(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
     page = page_of(*verdicts)
-    assert "One seed, because training takes more than 10 minutes: resnet (15 min)." in page
-    assert "One seed, because fitting depends little or not at all on chance: knn." in page
+    assert "These models have one seed, because training takes more than 10 minutes: resnet (15 min)." in page
+    assert "These models have one seed, because fitting is deterministic or nearly so: knn." in page
 
 
 def test_other_published_results_are_compared_with_ours(three: ModelRuns) -> None:
@@ -239,7 +240,7 @@ def test_the_paper_of_the_dataset_has_a_table(three: ModelRuns) -> None:
     assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
     assert "- **mlp**: an older optimiser." in page
     assert "**svc**" not in page
-    assert "Published and not fitted yet: boosting (0.880)." in page
+    assert "The benchmark has not fitted these published models yet: boosting (0.880)." in page
 
 
 @pytest.fixture
@@ -271,8 +272,8 @@ def test_an_invalid_result_file_is_named(real: list[Record], tmp_path: Path, tex
 def test_generated_data_are_compared_with_nothing(tmp_path: Path) -> None:
     reproduce(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED), BENCHMARKS, tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
-    assert "These data are generated: the results say nothing about real images." in page
-    assert "The reports did not use these data, so there is nothing to compare with." in page
+    assert "The data are generated, so the results do not apply to real images." in page
+    assert "The reports did not use these data, so this page shows only our results." in page
     assert "| basic_cnn | A | 0.9050 ± 0.0071 | 2 |" in page
     assert "0.9156" not in page
     assert pd.read_csv(tmp_path / "pages" / "reproduction.csv").empty

@@ -94,7 +94,7 @@ def test_tags_describe_the_model_and_the_machine(published: Published) -> None:
     assert tags["mlflow.source.git.commit"] == RUNTIME.git_commit.removesuffix("-dirty")
     assert tags["mlflow.note.content"] == (
         "Network `two_seed1`, report A. Synthetic garments, 9 test images."
-        " **Generated data**: the results say nothing about real images."
+        " **Generated data**: the results do not apply to real images."
     )
 
 

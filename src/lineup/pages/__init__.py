@@ -1,1 +1,1 @@
-"""The pages made from records."""
+"""Write Markdown pages, tables and figures from records."""

@@ -1,4 +1,4 @@
-"""Compare all models and committees on the same test images, once for all pages.
+"""Compare all models and committees on the same test images.
 
 Examples
 --------
@@ -28,27 +28,27 @@ from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
 
 COVERAGE = 0.8
-"""The share of the test images on which the tables give the selective accuracy."""
+"""Coverage at which the tables give the selective accuracy, as a share of the test images."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The models and committees of a line-up, compared with each other.
+    """Comparison of all models and committees.
 
     Parameters
     ----------
     models : list of ModelRuns
-        Models and committees. In addition to the metrics of its record, each run has ``test_macro_auc``, the mean over
-        the classes of the area under the ROC curve, and ``test_accuracy_at_80_coverage``, the accuracy on the 80 % of
-        the test images with the highest confidence.
+        Models and committees. In addition to the metrics of the record, each run has ``test_macro_auc``, the area under
+        the ROC curve averaged over the classes, and ``test_accuracy_at_80_coverage``, the accuracy on the 80 % of the
+        test images with the highest confidence.
     classes : dict of str to list of ClassRow
-        By run: the scores of each class.
+        Scores of each class, by run.
     pairs : list of RecipePair
-        Every pair of models, by the means over their seeds. The p-values are corrected for all these pairs.
+        Comparison of each pair of models by their means over seeds. The p-values are corrected for all these pairs.
     run_pairs : list of Pair
-        Every pair of runs. The p-values are corrected for all these pairs.
+        Comparison of each pair of runs. The p-values are corrected for all these pairs.
     ranks : dict of str to int
-        By model, the highest mean test accuracy first: see `rank_models`.
+        Rank of each model, the highest mean test accuracy first; see `rank_models`.
     """
 
     models: list[ModelRuns]
@@ -58,7 +58,7 @@ class Comparison:
     ranks: dict[str, int]
 
     def model(self, name: str) -> ModelRuns:
-        """Return the runs of one model or committee."""
+        """Return the runs of a model or committee, by its name."""
         return next(model for model in self.models if model.name == name)
 
     def accuracies(self) -> dict[str, float]:
@@ -66,10 +66,10 @@ class Comparison:
         return {model.name: model.mean("test_accuracy") for model in self.models}
 
     def by_validation(self) -> list[ModelRuns]:
-        """Return the models, the highest mean validation accuracy first; ties are sorted by name.
+        """Return the models sorted by mean validation accuracy, the highest first; ties are sorted by name.
 
-        Each model is scored on the images that it held out itself, and these differ between models. Use this order to
-        choose what a figure shows. The champion is chosen by `lineup.committee.champion`.
+        Models may hold out different validation images. Therefore use this order only to choose the models in a figure.
+        To choose the champion, use `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
 
@@ -80,12 +80,12 @@ def compare(records: Sequence[Record]) -> Comparison:
     Parameters
     ----------
     records : sequence of Record
-        At least one.
+        At least one record.
 
     Raises
     ------
     LineupError
-        If there are no records, predictions cannot be read, or two records were made from different data.
+        If there are no records, if predictions cannot be read, or if two records were made from different data.
     """
     group_runs(records)  # checks that the records can be compared, before any predictions are read
     correct: dict[str, NDArray[np.bool_]] = {}
@@ -105,7 +105,7 @@ def compare(records: Sequence[Record]) -> Comparison:
 
 
 def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) -> dict[str, int]:
-    """Rank models by mean accuracy, so that models without a significant difference may share a rank.
+    """Rank models by mean accuracy. Models that do not differ significantly may share a rank.
 
     Parameters
     ----------
@@ -117,13 +117,13 @@ def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) ->
     Returns
     -------
     dict of str to int
-        By model, the highest accuracy first: one more than the number of models that are significantly better, but
-        never behind a model with a lower accuracy.
+        Rank of each model, the highest accuracy first. The rank is one more than the number of models that are
+        significantly better, but at most the rank of any model with a lower accuracy.
 
     Notes
     -----
-    Without the second condition ranks need not rise as accuracies fall: fewer models are significantly better than one
-    whose standard error is large.
+    Without the second condition, a model could rank behind a model with a lower accuracy: if the standard error of a
+    model is large, few models are significantly better.
     """
     ranks = shared_ranks(accuracies, [(pair.a, pair.b) for pair in pairs if pair.significant])
     lowest = len(ranks)
@@ -133,14 +133,14 @@ def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) ->
 
 
 def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
-    """Return the deviation between seeds of each model; zero for a model with one seed, which is taken as it is."""
+    """Return the standard deviation between seeds for each model, pooled by kind; 0 for a model with one seed."""
     by_kind = seed_deviations(models)
     fixed = SeedDeviation(0.0, 0)
     return {model.name: by_kind[model.first.header.kind] if len(model.runs) > 1 else fixed for model in models}
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
-    """Return further metrics of a record, which test images it classifies correctly, and the scores of each class."""
+    """Return additional metrics of a record, a mask of the correct predictions, and the scores of each class."""
     predictions = record.predictions()
     probabilities, labels = predictions.test.probabilities, predictions.test.labels
     rows = per_class_table(probabilities, labels, record.header.data.classes)

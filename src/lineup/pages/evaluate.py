@@ -1,4 +1,4 @@
-"""Compare all records of the pipeline: the leaderboard, the page of evidence, their tables and figures."""
+"""Evaluate all records of the pipeline, and write the leaderboard, the evidence page, tables and figures."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ CSV, PAGE, FIGURE = "leaderboard.csv", "leaderboard.md", "leaderboard.png"
 EVIDENCE, RUNS, PAIRS, RUN_PAIRS = "evidence.md", "runs.csv", "pairs.csv", "run_pairs.csv"
 CLASSES, CONFUSION = "per_class.csv", "confusion_matrix.csv"
 CURVES = 5
-"""Number of models with a line in a figure of curves."""
+"""Number of models in a figure with a curve per model."""
 MOST_SHOWN = 60
 """Largest number of models in a figure with a row per model: more rows would be unreadable."""
 
 
 def evaluate(records: Sequence[Record], folder: Path, *, most_shown: int = MOST_SHOWN) -> None:
-    """Write the leaderboard, the page of evidence, their tables and figures.
+    """Write the leaderboard, the evidence page, and their tables and figures.
 
     Parameters
     ----------
     records : sequence of Record
-        At least one, all of the same data.
+        At least one record. All records must be from the same data.
     folder : Path
-        Created if it is missing; other files in it are kept.
+        Output folder. It is created if it is missing, and other files in it are kept.
     most_shown : int, optional
-        Largest number of models in a figure with a row per model. Default 60.
+        Largest number of models in a figure with a row per model. Default: 60.
 
     Raises
     ------
     LineupError
-        If there are no records, one is incomplete, two were made from different data, or the folder cannot be written.
+        If there are no records, if a record is incomplete, if two records were made from different data, or if the
+        folder cannot be written.
     """
     check_room(folder / CSV)
     comparison = compare(records)
@@ -75,7 +76,7 @@ def evaluate(records: Sequence[Record], folder: Path, *, most_shown: int = MOST_
 
 
 def _runs(comparison: Comparison) -> pd.DataFrame:
-    """Return a row for each run: its metrics, seed, machine, commit and key."""
+    """Return a table with a row for each run: metrics, seed, machine, commit and key."""
     rows = [
         {
             "name": run.header.label,
@@ -96,12 +97,12 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
 
 
 def _columns(pairs: Sequence[Any], kind: Any) -> pd.DataFrame:
-    """Return a table with a row for each pair, built by columns: a million rows as objects would be slow."""
+    """Return a table with a row for each pair. The table is built by columns, because there may be a million pairs."""
     return pd.DataFrame({field.name: [getattr(pair, field.name) for pair in pairs] for field in fields(kind)})
 
 
 def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of pairs with four significant digits of each p-value and six decimals of each other number."""
+    """Round the p-values in a table to four significant digits, and all other numbers to six decimals."""
     for name in pairs.select_dtypes("float"):
         form = ".4g" if str(name).startswith("p") else ".6f"
         pairs[name] = [float(format(value, form)) for value in pairs[name]]
@@ -109,7 +110,7 @@ def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _classes(comparison: Comparison) -> pd.DataFrame:
-    """Return a row for each class of each run."""
+    """Return a table with a row for each class of each run."""
     rows = [
         {"run": run, "class": row.name} | {name: value for name, value in asdict(row).items() if name != "name"}
         for run, rows in comparison.classes.items()
@@ -119,14 +120,14 @@ def _classes(comparison: Comparison) -> pd.DataFrame:
 
 
 def _confusion(run: Record) -> pd.DataFrame:
-    """Return the confusion matrix of a run as a row for each pair of classes, as ``dvc plots`` reads it."""
+    """Return the confusion matrix of a run for ``dvc plots``, as a table with a row for each pair of classes."""
     classes, counts = run.header.data.classes, read_confusion(run)
     cells = [(classes[i], classes[j], int(count)) for (i, j), count in np.ndenumerate(counts)]
     return pd.DataFrame(cells, columns=CONFUSION_COLUMNS)
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Return the models that have a line in figures, by validation: the best of each kind and the next best ones."""
+    """Return the models to show as curves: the best of each kind on the validation images, then the next best."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]
@@ -135,7 +136,7 @@ def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
 
 
 def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_shown: int, folder: Path) -> None:
-    """Save the figures with a row per model, for the most accurate models."""
+    """Save the figures with a row per model. They show the most accurate models only."""
     subtitle = figure_line(comparison.models[0].first.header.data)
     if len(frame) > most_shown:
         subtitle += f"; the {most_shown:,} most accurate of {len(frame):,} models"
@@ -148,7 +149,7 @@ def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_sh
 
 
 def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
-    """Save the figures with a curve per model, for a few models by their first runs."""
+    """Save the figures with a curve per model. Each curve is from the first run of the model."""
     subtitle = figure_line(models[0].first.header.data)
     curves, bins = {}, []
     for model in models:

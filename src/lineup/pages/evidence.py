@@ -1,4 +1,4 @@
-"""The page of evidence: which differences are significant, and how reliable the probabilities are."""
+"""Write the evidence page: which differences are significant, and how well the probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -30,79 +30,90 @@ _PROBABILITIES = {
 
 
 _MODELS = """\
-**Two sources of chance.** The {images} test images are a sample: other images would give another accuracy. Training
-starts from random numbers: another seed gives another model. The accuracy of `{best}` is {accuracy}, with a 95 %
-interval of {interval} from the images alone (Wilson). Two models may differ significantly although their intervals
-overlap, because both classify the same images: only images that one of them classifies correctly and the other does
-not say which is better.
+### Sources of uncertainty
 
-**The test.** The *error from images* is the standard error, over the images, of the difference between two models in
-the share of their runs that classify an image correctly. The *error from seeds* is √(s²/k + s'²/k') for k and k' seeds,
-where s is the standard deviation between seeds, pooled over all models of the same kind (networks and committees
-together). A model with one seed is compared as it was trained, so it adds nothing to this error. The *standard error*
-is the square root of the sum of both squares. The test compares the difference, divided by its standard error, with
-Student's t distribution; it has few degrees of freedom if s comes from few runs. It takes runs as independent, which is
-conservative for a committee and its members.
+The test set is a sample of {images} images; another sample would give a different accuracy. Training also depends on
+random numbers; another seed gives a different model. The accuracy of `{best}` is {accuracy}. Its 95 % interval (Wilson)
+is {interval} and covers only the uncertainty from the images. Two models can differ significantly although their
+intervals overlap, because both classify the same images. Only the images that exactly one of the two models classifies
+correctly show which model is better.
 
-**Many pairs.** Of a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction
-increases each p, so that the probability of one or more such errors among all {pairs} is at most {level}.
+### Significance test
 
-**Result.** {significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number
-of models that are significantly better; no model ranks behind one with a lower mean. Each model of rank 1 may be the
+For each image, the test computes the share of a model's runs that classify the image correctly. The *error from images*
+is the standard error, over the images, of the difference between these shares for two models. The *error from seeds* is
+√(s²/k + s'²/k') for k and k' seeds, where s and s' are the standard deviations between seeds of the two models, pooled
+over all models of the same kind. Networks and committees count as one kind. A model with one seed adds 0 to this error.
+The *standard error* is the square root of the sum of the two squared errors. The test divides the difference in
+accuracy by the standard error and compares the result with Student's t distribution, which has few degrees of freedom
+if s was estimated from few runs. The test assumes that runs are independent, which is conservative for a committee and
+its members.
+
+### Multiple comparisons
+
+Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction increases each p,
+so that the probability of one or more such errors among all {pairs} is at most {level}.
+
+### Results
+
+{significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number of models
+that are significantly better. No model ranks behind a model with a lower mean accuracy. Any model of rank 1 may be the
 best."""
 
 _RUNS = """\
-McNemar's exact test compares two trained models and ignores that other seeds would give other models. For example, the
-first runs of the two best models: `{a}` alone classifies {a_only} images correctly, `{b}` alone {b_only}. The
-difference is {difference}, with a 95 % interval of {low} to {high} (bootstrap over images). If both were equally good,
-a division at least as uneven would have the probability p = {p}; corrected for all {pairs} of runs, p = {p_holm}. This
-is {verdict}. `run_pairs.csv` has this test for every pair of runs."""
+McNemar's exact test compares two trained models and ignores the variation between seeds. The example compares the first
+runs of the two best models. `{a}` alone classifies {a_only} images correctly, and `{b}` alone {b_only} images. The
+difference in accuracy is {difference}, with a 95 % interval of {low} to {high} (bootstrap over images). If both models
+were equally good, a split at least as uneven would have the probability p = {p}. After the correction for all {pairs}
+of runs, p is {p_holm}, so there is {verdict}. `run_pairs.csv` contains the test of every pair of runs."""
 
 _READING = """\
-- The *loss* (mean negative log-likelihood, in nats) and the *Brier score* (mean squared error of the probabilities,
-  from 0 to 2) rate all probabilities; lower is better.
+- The *loss* is the mean negative log-likelihood in nats. The *Brier score*, from 0 to 2, is the mean squared error of
+  the probabilities. Lower values are better for both.
 - The *calibration error* (ECE, 15 bins with equal numbers of images) is the mean difference between confidence and
-  accuracy: 0.07 for a network that is 97 % confident on average and classifies 90 % of the images correctly.
-- The *top-2 accuracy* is the share of images whose class is one of the two most probable ones.
+  accuracy. It is 0.07 for a network with a confidence of 97 % and an accuracy of 90 % in every bin.
+- The *top-2 accuracy* is the share of images whose class is among the two most probable classes.
 - The *accuracy at 80 % coverage* is the accuracy on the 80 % of the images with the highest confidence.
-- The *AUC* of a class is the probability that an image of this class gets a higher score for it than another image.
+- The *AUC* of a class is the probability that an image of this class has a higher score for the class than an image of
+  another class.
 
-Means over the seeds ± standard deviation; the lowest loss comes first."""
+The table shows means ± standard deviations over the seeds, sorted by loss."""
 
 _FILES = """
 - `leaderboard.csv`: mean and standard deviation of each metric over the seeds.
-- `runs.csv`: each run with its seed, machine, commit and key. The key is the tag `lineup.key` of its run in MLflow.
+- `runs.csv`: each run with its seed, machine, commit and key. The MLflow run has the key as tag `lineup.key`.
 - `pairs.csv`: the test of each pair of models.
 - `run_pairs.csv`: McNemar's test of each pair of runs.
 - `per_class.csv`: the scores of each class, for each run.
 - `confusion_matrix.csv`: test images of `{best}` by actual and predicted class.
-- In MLflow, each run has its ROC, precision-recall, reliability, selective and threshold curves."""
+- MLflow contains the ROC, precision-recall, reliability, selective accuracy and threshold curves of each run."""
 
 
 def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) -> str:
-    """Return the page of evidence.
+    """Return the evidence page.
 
     Parameters
     ----------
     comparison : Comparison
         See :func:`lineup.pages.compare.compare`.
     best : ModelRuns
-        The model whose classes and calibration are shown, the first of :meth:`Comparison.by_validation`.
+        Model whose classes and calibration are shown: the first of :meth:`Comparison.by_validation`.
     most_shown : int
-        The largest number of models in a figure with a row per model.
+        Largest number of models in a figure with a row per model.
 
     Returns
     -------
     str
-        Markdown that refers to figures in the folder of the page. The first paragraph says if the data are generated.
+        Markdown text with links to figures in the folder of the page. The first paragraph states if the data are
+        generated.
     """
     data = best.first.header.data
     runs = [run for model in comparison.models for run in model.runs]
     sections = [
         "# Evidence",
-        "Which model is better, how certain is this, and are its probabilities reliable? `lineup evaluate` writes this"
-        f" page from the records of {count(len(comparison.models), 'model')} (committees included) with"
-        f" {count(len(runs), 'run')}.",
+        "This page compares models and committees, tests which differences are significant, and examines the predicted"
+        " probabilities. `lineup evaluate` writes this page from the records of"
+        f" {count(len(comparison.models), 'model')} (committees included) with {count(len(runs), 'run')}.",
         data_line(data.title, data.test_images, generated=data.generated),
         *_pairs_of_models(comparison, data.test_images, most_shown),
         *_pairs_of_runs(comparison),
@@ -116,7 +127,7 @@ def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) 
 
 
 def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> list[str]:
-    """Return the section that compares the means of the models."""
+    """Return the section that compares the mean accuracies of the models."""
     if not comparison.pairs:
         return []
     ranked, accuracies = list(comparison.ranks), comparison.accuracies()
@@ -135,28 +146,28 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
         "## Is 0.915 better than 0.912?",
         text,
         f"![Which models differ significantly](pairs.png){_left_out(len(ranked), most_shown)}",
-        "Each model, compared with the model in the row above:",
+        "This table compares each model with the model in the row above:",
         _neighbours(comparison, ranked),
     ]
 
 
 def _left_out(models: int, most_shown: int) -> str:
-    """Return which models are not in the figures with a row per model."""
+    """Return a note if the figures with a row per model do not show all models, or an empty string."""
     if models <= most_shown:
         return ""
     return (
-        f"\n\nThis figure and `leaderboard.png` show the {most_shown:,} most accurate of {models:,} models; the tables"
-        " have all of them."
+        f"\n\nThis figure and `leaderboard.png` show the {most_shown:,} most accurate of {models:,} models. The tables"
+        " contain all models."
     )
 
 
 def _extremes(pairs: Sequence[RecipePair]) -> str:
-    """Return the smallest significant difference and the largest that is not significant."""
+    """Return a sentence with the smallest significant difference and the largest one that is not significant."""
     text = ""
     significant = [pair for pair in pairs if pair.significant]
     if significant:
         least = min(significant, key=lambda pair: abs(pair.difference))
-        text += f" The smallest significant difference is {abs(least.difference):.4f} (`{least.a}`, `{least.b}`)."
+        text += f" The smallest significant difference is {abs(least.difference):.4f} (`{least.a}` and `{least.b}`)."
     if len(significant) < len(pairs):
         most = max((pair for pair in pairs if not pair.significant), key=lambda pair: abs(pair.difference))
         text += (
@@ -166,7 +177,7 @@ def _extremes(pairs: Sequence[RecipePair]) -> str:
 
 
 def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
-    """Return the table of each model and its difference from the model above it."""
+    """Return a table that compares each model with the model in the row above."""
     accuracies, between = comparison.accuracies(), _of_neighbours(comparison.pairs, ranked)
     headings = ["rank", "model", "seeds", "mean accuracy", "difference", "error from images", "error from seeds"]
     headings += ["standard error", "p", "p, corrected"]
@@ -183,13 +194,13 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
 
 
 def _of_neighbours(pairs: Sequence[AnyPair], ranked: Sequence[str]) -> dict[frozenset[str], AnyPair]:
-    """Return the pairs of models in adjacent rows by their two names, in one pass: there may be a million pairs."""
+    """Return the pairs of models in adjacent rows, by the names of both models."""
     wanted = set(map(frozenset, itertools.pairwise(ranked)))
     return {names: pair for pair in pairs if (names := frozenset((pair.a, pair.b))) in wanted}
 
 
 def _pairs_of_runs(comparison: Comparison) -> list[str]:
-    """Return the section that compares two trained models, with the first runs of the two best models as an example."""
+    """Return the section that compares two trained models. The example is the first runs of the two best models."""
     best = [comparison.model(name).first.header.label for name in list(comparison.ranks)[:2]]
     found = _of_neighbours(comparison.run_pairs, best)
     if not found:
@@ -214,7 +225,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
 
 
 def _turned(pair: Pair, first: str) -> Pair:
-    """Return a pair with the named run first."""
+    """Return a pair of runs in which ``first`` is the first run."""
     if pair.a == first:
         return pair
     # 0 - x instead of -x: the latter would print zero as -0.0.
@@ -234,20 +245,20 @@ def _seeds(comparison: Comparison, images: int) -> list[str]:
     headings = ["model", "seeds", "mean", "95 % interval", "standard deviation", "lowest", "highest", "sampling error"]
     return [
         "## Seeds",
-        f"{_typical(list(spreads.values()))} The interval is that of the mean over seeds (Student's t). The sampling"
-        " error is the standard error of one accuracy from the images.",
+        f"{_typical(list(spreads.values()))} The interval is the 95 % confidence interval of the mean over seeds"
+        " (Student's t). The sampling error is the standard error of one accuracy, computed from the number of images.",
         table(headings, [_seed_row(comparison.model(name), spread) for name, spread in spreads.items()], ["model"]),
     ]
 
 
 def _typical(spreads: Sequence[SeedSpread]) -> str:
-    """Return the typical deviation between seeds and the typical error from images."""
+    """Return a sentence with the typical deviation between seeds and the typical error from images."""
     of_seeds = math.sqrt(fmean(spread.deviation**2 for spread in spreads))
     of_images = math.sqrt(fmean(spread.sampling_error**2 for spread in spreads))
     models = "the model" if len(spreads) == 1 else f"the {len(spreads)} models"
     return (
-        f"Over {models} with several seeds, the standard deviation between seeds is {of_seeds:.4f} (root mean square);"
-        f" the standard error from the images is {of_images:.4f}."
+        f"For {models} with several seeds, the standard deviation between seeds is {of_seeds:.4f} (root mean square),"
+        f" and the sampling error is {of_images:.4f}."
     )
 
 
@@ -269,29 +280,29 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _READING,
         table(["model", *_PROBABILITIES], rows, ["model"]),
         _choice(comparison, best),
-        f"The calibration of `{best.name}`; below the line the model is overconfident:",
+        f"This figure shows the calibration of `{best.name}`. Points below the diagonal mean overconfidence.",
         f"![{best.name}: accuracy by confidence](reliability.png)",
-        "The accuracy of the best model of each kind, and of the next best ones, on the images with the highest"
-        " confidence:",
+        "This figure shows the accuracy on the images with the highest confidence, for the best model of each kind and"
+        " the next best models.",
         "![Accuracy by coverage](selective.png)",
     ]
 
 
 def _choice(comparison: Comparison, best: ModelRuns) -> str:
-    """Return how the models in the figures are chosen."""
+    """Return a paragraph on how the models in the figures are chosen."""
     counts = sorted({model.first.header.data.validation_images for model in comparison.models})
     return (
-        "The figures show the models with the highest mean validation accuracy, above all"
+        "The figures below show the models with the highest mean validation accuracy. The best of them is"
         f" `{best.name}`. Each model is validated on the {' or '.join(f'{count:,}' for count in counts)} images that it"
-        " held out. These images differ between models, so this order only decides what is shown. The champion"
-        " (`champion.json`) is chosen by the rule in `params.yaml` on images that all candidates held out, and may be"
-        " another model. A committee that selects the best members of the line-up has an unfair advantage in both: its"
-        " rule is cross-fitted, but its members were selected on the same images."
+        " held out. These images differ between models, so the validation accuracy only determines which models are"
+        " shown. The champion (`champion.json`) may be a different model, because it is chosen on images that all"
+        " candidates held out, by the rule in `params.yaml`. A committee of the best models has an unfair advantage in"
+        " both comparisons. Its rule is cross-fitted, but its members were selected on the same images."
     )
 
 
 def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
-    """Return the section on the classes, with the scores of the best model."""
+    """Return the section with the scores of each class for the best model."""
     run = best.first.header.label
     rows = [
         [
@@ -304,8 +315,8 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
     return [
         "## Classes",
-        f"The scores of `{run}`, each class against the rest. Precision: the share of correct predictions among those"
-        " of this class. Recall: the share of the images of this class that are predicted correctly. F1: their harmonic"
-        " mean.",
+        f"The table shows the scores of `{run}` for each class against the rest. The precision is the share of correct"
+        " predictions among all predictions of the class. The recall is the share of the images of the class that are"
+        " classified correctly. F1 is the harmonic mean of precision and recall.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

@@ -1,4 +1,4 @@
-"""The leaderboard as a table for a page, the terminal and the figure."""
+"""Create the leaderboard, and format it for a page or the terminal."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ METRICS = (
     "test_macro_auc",
     "test_accuracy_at_80_coverage",
 )
-"""The metrics in the leaderboard: for each a column with the mean over the seeds, and one with their standard deviation
-(``_sd``)."""
+"""Metrics in the leaderboard. Each metric has a column with the mean over the seeds and a column with the standard
+deviation (suffix ``_sd``)."""
 
 # Columns that are whole numbers or missing.
 _WHOLE_NUMBERS = {"parameters": "Int64"}
@@ -46,25 +46,26 @@ _SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
 
 
 def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Return models and committees as a table, the highest mean test accuracy first; ties are sorted by name.
+    """Return a table of models and committees, the highest mean test accuracy first; ties are sorted by name.
 
-    The order is for display only: nothing is selected by it.
+    The order is for display only. No model is selected by its test accuracy.
 
     Parameters
     ----------
     models : sequence of ModelRuns
-        At least one; their runs have all of `METRICS`.
+        At least one model. The runs must have all metrics in `METRICS`.
     ranks : mapping of str to int
         Rank of each model, by name; see :func:`lineup.pages.compare.rank_models`.
 
     Returns
     -------
     DataFrame
-        A row per model: what it is; ``rank``; number of ``seeds``; mean and standard deviation of each metric; ``low``
-        and ``high``, the 95 % interval of the mean test accuracy from the number of test images (see
-        :func:`lineup.evaluation.metrics.accuracy_interval`); the ``published`` accuracy (to ``published_to`` if it is a
-        range) and the ``difference`` from it, 0 inside a range; the mean ``training_seconds``. Unavailable values are
-        missing. There is a published accuracy only for the dataset on which it was measured.
+        A row per model, with its description, ``rank``, number of ``seeds``, mean ``training_seconds``, and the mean
+        and the standard deviation of each metric. ``low`` and ``high`` are the 95 % interval of the mean test accuracy
+        (see :func:`lineup.evaluation.metrics.accuracy_interval`). ``published`` is the published accuracy or the lower
+        end of a published range, and ``published_to`` the upper end. ``difference`` is our accuracy minus the published
+        one; it is 0 inside a range. Published values are given only for the dataset on which they were measured.
+        Unavailable values are missing.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def read_leaderboard(path: Path) -> pd.DataFrame:
     Raises
     ------
     LineupError
-        If the file cannot be read or does not have this format, for example because an earlier version wrote it.
+        If the file cannot be read or is not a leaderboard, for example because an earlier version wrote it.
     """
     try:
         open_regular(path).close()  # pandas would wait for the other end of a pipe
@@ -100,7 +101,7 @@ def read_leaderboard(path: Path) -> pd.DataFrame:
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """Return the leaderboard as a page: the name of the data, how to read it, and a table of the main columns.
+    """Return the leaderboard as Markdown: the name of the data, an explanation, and a table of the main columns.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
     Returns
     -------
     str
-        Markdown without a final newline. The first sentence says if the data are generated.
+        Markdown text without a final newline. The first sentence states if the data are generated.
     """
     texts = _texts(frame)
     trained = frame.loc[frame["kind"] != "committee", "device"]
@@ -127,7 +128,7 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     frame : DataFrame
         From :func:`leaderboard_frame`.
     console : rich.console.Console
-        Where to print.
+        Console to print to.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -138,7 +139,7 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     printed = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown = [name for name in _PRINTED if name in texts]
     for name in shown:
-        # Headings wrap at spaces and, in a narrow terminal, model names fold; numbers do not.
+        # In a narrow terminal, headings wrap at spaces and model names fold. Numbers do not wrap.
         width = None if name == "model" else max(map(len, [*name.split(), *texts[name]]))
         printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
     for cells in texts[shown].to_numpy().tolist():
@@ -147,26 +148,26 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
 
 
 def replace_block(text: str, marker: str, block: str) -> str:
-    r"""Replace the text between a pair of markers in Markdown.
+    r"""Replace the text between two markers in a Markdown text.
 
     Parameters
     ----------
     text : str
         Contains ``<!-- {marker}:begin -->`` once and, after it, ``<!-- {marker}:end -->`` once.
     marker : str
-        Name of the pair.
+        Name of the markers.
     block : str
-        The new text. Blank lines separate it from the markers, as Markdown needs around a table.
+        New text. Blank lines separate it from the markers, because Markdown requires blank lines around a table.
 
     Returns
     -------
     str
-        The text, unchanged outside the markers. Replacing twice gives the same text as replacing once.
+        Text that is unchanged outside the markers. Replacing twice gives the same text as replacing once.
 
     Raises
     ------
     LineupError
-        If a marker is missing or occurs twice, or the end comes first.
+        If a marker is missing or occurs twice, or if the end marker comes first.
 
     Examples
     --------
@@ -188,10 +189,10 @@ def replace_block(text: str, marker: str, block: str) -> str:
 _LEFT = ("model", "kind")
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
-    "Accuracies are means over the seeds ± standard deviation. The 95 % interval (Wilson) is that of the mean, from the"
-    " number of test images. Models are ranked by their means: a rank is one more than the number of models that are"
-    " significantly better, where the test counts the chance in the images and, for models with several seeds, in the"
-    " seeds (`reports/evidence.md`)."
+    "Accuracies are means ± standard deviations over the seeds. The 95 % interval (Wilson) of the mean is computed from"
+    " the number of test images. The rank of a model is one more than the number of models that are significantly"
+    " better. The significance test includes the variation between test images and between seeds"
+    " (`reports/evidence.md`)."
 )
 
 
@@ -240,9 +241,9 @@ def _caption(frame: pd.DataFrame) -> str:
 
 
 def _texts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the main columns as text, with the headings that readers see.
+    """Return the main columns as text, with headings for display.
 
-    The columns of published results are left out if there are none.
+    Columns with published results are omitted if there are no published results.
     """
 
     def column(text: Callable[..., str], *names: str) -> list[str]:

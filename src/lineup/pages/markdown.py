@@ -1,4 +1,4 @@
-"""Helpers of all pages: Markdown tables, numbers as text, the line about the data.
+"""Helper functions for all pages: Markdown tables, formatted numbers, and descriptions of the data.
 
 Examples
 --------
@@ -19,9 +19,9 @@ from lineup.files import replacing_file
 from lineup.records.record import DataIdentity, Record
 
 DASH = "\N{EN DASH}"
-"""Shows a missing value; also separates the ends of a range."""
+"""En dash, for missing values and for ranges."""
 
-GENERATED = "These data are generated: the results say nothing about real images."
+GENERATED = "The data are generated, so the results do not apply to real images."
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> str:
@@ -30,50 +30,50 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence
     Parameters
     ----------
     headings : sequence of str
-        Names of the columns.
+        Headings of the columns.
     rows : iterable of sequence of str
-        Cells of each row, as many as there are columns.
+        Cells of each row, one for each column.
     left : sequence of str, optional
-        Headings of the columns that are aligned left; the others are aligned right. Default: none.
+        Headings of the columns that are aligned left; all other columns are aligned right. Default: none.
     """
     alignment = ["---" if name in left else "---:" for name in headings]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in (headings, alignment, *rows))
 
 
 def number(value: float | None, form: str = ".4f") -> str:
-    """Return a number as text, a dash if it is missing."""
+    """Format a number; a missing number becomes a dash."""
     return DASH if value is None or math.isnan(value) else format(value, form)
 
 
 def with_spread(mean: float, deviation: float, form: str = ".4f") -> str:
-    """Return ``mean ± deviation``, the mean alone if there is no deviation."""
+    """Format a mean and a standard deviation as ``mean ± deviation``, or only the mean if the deviation is NaN."""
     return number(mean, form) if math.isnan(deviation) else f"{number(mean, form)} ± {deviation:{form}}"
 
 
 def p_value(value: float) -> str:
-    """Return a p-value with two significant digits; one digit below 0.001."""
+    """Format a p-value with two significant digits, or with one digit if it is below 0.001."""
     return f"{value:.2g}" if value >= 0.001 else f"{value:.0e}" if value else "0"
 
 
 def span(low: float, high: float, form: str = ".4f") -> str:
-    """Return a range: ``low\N{EN DASH}high``."""
+    """Format a range as ``low\N{EN DASH}high``."""
     return f"{low:{form}}{DASH}{high:{form}}"
 
 
 def data_line(title: str, test_images: int, *, generated: bool) -> str:
-    """Return the sentence that names the data; it says if they are generated."""
+    """Return a sentence that names the data and states if they are generated."""
     line = f"Data: {title}, {count(test_images, 'test image')}."
     return f"{line} {GENERATED}" if generated else line
 
 
 def figure_line(data: DataIdentity) -> str:
-    """Return the name of the data for the second line of a figure."""
+    """Return the subtitle of a figure, which names the data."""
     kind = "GENERATED DATA" if data.generated else data.title
     return f"{kind}, {count(data.test_images, 'test image')}"
 
 
 def device_of(record: Record) -> str:
-    """Return the device of a record and its number of threads."""
+    """Return the name of the device and the number of threads with which a run was trained."""
     header = record.header
     if header.threads is None:
         return header.device.name
@@ -81,9 +81,9 @@ def device_of(record: Record) -> str:
 
 
 def origin(records: Sequence[Record]) -> str:
-    """Return a list of the data, devices and library versions behind a page, each with its number of runs."""
+    """Return a Markdown list of the data, devices and library versions of the runs on a page."""
     data = records[0].header.data
-    lines = [f"- Data: `{data.name}`, fingerprint of images, labels and split `{data.fingerprint[:12]}`."]
+    lines = [f"- Data: `{data.name}`; the fingerprint of the images, labels and split is `{data.fingerprint[:12]}`."]
     lines.append(f"- Devices: {_frequencies(device_of(record) for record in records)}.")
     versions = (
         ", ".join(f"{name} {version}" for name, version in sorted(record.header.libraries.items()))
@@ -94,13 +94,13 @@ def origin(records: Sequence[Record]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; a reader sees the old or the new one, never a part."""
+    """Write a text file atomically."""
     with replacing_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def _frequencies(texts: Iterable[str]) -> str:
-    """Return the distinct texts, the most frequent first, each with its number of runs."""
+    """Return the distinct texts with their number of runs, the most frequent first."""
     counts: dict[str, int] = {}
     for text in texts:
         counts[text] = counts.get(text, 0) + 1
@@ -109,5 +109,5 @@ def _frequencies(texts: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text that fits into one cell of a table."""
+    """Escape a text for a cell of a Markdown table."""
     return " ".join(text.replace("|", "\\|").split())

@@ -1,4 +1,4 @@
-"""Compare our results with the published ones: which are reproduced, and which are better or worse."""
+"""Compare our results with the published results, and write the reproduction page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lineup.records.record import Record
 PAGE, CSV = "reproduction.md", "reproduction.csv"
 
 MEASUREMENTS = Path("benchmarks", "results", "reproduction")
-"""Folder in the project with results of ``validating_on_test.py`` and ``classical.py``, which the page shows."""
+"""Folder in the project with the results of ``validating_on_test.py`` and ``classical.py``, shown on the page."""
 
 
 def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> None:
@@ -31,16 +31,18 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     Parameters
     ----------
     records : sequence of Record
-        At least one, all of the same data. For data that the reports did not use, the page lists our results only.
+        At least one record. All records must be from the same data. If the reports did not use these data, the page
+        lists our results only.
     measurements : Path
-        Folder with result files of benchmarks, which the page shows. It may be missing.
+        Folder with benchmark results to show on the page. It may be missing.
     folder : Path
-        Created if it is missing; other files in it are kept.
+        Output folder. It is created if it is missing, and other files in it are kept.
 
     Raises
     ------
     LineupError
-        If there are no records, one is incomplete, two were made from different data, or a result file is invalid.
+        If there are no records, if a record is incomplete, if two records were made from different data, or if a result
+        file is invalid.
     """
     models = {model.name: model for model in group_runs(records)}
     dataset = records[0].header.data.name
@@ -58,7 +60,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
 def _compare_variants(
     models: Mapping[str, ModelRuns], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
 ) -> list[RecipePair]:
-    """Compare each experiment and variant, ``a``, with the model that it changes, ``b``."""
+    """Compare each experiment and variant with the original model."""
     pairs = [
         (variant, name)
         for name, claim in claims.items()
@@ -71,7 +73,7 @@ def _compare_variants(
 
 
 def _measurement(path: Path) -> dict[str, Any]:
-    """Read a result file of a benchmark."""
+    """Read the results of a benchmark from a JSON file."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(found["data"]["fingerprint"], str) and isinstance(found["rows"], list):
@@ -88,7 +90,7 @@ _COLUMNS += ["difference", "band", "verdict", "contradiction"]
 
 
 def _frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Return a row for each verdict."""
+    """Return a table with a row for each verdict."""
     rows = [
         [
             verdict.model.name,

@@ -1,4 +1,4 @@
-"""The page of the reproduction: which published results are reproduced, which are not, and why."""
+"""Write the reproduction page: which published results are reproduced, which are not, and why."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from lineup.pages.verdict import Verdict
 
 LONG_SECONDS = 600
-"""Models with a longer training have one seed."""
+"""Training time in seconds. Models that take longer are trained with one seed."""
 
 _RULE = """\
-A published accuracy counts as *reproduced* if the difference is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k));
-otherwise our result is *better* or *worse*. Here p is the published accuracy and h half a unit of its last digit, m is
+A published accuracy counts as *reproduced* if the difference is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k)).
+Otherwise our result is *better* or *worse*. Here p is the published accuracy, h is half a unit of its last digit, m is
 our mean over k seeds, s is the standard deviation between seeds, and e(x) = √(x (1 - x) / n) is the standard error of
-an accuracy on n test images. Both accuracies come from the same images, which e ignores; this makes the band
-conservative. For a published range, p is the nearest end. The 95 % interval (Wilson) is that of our mean, from the
+an accuracy on n test images. The rule ignores that both accuracies come from the same images, which makes it
+conservative. For a published range, p is the nearest end. The 95 % interval (Wilson) of our mean is computed from the
 number of test images. None of our models was validated on the test images."""
 
 _PAPER = """\
-The classical models of report E have counterparts in table 3 of the paper of the dataset (arXiv:1708.07747). The paper
-gives all settings: all training images, each pixel standardised, the mean over up to five shuffled repetitions.
-`benchmarks/classical.py` fits the same models with these settings and with the defaults of scikit-learn in 2017; the
-column *shuffles* gives the number of repetitions. The authors' script (`benchmark/runner.py` in the repository of the
-dataset) scales, shuffles and scores in the same way. The data may differ: duplicates, and images in both the training
-and the test set, were reported on 31 August 2017 (issue 44 of that repository), six days after the first version of the
-paper, and have been replaced since. The paper does not say which version of the images it used. Images in both sets
-make a test easier, but most accuracies in the paper are lower than ours. If all its test images were different, this
-alone would explain differences of up to about 0.009 (95 %, √2 · 1.96 standard errors of an accuracy of 0.88)."""
+Table 3 of the paper of the dataset (arXiv:1708.07747) contains the classical models of report E. The paper uses all
+training images, standardises each pixel, and averages over up to five shuffled repetitions. `benchmarks/classical.py`
+fits the same models with these settings and with the defaults of scikit-learn in 2017. The column *shuffles* gives the
+number of repetitions. The authors' script (`benchmark/runner.py` in the repository of the dataset) scales, shuffles and
+scores in the same way. The data may differ. On 31 August 2017, six days after the first version of the paper, an issue
+(number 44 of that repository) reported duplicates, and images in both the training and the test set. They have been
+replaced since. The paper does not state which version of the images it used. Images in both sets make a test easier,
+but most accuracies in the paper are lower than ours. If all test images in the paper were different, this alone would
+explain differences of up to about 0.009 (95 %, √2 · 1.96 standard errors of an accuracy of 0.88)."""
 
 _OTHER_SETTINGS = """\
-The standard error of the difference includes the chance in the images and in the seeds. p is the probability of a
-difference of at least this size if the models are equally good; the corrected p counts all pairs in these tables
-(Holm). `reports/evidence.md` describes the test."""
+The standard error of the difference includes the variation between images and between seeds. The p-value is the
+probability of a difference of at least this size if both models are equally good. The corrected p-value accounts for
+all pairs in these tables (Holm). `reports/evidence.md` describes the test."""
 
 _OTHERS_OF = {
     "experiments": "Experiments that help to explain a difference:",
@@ -50,13 +50,14 @@ _OTHERS_OF = {
 }
 
 _VALIDATING_ON_TEST = """\
-Reports B and C, and report A for its encoder, validated on the test set. They could train on all training images, and
-may have reported the epoch with the best test accuracy. `benchmarks/validating_on_test.py` trains with and without a
-hold-out and scores the test images after each epoch, which the pipeline never does. The gain is the difference from the
-last epoch of the training with a hold-out: mean over the seeds ± standard error.
+Reports B and C validated on the test set, and so did report A for its encoder. These reports could train on all
+training images, and may have reported the epoch with the best test accuracy. `benchmarks/validating_on_test.py` trains
+with and without held-out images and scores the test images after each epoch. The pipeline never scores the test images
+during training. The gain is the difference from the last epoch of the training with held-out images, as mean ± standard
+error over the seeds.
 
-Report C does not say whether its convolutions are padded. Ours are not. Padding leaves a larger image after the last
-pooling, so that the network has more parameters."""
+Report C does not state whether its convolutions are padded. Our convolutions are not padded. With padding, the feature
+maps after the last pooling are larger, so the network has more parameters."""
 
 
 def reproduction_markdown(
@@ -65,19 +66,19 @@ def reproduction_markdown(
     variants: Sequence[RecipePair],
     measurements: Mapping[str, Any],
 ) -> str:
-    """Return the page.
+    """Return the reproduction page as Markdown.
 
     Parameters
     ----------
     models : mapping of str to ModelRuns
         Models and committees by name.
     verdicts : sequence of Verdict
-        For each model with a published result; empty for data that the reports did not use.
+        Verdicts on all models with a published result. Empty if the reports did not use these data.
     variants : sequence of RecipePair
-        Each experiment or variant, ``a``, and the model that it changes, ``b``.
+        Comparison of each experiment or variant, ``a``, with the original model, ``b``.
     measurements : mapping of str to mapping
-        Results of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by name of the file, as read
-        from JSON. Results from other data are left out.
+        Results of ``benchmarks/classical.py`` and ``benchmarks/validating_on_test.py`` by file name, as read from JSON.
+        Results from other data are ignored.
     """
     data = next(iter(models.values())).first.header.data
     runs = [run for model in models.values() for run in model.runs]
@@ -95,27 +96,27 @@ def reproduction_markdown(
             *_paper(same.get("classical")),
         ]
     else:
-        body = ["The reports did not use these data, so there is nothing to compare with. Our results:", _ours(models)]
+        body = ["The reports did not use these data, so this page shows only our results.", _ours(models)]
     head = [
         "# Reproduction",
-        "The results of five published reports, compared with ours. `lineup reproduce` writes this page from the"
-        " records and from the published results in `src/lineup/published/claims.yaml`.",
+        "This page compares the results of five published reports with ours. `lineup reproduce` writes this page from"
+        " the records and from the published results in `src/lineup/published/claims.yaml`.",
         data_line(data.title, data.test_images, generated=data.generated),
     ]
     return "\n\n".join([*head, *body, "## Where the results come from", origin(runs)]) + "\n"
 
 
 def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the section with the main table and the rule of its verdicts."""
+    """Return the section with the published accuracies, ours, and the rule for the verdicts."""
     counts = Counter(verdict.word for verdict in verdicts)
     contradictory = sum(verdict.claim.contradiction is not None for verdict in verdicts)
     headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "band", "verdict"]
     dataset = verdicts[0].model.first.header.data.name
     absent = sorted(set(load_claims(dataset)) - {verdict.model.name for verdict in verdicts})
     return [
-        f"{count(len(verdicts), 'published result')}: {counts['reproduced']} reproduced, ours is better in"
-        f" {counts['better']} and worse in {counts['worse']}. For {contradictory} of them the report contradicts"
-        " itself.",
+        f"Our results reproduce {counts['reproduced']} of {count(len(verdicts), 'published result')}. Our accuracy is"
+        f" better for {counts['better']} and worse for {counts['worse']}. In {count(contradictory, 'case')}, the report"
+        " contradicts itself.",
         "## Accuracy",
         _RULE,
         _seed_spreads(verdicts),
@@ -142,17 +143,17 @@ def _accuracy_row(verdict: Verdict) -> list[str]:
 
 
 def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
-    """Return the sentence with the standard deviations between seeds."""
+    """Return the paragraph with the standard deviations between seeds."""
     spreads = {verdict.model.first.header.kind: verdict.spread for verdict in verdicts}
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
-        "Three seeds of one model say little about its standard deviation. Therefore s is pooled over all models of a"
-        f" kind with several seeds (networks and committees together): {found}."
+        "Three seeds are too few to estimate the standard deviation of one model. Therefore s is pooled over all models"
+        f" of a kind with several seeds, where networks and committees count as one kind: {found}."
     )
 
 
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the sentences on models with one seed."""
+    """Return the sentences that explain why some models have one seed."""
     single = [verdict.model for verdict in verdicts if len(verdict.model.runs) == 1]
     long, certain = [], []
     for model in single:
@@ -162,14 +163,19 @@ def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
             certain.append(model.name)
     sentences = []
     if long:
-        sentences.append(f"One seed, because training takes more than {LONG_SECONDS // 60} minutes: {', '.join(long)}.")
+        sentences.append(
+            f"These models have one seed, because training takes more than {LONG_SECONDS // 60} minutes:"
+            f" {', '.join(long)}."
+        )
     if certain:
-        sentences.append(f"One seed, because fitting depends little or not at all on chance: {', '.join(certain)}.")
+        sentences.append(
+            f"These models have one seed, because fitting is deterministic or nearly so: {', '.join(certain)}."
+        )
     return [" ".join(sentences)] if sentences else []
 
 
 def _differences(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the section that explains each result that is not reproduced."""
+    """Return the section that explains the results that were not reproduced."""
     lines = []
     for verdict in verdicts:
         if verdict.word == "reproduced":
@@ -178,7 +184,7 @@ def _differences(verdicts: Sequence[Verdict]) -> list[str]:
         texts = [claim.why or "not explained yet", *([f"The report {claim.remark}"] if claim.remark else [])]
         sentences = " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in texts)
         lines.append(
-            f"- **{verdict.model.name}**: ours is {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
+            f"- **{verdict.model.name}**: our accuracy is {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
         )
     return ["## Differences", "\n".join(lines)] if lines else []
 
@@ -187,7 +193,11 @@ def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
     """Return the section on published results that contradict each other."""
     lines = [
         f"- **{verdict.model.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
-        + (f" Taking the published recall as accuracy, ours is {other.word}." if (other := verdict.by_recall) else "")
+        + (
+            f" Compared with the published recall, our accuracy is {other.word}."
+            if (other := verdict.by_recall)
+            else ""
+        )
         for verdict in verdicts
         if verdict.claim.contradiction
     ]
@@ -203,7 +213,7 @@ _OTHERS = {
 
 
 def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the section with the other published results and ours."""
+    """Return the section that compares all other published results with ours."""
     rows = []
     for verdict in verdicts:
         claim, model = verdict.claim, verdict.model
@@ -216,15 +226,16 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
     headings = ["model", "loss", "precision", "recall", "F1", "training, s"]
     return [
         "## Other published results",
-        "Published / ours, as mean over the seeds. Precision, recall and F1 are macro averages. The times come from"
-        " different machines, and ours was doing other work at the same time. The time of an encoder's classifier"
-        " excludes the training of the encoder; ours also excludes encoding the images, which is done once.",
+        "Each cell contains the published value and our mean over the seeds. Precision, recall and F1 are macro"
+        " averages. The times were measured on different machines, and ours was running other programs as well."
+        " The time of an encoder's classifier excludes the training of the encoder. Our time also excludes encoding the"
+        " images, which is done once.",
         table(headings, rows, ["model"]),
     ]
 
 
 def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the published training and validation accuracies and ours."""
+    """Return a table of published training and validation accuracies and ours."""
     rows = []
     for verdict in verdicts:
         claim = verdict.claim
@@ -249,7 +260,7 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _beside(theirs: float | None, ours: float) -> str:
-    """Return a published value and ours; empty if nothing is published."""
+    """Format a published value and ours; return an empty string if no value is published."""
     return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
 
 
@@ -260,7 +271,7 @@ def _classifier_seconds(model: ModelRuns) -> float:
 
 
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the published scores of each class and ours."""
+    """Return tables of the published scores of each class and ours."""
     sections = []
     for title, metric in (("F1", "f1"), ("Recall", "recall")):
         rows = [
@@ -275,7 +286,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
-    """Return a published score and ours for each class; empty if nothing is published."""
+    """Format a published score and ours for each class; a cell is empty if no score is published."""
     ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [
@@ -286,7 +297,7 @@ def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None
 def _other_settings(
     models: Mapping[str, ModelRuns], verdicts: Sequence[Verdict], variants: Sequence[RecipePair]
 ) -> list[str]:
-    """Return the section with experiments and variants, each with the model that it changes."""
+    """Return the section that compares experiments and variants with the original models."""
     claims = {verdict.model.name: verdict.claim for verdict in verdicts}
     headings = ["model", "published", "ours", "variant", "what it changes", "its accuracy", "seeds", "difference"]
     headings += ["standard error", "p", "p, corrected"]
@@ -315,7 +326,7 @@ def _other_settings(
 
 
 def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the section on the gain of validating on the test set, as the benchmark measured it."""
+    """Return the section on the benchmark of validating on the test set."""
     if not measured:
         return []
     sections = ["## How much does validating on the test set gain?", _VALIDATING_ON_TEST]
@@ -333,7 +344,7 @@ def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _paper(result: Mapping[str, Any] | None) -> list[str]:
-    """Return the section on the classical models in the paper of the dataset, as the benchmark measured them."""
+    """Return the section on the benchmark of the classical models in the paper of the dataset."""
     if result is None:
         return []
     rows = [
@@ -356,7 +367,7 @@ def _paper(result: Mapping[str, Any] | None) -> list[str]:
         _PAPER,
         table(headings, rows, ["classifier", "verdict"]),
         *(["\n".join(outside)] if outside else []),
-        *([f"Published and not fitted yet: {missing}."] if missing else []),
+        *([f"The benchmark has not fitted these published models yet: {missing}."] if missing else []),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Print the leaderboard and the registry, and put the top of the leaderboard into the README."""
+"""Print the leaderboard and the registered architectures, and update the leaderboard in the README."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from lineup.files import read_text, replacing_file
 from lineup.paths import Project
 
 WIDE = 180
-"""Terminal width, in columns, from which the table has a column for the description."""
+"""Smallest terminal width, in columns, at which the table includes the description."""
 TOP = 10
 """Number of models of the leaderboard in the README."""
 
 
 def show_leaderboard(project: Project) -> None:
-    """Print the leaderboard that ``lineup evaluate`` wrote last.
+    """Print the leaderboard of the last evaluation.
 
     Raises
     ------
@@ -32,12 +32,12 @@ def show_leaderboard(project: Project) -> None:
 
 
 def write_readme(project: Project) -> None:
-    """Put the first `TOP` rows of the leaderboard between the two markers in ``README.md``.
+    """Write the first `TOP` rows of the leaderboard between the two markers in ``README.md``.
 
     Raises
     ------
     LineupError
-        If there is no leaderboard yet, its file cannot be read, or the README does not have each marker once.
+        If there is no leaderboard yet, if its file cannot be read, or if the README does not have each marker once.
     """
     from lineup.pages.evaluate import CSV
     from lineup.pages.leaderboard import leaderboard_markdown, read_leaderboard, replace_block

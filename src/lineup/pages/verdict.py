@@ -1,4 +1,4 @@
-"""The verdict on one published result: reproduced, better or worse."""
+"""Judge whether a published result is reproduced, or whether our result is better or worse."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lineup.records.model_runs import ModelRuns
 CONFIDENCE = 0.95
 
 _ROUNDED = 0.01
-"""Largest difference between accuracy and recall that rounding to two decimals can cause."""
+"""Largest difference between accuracy and recall that can result from rounding to two decimals."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Our result for one model, compared with the published one.
+    """Comparison of our result for a model with the published result.
 
     Parameters
     ----------
@@ -28,11 +28,12 @@ class Verdict:
     model : ModelRuns
         Our runs.
     difference : float
-        Our mean accuracy minus the published one; minus the nearest end of a published range, 0 inside the range.
+        Our mean accuracy minus the published accuracy, or minus the nearest end of a published range; 0 inside the
+        range.
     spread : float
-        Standard deviation between seeds, see `seed_deviations`.
+        Standard deviation between seeds; see `seed_deviations`.
     band : float
-        The largest difference that chance explains, see `judge`.
+        Largest absolute difference that still counts as reproduced; see `judge`.
     """
 
     claim: Claim
@@ -50,9 +51,9 @@ class Verdict:
 
     @property
     def by_recall(self) -> Verdict | None:
-        """The verdict that takes the published macro recall as accuracy; None unless the report contradicts itself.
+        """Verdict on the published macro recall instead of the published accuracy, or None if both agree.
 
-        On a test set with classes of equal size, accuracy and macro recall are equal.
+        Accuracy and macro recall are equal if all classes have the same number of test images.
         """
         claim = self.claim
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
@@ -62,13 +63,13 @@ class Verdict:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of our mean accuracy, from the number of test images."""
+        """95 % confidence interval of our mean accuracy, computed from the number of test images."""
         images = self.model.first.header.data.test_images
         return accuracy_interval(round(self.model.mean("test_accuracy") * images), images)
 
 
 def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
-    """Compare a model with its claim.
+    """Compare the accuracy of a model with the published accuracy.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
     model : ModelRuns
         Our runs.
     spread : float
-        Standard deviation of the test accuracy between seeds, for models of this kind: see `seed_deviations`.
+        Standard deviation of the test accuracy between seeds, for models of this kind; see `seed_deviations`.
 
     Notes
     -----

@@ -30,7 +30,7 @@ NOTE = "mlflow.note.content"
 """Tag with the note that the MLflow UI shows."""
 
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
-GENERATED = "**Generated data**: the results say nothing about real images."
+GENERATED = "**Generated data**: the results do not apply to real images."
 
 
 def common_tags(header: Header) -> dict[str, str]:
