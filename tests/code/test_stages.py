@@ -11,7 +11,7 @@ import yaml
 
 from lineup.code.closure import SOURCE, closure
 from lineup.code.explain import explain
-from lineup.code.stages import check_code, code_of, code_yaml, keys, training_sha256, write_code
+from lineup.code.stages import check_code, code_of, code_yaml, from_text, keys, to_text, training_sha256, write_code
 from lineup.errors import LineupError
 from lineup.models.registry import FAMILIES, PROJECT
 from lineup.paths import FILES
@@ -33,6 +33,8 @@ def named(stage: dict[str, Any]) -> list[str]:
 
 def test_every_stage_names_its_own_key() -> None:
     expected = {name: [name] for name in stages()} | {"code": [], "publish": [], "train": ["train.${item.family}"]}
+    for name in ("select", "evaluate", "reproduce", "champion"):  # they read all models and committees
+        expected[name] += ["params.models", "params.committees"]
     assert {name: named(stage) for name, stage in stages().items()} == expected
     assert {name for name in keys() if "." not in name} == set(stages()) - {"code", "publish", "train"}
 
@@ -70,12 +72,27 @@ def test_a_data_file_of_a_module_counts() -> None:
     assert "lineup/published/claims.yaml" in code_of("reproduce")
 
 
-def test_hashes_that_look_like_numbers_are_texts(tmp_path: Path) -> None:
+def test_the_code_of_a_stage_is_one_text(tmp_path: Path) -> None:
     values = yaml.safe_load(code_yaml(tmp_path))
-    assert values.pop("train")["cnn"] == code_of("train.cnn")
-    assert values == {key: code_of(key) for key in keys() if not key.startswith("train.")}
-    lines = code_yaml(tmp_path).splitlines()
-    assert all(line.endswith((":", '"')) for line in lines if not line.startswith("#"))
+    assert from_text(values.pop("train")["cnn"]) == code_of("train.cnn")
+    others = {key: from_text(text) for key, text in values.items()}
+    assert others == {key: code_of(key) for key in keys() if not key.startswith("train.")}
+    assert all(" " not in text for text in values.values())  # DVC writes it on one line of dvc.lock
+    assert max(map(len, code_yaml(tmp_path).splitlines())) < 120
+
+
+def test_a_section_has_a_hash_of_its_content_and_order(tmp_path: Path) -> None:
+    def hashes(params: str) -> Any:
+        (tmp_path / "params.yaml").write_text(params)
+        return yaml.safe_load(code_yaml(tmp_path))["params"]
+
+    before = hashes("models: {a: {epochs: 1}, b: {epochs: 2}}\ncommittees: {}\n")
+    assert set(before) == {"models", "committees"}
+    assert hashes("# a comment\nmodels:\n  a: {epochs: 1}\n  b: {epochs: 2}\ncommittees: {}\n") == before
+    for changed in ("{b: {epochs: 2}, a: {epochs: 1}}", "{a: {epochs: 1}}", "{a: {epochs: 1}, b: {epochs: 3}}"):
+        after = hashes(f"models: {changed}\ncommittees: {{}}\n")
+        assert after["models"] != before["models"]
+        assert after["committees"] == before["committees"]
 
 
 def test_the_file_is_written_only_if_it_differs(tmp_path: Path) -> None:
@@ -144,7 +161,7 @@ def test_explain_marks_what_changed_since_the_lock(tmp_path: Path) -> None:
     added, changed, *_ = code
     locked = {name: digest for name, digest in code.items() if name != added}
     locked |= {changed: "0" * 12, "lineup/models/former.py": "1" * 12}
-    entries = {"train@a": locked, "train@b": code}
+    entries = {"train@a": to_text(locked), "train@b": to_text(code)}
     lock = {"stages": {name: {"params": {"code.yaml": {"train.cnn": files}}} for name, files in entries.items()}}
     (tmp_path / "dvc.lock").write_text(json.dumps(lock))
     lines = explain("train.cnn", tmp_path)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lineup.code.stages import CODE, code_of
+from lineup.code.stages import CODE, code_of, from_text
 from lineup.schema import read_yaml
 
 LOCK = "dvc.lock"
@@ -56,8 +56,7 @@ def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
     for stage, entry in stages.items():
         parameters = _section(_section(entry, "params"), CODE)
         if key in parameters:
-            files = _section(parameters, key)
-            found[stage] = {str(name): str(digest) for name, digest in files.items()}
+            found[stage] = from_text(parameters[key])
     return found
 
 

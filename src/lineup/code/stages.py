@@ -29,6 +29,9 @@ from lineup.schema import read_yaml
 
 CODE = "code.yaml"
 
+SECTIONS = ("models", "committees")
+"""Sections of ``params.yaml`` that have a hash in ``code.yaml``."""
+
 _TRAIN = "train."
 _COMMITTEE = ("lineup.committee.settings", "lineup.committee.select")
 
@@ -146,7 +149,7 @@ def check_code(key: str, project: Path) -> None:
     written: Any = read_yaml(path)
     for part in key.split("."):
         written = written.get(part) if isinstance(written, Mapping) else None
-    if written != code_of(key, project):
+    if written != to_text(code_of(key, project)):
         raise LineupError(
             f"{path}: the code of {key} has changed since this file was written; run dvc repro again, without"
             " --single-item"
@@ -154,14 +157,46 @@ def check_code(key: str, project: Path) -> None:
 
 
 def code_yaml(project: Path) -> str:
-    """Return the content of ``code.yaml``. Hashes are quoted because YAML reads 123e45678901 as a number."""
+    """Return the content of ``code.yaml``: the files of each key, and a hash of each long section of ``params.yaml``.
+
+    The files of a key are one text, written with one file per line: DVC copies it into ``dvc.lock`` for each stage, and
+    reads and writes ``dvc.lock`` several times in each run. A stage that depends on all models or committees names the
+    hash of the section for the same reason.
+
+    Parameters
+    ----------
+    project : Path
+        Folder of the project.
+    """
     lines = [f"# The code of each stage, written by the stage `code`. See also `lineup code --explain {_TRAIN}cnn`."]
     train = ["train:"]
     for key in keys(project):
         stage, _, family = key.partition(".")
-        lines_of_key, indent = (train, "  ") if family else (lines, "")
-        lines_of_key.append(f"{indent}{family or stage}:")
-        lines_of_key += [
-            f"{indent}  {json.dumps(name)}: {json.dumps(digest)}" for name, digest in code_of(key, project).items()
-        ]
-    return "\n".join([*lines, *train]) + "\n"
+        files = to_text(code_of(key, project)).replace(",", ",\\\n    ")
+        (train if family else lines).append(f'{"  " if family else ""}{family or stage}: "{files}"')
+    path = project / "params.yaml"
+    sections: Any = read_yaml(path) if path.is_file() else {}
+    hashes = [f'  {name}: "{_section_hash(sections[name])}"' for name in SECTIONS if name in sections]
+    return "\n".join([*lines, *train, *(["params:", *hashes] if hashes else [])]) + "\n"
+
+
+def to_text(files: Mapping[str, str]) -> str:
+    """Return the hashes of files as one text without spaces.
+
+    Examples
+    --------
+    >>> to_text({"lineup/npz.py": "4e3a6e395323", "lineup/models/cnn.py": "68a5e8f08f67"})
+    'lineup/npz.py=4e3a6e395323,lineup/models/cnn.py=68a5e8f08f67'
+    """
+    return ",".join(f"{name}={digest}" for name, digest in files.items())
+
+
+def from_text(text: object) -> dict[str, str]:
+    """Return the hashes of files that `to_text` wrote; parts that are none are left out."""
+    pairs = (part.rpartition("=") for part in str(text).split(","))
+    return {name: digest for name, equals, digest in pairs if equals}
+
+
+def _section_hash(section: object) -> str:
+    """Return a hash of a section of ``params.yaml``. Its order counts: ties go to the first model."""
+    return hashlib.sha256(json.dumps(section, default=str).encode()).hexdigest()[:12]
