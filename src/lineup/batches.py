@@ -1,4 +1,4 @@
-"""Predict in batches, which limits the memory, also for no inputs.
+"""Predict in batches to limit memory use.
 
 >>> in_batches(lambda batch: batch.mean(axis=1), np.ones((2500, 4))).shape
 (2500,)
@@ -14,18 +14,18 @@ PREDICT_BATCH = 1000
 
 
 def in_batches(predict: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> np.ndarray:
-    """Return the predictions of any number of inputs, computed batch by batch.
+    """Compute the predictions of any number of inputs in batches.
 
     Parameters
     ----------
     predict : callable
-        From inputs of shape (n, ...), n at least 1, to predictions of shape (n, ...).
+        Function that maps inputs of shape (n, ...) to predictions of shape (n, ...), where n is at least 1.
     inputs : ndarray of shape (n, ...)
 
     Returns
     -------
     ndarray of shape (n, ...)
-        For no inputs, an empty array with the columns and the type of other predictions.
+        Predictions of all inputs. Without inputs, an empty array with the same columns and type.
     """
     if len(inputs) == 0:
         # Some libraries do not accept empty inputs.

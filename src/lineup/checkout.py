@@ -1,7 +1,8 @@
-"""Run the package of the project instead of the installed one.
+"""Run the package of the current project instead of the installed package.
 
-An editable installation belongs to one checkout. In another checkout, such as a git worktree or a temporary one of
-``dvc exp run --temp``, a command would hash and run the code of the first checkout.
+An editable installation uses the code of one checkout. Without this module, a command in another checkout would hash
+and run the code of the first checkout. Examples of other checkouts are a git worktree and the temporary folder of
+``dvc exp run --temp``.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ VARIABLE = "PYTHONPATH"
 
 
 def run_own_package() -> None:
-    """Restart this command with the package of the project, if the project has one and a different one is running.
+    """Restart this command with the package of the current project, if a different package is running.
 
-    Call it before any other import. It does not return if it restarts the command.
+    Call this function before any other import. It does not return if the command is restarted.
 
     Raises
     ------
@@ -41,9 +42,9 @@ def run_own_package() -> None:
 
 
 def other_source() -> Path | None:
-    """Return the folder that contains the package of the project around the working directory.
+    """Return the folder that contains the package of the current project.
 
-    None if there is no project, if it has no package of its own, or if that package is running.
+    The result is None if there is no project, if the project has no package, or if its package is already running.
     """
     try:
         source = find_project().root / "src"

@@ -1,11 +1,11 @@
-"""The exception for errors that a user can fix, and helpers for its messages."""
+"""Exception for errors that a user can fix, and helpers for its messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 
 LIMIT = 300
-"""Maximum number of characters of other text, such as a file's, that an error message quotes."""
+"""Maximum number of characters that an error message quotes from other text, such as a file."""
 
 LISTED = 20
 """Maximum number of accepted names that an error message lists."""
@@ -14,18 +14,18 @@ LISTED = 20
 class LineupError(Exception):
     """An error that a user can fix, such as a wrong value or a missing file.
 
-    The message is one line: where the error is, what was expected and what was found. The command line prints it
-    without a traceback and exits with status 1.
+    The message is one line with the location of the error, the expected value and the found value. The command line
+    prints it without a traceback and exits with status 1.
     """
 
 
 def shortened(text: object, limit: int = LIMIT) -> str:
-    r"""Return a text on one line and at most ``limit`` characters long, for an error message.
+    r"""Shorten a text to one line of at most ``limit`` characters for an error message.
 
     Parameters
     ----------
     text : object
-        For example an exception of another library or a wrong value; converted with ``str``.
+        Object to convert with ``str``, for example an exception of another library or an invalid value.
     limit : int
         Maximum number of characters. Default 300.
 
@@ -53,7 +53,7 @@ def count(things: Sized | int, noun: str) -> str:
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
-    """Return the end of an error message about an unknown name: up to three similar names, then the accepted names.
+    """Return the part of an error message that suggests up to three similar names and lists the accepted names.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def expected_one_of(name: str, accepted: Iterable[str], place: str = "the projec
     accepted : iterable of str
         In the order in which to list them.
     place : str
-        Where a user finds them if there are too many to list. Default "the project".
+        Place where a user finds the names if there are too many to list. Default "the project".
 
     Examples
     --------

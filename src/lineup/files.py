@@ -1,4 +1,4 @@
-"""Write files and folders completely or not at all, read them safely, and hash them.
+"""Write files and folders atomically, read them safely, and hash them.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -28,19 +28,19 @@ TEXT_LIMIT = 8 * 2**20
 """Maximum size of a text file, in bytes."""
 
 ROOM = 32 * 2**20
-"""Free space that a disk must have before long work starts, in bytes: several times the size of a record."""
+"""Required free disk space before a long computation starts, in bytes. It is several times the size of a record."""
 
 _PARTIAL, _FORMER = ".partial", ".former"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""Errors of writing. They name no file if the file is already open."""
+"""Write errors that do not contain a file name if the file is already open."""
 
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to ``path``; rename it to ``path`` on success, and remove it on failure.
+    """Yield a temporary path that is renamed to ``path`` on success and removed on failure.
 
     A reader sees either the old file or the complete new one. If several processes write the same file, the last one
-    wins. Leftovers of killed processes are removed first. An `OSError` names ``path``.
+    wins. Temporary files of killed processes are removed first. An `OSError` names ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -53,12 +53,12 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder next to ``path``; on success, it replaces ``path``.
+    """Yield an empty temporary folder that replaces ``path`` on success.
 
-    The old folder is renamed first, then the new one is renamed to ``path``, and then the old one is removed. If a
-    process is killed at any time, a complete folder remains, and the next call renames it to ``path``. If several
-    processes write the same folder, the last one wins. Leftovers of killed processes are removed first. An `OSError`
-    names ``path`` or the file in it.
+    The old folder is renamed, the new folder is renamed to ``path``, and the old folder is removed. If a process is
+    killed at any time, a complete folder remains, and the next call renames it to ``path``. If several processes write
+    the same folder, the last one wins. Temporary folders of killed processes are removed first. An `OSError` names
+    ``path`` or a file in ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -71,14 +71,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def check_room(path: Path, room: int = ROOM) -> None:
-    """Check before long work that its result can be written.
+    """Check that a path can be written and that its disk has enough free space.
 
     Parameters
     ----------
     path : Path
         A file for `replacing_file` or a folder for `replacing_folder`. Its parent folder is created.
     room : int
-        Free space that the disk must have, in bytes. Default 32 MiB.
+        Required free disk space in bytes. Default 32 MiB.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_text(path: Path, *, max_bytes: int = TEXT_LIMIT) -> str:
-    """Read a UTF-8 text file, which may be damaged.
+    """Read a UTF-8 text file and check its type, size and encoding.
 
     Parameters
     ----------
@@ -150,12 +150,13 @@ def read_text(path: Path, *, max_bytes: int = TEXT_LIMIT) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, 64 lower-case hexadecimal digits.
+    """Return the SHA-256 of a file as 64 lower-case hexadecimal digits.
 
     Raises
     ------
     LineupError
-        If the file cannot be read. If it is missing, the message says how to create it: git does not track every file.
+        If the file cannot be read. If it is missing, the message explains how to create it, because git does not track
+        every file.
     """
     try:
         with open_regular(path) as stream:
@@ -174,7 +175,7 @@ def _partial_name(path: Path) -> Path:
 
 
 def _partial(path: Path) -> Path:
-    """Return the temporary path of this process for ``path``, and remove the leftovers of killed processes."""
+    """Return the temporary path of this process for ``path``, and remove temporary files of killed processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_name(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
@@ -187,7 +188,7 @@ def _partial(path: Path) -> Path:
 
 
 def _swap(partial: Path, path: Path) -> None:
-    """Replace the folder at ``path`` with a new one; the old one is renamed and kept."""
+    """Replace the folder at ``path`` with a new folder, and rename the old folder."""
     former = partial.with_suffix(_FORMER)
     while True:
         with suppress(FileNotFoundError):
@@ -198,11 +199,14 @@ def _swap(partial: Path, path: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove(former)  # another process has just renamed its folder to path; this process is later and wins
+            _remove(former)  # another process has just renamed its folder to path, and this process replaces it
 
 
 def _clear(partial: Path, path: Path) -> None:
-    """Remove the leftovers of one process; if ``path`` is missing, first rename a complete folder to ``path``."""
+    """Remove the temporary files of one process.
+
+    If ``path`` is missing and a complete folder exists, this folder is renamed to ``path`` first.
+    """
     former = partial.with_suffix(_FORMER)
     if former.is_dir() and not path.exists():
         # The process was killed between two renames, so the new folder is complete.
@@ -213,13 +217,13 @@ def _clear(partial: Path, path: Path) -> None:
     _remove(partial)
     if path.exists():
         with suppress(OSError):
-            former.rename(partial)  # a folder with the name of a former one is always complete
+            former.rename(partial)  # a folder with the name of an old folder is always complete
         _remove(partial)
 
 
 @contextmanager
 def _final_names(path: Path) -> Iterator[None]:
-    """Put the final name of the file into an `OSError` of writing, instead of a temporary name or none."""
+    """Replace a temporary or missing file name in an `OSError` with the final name."""
     try:
         yield
     except OSError as error:

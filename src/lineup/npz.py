@@ -1,4 +1,4 @@
-"""NPZ files that are reproducible byte for byte and safe to read."""
+"""Write reproducible NPZ files, and read NPZ files safely."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 from lineup.errors import LineupError, shortened
 from lineup.files import open_regular, replacing_file
 
-# The earliest date of the ZIP format. np.savez writes the current time, so that its files always differ.
+# The earliest date of the ZIP format. np.savez writes the current time, so its files always differ.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _SUFFIX = ".npy"
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write arrays to an uncompressed NPZ file; equal arrays in the same order give equal bytes.
+    """Write arrays to an uncompressed NPZ file. The output is deterministic.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
 
 
 def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Read all arrays of an NPZ file without running any code in the file.
+    """Read all arrays of an NPZ file without running code from the file.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
-    """Read one array after a check that its header and the ZIP directory have the same size."""
+    """Read one array, and check that its header and the ZIP directory give the same size."""
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -1,7 +1,7 @@
 """Read and check ``params.yaml``.
 
-An unknown key, a wrong type or a value out of range raises an error of one line, with the key, the value and the
-accepted values.
+An unknown key, a wrong type or a value out of range raises a one-line error with the key, the value and the accepted
+values.
 
 Examples
 --------
@@ -44,7 +44,7 @@ MODELS = "the section models of params.yaml"
 
 
 def _check_name(section: str, name: str) -> None:
-    """Raise an error if a name could be the label of another model's run, see `lineup.records.record.run_label`."""
+    """Raise an error if a name could be the label of another model's run; see `lineup.records.record.run_label`."""
     if re.search(r"_seed\d+$", name):
         raise ValueError(f"{section}.{name}: a name must not end in _seed and a number; set seeds instead")
 
@@ -111,14 +111,14 @@ class Params:
         return {name: architecture(recipe.family, recipe.architecture) for name, recipe in self.models.items()}
 
     def candidates(self) -> dict[str, Candidate]:
-        """Return the candidates for committees: all models by name."""
+        """Return all models by name as candidates for committees."""
         return {
             name: Candidate(entry.kind, entry.family, entry.report, self.models[name].seeds)
             for name, entry in self.architectures().items()
         }
 
     def summary(self) -> str:
-        """Return a line with the number of models and committees and the dataset."""
+        """Return a line with the numbers of models and committees and the name of the dataset."""
         models, committees = count(self.models, "model"), count(self.committees, "committee")
         return f"{models}, {committees}, data {self.data.name}"
 
@@ -144,7 +144,7 @@ class Params:
         return recipe
 
     def committee(self, name: str) -> Committee:
-        """Return the settings of a committee. For an unknown name, a `LineupError` lists the known ones."""
+        """Return the settings of a committee. For an unknown name, a `LineupError` lists the known names."""
         if name not in self.committees:
             known = expected_one_of(name, self.committees, "the section committees of params.yaml")
             raise LineupError(f"unknown committee {shown(name)}; {known}")
@@ -184,7 +184,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Return the first unknown key or else the first problem, as ``key = value: expected ...``."""
+    """Return the message for the first unknown key, or for the first error if all keys are known."""
     problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))
@@ -214,7 +214,7 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
 
 
 def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return a location as in the file: without pydantic's tag, which names one of several forms of a value."""
+    """Remove the tag that pydantic adds to the location of an error in a union type."""
     place = 2 if location[:1] == ("models",) else 3  # the tags of `AnyRecipe` and of `Members`
     if location[:1] in (("models",), ("committees",)) and location[place : place + 1] in _TAGS:
         return location[:place] + location[place + 1 :]
@@ -222,7 +222,7 @@ def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
 
 
 def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> list[str]:
-    """Return the accepted keys at a location: those of its innermost section."""
+    """Return the accepted keys of the innermost section in a location."""
     named = location[:1] in (("models",), ("committees",))
     for part in location[:1] + location[2:] if named else location:  # the second part is a name, which may be `data`
         kind = _SECTIONS[str(part)]

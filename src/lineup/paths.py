@@ -1,4 +1,4 @@
-"""The paths of all files and folders in a project."""
+"""Paths of all files and folders in a project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILES = ("params.yaml", "dvc.yaml")
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
-    """Return the folder for the record of one run, in the folder of its model or committee.
+    """Return the record folder of one run in the folder of its model or committee.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def seed_folder(folder: Path, seed: int) -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with ``params.yaml`` and ``dvc.yaml``, and the paths in it.
+    """A project folder, which contains ``params.yaml`` and ``dvc.yaml``, and its paths.
 
     Parameters
     ----------
@@ -40,73 +40,73 @@ class Project:
 
     @property
     def raw(self) -> Path:
-        """The downloaded or generated dataset and ``dataset.json``."""
+        """Folder of the downloaded or generated dataset with ``dataset.json``."""
         return self.root / "data" / "raw"
 
     @property
     def dataset(self) -> Path:
-        """All images, labels and the nested split, in one NPZ file."""
+        """NPZ file with all images, the labels and the nested split."""
         return self.root / "data" / "splits" / "dataset.npz"
 
     @property
     def models(self) -> Path:
-        """Records of the models: one folder per model, with one folder per seed."""
+        """Folder of the records of all models, with one folder per model and seed."""
         return self.root / "runs" / "models"
 
     @property
     def committees(self) -> Path:
-        """Records of the committees: one folder per committee, with one folder per run."""
+        """Folder of the records of all committees, with one folder per committee and run."""
         return self.root / "runs" / "committees"
 
     @property
     def metrics(self) -> Path:
-        """Mean metrics: one JSON file per model or committee, tracked by git."""
+        """Folder of mean metrics, with one JSON file per model or committee. Git tracks these files."""
         return self.root / "runs" / "metrics"
 
     @property
     def finished(self) -> Path:
-        """Finished trainings of the current recipes, in a folder that DVC does not delete."""
+        """Folder of finished trainings of the current recipes, which DVC does not delete."""
         return self.root / "runs" / "finished"
 
     @property
     def backups(self) -> Path:
-        """Backups: one folder per unfinished training, removed when the training ends."""
+        """Folder of backups, with one folder per unfinished training."""
         return self.root / "runs" / "backups"
 
     @property
     def selection(self) -> Path:
-        """The members of the committees: one JSON file per committee."""
+        """Folder of selected members, with one JSON file per committee."""
         return self.root / "runs" / "selection"
 
     @property
     def experiments(self) -> Path:
-        """Records of single experiments, outside the pipeline."""
+        """Folder of the records of single experiments, which are not part of the pipeline."""
         return self.root / "experiments"
 
     @property
     def champion(self) -> Path:
-        """The champion, and how it was chosen."""
+        """JSON file with the champion and the reasons for its choice."""
         return self.reports / "champion.json"
 
     @property
     def reports(self) -> Path:
-        """The pages, tables and figures made from records."""
+        """Folder of pages, tables and figures that are created from records."""
         return self.root / "reports"
 
 
 def find_project(start: Path | None = None) -> Project:
-    """Return the project that contains a folder.
+    """Return the project that contains a given folder.
 
     Parameters
     ----------
     start : Path, optional
-        The first folder to look in; its parents follow. Default: the working directory.
+        Folder where the search starts. It continues in the parent folders. Default: the working directory.
 
     Raises
     ------
     LineupError
-        If no folder has both ``params.yaml`` and ``dvc.yaml``, or a project has only one of them. In the latter case,
-        the search stops there: an incomplete project inside another one is not the other one.
+        If no folder contains both ``params.yaml`` and ``dvc.yaml``, or a project contains only one of them. In the
+        latter case the search stops, because an incomplete project inside another project is not the outer project.
     """
     start = (start or Path.cwd()).resolve()
     incomplete = None
@@ -124,7 +124,7 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def _incomplete(folder: Path) -> str:
-    """Return the error message for a folder that has only one of the two files of a project."""
+    """Return the error message for a folder that contains only one of the two project files."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

@@ -1,4 +1,4 @@
-"""Suggestions for error messages: how to restore or create a missing file.
+"""Suggest in error messages how to restore or create a missing file.
 
 >>> how_to_restore(Path("/no/repository"), "params.yaml")
 'copy it from the original of this folder'
@@ -12,12 +12,12 @@ PIPELINE = "dvc.yaml"
 
 
 def how_to_restore(root: Path, name: str, otherwise: str = "copy it from the original of this folder") -> str:
-    """Return how to restore a file of the project: from git, if the project is a git repository."""
+    """Suggest how to restore a file of a project, with git if the project is a git repository."""
     return f"git checkout HEAD -- {name}" if (root / ".git").exists() else otherwise
 
 
 def how_to_make(path: Path) -> str:
-    """Return how to create a missing file of the pipeline or of a single experiment.
+    """Suggest how to create a missing file of the pipeline or of a single experiment.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def how_to_make(path: Path) -> str:
 
 
 def _has_remote(root: Path) -> bool:
-    """Return whether the configuration of the project or of the user has a default DVC remote."""
+    """Return whether a default DVC remote is configured for the project or the user."""
     try:
         from dvc.config import Config, ConfigError
     except ImportError:

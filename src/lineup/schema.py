@@ -1,4 +1,4 @@
-"""Read and write JSON files, and read YAML files. A file that is read may be damaged, and is checked against a type.
+"""Read and write JSON files, and read YAML files. Files are validated when they are read, because they may be damaged.
 
 >>> checked({"seed": 1}, dict[str, int], Path("record.json"))
 {'seed': 1}
@@ -49,7 +49,7 @@ def to_json(values: Any) -> str:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write values to a JSON file, which is replaced as a whole; an error as by `to_json`."""
+    """Write values to a JSON file atomically. See `to_json` for errors."""
     with replacing_file(path) as partial:
         partial.write_text(to_json(values), encoding="utf-8")
 
@@ -74,14 +74,14 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """Return the value in a YAML file.
 
-    A few bytes of YAML can expand to gigabytes, because an alias repeats a whole section. Therefore the expanded size
-    is checked before any value is created.
+    A few bytes of YAML can expand to gigabytes, because an alias repeats a whole section. The expanded size is
+    therefore checked before any value is created.
 
     Raises
     ------
     LineupError
-        If the file cannot be read, is not YAML, has a tag or a duplicate key, is too deep, or is too large, also with
-        its aliases expanded. The message gives file, line and column.
+        If the file cannot be read, is not YAML, contains a tag or a duplicate key, is nested too deeply, or is too
+        large before or after expanding its aliases. The message gives file, line and column.
     """
     import yaml
 
@@ -101,12 +101,12 @@ def read_yaml(path: Path) -> Any:
 
 
 def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
-    """Return values as an instance of a type, such as a pydantic dataclass.
+    """Validate values and return them as an instance of a type such as a pydantic dataclass.
 
     Parameters
     ----------
     values : object
-        As `read_json` or `read_yaml` returns it.
+        Values returned by `read_json` or `read_yaml`.
     kind : type
         Any type that pydantic can validate.
     path : Path
@@ -135,7 +135,7 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 
 
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
-    """Return values as an instance of a type, or raise the errors of pydantic; see `checked`."""
+    """Validate values like `checked`, but raise the errors of pydantic."""
     from pydantic import TypeAdapter
 
     if strict:
@@ -144,13 +144,13 @@ def validated(values: Any, kind: Any, *, strict: bool) -> Any:
 
 
 def first_problem(error: ValidationError) -> ErrorDetails:
-    """Return the first unknown key among the problems of pydantic, or the first problem if there is none."""
+    """Return the first error about an unknown key in a pydantic error, or the first error if all keys are known."""
     problems = error.errors(include_url=False)
     return next((problem for problem in problems if problem["type"] == "unexpected_keyword_argument"), problems[0])
 
 
 def read_checked(path: Path, kind: Any) -> Any:
-    """Return the content of a JSON file as an instance of a type; see `read_json` and `checked`."""
+    """Read a JSON file and return its content as an instance of a type; see `read_json` and `checked`."""
     return checked(read_json(path), kind, path)
 
 
@@ -173,18 +173,18 @@ def _refuse(constant: str) -> None:
 
 @dataclass
 class _Collection:
-    """A list or section of a YAML file, up to the current event.
+    """State of a YAML list or mapping that is being parsed.
 
     Parameters
     ----------
     anchor : str or None
-        The name that aliases use for it.
+        Name that aliases use for the collection.
     section : bool
-        Whether its items alternate between keys and values.
+        Whether the collection is a mapping, whose items alternate between keys and values.
     size, height : int
-        Its expanded size so far, see `YAML_SIZE`, and its number of levels.
+        Current expanded size (see `YAML_SIZE`) and current number of levels.
     items : int
-        Number of items so far.
+        Current number of items.
     keys : set of str
         The keys of a section.
     """
@@ -198,7 +198,7 @@ class _Collection:
 
 
 def _check_events(events: Iterable[Any]) -> None:
-    """Check the parsing events of a YAML text, before any value is created; see `read_yaml`."""
+    """Check the parsing events of a YAML text before any value is created; see `read_yaml`."""
     import yaml
 
     measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None before its end
@@ -228,7 +228,7 @@ def _check_events(events: Iterable[Any]) -> None:
 
 
 def _check_scalar(event: Any, parent: _Collection) -> None:
-    """Reject a text that is too long, and a duplicate key."""
+    """Reject long scalars and duplicate keys."""
     if len(event.value) > YAML_SCALAR:
         _refuse_event(event, f"a key or value of more than {YAML_SCALAR:,} characters")
     if parent.section and parent.items % 2 == 0:
@@ -238,7 +238,7 @@ def _check_scalar(event: Any, parent: _Collection) -> None:
 
 
 def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the size and height of what an alias repeats."""
+    """Return the expanded size and the height of an alias."""
     found = measured.get(event.anchor, (1, 0))  # loading the text raises an error for an unknown anchor
     if found is None:
         _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside its own anchor")

@@ -1,4 +1,4 @@
-"""Types and error messages that all settings of ``params.yaml`` share.
+"""Types and error messages shared by all settings in ``params.yaml``.
 
 >>> from pydantic import TypeAdapter
 >>> TypeAdapter(Seeds).validate_python(3)
@@ -21,7 +21,7 @@ MAX_SEEDS = 1_000
 
 
 def _listed(seeds: Any) -> Any:
-    """Return the seeds 1 to n for a number n; return any other value unchanged."""
+    """Convert a number n to the list of seeds 1 to n, and return any other value unchanged."""
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MAX_SEEDS:
         return list(range(1, seeds + 1))
     return seeds
@@ -30,14 +30,14 @@ def _listed(seeds: Any) -> Any:
 Seeds = Annotated[list[Seed], BeforeValidator(_listed), Field(min_length=1, max_length=MAX_SEEDS)]
 """The seeds of a model: a number n for the seeds 1 to n, or a list."""
 SHOWN = 120
-"""Maximum number of characters of a wrong value in an error message."""
+"""Maximum number of characters of an invalid value in an error message."""
 
 
 def shown(value: object) -> str:
-    """Return a wrong value for an error message."""
+    """Format an invalid value for an error message."""
     return shortened(repr(value), SHOWN)
 
 
 def unknown(key: str, value: str, accepted: Iterable[str]) -> str:
-    """Return the error message for a key whose value is not accepted."""
+    """Return an error message for a value that is not accepted."""
     return f"{key} = {shown(value)}: {expected_one_of(value, accepted)}"

@@ -1,9 +1,8 @@
 """End a command cleanly on Ctrl-C (SIGINT), SIGTERM and SIGHUP.
 
-Each of these signals raises `KeyboardInterrupt` in the main thread, so that the command can clean up. Python raises it
-only between two bytecode instructions, so a long computation in a library, such as fitting a support vector machine,
-would delay the end by minutes. Therefore a second thread also waits for the signals. It ends the process if the main
-thread does not react in time.
+Each of these signals raises `KeyboardInterrupt` in the main thread, so that the command can clean up. Python raises
+this exception only between two bytecode instructions, so a long computation in a library could delay it by minutes.
+Therefore a second thread also waits for the signals and ends the process if the main thread does not react in time.
 
 >>> [number.name for number in SIGNALS]
 ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -24,7 +23,7 @@ REACT_SECONDS = 5.0
 """Maximum time until the main thread reacts to a signal, in seconds."""
 
 before_exit: list[Callable[[], None]] = []
-"""Functions to call, in this order, before the second thread ends the process."""
+"""Functions that are called in this order before the second thread ends the process."""
 
 received: list[signal.Signals] = []
 """Signals that the main thread has reacted to."""
@@ -33,20 +32,20 @@ _reacted = threading.Event()
 
 
 def handle_signals() -> None:
-    """Raise `KeyboardInterrupt` on each of `SIGNALS`, except on those that the process ignores, as with ``nohup``."""
+    """Raise `KeyboardInterrupt` on each of `SIGNALS`, except on signals that the process ignores, as with ``nohup``."""
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _raise)
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-    # A forked process inherits this setting, but its signals are not for this process.
+    # A forked process inherits this setting, but this process must not receive its signals.
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
     threading.Thread(target=_watch, args=(receiver, sender), name="signals", daemon=True).start()
 
 
 def report(number: int) -> int:
-    """Print which signal ended the command, and return the exit status of shells, such as 130 for Ctrl-C."""
+    """Print the signal that ended the command, and return the exit status of shells, such as 130 for Ctrl-C."""
     print(f"stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
     return 128 + number
 

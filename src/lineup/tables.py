@@ -1,4 +1,4 @@
-"""Write CSV files, and read only complete ones.
+"""Write CSV files, and check that files are complete when they are read.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -20,7 +20,7 @@ from lineup.files import read_text
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file: one line with the column names, then one line per row."""
+    """Write a CSV file with one header line and one line per row."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -28,7 +28,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    """Return the rows of a CSV file of `write_table`, without the column names.
+    """Return the rows of a CSV file written by `write_table`, without the header.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
     Raises
     ------
     LineupError
-        If the file cannot be read, has other columns, or is incomplete: a row has too few or too many cells, or the
-        last line has no line end.
+        If the file cannot be read, has other columns, has a row with too few or too many cells, or does not end with a
+        newline.
     """
     text = read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)

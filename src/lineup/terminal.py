@@ -1,4 +1,4 @@
-"""Print text on terminals whose encoding lacks some characters."""
+"""Print text on terminals that cannot encode all characters."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _PLAIN = {
 
 
 def tolerate_encodings() -> None:
-    """Make the standard streams replace characters that their encoding does not have.
+    """Let the standard streams replace characters that their encoding does not support.
 
-    For example, in ISO 8859-1 a dash becomes ``-``, an arrow ``->``, and an unknown character ``?``. Without this,
-    printing a table with ``PYTHONIOENCODING=latin-1``, or a file name that is not UTF-8, raises a UnicodeEncodeError.
+    For example, in ISO 8859-1 a dash becomes ``-``, an arrow ``->``, and an unknown character ``?``. Otherwise,
+    printing a table with ``PYTHONIOENCODING=latin-1`` or a file name that is not UTF-8 would raise a
+    UnicodeEncodeError.
     """
     codecs.register_error("lineup.plain", _replace)
     for stream in (sys.stdout, sys.stderr):

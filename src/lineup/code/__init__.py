@@ -1,1 +1,1 @@
-"""The code of each stage as a parameter of DVC: the files that it runs, with hashes of their meaning."""
+"""Hash the code of each pipeline stage, so that DVC can use the hashes as parameters."""

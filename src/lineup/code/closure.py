@@ -1,7 +1,7 @@
-"""Find all files that a module runs: the modules of this package and of the user's project that it imports.
+"""Find the files that a module imports from this package and from the user's project.
 
-Modules that are imported with `importlib.import_module` do not count. A training therefore does not depend on families
-and trainers that it does not use.
+Modules that are imported with `importlib.import_module` are ignored. The hash of a training therefore excludes families
+and trainers that the training does not use.
 
 Examples
 --------
@@ -22,57 +22,57 @@ from lineup.errors import LineupError, shortened
 from lineup.files import read_text
 
 SOURCE = Path(__file__).parents[2]
-"""The folder of the package that is running."""
+"""Folder that contains the running package."""
 
 DIGITS = 12
 
 EMPTY = meaning("")
 
 _HOLD_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
-"""Nodes in which an import can be."""
+"""Types of nodes that can contain an import."""
 
 NEUTRAL = (
-    # Messages for the user, and the paths of files.
+    # These contain messages for the user and paths of files.
     "lineup/errors.py",
     "lineup/paths.py",
     "lineup/remedies.py",
     "lineup/signals.py",
     "lineup/terminal.py",
-    # These write whole files and check files that they read. They refuse a value or return it unchanged.
+    # These write complete files and check files that they read. They reject a value or return it unchanged.
     "lineup/files.py",
     "lineup/schema.py",
     "lineup/tables.py",
-    # It copies finished trainings and changes nothing in them.
+    # This module copies finished trainings without changes.
     "lineup/training/finished.py",
-    # It loads a project's models.py, which counts itself.
+    # This module loads a project's models.py, which has its own hash.
     "lineup/models/own.py",
-    # The version number, and the code that makes these hashes.
+    # These contain the version number and the code that computes the hashes.
     "lineup/__init__.py",
     "lineup/code/",
 )
-"""Files and folders of the package that change no result. No stage runs again because of them."""
+"""Files and folders of the package that do not affect results. Changes in them do not rerun any stage."""
 
 
 def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
-    """Return every file that modules run, with a hash of its meaning.
+    """Return the files that are run when modules are imported, with their hashes.
 
     Parameters
     ----------
     modules : iterable of str
-        Full names, such as ``lineup.models.cnn``; with a project also names of modules in its folder.
+        Full names such as ``lineup.models.cnn``. If a project is given, modules in its folder are also accepted.
     project : Path, optional
-        Folder of a project whose own modules count too. Default: only this package.
+        Folder of a project whose modules are included. Default: only modules of this package.
 
     Returns
     -------
     dict of str to str
-        12 hexadecimal digits by path, sorted. Paths are relative to the folder that holds the package, or to the
-        project. A YAML file beside a module of the same name counts as part of it.
+        Hashes of 12 hexadecimal digits by path, sorted. Paths are relative to the folder that contains the package, or
+        to the project. A YAML file with the same name as a module is part of the module.
 
     Raises
     ------
     LineupError
-        If a module is missing, or a file cannot be read or is not Python.
+        If a module is missing, or a file cannot be read or parsed.
     """
     found: dict[str, str] = {}
     todo: list[tuple[Path, str]] = []
@@ -92,10 +92,10 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
 
 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
-    """Return the files that an import runs: the module, the packages around it, and a YAML file of the same name.
+    """Return the files that an import runs: the module, its parent packages, and a YAML file of the same name.
 
-    Each file is the folder that Python imports it from and the path below that folder. The list is empty for a module
-    of another library and for a name inside a module.
+    Each file is a pair of the folder on Python's search path and the path relative to this folder. The list is empty
+    for modules of other libraries and for names inside a module.
     """
     parts = module.split(".")
     base = SOURCE if parts[0] == "lineup" else project
@@ -111,7 +111,10 @@ def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
 
 
 def _read(base: Path, name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the hash of a file, empty if nothing is left of it but a docstring, and the modules that it imports."""
+    """Return the hash of a file and the modules that it imports.
+
+    The hash is empty if the file contains only a docstring.
+    """
     source = read_text(base / name)
     if not name.endswith(".py"):
         return _sha256(source), ()
@@ -134,7 +137,7 @@ def _sha256(text: str) -> str:
 
 
 def _imports(tree: ast.AST, name: str) -> Iterator[str]:
-    """Yield the modules that a file imports when it runs, inside of functions too, and the names it takes from them."""
+    """Yield the names of all modules and objects that a file imports, including imports inside functions."""
     nodes = [tree]
     while nodes:
         node = nodes.pop()

@@ -1,4 +1,4 @@
-"""List the files in the hash of a stage, and mark those that changed since ``dvc.lock`` was written.
+"""List the files in the hash of a stage, and mark the files that changed since ``dvc.lock`` was written.
 
 >>> from pathlib import Path
 >>> explain("train.cnn", Path("/no/project"))[0].endswith("no stage in dvc.lock has run it")
@@ -18,7 +18,7 @@ LOCK = "dvc.lock"
 
 
 def explain(key: str, project: Path) -> list[str]:
-    """Return lines that list the files of a stage and mark those that changed since ``dvc.lock`` was written.
+    """List the files of a stage and mark the files that changed since ``dvc.lock`` was written.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def explain(key: str, project: Path) -> list[str]:
     Raises
     ------
     LineupError
-        If there is no such key, or ``dvc.lock`` cannot be read.
+        If the key does not exist, or ``dvc.lock`` cannot be read.
     """
     code = code_of(key, project)
     locked = locked_code(key, project)
@@ -49,7 +49,7 @@ def explain(key: str, project: Path) -> list[str]:
 
 
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
-    """Return the hashes of the last run, by stage, for each stage that has this key in ``dvc.lock``."""
+    """Return the hashes in ``dvc.lock`` for each stage that depends on a key."""
     path = project / LOCK
     stages = _section(read_yaml(path), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}
@@ -61,7 +61,7 @@ def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each file that differs, and how."""
+    """Yield the name of each file that differs, with ``added``, ``removed`` or ``changed``."""
     for name in before.keys() | now.keys():
         if name not in before:
             yield name, "added"
@@ -72,7 +72,7 @@ def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tupl
 
 
 def _section(value: Any, name: str) -> Mapping[str, Any]:
-    """Return a section of a YAML file, empty if it is missing."""
+    """Return a section of a YAML file, or an empty mapping if the section is missing."""
     section = value.get(name) if isinstance(value, Mapping) else None
     return section if isinstance(section, Mapping) else {}
 

@@ -1,7 +1,7 @@
-"""Reduce Python code to its meaning: the syntax tree without what changes no result.
+"""Reduce Python code to the parts of its syntax tree that affect results.
 
 Comments, layout, docstrings, annotations, imports for annotations, and the messages of exceptions and assertions are
-left out. The result is the same in every supported version of Python; that of `ast.dump` is not.
+ignored. Unlike the output of `ast.dump`, the result is the same in all supported versions of Python.
 
 Examples
 --------
@@ -17,17 +17,17 @@ import ast
 from collections.abc import Iterator
 
 _LEFT_OUT = frozenset({"annotation", "returns", "type_params", "ctx", "kind", "type_comment"})
-"""Fields of syntax trees that change no result."""
+"""Fields of syntax trees that do not affect results."""
 
 _STATEMENTS = frozenset({"body", "orelse", "finalbody"})
-"""Fields that hold lists of statements; ``body`` of a lambda or of ``a if b else c`` is one expression."""
+"""Fields that contain lists of statements. The field ``body`` of a lambda or of ``a if b else c`` is one expression."""
 
 _TYPING = frozenset({"__future__", "collections.abc", "typing"})
-"""Modules that only annotations and base classes need."""
+"""Modules that are only used in annotations and as base classes."""
 
 
 def meaning(source: str) -> str:
-    """Return the syntax tree of Python code as text, without what changes no result.
+    """Return the parts of a module's syntax tree that affect results, as text.
 
     Parameters
     ----------
@@ -37,20 +37,20 @@ def meaning(source: str) -> str:
     Raises
     ------
     SyntaxError
-        If it is not Python.
+        If the code is not valid Python.
     """
     return tree_meaning(ast.parse(source))
 
 
 def tree_meaning(tree: ast.AST) -> str:
-    """Return the meaning of a syntax tree; see `meaning`."""
+    """Return the parts of a syntax tree that affect results, as text; see `meaning`."""
     pieces: list[str] = []
     _write(tree, pieces)
     return "".join(pieces)
 
 
 def is_type_checking(node: ast.AST) -> bool:
-    """Return whether a statement is ``if TYPE_CHECKING:``, whose body never runs."""
+    """Return whether a statement is ``if TYPE_CHECKING:``, whose body is never executed."""
     if not isinstance(node, ast.If):
         return False
     test = node.test
@@ -60,11 +60,11 @@ def is_type_checking(node: ast.AST) -> bool:
 
 
 def _write(value: object, pieces: list[str]) -> None:
-    """Append a node, a list of nodes or a constant as text."""
+    """Append the text of a node, a list of nodes or a constant."""
     if isinstance(value, ast.AST):
         pieces.append(f"{type(value).__name__}(")
         for name, child in _fields(value):
-            # An empty field is None, an empty list or missing, depending on the version of Python.
+            # Depending on the version of Python, an empty field is None, an empty list or missing.
             if child is not None and child != []:
                 pieces.append(f"{name}=")
                 _write(child, pieces)
@@ -79,7 +79,7 @@ def _write(value: object, pieces: list[str]) -> None:
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
-    """Yield the fields of a node that decide on results."""
+    """Yield the fields of a node that affect results."""
     if isinstance(node, ast.Raise):
         yield "exc", node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         yield "cause", node.cause
@@ -97,10 +97,10 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 
 
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
-    """Yield the statements that decide on results.
+    """Yield the statements that affect results.
 
-    In the body of a dataclass, a variable is a field only if it has an annotation. In class bodies the existence of an
-    annotation therefore counts, but not its type.
+    In the body of a dataclass, a variable is a field only if it has an annotation. Class bodies therefore keep
+    annotations without their types.
     """
     for statement in body:
         if isinstance(statement, ast.Pass) or _is_constant(statement) or _is_typing_import(statement):
@@ -115,7 +115,7 @@ def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
 
 
 def _is_constant(statement: ast.stmt) -> bool:
-    """Return whether a statement is a docstring, another text, or ``...``."""
+    """Return whether a statement is a docstring, another string, or ``...``."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
@@ -124,7 +124,7 @@ def _is_typing_import(statement: ast.stmt) -> bool:
 
 
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
-    """Join adjacent texts of an f-string and drop empty ones, because versions of Python split them differently."""
+    """Join adjacent strings of an f-string and drop empty strings, because Python versions split them differently."""
     joined: list[ast.expr] = []
     for part in parts:
         last = joined[-1] if joined else None

@@ -1,6 +1,6 @@
-"""The code of each stage of the pipeline, and ``code.yaml``, the parameter file with its hashes.
+"""Hash the code of each stage of the pipeline, and write the hashes to ``code.yaml``.
 
-Each stage in ``dvc.yaml`` names its key of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs the stage
+Each stage in ``dvc.yaml`` lists a key of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs the stage
 again when a hash under this key changes. ``dvc.lock`` keeps the hashes of the last run, so that `lineup.code.explain`
 can list the files that changed.
 
@@ -44,7 +44,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "reproduce": ("lineup.pages.reproduce",),
     "champion": ("lineup.committee.settings", "lineup.committee.champion"),
 }
-"""The modules that the command of each stage calls. The settings are listed because they contain default values.
+"""Modules that the command of each stage calls. The settings are listed because they contain default values.
 
 ``publish`` always runs and needs no key. ``train`` has a key for each family; see `keys`.
 """
@@ -56,16 +56,16 @@ _TRAINING = (
     "lineup.training.train",
 )
 _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
-"""The modules that loop over the seeds of a model and write its metrics."""
+"""Modules that loop over the seeds of a model and write its metrics."""
 
 
 def keys(project: Path | None = None) -> list[str]:
-    """Return the keys of ``code.yaml``: a stage, or ``train.`` and a family.
+    """Return the keys of ``code.yaml``: the stages, and ``train.<family>`` for each family.
 
     Parameters
     ----------
     project : Path, optional
-        Folder of a project. With a ``models.py`` in it there is a key ``train.project``.
+        Folder of a project. If it contains ``models.py``, the key ``train.project`` is included.
     """
     families = [family for family in FAMILIES if family != PROJECT]
     if project and (project / "models.py").is_file():
@@ -74,19 +74,19 @@ def keys(project: Path | None = None) -> list[str]:
 
 
 def code_of(key: str, project: Path | None = None) -> dict[str, str]:
-    """Return the files that a stage runs, each with a hash of its meaning.
+    """Return the files that a stage runs, with their hashes.
 
     Parameters
     ----------
     key : str
         One of `keys`.
     project : Path, optional
-        Folder of a project, whose ``models.py`` is the code of ``train.project``.
+        Folder of a project. Its ``models.py`` is the code of ``train.project``.
 
     Raises
     ------
     LineupError
-        If there is no such key, or a file cannot be read as Python.
+        If the key does not exist, or a file cannot be read as Python.
     """
     known = keys(project)
     if key not in known:
@@ -98,24 +98,24 @@ def code_of(key: str, project: Path | None = None) -> dict[str, str]:
 
 
 def training_sha256(family: str) -> str:
-    """Return one hash of the code that trains a model of a family: 64 hexadecimal digits.
+    """Return the SHA-256 of the code that trains models of a family.
 
-    A finished training or a backup with another hash is not used. Code that changes only which seeds are trained is
-    not in it. The family ``project`` is that of the project around the working directory.
+    Finished trainings and backups with a different hash are not reused. The hash excludes the code that selects the
+    seeds to train. For the family ``project``, the code in the current project is used.
     """
     code = closure(_modules(family), find_project().root if family == PROJECT else None)
     return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
 
 
 def _modules(family: str) -> tuple[str, ...]:
-    """Return the modules that train a model of a family, one seed at a time."""
+    """Return the modules that train one seed of a model of a family."""
     if family == PROJECT:
         return (*_TRAINING, "lineup.training.classifier", "models")
     return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}", f"lineup.models.{family}")
 
 
 def write_code(project: Path) -> bool:
-    """Write ``code.yaml`` if its content changed, and return whether it did.
+    """Write ``code.yaml`` if its content changed, and return whether it changed.
 
     Parameters
     ----------
@@ -131,12 +131,12 @@ def write_code(project: Path) -> bool:
 
 
 def check_code(key: str, project: Path) -> None:
-    """Check that ``code.yaml`` has the code that runs now. Without the file nothing is checked.
+    """Check that ``code.yaml`` contains the hashes of the running code, if the file exists.
 
     Parameters
     ----------
     key, project
-        As of `code_of`.
+        See `code_of`.
 
     Raises
     ------
