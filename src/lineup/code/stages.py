@@ -157,11 +157,11 @@ def check_code(key: str, project: Path) -> None:
 
 
 def code_yaml(project: Path) -> str:
-    """Return the content of ``code.yaml``: the files of each key, and a hash of each long section of ``params.yaml``.
+    """Return the content of ``code.yaml``: the files of each key and a hash of each section in `SECTIONS`.
 
-    The files of a key are one text, written with one file per line: DVC copies it into ``dvc.lock`` for each stage, and
-    reads and writes ``dvc.lock`` several times in each run. A stage that depends on all models or committees names the
-    hash of the section for the same reason.
+    The files of a key are one string, which keeps ``dvc.lock`` short. DVC copies this string to ``dvc.lock`` for each
+    stage, and reads and writes ``dvc.lock`` several times in each run. For the same reason, a stage that depends on all
+    models or committees uses the hash of the section.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def code_yaml(project: Path) -> str:
 
 
 def to_text(files: Mapping[str, str]) -> str:
-    """Return the hashes of files as one text without spaces.
+    """Convert the hashes of files to one string without spaces.
 
     Examples
     --------
@@ -192,11 +192,14 @@ def to_text(files: Mapping[str, str]) -> str:
 
 
 def from_text(text: object) -> dict[str, str]:
-    """Return the hashes of files that `to_text` wrote; parts that are none are left out."""
+    """Parse a string returned by `to_text`, and ignore invalid parts."""
     pairs = (part.rpartition("=") for part in str(text).split(","))
     return {name: digest for name, equals, digest in pairs if equals}
 
 
 def _section_hash(section: object) -> str:
-    """Return a hash of a section of ``params.yaml``. Its order counts: ties go to the first model."""
+    """Return a hash of a section of ``params.yaml``.
+
+    The hash depends on the order of the models, because ties go to the first model.
+    """
     return hashlib.sha256(json.dumps(section, default=str).encode()).hexdigest()[:12]

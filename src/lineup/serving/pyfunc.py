@@ -24,7 +24,7 @@ LABEL, AGREEMENT = "label", "agreement"
 
 
 class InputError(MlflowException):
-    """Error for a request with invalid images, with only the reason as message.
+    """Error raised for a request with invalid images. The message contains only the reason.
 
     The server of MLflow adds the whole input to the message of an exception. This class ignores the changed message.
     """
