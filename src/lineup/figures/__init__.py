@@ -1,1 +1,1 @@
-"""One function per figure: data in, Figure out."""
+"""Plot results with matplotlib. Each function returns a figure."""

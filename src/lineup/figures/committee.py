@@ -1,4 +1,4 @@
-"""Plot how the members of a committee differ, and which of their mistakes the committee corrects."""
+"""Plot the members of a committee: how often they disagree, and which errors the committee corrects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DARK = 0.6
 
 
 def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> Figure:
-    """Plot how the members of a committee differ, and which mistakes of each one the committee corrects.
+    """Plot how often the members of a committee disagree, and how many errors the committee corrects.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> 
     Returns
     -------
     Figure
-        A row per member. Left: the percentage of images on which it predicts a different class than each other member.
-        Right: how many of its mistakes the committee corrects, how many of its correct predictions the committee
-        changes to wrong ones, its weight, and the change in accuracy without it.
+        Figure with two panels and a row per member. The left panel is a heat map of the percentage of images on which
+        two members predict different classes. The right panel shows how many errors of the member the committee
+        corrects, how many of its correct predictions the committee changes to wrong ones, the weight of the member, and
+        the change in accuracy without it.
 
     Raises
     ------
@@ -61,10 +62,10 @@ def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> 
 
 
 def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
-    """Plot the heat map, with an empty diagonal."""
+    """Plot the heat map of disagreement. The diagonal is empty."""
     shares, same = 100 * np.array(analysis.disagreement), np.eye(len(analysis.members), dtype=bool)
-    # From the lowest to the highest value, because all pairs differ by about their error rates. The ends of the colour
-    # map are not used, so that no cell looks like the empty diagonal.
+    # The scale starts at the lowest value instead of 0, because all pairs of members disagree on some images. The ends
+    # of the colour map are not used, so that no cell looks like the empty diagonal.
     pairs = shares[~same] if len(shares) > 1 else np.zeros(1)
     margin = max(0.3 * float(np.ptp(pairs)), 0.5)
     low, high = max(float(pairs.min()) - margin, 0.0), float(pairs.max()) + margin
@@ -88,7 +89,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """Plot the broken images to the left and the fixed ones to the right, with weight and change in accuracy."""
+    """Plot a bar for the broken images to the left, and a bar for the fixed images to the right."""
     rows = range(len(members))
     for values, sign, colour, label in (
         ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),
@@ -115,7 +116,7 @@ def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
 
 
 def _write_beside(axes: Axes, header: str, left: float, values: list[str]) -> None:
-    """Write a column of numbers on the right of the bars."""
+    """Write a column of numbers to the right of the bars."""
     column: dict[str, Any] = {"size": style.TICK_SIZE, "color": style.INK, "family": style.FONT, "clip_on": False}
     axes.text(left, 1.02, header, transform=axes.transAxes, va="bottom", **column)
     for row, value in enumerate(values):

@@ -28,9 +28,9 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     Parameters
     ----------
     counts : ndarray of int, shape (k, k)
-        Rows are actual classes, columns predicted ones.
+        Number of images. Rows are actual classes, and columns are predicted classes.
     classes : sequence of str, length k
-        Class names, in the order of rows and columns.
+        Class names, in the order of the rows and columns.
     title : str
         First line.
     subtitle : str, optional
@@ -39,8 +39,8 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     Returns
     -------
     Figure
-        The cells contain counts, except zeros. The colour is the share of the row on a square-root scale, so that
-        confusions of a few per cent are visible. The recall of each class is on the right.
+        Each cell shows its count unless it is zero. The colour shows the share of the row on a square-root scale, so
+        that confusions of a few per cent are visible. The recall of each class is shown on the right.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
 
 
 def _style(axes: Axes, recalls: list[str]) -> None:
-    """Separate the cells by white lines and write the recalls on the right."""
+    """Draw white lines between the cells, and write the recall of each class on the right."""
     k = len(recalls)
     style.tidy(axes)
     axes.spines[:].set_visible(False)

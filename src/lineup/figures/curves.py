@@ -20,7 +20,7 @@ from lineup.figures import style
 
 _COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 _FEW = 30
-"""Largest number of epochs that are marked by points."""
+"""Largest number of epochs for which each epoch is marked with a point."""
 
 
 def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") -> Figure:
@@ -29,9 +29,9 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
     Parameters
     ----------
     history : DataFrame
-        ``history.csv`` of a record, a row per epoch: ``phase``, ``epoch`` (from 1 in each phase), ``loss``,
-        ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``. Other columns are ignored. Metrics that a
-        phase does not have are NaN, such as the accuracies of an autoencoder.
+        The content of ``history.csv`` in a record, with a row per epoch and the columns ``phase``, ``epoch`` (from 1 in
+        each phase), ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``learning_rate``. Other columns are
+        ignored. Metrics that a phase does not have are NaN, for example the accuracy of an autoencoder.
     title : str
         First line.
     subtitle : str, optional
@@ -40,14 +40,14 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
     Returns
     -------
     Figure
-        For each phase a panel with the loss, and one with the accuracy if it has one. The best validation epoch is
-        marked: the lowest loss or the highest accuracy; ties go to the first. A small panel below shows the learning
-        rate if it changes.
+        Figure with a panel for the loss of each phase, and a panel for the accuracy if the phase has one. The epoch
+        with the lowest validation loss or the highest validation accuracy is marked; ties go to the first epoch. A
+        small panel below shows the learning rate if it changes.
 
     Raises
     ------
     LineupError
-        If there are no rows or a column is missing.
+        If there are no rows, or if a column is missing.
     """
     missing = [column for column in _COLUMNS if column not in history.columns]
     if missing:
@@ -69,12 +69,12 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
 
 
 def _measures(rows: pd.DataFrame) -> list[str]:
-    """Return the panels of a phase. A phase without accuracy reconstructs its input."""
+    """Return the metrics to plot for a phase: the loss, and the accuracy if the phase has one."""
     return ["loss", "accuracy"] if rows["accuracy"].notna().any() else ["reconstruction loss"]
 
 
 def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None:
-    """Plot loss or accuracy on training and validation images."""
+    """Plot the loss or the accuracy on training and validation images."""
     column = what.removeprefix("reconstruction ")
     validation = rows[f"val_{column}"]
     marker = "o" if len(rows) <= _FEW else ""
@@ -92,7 +92,7 @@ def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None
 
 
 def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
-    """Plot the learning rate, which is constant within an epoch."""
+    """Plot the learning rate as steps, because it is constant within an epoch."""
     rates = rows["learning_rate"]
     axes.step(rows["epoch"], rates, where="mid", color=style.MUTED)
     axes.set_yscale("log" if rates.min() > 0 else "linear")
@@ -103,7 +103,7 @@ def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _finish(axes: Axes, rows: pd.DataFrame) -> None:
-    """Set the axis of epochs and the common style."""
+    """Format the epoch axis, and apply the common style."""
     axes.set_xlabel("epoch")
     axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))

@@ -1,4 +1,4 @@
-"""Plot accuracy, precision and recall of each class by threshold.
+"""Plot the accuracy, precision and recall of each class against the decision threshold.
 
 Examples
 --------
@@ -22,7 +22,9 @@ from lineup.figures import style
 
 
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
-    """Plot accuracy, precision and recall of each class against the rest by threshold.
+    """Plot the accuracy, precision and recall of each class against the decision threshold.
+
+    Each class is treated as a binary problem: the class against all other classes.
 
     Parameters
     ----------
@@ -38,14 +40,15 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     Returns
     -------
     Figure
-        Three panels with a line per class and a thick line for their mean. The precision is missing where no image
-        reaches the threshold. The y axis starts at the lowest value between the thresholds 0.05 and 0.95; near 0 and 1
-        lines may leave the panel, because there the accuracy of every classifier falls.
+        Figure with three panels. Each panel has a line per class and a thick line for the mean. The precision is
+        undefined, and not shown, at thresholds that no image reaches. The y axis starts at the lowest value between the
+        thresholds 0.05 and 0.95. Near the thresholds 0 and 1, lines may leave the panel, because the accuracy of every
+        classifier falls there.
 
     Raises
     ------
     LineupError
-        If there are not as many curves as class names.
+        If the number of curves differs from the number of class names.
     """
     if len(curves.accuracy) != len(classes):
         raise LineupError(f"cutoff curves: expected {len(classes)} classes, found {len(curves.accuracy)} curves")
@@ -64,7 +67,7 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
         axes.set_xlim(0, 1)
         axes.set_ylim(_bottom(curves.thresholds, of_classes), 1.01)
         style.tidy(axes, grid="both")
-    # The panels share their lines, so that one legend names them all.
+    # All panels have the same lines, so one legend is enough.
     lines, names = all_axes[0].get_legend_handles_labels()
     font = {"family": style.FONT, "size": style.TICK_SIZE}
     figure.legend(lines, names, loc="outside lower center", ncols=6, frameon=False, prop=font)
@@ -72,7 +75,7 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
 
 
 def _bottom(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return a little less than the lowest value between the thresholds 0.05 and 0.95, 0 if there is none."""
+    """Return the lower limit of the y axis: slightly below the lowest value between thresholds 0.05 and 0.95."""
     inner = values[:, (thresholds >= 0.05) & (thresholds <= 0.95)]
     if np.isnan(inner).all():
         return 0.0

@@ -1,4 +1,4 @@
-"""The figures of the probabilities of one record: calibration, selective accuracy, ROC, precision-recall, threshold."""
+"""Plot the class probabilities of one record: calibration, selective accuracy, ROC, precision-recall, thresholds."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from lineup.records.record import Record
 
 THRESHOLDS = np.linspace(0, 1, 101)
-"""Thresholds of the curves by threshold."""
+"""Decision thresholds in the threshold figure."""
 
 
 def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
-    """Return the figures of a record's probabilities on the test images, by name.
+    """Plot the class probabilities of a record on the test images, and return the figures by name.
 
     Parameters
     ----------
     record : Record
-        Its predictions are read.
+        Record whose predictions are plotted.
     subtitle : str
         Second line of each figure, which names the data.
 

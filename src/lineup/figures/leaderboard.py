@@ -26,15 +26,16 @@ _COLUMNS = ("name", "kind", "test_accuracy", "test_accuracy_sd", "low", "high", 
 
 
 def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: str = "") -> Figure:
-    """Plot the test accuracy of each model with its 95 % interval, best first.
+    """Plot the test accuracy of each model with its 95 % interval, the best model first.
 
     Parameters
     ----------
     table : DataFrame
-        A row per model, in any order: ``name``, ``kind`` (network, classical or committee), ``test_accuracy`` with its
-        bounds ``low`` and ``high`` and its standard deviation over seeds ``test_accuracy_sd`` (NaN for one seed), and
-        ``published`` (NaN if nothing is published) to ``published_to`` (NaN unless it is a range), as shares from 0 to
-        1. Other columns are ignored. :func:`lineup.pages.leaderboard.leaderboard_frame` makes such a table.
+        A row per model, in any order, with the columns ``name``, ``kind`` (network, classical or committee),
+        ``test_accuracy``, its bounds ``low`` and ``high``, its standard deviation over seeds ``test_accuracy_sd`` (NaN
+        for one seed), ``published`` (NaN if no accuracy is published) and ``published_to`` (NaN unless a range is
+        published). Accuracies are between 0 and 1. Other columns are ignored.
+        :func:`lineup.pages.leaderboard.leaderboard_frame` returns such a table.
     title : str, optional
         First line. Default: "Test accuracy".
     subtitle : str, optional
@@ -43,7 +44,7 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
     Raises
     ------
     LineupError
-        If there are no rows, a column is missing or a kind is unknown.
+        If there are no rows, if a column is missing, or if a kind is unknown.
     """
     _check(table)
     ranked = table.sort_values(["test_accuracy", "name"], ascending=[False, True], ignore_index=True)
@@ -70,7 +71,7 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
 
 
 def _draw_published(axes: Axes, known: pd.DataFrame) -> None:
-    """Plot published accuracies as rings, and published ranges as lines between two rings."""
+    """Plot published accuracies as circles, and published ranges as lines between two circles."""
     if known.empty:
         return
     ends = known["published_to"].fillna(known["published"])
@@ -80,7 +81,7 @@ def _draw_published(axes: Axes, known: pd.DataFrame) -> None:
 
 
 def _check(table: pd.DataFrame) -> None:
-    """Refuse a table that cannot be plotted."""
+    """Raise an error if a table cannot be plotted."""
     missing = [column for column in _COLUMNS if column not in table.columns]
     if missing:
         raise LineupError(f"leaderboard: the table has no column {', '.join(missing)}")
@@ -92,7 +93,7 @@ def _check(table: pd.DataFrame) -> None:
 
 
 def _write_values(axes: Axes, accuracies: pd.Series[float]) -> None:
-    """Write each accuracy with four decimals on the right."""
+    """Write the accuracies on the right, with four decimals."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(accuracies)), [f"{accuracy:.4f}" for accuracy in accuracies])
     right.tick_params(length=0, labelsize=style.TICK_SIZE, labelcolor=style.INK, labelfontfamily=style.FONT)

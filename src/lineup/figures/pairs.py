@@ -1,4 +1,4 @@
-"""Which models differ significantly.
+"""Plot which models differ significantly.
 
 Examples
 --------
@@ -37,12 +37,12 @@ _MEANINGS = (
 def significant_pairs(
     accuracies: Mapping[str, float], pairs: Sequence[RecipePair], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Plot for each model which other models are significantly better or worse.
+    """Plot which pairs of models differ significantly.
 
     Parameters
     ----------
     accuracies : mapping of str to float
-        Accuracy of each model by name, a share from 0 to 1.
+        Accuracy of each model by name, from 0 to 1.
     pairs : sequence of RecipePair
         All pairs of these models; see :func:`lineup.evaluation.seeds.compare_recipes`.
     title : str
@@ -53,13 +53,13 @@ def significant_pairs(
     Returns
     -------
     Figure
-        A square with a row and a column for each model, the most accurate first. The width of the pale band along the
-        diagonal shows how large a significant difference has to be.
+        Figure of a matrix with a row and a column for each model, the most accurate model first. The width of the pale
+        band along the diagonal shows how large a difference has to be to become significant.
 
     Raises
     ------
     LineupError
-        If there are no models, or a pair names a model without an accuracy.
+        If there are no models, or if the accuracy of a model in a pair is missing.
     """
     if not accuracies:
         raise LineupError("pairs: there are no models")
@@ -84,7 +84,7 @@ def significant_pairs(
 
 
 def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
-    """Return a code for each row and column: 2 significantly better, 1 only before the correction, 0 no difference."""
+    """Return a code for each pair: 2 significantly better, 1 only before the correction, 0 no difference, < 0 worse."""
     place = {name: index for index, name in enumerate(names)}
     codes = np.zeros((len(names), len(names)), dtype=np.int8)
     for pair in pairs:

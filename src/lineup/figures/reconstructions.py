@@ -20,14 +20,15 @@ from lineup.figures import style
 def reconstructions(
     originals: NDArray[np.uint8], reconstructed: NDArray[np.floating], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Plot images above their reconstructions, with the error of each.
+    """Plot images above their reconstructions, with the reconstruction errors.
 
     Parameters
     ----------
     originals : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        Upper row, from 0 to 255. In images with one channel 0 is white. About ten images fit a page.
+        Images for the upper row, with pixels from 0 to 255. In images with one channel, 0 is shown as white. About ten
+        images fit into a figure.
     reconstructed : ndarray of float, same shape
-        Lower row, from 0 to 1.
+        Images for the lower row, with pixels from 0 to 1.
     title : str
         First line.
     subtitle : str, optional
@@ -36,12 +37,12 @@ def reconstructions(
     Returns
     -------
     Figure
-        The mean squared error over the pixels, from 0 to 1, is below each pair.
+        Figure with two rows of images. The mean squared error over the pixels, from 0 to 1, is below each pair.
 
     Raises
     ------
     LineupError
-        If there are no images or the two arrays do not have the same shape.
+        If there are no images, or if the two arrays have different shapes.
     """
     if originals.ndim not in (3, 4) or not len(originals) or originals.shape != reconstructed.shape:
         raise LineupError(f"reconstructions: expected pairs of images, found {originals.shape}, {reconstructed.shape}")

@@ -1,4 +1,4 @@
-"""Plot accuracy against confidence.
+"""Plot a reliability diagram: the accuracy of a classifier against its confidence.
 
 Examples
 --------
@@ -21,7 +21,7 @@ from lineup.figures import style
 
 
 def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subtitle: str = "") -> Figure:
-    """Plot the accuracy of a classifier against its confidence.
+    """Plot a reliability diagram.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
     Returns
     -------
     Figure
-        Upper panel: a point per bin with its 95 % interval, and its distance from the diagonal. The points of a
-        calibrated classifier are on the diagonal; points below it mean overconfidence. Lower panel: the number of
-        images per bin.
+        Figure with two panels. The upper panel shows the accuracy of each bin with its 95 % interval, and the distance
+        from the diagonal. The points of a calibrated classifier are on the diagonal; points below the diagonal mean
+        overconfidence. The lower panel shows the number of images in each bin.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Make all figures of one record."""
+"""Plot all figures of one record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 
 
 def figures_of(record: Record) -> dict[str, Figure]:
-    """Return all figures for which a record has data, by name."""
+    """Plot all figures for which a record has data, and return them by name."""
     import pandas as pd
 
     from lineup.figures.committee import committee_members
@@ -53,14 +53,14 @@ def figures_of(record: Record) -> dict[str, Figure]:
 
 
 def caption(header: Header) -> str:
-    """Return the second line of each figure: the data and, for a model, the seed."""
+    """Return the subtitle of a figure, which names the data and, for a model, the seed."""
     title = f"GENERATED DATA ({header.data.name})" if header.data.generated else header.data.title
     data = f"{title}, {count(header.data.test_images, 'test image')}"
     return data if header.kind == "committee" else f"{data}, seed {header.seed}"
 
 
 def _pairs_of_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read images and their reconstructions from a file of a record."""
+    """Read the images and their reconstructions from a record."""
     arrays = read_npz(path, max_bytes=FIGURE_ARRAYS_LIMIT)
     expected = {"originals", "reconstructions"}
     if set(arrays) != expected:

@@ -1,4 +1,4 @@
-"""Plot ROC and precision-recall curves of each class against the rest.
+"""Plot the ROC and precision-recall curves of each class.
 
 Examples
 --------
@@ -26,7 +26,7 @@ from lineup.figures import style
 def roc_panels(
     roc: ClassCurves, precision_recall: ClassCurves, classes: Sequence[str], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Plot the ROC and the precision-recall curve of each class against the rest.
+    """Plot the ROC curve and the precision-recall curve of each class against all other classes.
 
     Parameters
     ----------
@@ -44,13 +44,14 @@ def roc_panels(
     Returns
     -------
     Figure
-        Two panels with a line per class, and the areas in the legend. The false positive rate has a square-root scale,
-        because good classifiers differ at small rates. A class without test images has no line.
+        Figure with two panels, a line per class, and the area under each line in the legend. The false positive rate
+        has a square-root scale, because good classifiers differ mainly at small rates. A class without test images has
+        no line.
 
     Raises
     ------
     LineupError
-        If there are not as many curves as class names.
+        If the number of curves differs from the number of class names.
     """
     for curves in (roc, precision_recall):
         if len(curves.curves) != len(classes):
@@ -73,7 +74,7 @@ def roc_panels(
 
 
 def _draw(axes: Axes, curves: ClassCurves, classes: Sequence[str], area: str) -> None:
-    """Plot the curve of each class, with its area in the legend."""
+    """Plot the curve of each class, and write the area under the curve into the legend."""
     looks = style.line_looks(len(classes))
     for name, curve, (colour, dashes) in zip(classes, curves.curves, looks, strict=True):
         if curve.x.size:
@@ -90,6 +91,6 @@ def _draw(axes: Axes, curves: ClassCurves, classes: Sequence[str], area: str) ->
 
 
 def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the square root; 0 for negative values, which the margins of an axis contain."""
+    """Return the square root, or 0 for negative values, which occur in the margin of an axis."""
     root: NDArray[np.float64] = np.sqrt(np.maximum(values, 0))
     return root

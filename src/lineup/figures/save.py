@@ -1,4 +1,4 @@
-"""Save figures reproducibly: the same figure gives the same bytes.
+"""Save figures as reproducible PNG files.
 
 Examples
 --------
@@ -19,18 +19,18 @@ from lineup.files import replacing_file
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save a figure as PNG; the same figure gives the same bytes on one installation.
+    """Save a figure as a PNG file. The same figure gives the same bytes with the same installation.
 
     Parameters
     ----------
     figure : Figure
-        Saved with its own size and resolution.
+        Figure to save. Its size and resolution are kept.
     path : Path
-        File to write. Readers see the old or the new file, never a part.
+        File to write. The file is replaced atomically.
 
     Notes
     -----
-    By default, matplotlib writes its version into the file, so that each release changes every file.
+    By default, matplotlib writes its version into the file, so each release of matplotlib would change every file.
     """
     with replacing_file(path) as partial:
         figure.savefig(partial, format="png", dpi="figure", facecolor="white", metadata={"Software": None})

@@ -21,16 +21,17 @@ from lineup.evaluation.curves import SelectiveAccuracy
 from lineup.figures import style
 
 _FROM = 0.05
-"""The smallest share of the images in the figure: the accuracy on a few images is mostly chance."""
+"""Smallest coverage in the figure, because the accuracy on a few images depends mostly on chance."""
 
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the accuracy against the coverage: the share of the images with the highest confidence.
+    """Plot the accuracy on the images with the highest confidence against the share of these images.
 
     Parameters
     ----------
     curves : mapping of str to SelectiveAccuracy
-        By name of the model, in the order of the legend; see :func:`lineup.evaluation.curves.selective_accuracy`.
+        Curves by name of the model, in the order of the legend; see
+        :func:`lineup.evaluation.curves.selective_accuracy`.
     title : str
         First line.
     subtitle : str, optional
@@ -39,7 +40,7 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
     Returns
     -------
     Figure
-        A line per model, from 5 % of the images to all. The legend gives the accuracy on all images.
+        Figure with a line per model, from 5 % to 100 % of the images. The legend shows the accuracy on all images.
 
     Raises
     ------

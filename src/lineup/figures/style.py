@@ -1,4 +1,6 @@
-"""Common style of all figures: colours, sizes and header. It uses no pyplot and no global state.
+"""Common style of all figures: colours, sizes and header.
+
+The functions do not use pyplot, so they do not change global state.
 
 Examples
 --------
@@ -43,14 +45,14 @@ _SUBTITLE_HEIGHT = 0.22
 
 
 def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -> Figure:
-    """Return an empty figure with a header. The layout leaves room for the header.
+    """Return an empty figure with a header.
 
     Parameters
     ----------
     width, height : float
-        Size in inches of what is below the header; the header adds to the height.
+        Size in inches of the area below the header. The header increases the height of the figure.
     title : str
-        First line, bold.
+        First line, in bold.
     subtitle : str, optional
         Second line, such as the name of the data. Default: none.
     """
@@ -67,7 +69,7 @@ def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -
 
 
 def line_looks(count: int) -> list[tuple[str, str]]:
-    """Return a colour and a line style for each of several lines; the first 24 are different."""
+    """Return a colour and a line style for each of several lines. The first 24 combinations are different."""
     return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
 
 
@@ -77,7 +79,7 @@ def tidy(axes: Axes, *, grid: str = "") -> None:
     Parameters
     ----------
     axes : Axes
-        Changed in place. Call this after adding data and labels.
+        Axes to change in place. Call this function after adding data and labels.
     grid : {"", "x", "y", "both"}, optional
         Direction of the grid lines. Default: none.
     """

@@ -1,1 +1,1 @@
-"""The published results that the line-up is compared with."""
+"""Published results to compare with."""

@@ -1,4 +1,4 @@
-"""The published results of the five reports, from ``claims.yaml`` beside this module.
+"""Read the published results of the five reports from ``claims.yaml``.
 
 Examples
 --------
@@ -27,39 +27,40 @@ ByClass = list[Share | None]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Claim:
-    """The published results of one model or committee, on the test images.
+    """Published results of a model or committee on the test images.
 
     Parameters
     ----------
     report : str
         Letter of the report.
     accuracy : float
-        Test accuracy; the lower end of a range.
+        Test accuracy, or the lower end of a range.
     accuracy_to : float, optional
-        The upper end of a range.
+        Upper end of a range.
     digits : int
-        Number of decimals of the published accuracy. Default 4.
+        Number of decimals of the published accuracy. Default: 4.
     loss, precision, recall, f1 : float, optional
-        Test loss in nats; macro averages.
+        Test loss in nats, and macro averages of the other scores.
     val_accuracy, best_val_accuracy : float, optional
-        After the last and after the best epoch, if the report did not validate on the test set.
+        Validation accuracy after the last and after the best epoch, if the report did not validate on the test set.
     train_accuracy : float, optional
-        After the last epoch, or after `train_epoch`.
+        Training accuracy after the epoch `train_epoch`.
     train_epoch : int, optional
-        From 1; default the last.
+        Number of the epoch, from 1. Default: the last epoch.
     seconds : float, optional
-        Training time.
+        Training time in seconds.
     recall_by_class, f1_by_class : list of float or None, optional
-        In the order of the classes; None if the report gives no value. Reports call the recall of a class its accuracy.
+        Scores in the order of the classes; None if the report gives no value. The reports call the recall of a class
+        its accuracy.
     contradiction : str, optional
-        How the report contradicts itself.
+        Description of a contradiction in the report.
     remark : str, optional
-        What a reader needs to know for the comparison; continues a sentence that starts with "The report".
+        Note on the comparison, written as the end of a sentence that starts with "The report".
     why : str, optional
-        Explains a difference from our result.
+        Explanation of a difference from our result.
     experiments, variants : dict of str to str
         Models in ``params.yaml`` that help to explain a difference, and models that the reports call future work, each
-        with what it changes. Default: none.
+        with a description of the change. Default: none.
     """
 
     report: str
@@ -85,18 +86,18 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """The published accuracy as text: ``0.8760``, or ``0.87\N{EN DASH}0.89``."""
+        """Published accuracy as text, for example ``0.8760`` or ``0.87\N{EN DASH}0.89``."""
         ends = [self.accuracy] if self.accuracy_to is None else [self.accuracy, self.accuracy_to]
         return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
 
     def nearest(self, accuracy: float) -> float:
-        """Return the published accuracy; of a range, the value nearest to ``accuracy``."""
+        """Return the published accuracy, or the value in a published range that is nearest to ``accuracy``."""
         return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class _File:
-    """``claims.yaml``: the claims by name of the model or committee, and the dataset on which they were measured."""
+    """Content of ``claims.yaml``: a dataset, and the claims by name of the model or committee."""
 
     dataset: str
     claims: dict[str, Claim]
@@ -114,12 +115,12 @@ def load_claims(dataset: str) -> dict[str, Claim]:
     Returns
     -------
     dict of str to Claim
-        Empty unless the reports used this dataset.
+        Published results. The dictionary is empty if the reports did not use this dataset.
 
     Raises
     ------
     LineupError
-        If ``claims.yaml`` is damaged. The message names file and key.
+        If ``claims.yaml`` is invalid. The message names the file and the key.
     """
     path = Path(__file__).with_name("claims.yaml")
     file: _File = checked(read_yaml(path), _File, path, strict=True)
@@ -127,5 +128,5 @@ def load_claims(dataset: str) -> dict[str, Claim]:
 
 
 def in_digits(published: float) -> str:
-    """Return a published share or loss with two decimals if it has no more, with four otherwise."""
+    """Format a published score or loss with two decimals if it has at most two, and with four otherwise."""
     return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"
