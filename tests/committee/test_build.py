@@ -155,9 +155,9 @@ def test_the_analysis_is_written_with_the_rule(tmp_path: Path) -> None:
     assert [member.name for member in analysis.members] == [f"{name}_seed1" for name in SHARES]
     assert [member.weight for member in analysis.members] == pytest.approx(fitted.weights)
     # The penalty is that of the whole committee and is not searched again.
-    former = fitted.details
+    earlier = fitted.details
     others = predictions_without_each(
-        "stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, former=former
+        "stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, earlier=earlier
     )
     assert others is not None
     for member, predictions in zip(analysis.members, others, strict=True):

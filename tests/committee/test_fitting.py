@@ -172,20 +172,20 @@ def test_no_function_that_fits_takes_test_images(function: Callable[..., Any]) -
         "folds",
         "seed",
         "temperature",
-        "former",
+        "earlier",
     }
     assert "labels" not in inspect.signature(FittedRule.apply).parameters
 
 
 def test_stacking_uses_the_penalty_of_an_earlier_fit() -> None:
     """Neither the penalty of the rule nor those of the folds are searched again."""
-    fitted = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", former={"strength": 0.02})
+    fitted = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", earlier={"strength": 0.02})
     assert fitted.details == {"strength": 0.02}
     free = fit_rule("stacking", HOLDOUT, LABELS, temperature="both")
-    kept = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", former=free.details)
+    kept = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", earlier=free.details)
     assert kept.parameters == free.parameters
-    predictions = cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 0.02})
-    assert not np.allclose(predictions, cross_fitted("stacking", HOLDOUT, LABELS, former={"strength": 5.0}), atol=1e-3)
+    predictions = cross_fitted("stacking", HOLDOUT, LABELS, earlier={"strength": 0.02})
+    assert not np.allclose(predictions, cross_fitted("stacking", HOLDOUT, LABELS, earlier={"strength": 5.0}), atol=1e-3)
 
 
 def test_the_weights_of_stacking_equal_those_of_a_logarithmic_pool() -> None:

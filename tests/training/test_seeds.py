@@ -6,6 +6,8 @@ import dataclasses
 import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
+from io import StringIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Self
@@ -115,7 +117,9 @@ def nothing_twice(folder: Path, dataset: Dataset) -> None:
         train(folder, dataset, RECIPE, interrupted := Watcher(stop_at=2))
     assert interrupted.started == [1, 2]
     resumed = Watcher()
-    first = train(folder, dataset, RECIPE, resumed)
+    with redirect_stdout(StringIO()) as printed:
+        first = train(folder, dataset, RECIPE, resumed)
+    assert printed.getvalue().splitlines() == ["small_seed1: already trained with these settings, copied"]
     assert (resumed.started, resumed.finished) == ([2], [1, 2])
 
     more = dataclasses.replace(RECIPE, seeds=[1, 2, 3])

@@ -118,14 +118,14 @@ def predictions_without_each(
     *,
     seed: int = 0,
     temperature: Temperature = "none",
-    former: Details | None = None,
+    earlier: Details | None = None,
 ) -> np.ndarray | None:
     """Return the predictions of each committee that lacks one member. The rule is fitted again for each.
 
     Parameters
     ----------
-    rule, labels, seed, temperature, former
-        See `lineup.committee.fitting.fit_rule`. With the details of the whole committee as ``former``, the penalty of
+    rule, labels, seed, temperature, earlier
+        See `lineup.committee.fitting.fit_rule`. With the details of the whole committee as ``earlier``, the penalty of
         ``stacking`` is not searched again for each, which would take twenty times as long.
     holdout : ndarray of float, shape (members, held-out images, classes)
         Predictions on which the rule is fitted.
@@ -148,7 +148,7 @@ def predictions_without_each(
     predictions = []
     for member in range(len(holdout)):
         others = np.delete(holdout, member, axis=0)
-        fitted = fit_rule(rule, others, labels, seed=seed, temperature=temperature, former=former)
+        fitted = fit_rule(rule, others, labels, seed=seed, temperature=temperature, earlier=earlier)
         predictions.append(fitted.apply(np.delete(probabilities, member, axis=0)))
     return np.stack(predictions)
 

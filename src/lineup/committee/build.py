@@ -156,7 +156,7 @@ def analyse_members(
         test.probabilities,
         seed=committee.seed,
         temperature=committee.temperature,
-        former=fitted.details,
+        earlier=fitted.details,
     )
     return analyse(fitted, names, test.probabilities, test.labels, without)
 

@@ -151,7 +151,7 @@ def fit_rule(
     *,
     seed: int = 0,
     temperature: Temperature = "none",
-    former: Details | None = None,
+    earlier: Details | None = None,
 ) -> FittedRule:
     """Fit the parameters of a rule on held-out images.
 
@@ -167,7 +167,7 @@ def fit_rule(
         Seed of bags and folds. Default 0.
     temperature : {"none", "before", "after", "both"}, optional
         Fit a temperature for each member, for the committee, or both. Default "none".
-    former : dict of str to float, optional
+    earlier : dict of str to float, optional
         Details of a fit of a similar committee. ``stacking`` uses its penalty instead of searching one. Default: None.
 
     Returns
@@ -196,10 +196,10 @@ def fit_rule(
     parameters: Arrays = {}
     details: Details = {}
     if fit := find_rule(rule).fit:
-        parameters, details = fit(_scale(probabilities, before)[order], labels, seed, former or {})
+        parameters, details = fit(_scale(probabilities, before)[order], labels, seed, earlier or {})
     if temperature in _AFTER:
         inner = _without_after(temperature)
-        predictions = cross_fitted(rule, probabilities, labels, seed=seed, temperature=inner, former=former)
+        predictions = cross_fitted(rule, probabilities, labels, seed=seed, temperature=inner, earlier=earlier)
         after = fit_temperature(predictions, labels)
     plain = {
         name: (value[back] if SHAPES[name][:1] == ("members",) else value).tolist()
@@ -216,7 +216,7 @@ def cross_fitted(
     folds: int = FOLDS,
     seed: int = 0,
     temperature: Temperature = "none",
-    former: Details | None = None,
+    earlier: Details | None = None,
 ) -> np.ndarray:
     """Return the committee's predictions for the held-out images, each from a rule that was not fitted on that image.
 
@@ -224,7 +224,7 @@ def cross_fitted(
 
     Parameters
     ----------
-    rule, probabilities, labels, seed, temperature, former
+    rule, probabilities, labels, seed, temperature, earlier
         See `fit_rule`.
     folds : int, optional
         Number of folds. For each fold, the rule is fitted on the other ones. Default 5.
@@ -252,7 +252,7 @@ def cross_fitted(
     predictions = np.empty(probabilities.shape[1:], dtype=np.float32)
     for part in range(folds):
         out = fold == part
-        fitted = fit_rule(rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner, former=former)
+        fitted = fit_rule(rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner, earlier=earlier)
         predictions[out] = fitted.apply(probabilities[:, out])
     if temperature not in _AFTER:
         return predictions

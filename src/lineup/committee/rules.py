@@ -67,7 +67,7 @@ class Rule:
     parameters: tuple[str, ...] = ()
 
 
-def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
+def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
     """Fit the confidence: the share of images whose winner is the actual class, which has the lowest log loss.
 
     Laplace's rule of succession adds one image for each class, so that the confidence is below 1. It is kept above
@@ -78,21 +78,21 @@ def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, form
     return {"confidence": np.array(max((right + 1) / (images + classes), 1 / classes + 1e-6))}, {}
 
 
-def _fit_accuracy(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
+def _fit_accuracy(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
     return {"weights": weights.weights_from_accuracy(probabilities, labels)}, {}
 
 
-def _fit_log_loss(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
+def _fit_log_loss(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
     found, gap = weights.weights_from_log_loss(probabilities, labels)
     return {"weights": found}, {"gap": gap}
 
 
-def _fit_greedy(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
+def _fit_greedy(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
     return {"weights": weights.weights_from_greedy_selection(probabilities, labels, seed)}, {}
 
 
-def _fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int, former: Details) -> tuple[Arrays, Details]:
-    found = stacking.fit_stacking(probabilities, labels, seed, strength=former.get("strength"))
+def _fit_stacking(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
+    found = stacking.fit_stacking(probabilities, labels, seed, strength=earlier.get("strength"))
     details = {"strength": found.strength}
     if found.log_loss is not None:
         details["cross_validated_log_loss"] = found.log_loss

@@ -6,7 +6,6 @@ resumed from the next host or in the next run.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,8 @@ from lineup.data.idx import write_idx
 from lineup.data.local import FOLDER_VARIABLE, LocalFolder, copy_files, has_content
 from lineup.data.synthetic import SHAPE, SyntheticImages, generate
 from lineup.errors import LineupError
-from lineup.files import file_sha256, replacing_file
+from lineup.files import file_sha256
+from lineup.schema import write_json
 
 if TYPE_CHECKING:
     import requests
@@ -136,8 +136,7 @@ def _describe(spec: DatasetSpec, target: Path, more: dict[str, Any]) -> None:
         "files": {file_name: file_sha256(target / file_name) for file_name in FILE_NAMES},
         **more,
     }
-    with replacing_file(target / DESCRIPTION) as partial:
-        partial.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_json(target / DESCRIPTION, description)
 
 
 def _write_images(target: Path, images: SyntheticImages) -> None:

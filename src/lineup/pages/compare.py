@@ -151,5 +151,4 @@ def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[
         "test_macro_auc": float(np.mean(areas)) if areas else math.nan,
         "test_accuracy_at_80_coverage": float(curve.accuracy[kept]),
     }
-    correct: NDArray[np.bool_] = probabilities.argmax(axis=1) == labels
-    return metrics, correct, rows
+    return metrics, predictions.test.correct(), rows

@@ -8,16 +8,14 @@ and any deleted artifact changes the stamp. A store on a server has no stamp.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lineup.committee.champion import Champion
 from lineup.errors import LineupError
-from lineup.files import replacing_file
 from lineup.records.record import Record
-from lineup.schema import read_json
+from lineup.schema import read_json, write_json
 from lineup.tracking.address import store_file, tracking_uri
 from lineup.tracking.artifacts import files_in
 
@@ -40,8 +38,7 @@ def save_stamp(
     """Write the stamp for published records and the folders with their artifacts."""
     state = _state(root, records, champion, folders)
     if state is not None:
-        with replacing_file(root / STAMP) as partial:
-            partial.write_text(json.dumps(state), encoding="utf-8")
+        write_json(root / STAMP, state)
 
 
 def _state(
