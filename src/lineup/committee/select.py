@@ -120,12 +120,12 @@ def write_selection(path: Path, selection: Selection) -> None:
 
 
 def read_selection(path: Path) -> Selection:
-    """Read what `write_selection` wrote.
+    """Read the members of a committee's runs from a JSON file.
 
     Raises
     ------
     LineupError
-        If the file is missing, too large, or not of this format.
+        If the file is missing, too large, or not in the format of `write_selection`.
     """
     if not path.is_file():
         raise LineupError(f"{path}: no such file; run lineup select first")

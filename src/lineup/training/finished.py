@@ -3,6 +3,16 @@
 DVC removes the outputs of a stage before it runs the stage again, and one stage trains all seeds of a model. Without
 the copies, an additional seed would require training all seeds again, and an interrupted stage would lose its finished
 seeds. The copies are hard links if the file system supports them, so they use no additional disk space.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     Path(folder, "old").mkdir()
+...     Path(folder, "new").mkdir()
+...     remove_others(Path(folder), ["new"])
+...     [path.name for path in Path(folder).iterdir()]
+['new']
 """
 
 from __future__ import annotations
