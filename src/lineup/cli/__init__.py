@@ -1,4 +1,4 @@
-"""The ``lineup`` command: each group of commands in one file that parses, calls and prints."""
+"""Command-line interface of lineup. Each module contains a group of commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command, with the package of the project if it has one; see `lineup.checkout`."""
+    """Run the ``lineup`` command. In a checkout of lineup, run the code of the checkout."""
     from lineup.checkout import run_own_package
     from lineup.errors import LineupError
 

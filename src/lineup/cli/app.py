@@ -1,6 +1,6 @@
-"""The ``lineup`` command: its entry point and the list of its commands.
+"""Entry point and list of commands of the ``lineup`` command.
 
-Each group of commands has a file of its own. Importing them imports nothing heavy, so that ``lineup --help`` is fast.
+The modules of the commands import large libraries only when they are needed, so ``lineup --help`` is fast.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         tracking.publish,
     ],
 }
-"""The commands by the heading under which ``lineup --help`` lists them."""
+"""Commands, by their heading in ``lineup --help``."""
 
 app = typer.Typer(
     name="lineup",
@@ -58,8 +58,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def main() -> None:
     """Run the command.
 
-    A `LineupError` or an error of the operating system, such as a full disk, prints one line and gives exit status 1.
-    A signal that ends the command prints one line and gives 128 plus the signal's number.
+    After a `LineupError` or an error of the operating system, such as a full disk, the command prints one line and
+    exits with status 1. After a signal, the command prints one line and exits with status 128 plus the signal number.
     """
     tolerate_encodings()
     if "DVC_STAGE" in os.environ:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _system_error(error: OSError) -> str:
-    """Return the file and the reason of an error of the operating system."""
+    """Return a message with the file and the reason of an error of the operating system."""
     if error.filename is None or error.strerror is None:
         return shortened(error)
     return f"{error.filename}: {error.strerror}"

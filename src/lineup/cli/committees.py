@@ -1,4 +1,4 @@
-"""Commands for committees (ensembles): choose members, combine their predictions, choose the champion."""
+"""Commands for committees (ensembles): select members, combine their predictions, choose the champion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def select() -> None:
-    """Choose the members of every committee and write them to runs/selection."""
+    """Select the members of all committees, and write the selection to runs/selection."""
     from lineup.committee.select import select_all
 
     project, params = open_project()
@@ -27,10 +27,11 @@ def committee(
     name: Annotated[str, typer.Argument(help="Name of a committee in params.yaml, or of its stage: committee@NAME.")],
     record: RecordFolder = None,
 ) -> None:
-    """Combine the stored predictions of a committee's members and write the committee's record.
+    """Combine the predictions of the members of a committee, and write a record.
 
-    A rule with parameters is fitted on images that no member trained on. Given a committee's name, this is a single
-    experiment: its record goes to a new folder in experiments/. Given the name of a stage, it goes to runs/committees.
+    Rules with parameters are fitted on images that no member was trained on. With the name of a committee, the command
+    runs a single experiment and writes the record to a new folder in experiments/. With the name of a stage, the
+    command writes the records to runs/committees.
     """
     from lineup.committee.build import build_committee
     from lineup.committee.select import select as choose_members
@@ -47,7 +48,7 @@ def committee(
 
 
 def _combine_stage(project: Project, name: str, settings: Committee) -> None:
-    """Combine all runs of a committee for the pipeline."""
+    """Combine the predictions for all runs of a committee in the pipeline."""
     from lineup.committee.build import build_committee
     from lineup.committee.select import read_selection
     from lineup.records.summary import write_summary

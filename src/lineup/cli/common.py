@@ -1,4 +1,4 @@
-"""What several commands share: the project, its records, and where a new record goes."""
+"""Functions that several commands use: open the project, read its records, and place new records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RecordFolder = Annotated[
 
 
 def open_project() -> tuple[Project, Params]:
-    """Return the project around the working directory and its checked parameters."""
+    """Find the project of the working directory, check its parameters, and return both."""
     from lineup.params import load_params
 
     project = find_project()
@@ -37,7 +37,7 @@ def open_project() -> tuple[Project, Params]:
 
 
 def _check_stage(stage: str, project: Project, params: Params) -> None:
-    """Refuse to run a stage with other code than code.yaml says: DVC would keep the result under the wrong hash."""
+    """Raise an error if the code differs from code.yaml, because DVC would cache the result under the wrong hash."""
     from lineup.code.stages import STAGES, check_code
 
     group, _, name = stage.rpartition(":")[2].partition("@")
@@ -48,9 +48,9 @@ def _check_stage(stage: str, project: Project, params: Params) -> None:
 
 
 def from_stage(group: str, name: str) -> tuple[str, bool]:
-    """Return the name of a model or committee, given its name or that of its stage, and whether it was a stage.
+    """Return the name of the model or committee, and whether the argument is the name of a stage.
 
-    DVC puts the path of ``dvc.yaml`` before the stage when it is called from a subfolder:
+    If DVC is called from a subfolder, it puts the path of ``dvc.yaml`` before the name of the stage, as in
     ``../dvc.yaml:train@basic_cnn``.
 
     Parameters
@@ -70,7 +70,7 @@ def from_stage(group: str, name: str) -> tuple[str, bool]:
 
 
 def place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
-    """Return the folder of a new record, and the name of its single experiment (None for a stage of the pipeline)."""
+    """Return the folder of a new record and the name of the experiment, which is None for a pipeline stage."""
     import uuid
 
     if record is not None:
@@ -83,7 +83,7 @@ def place(project: Project, name: str, record: Path | None) -> tuple[Path, str |
 
 
 def finish(project: Project, record: Record) -> None:
-    """Print the result of a new record. Publish it at once if it is a single experiment."""
+    """Print the result of a new record, and publish the record if it is from a single experiment."""
     header, metrics = record.header, record.metrics
     data = f"{header.data.name} (generated data)" if header.data.generated else header.data.name
     print(
@@ -100,7 +100,7 @@ def finish(project: Project, record: Record) -> None:
 
 
 def all_records(project: Project, params: Params) -> list[Record]:
-    """Return the records of the pipeline. A `LineupError` names up to three that are missing."""
+    """Return all records of the pipeline, or raise an error that names up to three missing records."""
     records, missing = existing_records(project, params)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -109,7 +109,7 @@ def all_records(project: Project, params: Params) -> list[Record]:
 
 
 def existing_records(project: Project, params: Params) -> tuple[list[Record], list[str]]:
-    """Return the records of the pipeline, models before committees, and the names of those that are missing."""
+    """Return the existing records of the pipeline, models before committees, and the names of missing records."""
     from lineup.records.record import HEADER, read_record
 
     folders = [

@@ -1,4 +1,4 @@
-"""Commands for the images: download and split them."""
+"""Commands that download and split the images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lineup.cli.common import open_project
 
 
 def download() -> None:
-    """Download or generate the dataset of params.yaml into data/raw."""
+    """Download or generate the dataset, and write it to data/raw."""
     from lineup.data.download import download as fetch
     from lineup.data.local import local_folder
 
@@ -25,7 +25,7 @@ def download() -> None:
 
 
 def split() -> None:
-    """Split the images into training, validation and test images, and write them to data/splits."""
+    """Split the images into training, validation and test images, and write the result to data/splits."""
     from lineup.data.split import write_split
 
     project, params = open_project()

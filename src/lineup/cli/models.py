@@ -1,4 +1,4 @@
-"""Commands for models: train one, list the architectures."""
+"""Commands that train a model and list the architectures."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def train(
     validation: Annotated[float | None, Setting("--validation")] = None,
     seed: Annotated[int | None, Setting("--seed")] = None,
 ) -> None:
-    """Train a model, write its record, and log its curves in MLflow while it trains.
+    """Train a model, log its metrics in MLflow during training, and write a record.
 
-    Given a model's name, this is a single experiment: one training, with the first seed unless --seed is given. Its
-    record goes to a new folder in experiments/, and the pipeline's records do not change. Given the name of a stage,
-    all seeds are trained, and their records go to runs/models. An interrupted stage resumes from its last backup; a
-    single experiment starts again.
+    With the name of a model, the command runs a single experiment. It trains the model once, with the first seed or
+    with --seed, and writes the record to a new folder in experiments/. The records of the pipeline do not change. With
+    the name of a stage, the command trains all seeds and writes the records to runs/models. If a stage was interrupted,
+    it resumes from its last backup. Single experiments always start from the beginning.
     """
     project, params = open_project()
     model, is_stage = from_stage("train", model)
@@ -53,7 +53,7 @@ def train(
 
 
 def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe) -> None:
-    """Train all seeds of a model for the pipeline."""
+    """Train a model with all its seeds for the pipeline."""
     from lineup.data.dataset import load_dataset
     from lineup.records.summary import write_summary
     from lineup.tracking.live import LiveRun
@@ -77,7 +77,7 @@ def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe
 
 
 def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe, record: Path | None) -> None:
-    """Train one run of a model: a single experiment, or a record in a folder of the user's choice."""
+    """Train a model once, as a single experiment or with a record folder that the user chose."""
     from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
     from lineup.training.progress import ConsoleProgress
@@ -93,7 +93,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
             folder,
             threads=params.training.threads,
             experiment=experiment,
-            # Each single experiment is a run of its own and never resumes another one.
+            # Each single experiment is a separate run and never resumes another one.
             backups=project.backups if experiment is None else None,
             listeners=[ConsoleProgress(), live],
         )
@@ -102,7 +102,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
 
 
 def models(family: Annotated[str | None, typer.Option(help="List this family only.")] = None) -> None:
-    """List the registered architectures: name, family, report, number of parameters."""
+    """List the registered architectures with family, report and number of parameters."""
     from lineup.pages.show import show_architectures
 
     show_architectures(family)

@@ -1,4 +1,4 @@
-"""Commands for the pages and tables of results."""
+"""Commands that write pages and tables of results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def evaluate(
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the pages. Default: experiments/evaluate.")
     ] = None,
 ) -> None:
-    """Compare all models and committees: leaderboard, evidence, tables and figures."""
+    """Compare all models and committees, and write pages, tables and figures."""
     from lineup.pages.evaluate import evaluate as write_pages
 
     project, params = open_project()
@@ -36,7 +36,7 @@ def reproduce(
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the page. Default: experiments/reproduce.")
     ] = None,
 ) -> None:
-    """Compare our results with the published ones: a page and a table."""
+    """Compare our results with the published results, and write a page and a table."""
     from lineup.pages.reproduce import MEASUREMENTS
     from lineup.pages.reproduce import reproduce as write_page
 

@@ -1,4 +1,4 @@
-"""Commands for the whole project: run it, check it."""
+"""Commands that create, check and run a project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number 
 
 
 def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)]) -> None:
-    """Create a new project in a folder: parameters, pipeline, and a file for your own architectures."""
+    """Create a new project with parameters, a pipeline, and a file for your own architectures."""
     from lineup.execution.init import create_project
 
     root = create_project(folder).root
@@ -29,11 +29,11 @@ def code(
     explain: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY", help="Only list the files in one hash and those that changed: train.cnn, evaluate."
+            metavar="KEY", help="Only list the files in one hash, such as train.cnn, and mark the changed files."
         ),
     ] = None,
 ) -> None:
-    """Check params.yaml, then write code.yaml: a hash of all code that each stage runs."""
+    """Check params.yaml, and write a hash of the code of each stage to code.yaml."""
     from lineup.code.explain import explain as explain_code
     from lineup.code.stages import CODE, write_code
 
@@ -61,7 +61,7 @@ def _how_to_undo_set_param() -> str:
 
 
 def check() -> None:
-    """Check params.yaml: names, keys and values."""
+    """Check the names, keys and values in params.yaml."""
     _, params = open_project()
     print(f"params.yaml: {params.summary()}")
 
@@ -75,7 +75,7 @@ def doctor() -> None:
 
 
 def repro(jobs: Jobs = 1) -> None:
-    """Run every stage that is out of date, as dvc repro does, but several at a time."""
+    """Run all stages that are out of date, several at a time, unlike dvc repro."""
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
 

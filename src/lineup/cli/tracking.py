@@ -1,4 +1,4 @@
-"""Commands for MLflow: publish records, open the UI."""
+"""Commands that publish records in MLflow and start the MLflow UI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def publish() -> None:
-    """Log every record in MLflow: create missing runs, complete partial ones, skip the rest."""
+    """Log all records in MLflow. Create missing runs and complete partial runs."""
     from lineup.records.record import HEADER, read_record
     from lineup.tracking.publish import publish as publish_records
 
@@ -27,7 +27,7 @@ def publish() -> None:
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:
-    """Start the MLflow UI for this project's runs on 127.0.0.1."""
+    """Start the MLflow UI for this project on 127.0.0.1."""
     from lineup.tracking.ui import serve_ui
 
     project, params = open_project()

@@ -1,1 +1,1 @@
-"""Run the pipeline: its plan, its processes, the demo and the checks of a machine."""
+"""Run the pipeline, create projects, and check the machine."""

@@ -1,4 +1,4 @@
-"""The demo: a new project in the folder ``.demo``, whose runs go to the MLflow store of the project around it."""
+"""Run the demo: a small project in the folder ``.demo`` that logs into the MLflow store of the parent project."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ FOLDER = ".demo"
 
 
 def prepare_demo(project: Project) -> Project:
-    """Create the project of the demo, or bring its files up to date.
+    """Create the demo project in the folder ``.demo``, or update its files.
 
-    Results of an earlier demo stay, and files that are up to date are not written, so that DVC finds nothing to do.
-    Nothing outside of the folder is written.
+    Results of an earlier demo are kept. Files that are up to date are not written again, so that DVC does not repeat
+    any stage. The function writes no files outside ``.demo``.
 
     Parameters
     ----------
     project : Project
-        The project around the demo.
+        Project in which the demo is created.
 
     Returns
     -------
     Project
-        The folder ``.demo`` in it.
+        The demo project.
     """
     demo = project.root / FOLDER
-    if (demo / "src").exists():  # made by an earlier version, which copied the package: that copy would run
+    if (demo / "src").exists():  # an earlier version copied the package here, and this copy would run
         shutil.rmtree(demo)
     for name, content in project_files(in_git=False).items():
         path = demo / name
@@ -44,14 +44,14 @@ def prepare_demo(project: Project) -> Project:
 
 
 def run_demo(project: Project, jobs: int) -> None:
-    """Run the demo's pipeline, then print its leaderboard and what to do next.
+    """Run the pipeline of the demo, and print the leaderboard and the next steps.
 
     Parameters
     ----------
     project : Project
-        The project around the demo. The demo's runs go to its MLflow store.
+        Project that contains the demo. The runs of the demo are logged in its MLflow store.
     jobs : int
-        How many stages may run at the same time.
+        Largest number of stages that run at the same time.
 
     Raises
     ------
@@ -75,14 +75,14 @@ def run_demo(project: Project, jobs: int) -> None:
 
 
 def next_steps(project: Project, data: str) -> list[str]:
-    """Return the commands that show the demo's runs and serve its champion, with the store that the demo filled.
+    """Return the commands that show the runs of the demo and serve its champion.
 
     Parameters
     ----------
     project : Project
-        The project around the demo.
+        Project that contains the demo.
     data : str
-        Name of the demo's dataset.
+        Name of the dataset of the demo.
     """
     from lineup.tracking.address import VARIABLE, shown_uri, tracking_uri
     from lineup.tracking.store import experiment_name

@@ -14,7 +14,7 @@ from lineup.records.machine import this_machine
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check: its name, whether all is fine, what was found, and a fix if it is not fine."""
+    """Result of one check: its name, whether it passed, a description, and a suggested fix."""
 
     name: str
     fine: bool
@@ -23,9 +23,9 @@ class Finding:
 
 
 def examine() -> bool:
-    """Run all checks, print a table, and return whether all is fine."""
+    """Run all checks, print the results, and return whether all checks passed."""
     from rich.console import Console
-    from rich.markup import escape  # what is found may contain brackets
+    from rich.markup import escape  # descriptions may contain brackets
 
     project = find_project()
     checks: list[Callable[[Project], Finding]] = [_python, _packages, _devices, _dvc, _parameters, _data, _store]
@@ -51,7 +51,7 @@ def _python(_: Project) -> Finding:
 
 
 def _packages(project: Project) -> Finding:
-    """Compare the installed versions of the direct dependencies with the pinned ones."""
+    """Compare the installed versions of the direct dependencies with the pinned versions."""
     from packaging.requirements import Requirement
 
     wrong = []
@@ -100,7 +100,7 @@ def _dvc(project: Project) -> Finding:
 
 
 def _code_changed(project: Project) -> bool:
-    """Return whether ``code.yaml``, with which DVC compares, is older than the code."""
+    """Return whether the code has changed since ``code.yaml`` was written."""
     from lineup.code.stages import CODE, code_yaml
     from lineup.files import read_text
 
@@ -151,7 +151,7 @@ def _store(project: Project) -> Finding:
 
 
 def _how_to_install(project: Project) -> str:
-    """Return how to install lineup's packages: with make in a checkout."""
+    """Return the command that installs the dependencies of lineup, which is make in a checkout."""
     return "make setup" if (project.root / "Makefile").is_file() else "install lineup again in this environment"
 
 

@@ -1,4 +1,4 @@
-"""Create a new project: a folder with parameters, a pipeline and a place for the user's own architectures.
+"""Create a new project: a folder with parameters, a pipeline and a file for the user's own architectures.
 
 Examples
 --------
@@ -23,7 +23,7 @@ from tempfile import mkdtemp
 from lineup.errors import LineupError
 from lineup.paths import Project
 
-# The template's names differ where git or DVC would use the file in lineup's own repository.
+# Some files have other names in the template, because git or DVC would otherwise use them in lineup's own repository.
 FILES = {
     ".dvc/.gitignore": "dvc_gitignore",
     ".dvc/config": "dvc_config",
@@ -35,18 +35,18 @@ FILES = {
     "models.py": "models.py",
     "params.yaml": "params.yaml",
 }
-"""Each file of a new project, and its name in ``lineup/template``."""
+"""Files of a new project, with their names in ``lineup/template``."""
 
 _WITHOUT_GIT = "    no_scm = true\n"
 
 
 def project_files(*, in_git: bool) -> dict[str, bytes]:
-    """Return the content of each file of a new project, by its path.
+    """Return the content of each file of a new project, by relative path.
 
     Parameters
     ----------
     in_git : bool
-        Whether the project belongs to a git repository. If not, DVC is told to work without one.
+        Whether the project is in a git repository. If not, DVC is configured to work without git.
     """
     template = resources.files("lineup") / "template"
     files = {name: (template / source).read_bytes() for name, source in FILES.items()}
@@ -56,23 +56,23 @@ def project_files(*, in_git: bool) -> dict[str, bytes]:
 
 
 def create_project(folder: Path) -> Project:
-    """Create a project in a folder that is new or holds none of the project's files.
+    """Create a project in a folder.
 
     Parameters
     ----------
     folder : Path
-        Missing parent folders are created.
+        Folder of the project. It is created, with its parent folders, if it is missing.
 
     Raises
     ------
     LineupError
-        If a file of the project exists already; nothing is written then.
+        If a file of the project already exists. In this case, no files are written.
     """
     root = folder.resolve()
     _check_free(root)
     existing = next(path for path in (root, *root.parents) if path.is_dir())
     files = project_files(in_git=_is_in_git(existing, root))
-    # Written beside the final names on the same disk, then renamed: a full disk leaves nothing behind.
+    # The files are written to a temporary folder on the same disk and then renamed, so a full disk leaves no files.
     partial = Path(mkdtemp(prefix=".lineup-init-", dir=existing))
     try:
         for name, content in files.items():
@@ -86,7 +86,7 @@ def create_project(folder: Path) -> Project:
 
 
 def _check_free(root: Path) -> None:
-    """Raise an error if a file of a new project would replace an existing one."""
+    """Raise an error if a file of the new project would replace an existing file."""
     blocking = next((path for path in (root, *root.parents) if os.path.lexists(path) and not path.is_dir()), None)
     if blocking:
         raise LineupError(f"{blocking}: not a folder; name a new or empty folder")
@@ -98,7 +98,7 @@ def _check_free(root: Path) -> None:
 
 
 def _move(partial: Path, root: Path) -> None:
-    """Move the files of a new project to their folder; if one cannot be moved, remove those that were."""
+    """Move the files of a new project to their folder, or none of them if one cannot be moved."""
     missing = [path for path in (root, *root.parents) if not path.exists()]
     moved: list[Path] = []
     try:
@@ -120,7 +120,7 @@ def _top_level() -> list[str]:
 
 
 def _is_in_git(existing: Path, root: Path) -> bool:
-    """Return whether a folder is in a git repository that does not ignore it."""
+    """Return whether a folder is in a git repository that does not ignore the folder."""
     if not any((folder / ".git").exists() for folder in (existing, *existing.parents)):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Stages in processes of this machine: start them with DVC, pass on their output, stop them."""
+"""Run stages in parallel DVC processes on this machine."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 30.0
-"""How long interrupted stages may take to stop before they are killed."""
+"""Time in seconds after which interrupted stages are killed if they have not stopped."""
 
 # Lines that DVC prints around the output of a stage.
 NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
 
 
 class LocalProcesses:
-    """Stages that run at the same time, each in a DVC process of its own.
+    """Context manager that runs several stages at the same time, each in its own DVC process.
 
-    Leaving the context early, for example by Ctrl-C, interrupts the stages and waits until they have stopped.
+    If the context is left early, for example after Ctrl-C, all running stages are interrupted.
 
     Parameters
     ----------
     root : Path
         Project folder.
     jobs : int
-        How many stages may run at the same time. With GPUs, each training gets one of them.
+        Largest number of stages that run at the same time. With GPUs, each training uses one GPU.
     log : callable
         Called with each line that a stage prints.
     environment : dict of str to str, optional
-        Variables that the stages get beside those of `stage_environment`.
+        Environment variables for the stages, in addition to those of `stage_environment`.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class LocalProcesses:
         stop_groups(list(self._running.values()))
 
     def pids(self) -> list[int]:
-        """Return the process ids of the running DVC processes. Each leads a process group of its own."""
+        """Return the ids of the running DVC processes, which are also the ids of their process groups."""
         return [process.pid for process in list(self._running.values())]
 
     def start(self, name: str) -> None:
-        """Start to bring a stage up to date."""
+        """Start a DVC process that runs a stage if it is out of date."""
         threading.Thread(target=self._work, args=(name,), daemon=True).start()
 
     def wait(self) -> tuple[str, int]:
-        """Wait until a stage ends, and return its name and exit status."""
+        """Wait until any stage ends, and return its name and exit status."""
         return self._events.get()
 
     def _work(self, name: str) -> None:
-        """Run a stage. In every case, release its GPU and report its exit status."""
+        """Run a stage, then release its GPU and report its exit status, even after an error."""
         gpu, status = None, 1
         try:
             gpu = self._gpus.get() if name.startswith("train") and _gpu_numbers() else None
@@ -82,7 +82,7 @@ class LocalProcesses:
             self._events.put((name, status))
 
     def _run(self, name: str, gpu: str | None) -> int:
-        """Run a stage in a process group of its own, pass on its output, and return its exit status."""
+        """Run a stage in its own process group, print its output, and return its exit status."""
         arguments = ["--wait-for-lock", "repro", "--single-item", name]
         environment = self._environment | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
         with start_dvc(arguments, self._root, environment, stderr=subprocess.STDOUT) as process:
@@ -95,7 +95,7 @@ class LocalProcesses:
 
 
 def stage_environment() -> dict[str, str]:
-    """Return the environment of stages: their commands run the Python that runs this, activated or not."""
+    """Return the environment variables for stages. They run the current Python, even if it is not activated."""
     path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
     return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
 
@@ -103,7 +103,7 @@ def stage_environment() -> dict[str, str]:
 def start_dvc(
     arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
 ) -> subprocess.Popen[str]:
-    """Start DVC as the leader of a process group of its own; see `pass_on` and `stop_groups`."""
+    """Start DVC in its own process group. Use `stop_groups` to stop the whole group."""
     return subprocess.Popen(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
@@ -118,9 +118,9 @@ def start_dvc(
 
 
 def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """Interrupt DVC processes with their shells and stages, and wait until they have stopped.
+    """Interrupt DVC processes and their stages, and wait until they have stopped.
 
-    A process that does not stop within `STOP_SECONDS` is killed. DVC itself waits for its stage.
+    Processes that do not stop within `STOP_SECONDS` are killed. DVC itself waits for its stage.
     """
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
@@ -135,7 +135,7 @@ def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
 
 
 def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
-    """Pass on each line that a DVC process prints, without DVC's own advice and messages about ``dvc.lock``."""
+    """Log the output of a DVC process, except DVC's own hints and messages about ``dvc.lock``."""
     assert process.stdout is not None  # it is a pipe
     for line in process.stdout:
         if line.strip() and not line.startswith(NOISE):
@@ -143,13 +143,13 @@ def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
 
 
 def _gpu_slots(jobs: int) -> Sequence[str]:
-    """Return one GPU number for each job, with equal shares; empty without GPUs."""
+    """Return a GPU number for each job, or an empty sequence without GPUs. The jobs are distributed evenly."""
     numbers = _gpu_numbers()
     return [numbers[job % len(numbers)] for job in range(jobs)] if numbers else []
 
 
 def _gpu_numbers() -> list[str]:
-    """Return the numbers of the GPUs that this process may use."""
+    """Return the numbers of the GPUs that are visible to this process."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
         return [number for number in allowed.split(",") if number.strip()]

@@ -1,4 +1,4 @@
-"""The state of the pipeline as DVC reports it, with a remedy for every error."""
+"""Read the state of the pipeline from DVC, and explain errors of DVC."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCK = "dvc.lock"
 
 
 class PipelineError(LineupError):
-    """A problem that keeps DVC from reading the pipeline, with its remedy."""
+    """Raised if DVC cannot read the pipeline. The message contains a remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
@@ -28,14 +28,14 @@ class PipelineError(LineupError):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The pipeline as DVC sees it.
+    """State of the pipeline.
 
     Parameters
     ----------
     graph : networkx.DiGraph
-        An edge leads from a stage to a stage that it depends on.
+        Graph of the stages. An edge leads from a stage to a stage that it depends on.
     changed : dict of str to list
-        DVC's reasons for each stage that is out of date, by the stage's address.
+        For each stage that is out of date, the reasons that DVC gives, by address of the stage.
     """
 
     graph: Any
@@ -43,19 +43,21 @@ class Pipeline:
 
     @property
     def out_of_date(self) -> list[str]:
-        """The stages that are out of date, except those that always run."""
+        """Stages that are out of date, except stages that always run."""
         return [name for name, reasons in self.changed.items() if reasons != ["always changed"]]
 
 
 def read_pipeline(root: Path) -> Pipeline:
-    """Return the stages of a project and which of them are out of date.
+    """Read the stages of a project, and find the stages that are out of date.
 
-    ``params.yaml`` and ``dvc.yaml`` are first read with the limits of `lineup.schema.read_yaml`: DVC has no limits.
+    ``params.yaml`` and ``dvc.yaml`` are first checked with `lineup.schema.read_yaml`, because DVC does not limit their
+    size.
 
     Raises
     ------
     PipelineError
-        If there is no DVC repository or no git repository, a file cannot be read, or another DVC process is running.
+        If there is no DVC repository or no git repository, if a file cannot be read, or if another DVC process is
+        running.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -74,7 +76,7 @@ def read_pipeline(root: Path) -> Pipeline:
 
 
 def _explained(root: Path, error: Exception) -> PipelineError:
-    """Return DVC's error in one line, with its remedy."""
+    """Convert an error of DVC to a one-line error with a remedy."""
     from dvc.config import ConfigError
     from dvc.exceptions import NotDvcRepoError
     from dvc.lock import LockError
@@ -101,7 +103,7 @@ def _explained(root: Path, error: Exception) -> PipelineError:
 
 
 def _conflict(path: Path) -> str:
-    """Return where the first conflict marker of a git merge is, or an empty text."""
+    """Return the line of the first git merge conflict as text, or an empty string."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
@@ -111,23 +113,22 @@ def _conflict(path: Path) -> str:
 
 
 def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
-    """Raise an error if another DVC process is running in the project; remove the locks of killed processes.
+    """Raise an error if another DVC process is running in the project. Remove the locks of killed processes.
 
-    DVC notes in ``.dvc/tmp/rwlock`` which process reads and writes which files. It removes the notes of processes that
-    have ended, but not those of zombies: killed processes whose parent does not collect their status, as happens in
-    some containers.
+    DVC records in ``.dvc/tmp/rwlock`` which process reads and writes which files. DVC removes the entries of processes
+    that have ended, but not those of zombie processes, which remain in some containers.
 
     Parameters
     ----------
     root : Path
         Project folder.
     own : iterable of int
-        Ids of the processes that may run. Default: none.
+        Ids of processes that are allowed to run. Default: none.
 
     Raises
     ------
     LineupError
-        One line with the id and the command of each other process, and what to do.
+        If another process is running. The message contains its id, its command and a remedy.
     """
     path = root / ".dvc" / "tmp" / "rwlock"
     if not path.is_file():
@@ -147,7 +148,7 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
 
 
 def _lock_holders(path: Path) -> dict[int, str]:
-    """Return the id and the command of each process in DVC's lock file; empty if the file cannot be read."""
+    """Return the commands of the processes in DVC's lock file, by process id."""
     try:
         held = read_json(path)
         notes = [*held.get("write", {}).values(), *(note for notes in held.get("read", {}).values() for note in notes)]

@@ -1,4 +1,4 @@
-"""The order in which stages run: which of them are out of date, and which can start now."""
+"""Plan the order of stages: find the stages that are out of date, and the stages that can start."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lineup.execution.pipeline import read_pipeline
 from lineup.schema import read_json
 
 CODE = "code"
-"""The stage that always runs. What it writes is up to date already: no other stage has to run because it ran."""
+"""Stage that always runs. It has already run, so the other stages do not have to run because of it."""
 
 
 class Plan:
-    """The stages that still have to run.
+    """Stages that still have to run, in the order of their dependencies.
 
     Parameters
     ----------
     needs : dict of str to set of str
-        Each stage that may have to run, with the stages that must end before it starts.
+        Stages that may have to run, each with the stages that must end before it starts.
     seconds : dict of str to float, optional
-        How long each stage took when it last ran. Unknown times may be missing.
+        Duration of the last run of each stage. Unknown durations may be missing.
 
     Examples
     --------
@@ -46,10 +46,10 @@ class Plan:
         self.failed: list[str] = []
 
     def start(self, limit: int) -> list[str]:
-        """Mark up to ``limit`` more stages as running and return them, the longest first.
+        """Mark up to ``limit`` more stages as running, and return their names.
 
-        The longest stages start first, so that none of them runs alone at the end. A stage with an unknown time counts
-        as long. Ties go to the order of the pipeline.
+        The longest stages start first, so that no long stage runs alone at the end. Stages with an unknown duration
+        count as long. Ties are resolved by the order of the pipeline.
         """
         self._ready += self._sorter.get_ready()
         self._ready.sort(key=lambda name: (-self._seconds.get(name, math.inf), self._stages.index(name)))
@@ -58,7 +58,7 @@ class Plan:
         return started
 
     def end(self, name: str, *, succeeded: bool) -> None:
-        """Mark a running stage as done or failed. Stages that need a failed one never start."""
+        """Mark a running stage as done or failed. Stages that depend on a failed stage never start."""
         self.running.remove(name)
         if succeeded:
             self._sorter.done(name)
@@ -73,7 +73,7 @@ class Plan:
 
 
 def stages_to_run(root: Path) -> dict[str, set[str]]:
-    """Return the stages that are out of date or depend on one that is, in the order of a sequential run.
+    """Return the stages that are out of date, and all stages that depend on them, in the order of a sequential run.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     Returns
     -------
     dict of str to set of str
-        Each of these stages, with those of them that it depends on.
+        Names of the stages to run, each with the stages to run that it depends on.
 
     Raises
     ------
@@ -108,14 +108,14 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return how long trainings and committees took, as the records of their last runs say.
+    """Return the duration of the last run of each training and committee, as recorded in their records.
 
     Parameters
     ----------
     root : Path
         Project folder.
     stages : iterable of str
-        Names of stages. A stage without a record is left out.
+        Names of stages. Stages without a record are ignored.
     """
     folders = {"train": "models", "committee": "committees"}
     seconds = {}

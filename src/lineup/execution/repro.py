@@ -1,7 +1,7 @@
-"""Run the stages that are out of date, several at the same time; ``dvc repro`` runs one at a time.
+"""Run the stages that are out of date in parallel. In contrast, ``dvc repro`` runs one stage at a time.
 
-A DVC process brings each stage up to date as soon as the stages before it are done. DVC decides whether the stage has
-to run, runs it and writes ``dvc.lock``, so that ``dvc repro`` has nothing left to do afterwards.
+A separate DVC process runs each stage when its dependencies are up to date, and updates ``dvc.lock``. Afterwards,
+``dvc repro`` has nothing to do.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from lineup.execution.plan import Plan, previous_seconds, stages_to_run
 def repro(
     root: Path, jobs: int, *, environment: Mapping[str, str] | None = None, log: Callable[[str], None] = print
 ) -> None:
-    """Bring the pipeline up to date, up to ``jobs`` stages at a time.
+    """Run all stages that are out of date, up to ``jobs`` stages at a time.
 
     Parameters
     ----------
     root : Path
         Project folder.
     jobs : int
-        How many stages may run at the same time, at least 1. Each training uses ``training.threads`` threads.
+        Largest number of stages that run at the same time, at least 1. Each training uses ``training.threads`` threads.
     environment : dict of str to str, optional
-        Variables that the stages get beside those of this process.
+        Environment variables for the stages, in addition to those of this process.
     log : callable
-        Called with each line of progress. Default: print it.
+        Called with each line of progress. Default: print the line.
 
     Raises
     ------
     LineupError
-        If a stage fails, after all stages that do not depend on it; or if another DVC process is running here.
+        If another DVC process is running in the project, or if a stage fails. In the latter case, all stages that do
+        not depend on the failed stage run first.
     """
     started = time.perf_counter()
     check_not_busy(root)

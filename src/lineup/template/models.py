@@ -1,10 +1,11 @@
-"""Your own architectures. Each builder here is an architecture of the family ``project`` in ``params.yaml``.
+"""Your own architectures. Each builder in this file is an architecture of the family ``project`` in ``params.yaml``.
 
-A builder gets the shape of an image (height, width, channels) and the number of classes. It returns a list of Keras
-layers from scaled images to class probabilities. Its other arguments are the ``options`` of a model in ``params.yaml``.
+A builder is a function of the image shape (height, width, channels) and the number of classes. It returns a list of
+Keras layers, from the scaled image to the class probabilities. Additional arguments of a builder are set under
+``options`` in ``params.yaml``.
 
-Import Keras inside of the builder: this file is also read when nothing is trained. When you change this file, or a file
-of this folder that it imports, ``dvc repro`` trains the models of the family ``project`` again.
+Import Keras inside the builder, because lineup also imports this file for commands that do not train. If you change
+this file, or a file in this folder that it imports, ``dvc repro`` trains the models of the family ``project`` again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from lineup.models.registry import register_model
 
 @register_model()
 def small_cnn(shape: Shape, classes: int, filters: int = 8) -> Layers:
-    """Two small convolutions with pooling, and 32 units."""
+    """Two small convolutions with pooling, then a dense layer with 32 units."""
     from keras import layers
 
     return [
