@@ -104,5 +104,5 @@ def test_a_package_that_cannot_be_imported_raises_one_error_without_a_loop(proje
     )
     done = lineup(project, "--version")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {package}: not imported, but {RUNNING} is")
+    assert done.stderr.startswith(f"error: {package}: not imported, found {RUNNING} instead")
     assert done.stderr.count("\n") == 1

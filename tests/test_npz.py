@@ -102,7 +102,7 @@ def test_the_limit_is_checked_before_anything_is_unpacked(tmp_path: Path) -> Non
 def test_a_header_with_too_large_a_shape_raises_an_error(tmp_path: Path) -> None:
     for shape in ("(1000000000000,)", "(-1,)", "(-2, -3)"):
         header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}"
-        with pytest.raises(LineupError, match=r"a\.npy: its header promises"):
+        with pytest.raises(LineupError, match=r"a\.npy: its header gives"):
             read_npz(_zip(tmp_path / "a.npz", _npy(header)), max_bytes=LIMIT)
 
 

@@ -35,7 +35,9 @@ def run_own_package() -> None:
         return
     first, _, others = os.environ.get(VARIABLE, "").partition(os.pathsep)
     if first == str(source):
-        raise LineupError(f"{source / 'lineup'}: not imported, but {RUNNING} is; its __init__.py may be unreadable")
+        raise LineupError(
+            f"{source / 'lineup'}: not imported, found {RUNNING} instead; its __init__.py may be unreadable"
+        )
     path = os.pathsep.join(filter(None, [str(source), first, others]))
     # -P: Python would look for packages in the working directory first.
     os.execve(sys.executable, [sys.executable, "-P", "-m", "lineup", *sys.argv[1:]], os.environ | {VARIABLE: path})

@@ -75,7 +75,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
         from lineup.remedies import how_to_make
 
         raise LineupError(f"{path}: no such file; {how_to_make(path)}") from None
-    except Exception as error:  # damage causes a dozen types of errors: zipfile, zlib, struct, tokenize, numpy, ...
+    except Exception as error:  # damaged files cause many types of errors: zipfile, zlib, struct, tokenize, numpy, ...
         reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected an NPZ file of arrays, found a damaged or different file: {reason}"
@@ -93,7 +93,7 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
         promised = stream.tell() + math.prod(shape) * dtype.itemsize
         if promised != entry.file_size or min(shape, default=1) < 0:
             raise LineupError(
-                f"{path}: array {_shown(entry)}: its header promises {promised:,} bytes, found {entry.file_size:,}"
+                f"{path}: array {_shown(entry)}: its header gives {promised:,} bytes, found {entry.file_size:,}"
             )
     with archive.open(entry) as stream:
         array: np.ndarray[Any, Any] = np.lib.format.read_array(stream, allow_pickle=False)

@@ -188,7 +188,7 @@ def test_a_broken_transfer_is_continued_by_the_next_run(tmp_path: Path, ranges: 
     with serving(Host(dies_after=100_000)) as host:
         message = _failure(tmp_path, host)
         assert f"{FIRST}: all downloads failed" in message
-        assert "broke off after" in message
+        assert "disconnected after" in message
         kept = (tmp_path / f".{FIRST}.partial").stat().st_size
         assert 0 < kept <= 100_000
         host.dies_after, host.ranges, host.sent = None, ranges, 0
@@ -210,7 +210,7 @@ def test_a_broken_transfer_is_continued_by_the_next_host(tmp_path: Path) -> None
 
 def test_a_connection_that_ends_early_is_detected_without_a_length(tmp_path: Path) -> None:
     with serving(Host(dies_after=100_000, lengths=False)) as host:
-        assert f"broke off after 100,000 of {len(CONTENTS[FIRST]):,} bytes" in _failure(tmp_path, host)
+        assert f"disconnected after 100,000 of {len(CONTENTS[FIRST]):,} bytes" in _failure(tmp_path, host)
     assert (tmp_path / f".{FIRST}.partial").read_bytes() == CONTENTS[FIRST][:100_000]
 
 
@@ -354,8 +354,8 @@ def _other_content() -> bytes:
         (b"wrong", "expected an IDX file"),
         (CONTENTS[FIRST][:1000], "cannot be read: Compressed file ended"),
         (CONTENTS[FILE_NAMES[1]], "expected 192,000 bytes of data, found 192,320"),
-        (_other_content(), "other content: its 192,000 bytes of data have SHA-256 "),
-        (gzip.compress(bytes([0, 0, 8, 3, 255, 255, 255, 255] * 2)), "its header promises 4294967295 x "),
+        (_other_content(), "unexpected content: the SHA-256 of its 192,000 bytes of data is "),
+        (gzip.compress(bytes([0, 0, 8, 3, 255, 255, 255, 255] * 2)), "its header gives 4294967295 x "),
     ],
     ids=["no IDX", "cut", "of another file", "other values", "bomb"],
 )

@@ -131,7 +131,7 @@ def test_a_damaged_network_is_one_error(tmp_path: Path, damage: Callable[[bytes]
     save_network(tmp_path, seed=1)
     path = tmp_path / "network.keras"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(LineupError, match=r"network\.keras: expected a network of Keras, found a damaged") as caught:
+    with pytest.raises(LineupError, match=r"network\.keras: expected a Keras network, found a damaged") as caught:
         load_predictor(tmp_path, SHAPE)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)

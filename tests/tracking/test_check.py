@@ -105,7 +105,7 @@ def test_an_older_network_is_checked_by_its_weights(tmp_path: Path) -> None:
         check_records(tmp_path, [former(record, weights)])
     for damage in (truncate, pipe):
         damage(record.folder / MODEL / NETWORK)
-        said = r"one/model/network\.keras: expected a network of Keras, .*; restore it \(dvc checkout --force\) or run"
+        said = r"one/model/network\.keras: expected a Keras network, .*; restore it \(dvc checkout --force\) or run"
         with pytest.raises(LineupError, match=said):
             check_records(tmp_path, [former(record, weights)])
 

@@ -89,7 +89,7 @@ _GARMENTS = (
 )
 
 # The deduplicated release of 2017-08-31, which all libraries download today. The publisher gives MD5 checksums; the
-# SHA-256 checksums are those of the files with these MD5 checksums.
+# SHA-256 checksums belong to the files with these MD5 checksums.
 _FASHION_MNIST = DatasetSpec(
     name="fashion_mnist",
     title="Fashion-MNIST",

@@ -245,7 +245,7 @@ def _store(response: requests.Response, host: str, file: RemoteFile, partial: Pa
             if not chunk:
                 received = file.size_bytes - missing
                 raise _HostError(
-                    f"{host}: broke off after {received:,} of {file.size_bytes:,} bytes, which are kept", reached=True
+                    f"{host}: disconnected after {received:,} of {file.size_bytes:,} bytes (kept)", reached=True
                 )
             out.write(chunk)
             missing -= len(chunk)

@@ -76,7 +76,7 @@ def _read_stream(path: Path, stream: IO[bytes] | gzip.GzipFile, max_bytes: int) 
     promised = math.prod(shape)
     what = f"{' x '.join(map(str, shape))} bytes of data"
     if promised > max_bytes:
-        raise LineupError(f"{path}: its header promises {what}, expected at most {max_bytes:,} bytes")
+        raise LineupError(f"{path}: its header gives {what}, expected at most {max_bytes:,} bytes")
     data = stream.read(promised + 1)
     if len(data) > promised:
         raise LineupError(f"{path}: expected {what}, found more")

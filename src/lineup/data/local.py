@@ -129,8 +129,8 @@ def _read_content(path: Path, file: RemoteFile) -> np.ndarray[Any, np.dtype[np.u
     found = hashlib.sha256(idx_bytes(array)).hexdigest()
     if found != file.content_sha256:
         raise LineupError(
-            f"{path}: other content: its {_dimensions(array.shape)} bytes of data have SHA-256 {found}"
-            f" unpacked, expected {file.content_sha256}"
+            f"{path}: unexpected content: the SHA-256 of its {_dimensions(array.shape)} bytes of data is {found},"
+            f" expected {file.content_sha256}"
         )
     return array
 

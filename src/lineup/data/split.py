@@ -27,11 +27,10 @@ from lineup.files import file_sha256
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
-    """Return a random permutation in which any number of first images is stratified by class.
+    """Return a random permutation of the images that keeps the class proportions in every prefix.
 
     The order within each class is random. The images are sorted by (rank within the class + 0.5) / (size of the class),
-    and ties are broken at random. If all classes have the same size, the class counts among the first images differ by
-    at most 1.
+    and ties are broken at random. If all classes have the same size, the class counts in a prefix differ by at most 1.
 
     Parameters
     ----------

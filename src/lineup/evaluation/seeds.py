@@ -75,7 +75,7 @@ class RecipePair:
 
     @property
     def error(self) -> float:
-        """Standard error of the difference from the samples of images and seeds together."""
+        """Standard error of the difference from the sample of images and the sample of seeds."""
         return math.hypot(self.images_error, self.seeds_error)
 
     @property
@@ -173,7 +173,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
-    """Return the degrees of freedom of a variance, where the part from the images counts as exact."""
+    """Return the degrees of freedom of a variance, assuming that the variance from the images is known exactly."""
     uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf
 

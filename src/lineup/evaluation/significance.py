@@ -1,7 +1,7 @@
 """Significance tests for the difference in accuracy between models.
 
-All functions compare predictions for the same images, in the same order. Images that two models both classify
-correctly, or both misclassify, do not indicate which model is better.
+All functions compare predictions for the same images, in the same order. Images that both models classify correctly or
+both misclassify do not indicate which model is better.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]
@@ -290,7 +290,7 @@ def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
     an exact p of a little more than 0.05.
     """
     # Ten standard deviations are enough, because the probability of larger sums is below the precision of a float. The
-    # variance of one step is at most (a_only + b_only) / n. A sum of few steps is not normally distributed, hence 64.
+    # variance of one step is at most (a_only + b_only) / n. The minimum is 64, because a sum of few steps is not normally distributed.
     size = min(2 * n + 1, 2 ** math.ceil(math.log2(20 * math.sqrt(a_only + b_only) + 64)))
     first = min(max(a_only - b_only - size // 2, -n), n + 1 - size)
     turns = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)

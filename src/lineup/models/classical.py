@@ -1,8 +1,8 @@
 """Classical models of report E: scikit-learn estimators that predict class probabilities from pixels.
 
 Each builder returns an unfitted estimator. The estimator takes float32 pixels from 0 to 255, with one row per image. If
-a model needs scaled pixels, its pipeline contains a scaler that is fitted on the training images. These models have no
-training epochs in lineup. scikit-learn is imported only when a builder is called.
+a model needs scaled pixels, its pipeline contains a scaler that is fitted on the training images. These models are
+trained without epochs in lineup. scikit-learn is imported only when a builder is called.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("classical", "knn").options

@@ -23,8 +23,8 @@ class KernelMachine:
     """One-vs-one support vector machine with an RBF kernel and class probabilities.
 
     The option ``probability=True`` of scikit-learn's ``SVC`` is deprecated, fits five additional machines and predicts
-    one image at a time. This class computes the probabilities with two additional machines of half the size and with
-    matrix products:
+    one image at a time. This class needs only two additional machines of half the size, and predicts with matrix
+    products:
 
     1. ``SVC`` is fitted on all training images.
     2. Two additional machines are fitted on one half each, and predict the margins of the other half.

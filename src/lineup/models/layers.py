@@ -36,7 +36,7 @@ def hidden(units: int) -> keras.Layer:
 
 
 def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
-    """Return the input shape of the layers of a family.
+    """Return the input shape of the layers in a family's networks.
 
     Parameters
     ----------

@@ -204,7 +204,7 @@ def _load(family: str, *, required: bool) -> None:
     if path and own.is_loaded(path):
         return
     for key in [key for key in _ARCHITECTURES if key[0] == PROJECT]:
-        del _ARCHITECTURES[key]  # of another project
+        del _ARCHITECTURES[key]  # registered by another project
     if required or (path and path.is_file()):
         own.load_models(path or find_project().root / own.FILE)
 

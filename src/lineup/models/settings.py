@@ -145,12 +145,12 @@ class NetworkRecipe(Fit, Recipe):
                     f"scaling = {self.scaling!r}: the autoencoder reconstructs pixels in [0, 1]; expected 'unit'"
                 )
             if self.pretrain is None:
-                raise ValueError("pretrain: missing; the family autoencoder needs it")
+                raise ValueError("pretrain: missing; the family autoencoder requires it")
             for phase, fit in (("pretrain", self.pretrain), ("classifier", self)):
                 if fit.augment:
-                    raise ValueError(f"augment = True: not for the phase {phase} of the family autoencoder")
+                    raise ValueError(f"augment = True: not supported in the phase {phase} of the family autoencoder")
         elif self.pretrain is not None or self.finetune is not None:
-            raise ValueError("pretrain and finetune: only the family autoencoder has them")
+            raise ValueError("pretrain and finetune: only accepted in the family autoencoder")
         return self
 
 

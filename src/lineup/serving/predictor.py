@@ -74,7 +74,7 @@ def as_images(values: Any, shape: Shape) -> np.ndarray:
     images = _in_shape(images, shape)
     if images.dtype == np.uint8:
         return images
-    with np.errstate(invalid="ignore"):  # the next line refuses NaN and numbers that are too large
+    with np.errstate(invalid="ignore"):  # the next line rejects NaN and numbers that are too large
         whole = images.astype(np.uint8)
     if not np.array_equal(whole, images):
         raise LineupError("images: every pixel must be a whole number from 0 to 255")

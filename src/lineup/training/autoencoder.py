@@ -55,7 +55,7 @@ def fit_model(
         The classifier. The parameters of the encoder count as frozen.
     """
     if recipe.pretrain is None:
-        raise ValueError("the family autoencoder needs recipe.pretrain")
+        raise ValueError("the family autoencoder requires recipe.pretrain")
     parts = entry.make(data.shape, data.classes, recipe.options)
     random = np.random.default_rng(recipe.seed)
     fit = partial(fit_network, random=random, on_epoch=on_epoch, backup=backup)

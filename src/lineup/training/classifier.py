@@ -34,7 +34,7 @@ def fit_model(
     layers = entry.make(data.shape, data.classes, recipe.options)
     try:
         network = classifier(entry.name, recipe.scaling, layers, data.shape, channels=entry.channels)
-    except (TypeError, ValueError) as error:  # layers that do not fit together or the shape of the images
+    except (TypeError, ValueError) as error:  # incompatible layers or image shape
         raise LineupError(f"{entry.family} {entry.name}: {shortened(error)}") from error
     if network.output_shape != (None, data.classes):
         found = network.output_shape[1:]

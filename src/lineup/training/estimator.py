@@ -62,7 +62,7 @@ def predict_estimator(fitted: Any, images: Array) -> Array:
     """Return the class probabilities of uint8 images as float32 (n, k), computed in batches."""
     import joblib
 
-    with joblib.parallel_config(n_jobs=1):  # parallel trees would be summed in the order in which they finish
+    with joblib.parallel_config(n_jobs=1):  # parallel trees are summed in the order in which they finish
         return in_batches(lambda batch: fitted.predict_proba(pixels(batch)), images).astype(np.float32)
 
 
@@ -94,7 +94,7 @@ class Classical:
 def fit_model(
     entry: Architecture, recipe: ClassicalRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build an estimator and fit it without epochs; see `lineup.training.trainers.Trainer`."""
+    """Build an estimator and fit it to the training images; see `lineup.training.trainers.Trainer`."""
     started = time.perf_counter()
     estimator = fit_estimator(
         entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed

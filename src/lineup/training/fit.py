@@ -91,7 +91,7 @@ def fit_network(
 
 
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
-    """Update the best or averaged weights that the network gets at the end of the training."""
+    """Update the best or averaged weights that are set at the end of the training."""
     epoch = len(state.history)
     if fit.patience is not None and best_epoch(state.history) == epoch:
         state.kept = network.get_weights()

@@ -176,9 +176,9 @@ class Loop:
 
 
 def _adam(fit: Fit, images: int) -> Any:
-    """Return the Adam optimizer of Keras with an update in a single TensorFlow operation.
+    """Return a Keras Adam optimizer that updates each weight with a single TensorFlow operation.
 
-    The update rule does not change (Kingma and Ba, "Adam", 2015, with the bias corrections in the step size).
+    The update rule is the same as in Keras (Kingma and Ba, "Adam", 2015).
     """
     import keras
     import tensorflow as tf
@@ -234,7 +234,7 @@ def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> 
 
 
 def random_augmentations(random: np.random.Generator, images: int) -> np.ndarray:
-    """Return random shifts and mirror flags for a number of images.
+    """Return random shifts and random mirror flags for a number of images.
 
     Returns
     -------

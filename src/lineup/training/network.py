@@ -90,11 +90,9 @@ def load_network(path: Path) -> keras.Model:
     try:
         open_regular(path).close()
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # damage causes a dozen types of errors in zipfile, json, h5py and Keras
+    except Exception as error:  # damaged files cause many types of errors in zipfile, json, h5py and Keras
         reason = shortened(error) or type(error).__name__
-        raise LineupError(
-            f"{path}: expected a network of Keras, found a damaged or different file: {reason}"
-        ) from error
+        raise LineupError(f"{path}: expected a Keras network, found a damaged or different file: {reason}") from error
 
 
 def weights_sha256(network: keras.Model) -> str:

@@ -1,11 +1,10 @@
-"""Save and load fitted scikit-learn estimators in skops files, which create only objects of allowed types.
+"""Save fitted scikit-learn estimators in skops files, and load only files with allowed types.
 
-A skops file is a ZIP archive of arrays and of ``schema.json``, a tree that names the type of every object. skops itself
-refuses types that it does not trust. But it trusts every estimator of scikit-learn, and it does not check the numbers:
-scikit-learn uses a tree's node numbers and a neighbour's label as indices without a check of their range, so that a
-forged file could make it read or write outside of its memory. Only the types that lineup's own models use are allowed.
-Numbers that scikit-learn uses as indices are checked before the file is loaded. Files contain no dates and no memory
-addresses, so equal estimators give equal files.
+A skops file is a ZIP archive of arrays and of ``schema.json``, a tree that names the type of every object. By default,
+skops trusts all estimators of scikit-learn and does not check their arrays. scikit-learn uses numbers such as the child
+nodes of a tree as indices without a range check, so a forged file could cause memory errors. This module therefore
+allows only the types that lineup's own models use, and checks these numbers before a file is loaded. Files contain no
+dates and no memory addresses, so equal estimators give equal files.
 
 >>> "sklearn.neighbors._classification.KNeighborsClassifier" in TYPES
 True
@@ -109,7 +108,7 @@ def save_estimator(path: Path, estimator: Any) -> None:
 def arrays_sha256(estimator: Any) -> str:
     """Return a hash of all arrays of a fitted estimator.
 
-    The hash includes the states of random generators. It excludes settings that are not arrays.
+    The hash includes the states of random generators and excludes settings that are not arrays.
     """
     parts = _parts(estimator)
     digest = hashlib.sha256()
@@ -175,7 +174,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
         raise
     except FileNotFoundError:
         raise LineupError(f"{path}: no such file") from None
-    except Exception as error:  # damage causes a dozen types of errors in zipfile, json, numpy and skops
+    except Exception as error:  # damaged files cause many types of errors in zipfile, json, numpy and skops
         reason = shortened(error) or type(error).__name__
         raise LineupError(
             f"{path}: expected a skops file of lineup, found a damaged or different one: {reason}"
@@ -249,11 +248,11 @@ def _check_types(path: Path, schema: Any) -> None:
             found = f"{shortened(name, 100)} ({shortened(loader, 60)})"
             raise LineupError(f"{path}: {found}: not a type of a lineup model; not loaded")
     if any("__id__" in node for node in _nodes(schema)):
-        raise LineupError(f"{path}: objects have identifiers, by which one could replace another; not loaded")
+        raise LineupError(f"{path}: identifiers of objects are not allowed; not loaded")
 
 
 def _check_numbers(path: Path, archive: zipfile.ZipFile, schema: Any, features: int) -> None:
-    """Check numbers that scikit-learn's compiled code uses as indices without a range check."""
+    """Check the numbers that the compiled code of scikit-learn uses as indices without a range check."""
     checks = {"Tree": _tree_is_sound, "TreePredictor": _boosted_tree_is_sound, "_BinMapper": _bins_are_sound}
     checks["KNeighborsClassifier"] = _neighbours_are_sound
     for node in _nodes(schema):

@@ -198,7 +198,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return the folder name of the backup and of the kept record of a training."""
+    """Return the folder name for the backup and the kept record of a training."""
     return f"{header.key}-{training_sha256(header.family)[:8]}"
 
 
