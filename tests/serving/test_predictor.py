@@ -253,5 +253,5 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match=r"members.one: no network\.keras"):
         load_predictor(tmp_path, SHAPE)
     (tmp_path / COMMITTEE).write_text('{"rule": "average", "members": ["one"]}')
-    with pytest.raises(LineupError, match=r"committee\.json: expected the members and the fitted rule"):
+    with pytest.raises(LineupError, match=r"committee\.json: expected only the keys members and fitted"):
         load_predictor(tmp_path, SHAPE)

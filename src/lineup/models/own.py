@@ -57,7 +57,7 @@ def load_models(path: Path) -> None:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     sys.modules[MODULE] = module
-    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # byte code written within the last second may be out of date
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # byte code can be out of date for one second
     try:
         spec.loader.exec_module(module)
     except Exception as error:
