@@ -23,7 +23,7 @@ VARIABLE = "PYTHONPATH"
 def run_own_package() -> None:
     """Restart this command with the package of the current project, if a different package is running.
 
-    Call this function before any other import. It does not return if the command is restarted.
+    Call this function before any other import. The function does not return if it restarts the command.
 
     Raises
     ------

@@ -15,7 +15,7 @@ class LineupError(Exception):
     """An error that a user can fix, such as a wrong value or a missing file.
 
     The message is one line with the location of the error, the expected value and the found value. The command line
-    prints it without a traceback and exits with status 1.
+    prints the message without a traceback and exits with status 1.
     """
 
 

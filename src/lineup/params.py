@@ -144,7 +144,7 @@ class Params:
         return recipe
 
     def committee(self, name: str) -> Committee:
-        """Return the settings of a committee. For an unknown name, a `LineupError` lists the known names."""
+        """Return the settings of a committee, or raise a `LineupError` that lists the known names."""
         if name not in self.committees:
             known = expected_one_of(name, self.committees, "the section committees of params.yaml")
             raise LineupError(f"unknown committee {shown(name)}; {known}")

@@ -99,8 +99,8 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
     """Yield the statements that affect results.
 
-    In the body of a dataclass, a variable is a field only if it has an annotation. Class bodies therefore keep
-    annotations without their types.
+    In the body of a dataclass, a variable is a field only if it has an annotation. Annotations in class bodies are
+    therefore kept, but without their types.
     """
     for statement in body:
         if isinstance(statement, ast.Pass) or _is_constant(statement) or _is_typing_import(statement):

@@ -201,7 +201,7 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
     """Request a file from byte ``start``, write the response, and return the position where the response starts.
 
-    The response is not decompressed, because a host may declare a gzip file as a response with content encoding gzip.
+    The response is not decompressed, because some hosts send gzip files with the header ``Content-Encoding: gzip``.
     """
     import requests
 

@@ -111,7 +111,7 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 
 def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> NDArray[np.int64]:
-    """Return a confusion matrix with numbers of images.
+    """Return the confusion matrix as counts of images.
 
     Parameters
     ----------

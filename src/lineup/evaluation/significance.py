@@ -290,8 +290,8 @@ def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
     an exact p of a little more than 0.05.
     """
     # Ten standard deviations are enough, because the probability of larger sums is below the precision of a float. The
-    # variance of one step is at most (a_only + b_only) / n. The minimum is 64, because a sum of few steps is not normally
-    # distributed.
+    # variance of one step is at most (a_only + b_only) / n. The minimum is 64, because a sum of few steps is not
+    # normal.
     size = min(2 * n + 1, 2 ** math.ceil(math.log2(20 * math.sqrt(a_only + b_only) + 64)))
     first = min(max(a_only - b_only - size // 2, -n), n + 1 - size)
     turns = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)

@@ -39,7 +39,7 @@ def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
 def conv2d_5(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
     """CNN with three convolutions of 32, 64 and 128 filters and a dense layer of 128 units (report C, models 5 and 6).
 
-    The report says that model 5 "adds a fourth convolution" but lists only three convolutions. Model 6 is the same
+    The report says that model 5 "adds a fourth convolution", but it lists only three convolutions. Model 6 is the same
     network trained for 25 epochs instead of 10.
     """
     from keras import layers

@@ -1,6 +1,6 @@
 """Registry of architectures with their names, descriptions and builders.
 
-A family is a module of this package. Importing the module registers its architectures. It does not import TensorFlow,
+A family is a module of this package. Importing the module registers its architectures. TensorFlow is not imported,
 because the builders import Keras only when they are called. ``architecture("cnn", "basic_cnn")`` imports only the
 module ``cnn``, so training one family runs no code of another family.
 

@@ -82,7 +82,7 @@ def as_images(values: Any, shape: Shape) -> np.ndarray:
 
 
 def _in_shape(images: np.ndarray, shape: Shape) -> np.ndarray:
-    """Reshape images of any accepted shape to (n, *stored), which has no channel axis for one channel."""
+    """Reshape images to (n, *stored), without a channel axis if there is only one channel."""
     stored = shape[:2] if shape[2] == 1 else shape
     if images.shape == (0,):
         return images.reshape(0, *stored)
@@ -132,7 +132,7 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
 
 
 def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
-    """Load a model that returns the agreement of its members with the probabilities.
+    """Load a model that returns class probabilities and the agreement of its members.
 
     Parameters
     ----------

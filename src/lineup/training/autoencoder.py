@@ -33,7 +33,7 @@ EXAMPLES = 10
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Train the autoencoder, freeze its encoder, train the head on the latent vectors, and optionally fine-tune both.
+    """Train the autoencoder, freeze its encoder, and train the head on the latent vectors.
 
     Parameters
     ----------
