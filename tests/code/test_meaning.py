@@ -64,12 +64,12 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize(("before", "after"), SAME.values(), ids=SAME)
-def test_what_changes_no_result_changes_no_meaning(before: str, after: str) -> None:
+def test_code_that_does_not_affect_results_keeps_the_meaning(before: str, after: str) -> None:
     assert meaning(before) == meaning(after)
 
 
 @pytest.mark.parametrize(("before", "after"), DIFFERENT.values(), ids=DIFFERENT)
-def test_what_changes_a_result_changes_the_meaning(before: str, after: str) -> None:
+def test_code_that_affects_results_changes_the_meaning(before: str, after: str) -> None:
     assert meaning(before) != meaning(after)
 
 

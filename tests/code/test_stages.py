@@ -156,7 +156,7 @@ def test_a_missing_module_is_an_error() -> None:
         closure(["lineup.models.none"])
 
 
-def test_explain_marks_what_changed_since_the_lock(tmp_path: Path) -> None:
+def test_explain_marks_the_files_that_changed_since_the_lock(tmp_path: Path) -> None:
     code = code_of("train.cnn")
     added, changed, *_ = code
     locked = {name: digest for name, digest in code.items() if name != added}

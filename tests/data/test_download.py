@@ -155,7 +155,7 @@ def _source(folder: Path) -> Path:
     return folder
 
 
-def test_fetches_verifies_and_describes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_download_verifies_and_describes_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(Host()) as host:
         assert _download(tmp_path, host) == "Tiny set: 4 files downloaded, verified"
         assert _download(tmp_path, host) == f"Tiny set: 4 files already in {tmp_path}, verified"
@@ -407,7 +407,7 @@ def test_generated_data_is_reproducible_and_marked_as_generated(tmp_path: Path) 
     assert gzip.decompress((tmp_path / "a" / FIRST).read_bytes())[:4] == b"\0\0\x08\x03"
 
 
-def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_written_raises_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert "file" in _failure(tmp_path / "file" / "raw", _dead_address())
 

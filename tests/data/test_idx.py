@@ -89,7 +89,7 @@ def test_each_error_is_named_plain_and_compressed(tmp_path: Path, content: bytes
         assert message in _error(tmp_path / "a.gz", gzip.compress(content))
 
 
-def test_a_missing_file_and_a_folder_are_one_line_errors(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_raise_one_line_errors(tmp_path: Path) -> None:
     with pytest.raises(LineupError, match="none: no such file"):
         read_idx(tmp_path / "none")
     with pytest.raises(LineupError, match="cannot be read"):

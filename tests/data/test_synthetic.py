@@ -24,7 +24,7 @@ def test_equal_arguments_give_equal_bytes_on_every_machine() -> None:
 
 
 @pytest.mark.parametrize(("train", "test"), [(10, 10), (57, 23), (200, 100)])
-def test_counts_types_and_balance(train: int, test: int) -> None:
+def test_generated_images_have_the_right_counts_types_and_balance(train: int, test: int) -> None:
     generated = generate(train, test, seed=0)
     for images, labels, count in (
         (generated.train_images, generated.train_labels, train),

@@ -92,7 +92,7 @@ def test_another_seed_gives_another_model(name: str) -> None:
     )
 
 
-def test_an_invalid_option_is_one_line() -> None:
+def test_an_invalid_option_raises_a_one_line_error() -> None:
     with pytest.raises(LineupError, match=r"options of knn \(k=5\): .*unexpected keyword argument 'k'"):
         architecture("classical", "knn").make((28, 28, 1), 10, {"k": 5})
 

@@ -110,7 +110,7 @@ def test_reconstructions_have_the_shape_of_the_images() -> None:
         ("conv1d", "conv1d_3", "conv1d_3: 8 rows of pixels are too few for 3 convolutions over rows"),
     ],
 )
-def test_images_that_are_too_small_are_one_line(family: str, name: str, message: str) -> None:
+def test_images_that_are_too_small_raise_a_one_line_error(family: str, name: str, message: str) -> None:
     with pytest.raises(LineupError, match=f"^{message}$"):
         architecture(family, name).make((8, 8, 1), 2, {})
 

@@ -127,7 +127,7 @@ def test_a_saved_network_gives_the_same_predictions(tmp_path: Path) -> None:
     [lambda content: b"", lambda content: content[: len(content) // 2], lambda content: b"PK\x05\x06" + bytes(18)],
     ids=["empty", "half", "empty archive"],
 )
-def test_a_damaged_network_is_one_error(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_network_raises_one_error(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     save_network(tmp_path, seed=1)
     path = tmp_path / "network.keras"
     path.write_bytes(damage(path.read_bytes()))

@@ -323,7 +323,7 @@ def test_the_reconstruction_of_colour_images_is_measured_on_all_channels() -> No
     assert loss == pytest.approx(np.mean((images / 255) ** 2), rel=1e-5)
 
 
-def test_invalid_options_are_one_line() -> None:
+def test_invalid_options_raise_a_one_line_error() -> None:
     with pytest.raises(LineupError, match=r"options of deeper_cnn \(dropout=7\.0\): ") as error:
         architecture("cnn", "deeper_cnn").make((28, 28, 1), 10, {"dropout": 7.0})
     assert "\n" not in str(error.value)

@@ -141,24 +141,24 @@ def test_bombs_of_types_are_not_unpacked(path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
-def test_damaged_files_are_one_line(path: Path, content: bytes) -> None:
+def test_damaged_files_raise_a_one_line_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     refused(path, "expected a skops file of lineup")
 
 
-def test_a_cut_file_is_one_line(path: Path) -> None:
+def test_a_truncated_file_raises_a_one_line_error(path: Path) -> None:
     save_estimator(path, KNeighborsClassifier().fit(INPUTS, LABELS))
     path.write_bytes(path.read_bytes()[:-100])
     refused(path, "expected a skops file of lineup")
 
 
-def test_a_deep_tree_is_one_line(path: Path) -> None:
+def test_a_deep_tree_raises_a_one_line_error(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("schema.json", '{"a":' * 100_000 + "1" + "}" * 100_000)
     refused(path, "expected a skops file of lineup")
 
 
-def test_a_missing_file_is_one_line(path: Path) -> None:
+def test_a_missing_file_raises_a_one_line_error(path: Path) -> None:
     refused(path, "no such file")
 
 

@@ -219,7 +219,7 @@ def _log(listeners: Sequence[Listener], row: Epoch) -> None:
 
 
 def _write(folder: Path, header: Header, fitted: Fitted, predictions: Predictions, runtime: Runtime) -> None:
-    """Write the record with its model. It replaces an existing folder when it is complete."""
+    """Write the record with its model, and replace an existing folder when the record is complete."""
     classes, test = header.data.classes, predictions.test
     with replacing_folder(folder) as partial:
         _save_model(fitted, partial / MODEL)
