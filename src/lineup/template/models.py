@@ -1,8 +1,7 @@
 """Your own architectures. Each builder in this file is an architecture of the family ``project`` in ``params.yaml``.
 
-A builder is a function of the image shape (height, width, channels) and the number of classes. It returns a list of
-Keras layers, from the scaled image to the class probabilities. Additional arguments of a builder are set under
-``options`` in ``params.yaml``.
+A builder takes the image shape (height, width, channels) and the number of classes. It returns Keras layers from the
+scaled image to the class probabilities. Set its other arguments under ``options`` in ``params.yaml``.
 
 Import Keras inside the builder, because lineup also imports this file for commands that do not train. If you change
 this file, or a file in this folder that it imports, ``dvc repro`` trains the models of the family ``project`` again.
