@@ -104,7 +104,7 @@ def test_a_type_with_another_loader_is_not_loaded(path: Path) -> None:
 def test_an_object_cannot_replace_another(path: Path) -> None:
     """The replaced object is not the checked one."""
     skops.io.dump(KNeighborsClassifier().fit(INPUTS, LABELS), path)
-    refused(path, "objects have identifiers")
+    refused(path, "identifiers of objects are not allowed")
 
 
 def test_large_files_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
