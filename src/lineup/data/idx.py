@@ -130,7 +130,7 @@ def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     Raises
     ------
     ValueError
-        If the array has another type or shape.
+        If the array is not uint8, or its shape is invalid.
     """
     content = idx_bytes(array)
     # The gzip header has no file name and no time, which would change the bytes. Level 9 is ten times as slow.

@@ -122,7 +122,8 @@ def compare_recipes(
     divided by the sum over the estimates s of (contribution of s)² / dof of s. The effect of a seed on single images is
     part of both errors, so that the whole error is conservative. It is also conservative for recipes with common
     trainings, such as a committee and its members, because all trainings are treated as independent. X. Bouthillier et
-    al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021, explain why both sources belong in it.
+    al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021, explain why both sources must be
+    included.
     """
     _check(correct)
     shares = {name: hits.mean(axis=0) for name, hits in correct.items()}

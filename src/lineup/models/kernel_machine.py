@@ -129,7 +129,8 @@ class KernelMachine:
         Returns
         -------
         ndarray of float64, shape (n, k (k - 1) / 2)
-            For three classes or more, those of ``SVC(decision_function_shape="ovo")``.
+            Margins of the pairs (0, 1), (0, 2), .... They are equal to those of ``SVC(decision_function_shape="ovo")``
+            for three classes or more.
         """
         vectors = self.support_vectors_.astype(np.float64)
         return in_batches(lambda batch: self._margins(batch, vectors), inputs)

@@ -84,7 +84,7 @@ class Architecture:
     name, family : str
         Name of the builder, and the family whose module contains it.
     report : str
-        Letter of the published report that describes it; empty if there is none.
+        Letter of the published report that describes the architecture, or an empty string.
     parameters : int
         Number of parameters for images of 28 by 28 pixels with one channel and ten classes, including
         batch-normalisation statistics. A test compares it with the network. It is 0 for classical models, whose size

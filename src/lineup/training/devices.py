@@ -57,8 +57,8 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
     Parameters
     ----------
     kind : str
-        ``network`` or ``classical``. Only the first imports TensorFlow. TensorFlow does not change the number of
-        threads after its first operation in a process.
+        ``network`` or ``classical``. TensorFlow is only imported for networks. Its number of threads cannot change
+        after the first operation in a process.
     threads : int
         Number of threads of scikit-learn, or of TensorFlow within one operation and between operations.
     seed : int

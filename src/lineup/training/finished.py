@@ -50,7 +50,7 @@ def restore(place: Path, header: Header, folder: Path) -> Record | None:
     Returns
     -------
     Record or None
-        None if there is no such record or it is damaged.
+        The copied record, or None if the kept record does not exist, does not match, or is damaged.
     """
     try:
         kept = read_record(place).header

@@ -33,7 +33,7 @@ MAX_UNPACKED = 2 * 2**30
 """Largest unpacked size, in bytes."""
 
 MAX_SCHEMA = 64 * 2**20
-"""Largest size of the tree of types, in bytes; the Python objects made of it take many times as much."""
+"""Largest size of the tree of types, in bytes. The Python objects in memory are many times larger."""
 
 _MODELS = (
     "lineup.models.kernel_machine.KernelMachine",
@@ -151,8 +151,8 @@ def load_estimator(path: Path, features: int) -> Any:
     Raises
     ------
     LineupError
-        If the file is missing, damaged or too large, has a type that is not in `TYPES`, an index out of range, or
-        another number of features.
+        If the file is missing, damaged or too large, or if it contains a type that is not in `TYPES`, an index out of
+        range, or a different number of features.
     """
     import skops.io
 
