@@ -32,7 +32,7 @@ PLAIN, INTELEX = "scikit-learn", "intelex"
 
 
 def measure(name: str, variant: str, images: int) -> dict[str, float]:
-    """Return the seconds of fit and answers on one thread, and the test accuracy."""
+    """Return the seconds of fit and prediction on one thread, and the test accuracy."""
     if variant == INTELEX:
         from sklearnex import patch_sklearn  # type: ignore[import-not-found]
 
@@ -46,7 +46,7 @@ def measure(name: str, variant: str, images: int) -> dict[str, float]:
     fitted = fit_estimator(estimator, data.train_images[:images], data.train_labels[:images], seed=1)
     trained = time.perf_counter()
     right = predict_estimator(fitted, data.test_images).argmax(axis=1) == data.test_labels
-    return {"fit": trained - started, "answers": time.perf_counter() - trained, "accuracy": float(np.mean(right))}
+    return {"fit": trained - started, "predict": time.perf_counter() - trained, "accuracy": float(np.mean(right))}
 
 
 def compare(name: str, images: int, repeats: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,7 +60,7 @@ def compare(name: str, images: int, repeats: int) -> tuple[dict[str, Any], dict[
         for variant, found in measured.items()
     }
     row: dict[str, Any] = {"model": name}
-    for key in ("fit", "answers"):
+    for key in ("fit", "predict"):
         plain, faster = median[PLAIN][key], median[INTELEX][key]
         row |= {f"{key}, s": plain, f"{key}, {INTELEX}, s": faster, f"{key}, ratio": plain / faster}
     accuracies = {"accuracy": median[PLAIN]["accuracy"], f"accuracy, {INTELEX}": median[INTELEX]["accuracy"]}

@@ -1,7 +1,7 @@
-"""Write the tables of the result files into README.md beside this script.
+"""Write the tables of the result files into the README.md of this folder.
 
-A table stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``, where NAME is that of a result file. Below it
-stands the machine that measured it.
+The script replaces the text between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` with the table of the result file
+NAME, and a line with the machine, the versions and the settings.
 
     python benchmarks/readme.py
 """
@@ -22,7 +22,7 @@ README = Path(__file__).with_name("README.md")
 
 
 def with_tables(text: str) -> str:
-    """Return a text with the tables that it has places for.
+    """Replace the text between each pair of markers with the table of a result file.
 
     Raises
     ------
@@ -35,19 +35,19 @@ def with_tables(text: str) -> str:
 
 
 def block(name: str) -> str:
-    """Return table and machine of a result file."""
+    """Return the table of a result file, and a line with the machine, the versions and the settings."""
     path = RESULTS / f"{name}.json"
     if not path.is_file():
-        raise SystemExit(f"README.md has a place for {name}, and there is no {path}")
+        raise SystemExit(f"README.md has markers for {name}, but {path} is missing")
     result = json.loads(path.read_text(encoding="utf-8"))
     machine, versions = result["machine"], ", ".join(" ".join(item) for item in result["versions"].items())
     settings = ", ".join(f"{key}: {value}" for key, value in result["settings"].items() if isinstance(value, int))
     on = f"{machine['cpu_model']}, {machine['cores']} cores; {versions}"
-    return f"{markdown_table(result['rows'])}\n\n{on}{f'; {settings}' if settings else ''}."
+    return f"{markdown_table(result['rows'])}\n\n{on}{f'; {settings}' if settings else ''}"
 
 
 def main() -> None:
-    """Rewrite README.md."""
+    """Update README.md."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     text = with_tables(README.read_text(encoding="utf-8"))
     with replacing_file(README) as partial:
