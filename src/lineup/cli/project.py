@@ -50,8 +50,8 @@ def code(
 
 
 def _how_to_undo_set_param() -> str:
-    """Return how to restore params.yaml, if this is an experiment of DVC in the user's own folder."""
-    # DVC_ROOT is the user's folder even if the experiment runs in a temporary one.
+    """Return a hint on how to restore params.yaml if a DVC experiment has changed it, or an empty string."""
+    # DVC_ROOT is the user's folder even if the experiment runs in a temporary folder.
     if "DVC_EXP_NAME" not in os.environ or os.environ.get("DVC_ROOT") != str(find_project().root):
         return ""
     return (

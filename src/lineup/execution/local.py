@@ -95,7 +95,7 @@ class LocalProcesses:
 
 
 def stage_environment() -> dict[str, str]:
-    """Return the environment variables for stages. They run the current Python, even if it is not activated."""
+    """Return the environment variables with which stages use the current Python, even if it is not activated."""
     path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
     return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
 

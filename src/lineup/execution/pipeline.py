@@ -103,7 +103,7 @@ def _explained(root: Path, error: Exception) -> PipelineError:
 
 
 def _conflict(path: Path) -> str:
-    """Return the line of the first git merge conflict as text, or an empty string."""
+    """Return a text with the line number of the first git merge conflict, or an empty string."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:

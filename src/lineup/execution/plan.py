@@ -108,7 +108,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return the duration of the last run of each training and committee, as recorded in their records.
+    """Return the duration of the last run of each training and committee.
 
     Parameters
     ----------

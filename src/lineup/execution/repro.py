@@ -1,7 +1,7 @@
-"""Run the stages that are out of date in parallel. In contrast, ``dvc repro`` runs one stage at a time.
+"""Run the stages that are out of date in parallel, whereas ``dvc repro`` runs one stage at a time.
 
-A separate DVC process runs each stage when its dependencies are up to date, and updates ``dvc.lock``. Afterwards,
-``dvc repro`` has nothing to do.
+Each stage runs in a separate DVC process as soon as its dependencies are up to date. The DVC processes update
+``dvc.lock``, so ``dvc repro`` has nothing to do afterwards.
 """
 
 from __future__ import annotations

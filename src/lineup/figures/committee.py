@@ -89,7 +89,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """Plot a bar for the broken images to the left, and a bar for the fixed images to the right."""
+    """Plot the number of broken images to the left, and the number of fixed images to the right."""
     rows = range(len(members))
     for values, sign, colour, label in (
         ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),

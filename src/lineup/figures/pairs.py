@@ -84,7 +84,7 @@ def significant_pairs(
 
 
 def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
-    """Return a code for each pair: 2 significantly better, 1 only before the correction, 0 no difference, < 0 worse."""
+    """Return a matrix of codes: 2 is significantly better, 1 better before correction, 0 equal, negative worse."""
     place = {name: index for index, name in enumerate(names)}
     codes = np.zeros((len(names), len(names)), dtype=np.int8)
     for pair in pairs:

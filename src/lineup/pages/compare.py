@@ -68,7 +68,7 @@ class Comparison:
     def by_validation(self) -> list[ModelRuns]:
         """Return the models sorted by mean validation accuracy, the highest first; ties are sorted by name.
 
-        Models may hold out different validation images. Therefore use this order only to choose the models in a figure.
+        Use this order only to choose the models in a figure, because models may hold out different validation images.
         To choose the champion, use `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))

@@ -127,7 +127,7 @@ def _confusion(run: Record) -> pd.DataFrame:
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Return the models to show as curves: the best of each kind on the validation images, then the next best."""
+    """Return the models to plot as curves: the best model of each kind, then the next best models."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]

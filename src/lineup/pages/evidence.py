@@ -152,7 +152,7 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
 
 
 def _left_out(models: int, most_shown: int) -> str:
-    """Return a note if the figures with a row per model do not show all models, or an empty string."""
+    """Return a note that the figures do not show all models, or an empty string if they do."""
     if models <= most_shown:
         return ""
     return (
@@ -162,7 +162,7 @@ def _left_out(models: int, most_shown: int) -> str:
 
 
 def _extremes(pairs: Sequence[RecipePair]) -> str:
-    """Return a sentence with the smallest significant difference and the largest one that is not significant."""
+    """Return sentences with the smallest significant difference and the largest non-significant difference."""
     text = ""
     significant = [pair for pair in pairs if pair.significant]
     if significant:
@@ -194,13 +194,13 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
 
 
 def _of_neighbours(pairs: Sequence[AnyPair], ranked: Sequence[str]) -> dict[frozenset[str], AnyPair]:
-    """Return the pairs of models in adjacent rows, by the names of both models."""
+    """Return the pairs of models that are adjacent in the ranking, by the names of both models."""
     wanted = set(map(frozenset, itertools.pairwise(ranked)))
     return {names: pair for pair in pairs if (names := frozenset((pair.a, pair.b))) in wanted}
 
 
 def _pairs_of_runs(comparison: Comparison) -> list[str]:
-    """Return the section that compares two trained models. The example is the first runs of the two best models."""
+    """Return the section that compares the first runs of the two best models."""
     best = [comparison.model(name).first.header.label for name in list(comparison.ranks)[:2]]
     found = _of_neighbours(comparison.run_pairs, best)
     if not found:

@@ -107,7 +107,7 @@ def reproduction_markdown(
 
 
 def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the section with the published accuracies, ours, and the rule for the verdicts."""
+    """Return the section that compares the accuracies and explains the verdicts."""
     counts = Counter(verdict.word for verdict in verdicts)
     contradictory = sum(verdict.claim.contradiction is not None for verdict in verdicts)
     headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "band", "verdict"]
@@ -235,7 +235,7 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a table of published training and validation accuracies and ours."""
+    """Return a table that compares the published training and validation accuracies with ours."""
     rows = []
     for verdict in verdicts:
         claim = verdict.claim
@@ -260,7 +260,7 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _beside(theirs: float | None, ours: float) -> str:
-    """Format a published value and ours; return an empty string if no value is published."""
+    """Format a published value and our value; return an empty string if no value is published."""
     return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
 
 
@@ -271,7 +271,7 @@ def _classifier_seconds(model: ModelRuns) -> float:
 
 
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return tables of the published scores of each class and ours."""
+    """Return tables that compare the published scores of each class with ours."""
     sections = []
     for title, metric in (("F1", "f1"), ("Recall", "recall")):
         rows = [
@@ -286,7 +286,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
-    """Format a published score and ours for each class; a cell is empty if no score is published."""
+    """Format the published score and our score of each class; a cell is empty if no score is published."""
     ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [

@@ -51,7 +51,7 @@ class Verdict:
 
     @property
     def by_recall(self) -> Verdict | None:
-        """Verdict on the published macro recall instead of the published accuracy, or None if both agree.
+        """Verdict for the published macro recall instead of the published accuracy, or None if both are equal.
 
         Accuracy and macro recall are equal if all classes have the same number of test images.
         """

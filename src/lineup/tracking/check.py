@@ -20,8 +20,8 @@ from lineup.training.skops_file import file_arrays_sha256
 def check_records(root: Path, records: Iterable[Record]) -> None:
     """Raise an error if a record is incomplete, or if its files do not match its ``record.json``.
 
-    The files of the model are compared with their hashes. Older records have a hash of the weights only, so their model
-    has to be loaded, which takes TensorFlow for a network.
+    The files of the model are compared with their hashes. Older records contain only a hash of the weights, so their
+    models have to be loaded.
 
     Parameters
     ----------

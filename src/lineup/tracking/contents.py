@@ -75,7 +75,7 @@ def record_tags(record: Record) -> dict[str, str]:
 
 
 def record_note(header: Header) -> str:
-    """Return the note of a run. It names the model, the data and the published accuracy, if any."""
+    """Return the note of a run, with the model, the data and the published accuracy, if any."""
     report = f", report {header.report}" if header.report not in ("", "-") else ""
     data = f"{header.data.title}, {count(header.data.test_images, 'test image')}"
     text = f"{header.kind.capitalize()} `{header.label}`{report}. {data}."
@@ -114,8 +114,7 @@ def epoch_metrics(row: Epoch) -> list[Metric]:
     """Return the metrics of one epoch. The step of each metric is the number of the epoch.
 
     The names are ``epoch/loss``, ``epoch/val_accuracy`` and so on for the classifier, and ``autoencoder/loss`` for
-    another phase. Because of the prefix, the MLflow UI shows them in a separate section, apart from the final metrics
-    such as ``val_accuracy``.
+    another phase. The MLflow UI shows metrics with the same prefix in a separate section.
     """
     from mlflow.entities import Metric
 

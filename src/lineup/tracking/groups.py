@@ -47,8 +47,7 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
     """Return the parent run of these child runs; create the parent run if it is missing or outdated.
 
     The key of the parent is a hash of the keys of its children. If a model is trained with other settings, its previous
-    runs therefore keep their parent. A parent that has only some of these children, from before a seed was added, is
-    deleted.
+    runs therefore keep their parent. If a seed was added, the previous parent run is deleted.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]

@@ -86,7 +86,7 @@ class LiveRun:
         self._queue.put(row)
 
     def finish(self, record: Record) -> None:
-        """Store the finished record. Its metrics are logged when the run ends."""
+        """Store the finished record, so that its metrics are logged when the run ends."""
         self._record = record
 
     def _kill(self) -> None:
@@ -127,7 +127,7 @@ class LiveRun:
         _end_run(client, run_id, end)
 
     def _take(self) -> tuple[list[Epoch], _End | None]:
-        """Return the epochs since the last call, and the end of the training if it has ended."""
+        """Return the epochs since the last call, and the end of the run if the training has ended."""
         rows: list[Epoch] = []
         with suppress(queue.Empty):
             message = self._queue.get(timeout=BEAT_SECONDS)

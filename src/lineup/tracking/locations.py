@@ -46,7 +46,7 @@ def local_folder(location: str) -> Path | None:
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the artifact addresses in the store that name another folder than that of the store.
+    """Return the artifact folders that are named in the store but are not beside it.
 
     Parameters
     ----------

@@ -71,11 +71,11 @@ def process_tag(pid: int) -> str:
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     """End the runs that are still RUNNING in MLflow although their process has ended.
 
-    This happens if a training was killed or could not reach the store at its end. The status of the run becomes
-    FINISHED if the training wrote a record, and KILLED otherwise. On this host, the process id shows whether a process
-    is alive. A process on another host updates a tag every minute and counts as dead after one hour without an update.
-    The hour allows for different clocks and for suspended computers. A process that is still alive sets the final
-    status itself.
+    A run stays RUNNING if its training was killed or could not reach the store at the end. The status of the run
+    becomes FINISHED if the training wrote a record, and KILLED otherwise. On this host, the process id shows whether a
+    process is alive. A process on another host updates a tag every minute and counts as dead after one hour without an
+    update. This limit is long because clocks may differ and computers may be suspended. A process that is still alive
+    sets the final status itself.
 
     Parameters
     ----------
