@@ -149,8 +149,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["committee", "report_a", "--record", "x"], "shallow_nn/seed_1: no record here"),
     (["select"], "shallow_nn/seed_1: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),
-    (["evaluate"], "no record yet of shallow_nn, basic_cnn, deeper_cnn and 49 more; run dvc repro"),
-    (["reproduce"], "no record yet of shallow_nn, basic_cnn"),
+    (["evaluate"], "no record yet for shallow_nn, basic_cnn, deeper_cnn and 49 more; run dvc repro"),
+    (["reproduce"], "no record yet for shallow_nn, basic_cnn"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
     (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
 ]

@@ -195,7 +195,7 @@ def test_models_without_a_significant_difference_share_a_rank() -> None:
 
 
 def test_ranks_need_an_accuracy_of_each_model() -> None:
-    with pytest.raises(LineupError, match="ranks: no accuracy of d; expected one of a, b"):
+    with pytest.raises(LineupError, match="ranks: no accuracy for d; expected one of a, b"):
         shared_ranks({"a": 0.9, "b": 0.8}, [("a", "d")])
 
 

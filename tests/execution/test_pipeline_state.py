@@ -133,7 +133,7 @@ def test_other_errors_quote_dvc(root: Path) -> None:
 def test_another_dvc_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0)
     with make_lock(str(root / ".dvc" / "tmp" / "lock")):
-        assert remedy_of(root, "another DVC process is running here") == "wait until it ends"
+        assert remedy_of(root, "another DVC process is running in this project") == "wait until it ends"
     (root / "dvc.yaml").write_text(PIPELINE.replace("echo ${size}", "sleep 30; echo ${size}"))
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
@@ -144,7 +144,10 @@ def test_another_dvc_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             if (root / ".dvc" / "tmp" / "rwlock").is_file():
                 break
             time.sleep(0.1)
-        assert remedy_of(root, f"another DVC process is running here (PID {process.pid}): ") == "wait until it ends"
+        assert (
+            remedy_of(root, f"another DVC process is running in this project (PID {process.pid}): ")
+            == "wait until it ends"
+        )
         process.terminate()
 
 

@@ -115,7 +115,7 @@ def test_a_repository_that_another_process_has_locked_gives_one_line(
     stages_to_run(workspace)
     monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0)
     with make_lock(str(workspace / ".dvc" / "tmp" / "lock")):
-        assert "another DVC process is running here; wait until it ends" in error_of_dvc(workspace)
+        assert "another DVC process is running in this project; wait until it ends" in error_of_dvc(workspace)
 
 
 def outcome(root: Path, stage: str) -> tuple[int, list[str]]:
@@ -161,7 +161,7 @@ def test_another_dvc_process_is_named_with_the_command_that_stops_it(workspace: 
     process = start_sleeping_stage(workspace)
     with pytest.raises(LineupError) as caught:
         repro(workspace, 2)
-    assert f"another DVC process is running here (PID {process.pid}: " in str(caught.value)
+    assert f"another DVC process is running in this project (PID {process.pid}: " in str(caught.value)
     advice = f"kill -INT -{process.pid}"
     assert advice in str(caught.value)
     subprocess.run(["bash", "-c", advice], check=True)

@@ -274,7 +274,7 @@ def test_pairs_of_one_model_and_of_unknown_models() -> None:
     assert significant_pairs({"cnn": 0.9}, [], title="cnn").axes
     with pytest.raises(LineupError, match="pairs: there are no models"):
         significant_pairs({}, [], title="cnn")
-    with pytest.raises(LineupError, match="pairs: no accuracy of forest; there are vote, cnn"):
+    with pytest.raises(LineupError, match="pairs: no accuracy for forest; expected one of vote, cnn"):
         significant_pairs({"cnn": 0.91, "vote": 0.93}, PAIRS, title="cnn")
 
 

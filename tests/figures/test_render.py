@@ -16,5 +16,5 @@ from tests.make_records import make_record, model_folder, random_predictions
 def test_reconstructions_without_their_images_are_named(tmp_path: Path) -> None:
     write_npz(model_folder(tmp_path / "small") / "figures.npz", {"originals": np.zeros((2, 28, 28), np.uint8)})
     record = make_record(tmp_path / "small", random_predictions(1))
-    with pytest.raises(LineupError, match=r"figures\.npz: holds \['originals'\], expected \['originals', 'reconstr"):
+    with pytest.raises(LineupError, match=r"figures\.npz: contains \['originals'\], expected \['originals', 'reconstr"):
         figures_of(record)

@@ -178,7 +178,7 @@ def test_a_missing_record_is_named(copy: Folder) -> None:
     shutil.rmtree(copy.root / "runs" / "models" / "small_cnn" / "seed_2")
     done = copy.run("lineup", "evaluate")
     assert done.returncode == 1
-    assert done.stderr == "error: no record yet of small_cnn; run dvc repro\n"
+    assert done.stderr == "error: no record yet for small_cnn; run dvc repro\n"
 
 
 def test_metrics_are_numbers_and_dvc_shows_one_row_per_model(finished: Folder) -> None:

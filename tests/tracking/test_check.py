@@ -56,9 +56,9 @@ def folder(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (truncate, "network.keras is not the file that was saved with this record"),
-        (cut, "network.keras is not the file that was saved with this record"),
-        (swap, "network.keras is not the file that was saved with this record"),
+        (truncate, "network.keras differs from the file that was saved with this record"),
+        (cut, "network.keras differs from the file that was saved with this record"),
+        (swap, "network.keras differs from the file that was saved with this record"),
         (Path.unlink, "no network.keras here"),
         (pipe, "network.keras: cannot be read: not a regular file"),
         (folder, "network.keras: cannot be read: "),
@@ -85,7 +85,7 @@ def test_links_into_the_project_are_followed(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "cached")
     check_records(tmp_path, [record])
     cut(tmp_path / "cached")
-    with pytest.raises(LineupError, match=r"is not the file .*; restore it \(dvc checkout --force\) or run"):
+    with pytest.raises(LineupError, match=r"differs from the file .*; restore it \(dvc checkout --force\) or run"):
         check_records(tmp_path, [record])
 
 
@@ -98,10 +98,10 @@ def test_an_older_network_is_checked_by_its_weights(tmp_path: Path) -> None:
     record = network_record(tmp_path / "one", seed=1)
     weights = Weights(1, 1, 0, weights_sha256(save_network(record.folder / MODEL, seed=1)))
     check_records(tmp_path, [former(record, weights)])
-    with pytest.raises(LineupError, match=r"one/model: the weights are not those of record\.json"):
+    with pytest.raises(LineupError, match=r"one/model: the weights differ from record\.json"):
         check_records(tmp_path, [former(record, None)])
     swap(record.folder / MODEL / NETWORK)
-    with pytest.raises(LineupError, match=r"one/model: the weights are not those of record\.json"):
+    with pytest.raises(LineupError, match=r"one/model: the weights differ from record\.json"):
         check_records(tmp_path, [former(record, weights)])
     for damage in (truncate, pipe):
         damage(record.folder / MODEL / NETWORK)
@@ -122,7 +122,7 @@ def test_an_older_classical_model_is_checked_by_its_arrays(tmp_path: Path) -> No
     record = former(make_record(tmp_path / "forest", random_predictions(1), kind="classical"), weights)
     check_records(tmp_path, [record])
     save_estimator(path, forest(2))
-    with pytest.raises(LineupError, match="the weights are not those"):
+    with pytest.raises(LineupError, match="the weights differ"):
         check_records(tmp_path, [record])
     truncate(path)
     with pytest.raises(LineupError, match="expected a skops file"):
@@ -144,7 +144,7 @@ def test_a_committee_is_checked_by_its_files_and_an_older_one_by_members_and_rul
     own = built[0].folder / MODEL / COMMITTEE
     for other in built[1:]:
         shutil.copy(other.folder / MODEL / COMMITTEE, own)
-        with pytest.raises(LineupError, match=r"committee\.json is not the file"):
+        with pytest.raises(LineupError, match=r"committee\.json differs from the file"):
             check_records(tmp_path, built)
-        with pytest.raises(LineupError, match=r"the members or the rule are not those of record\.json"):
+        with pytest.raises(LineupError, match=r"the members or the rule differ from record\.json"):
             check_records(tmp_path, [former(built[0], None)])

@@ -104,7 +104,7 @@ def all_records(project: Project, params: Params) -> list[Record]:
     records, missing = existing_records(project, params)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise LineupError(f"no record yet of {', '.join(missing[:3])}{more}; run dvc repro")
+        raise LineupError(f"no record yet for {', '.join(missing[:3])}{more}; run dvc repro")
     return records
 
 

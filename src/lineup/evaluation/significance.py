@@ -188,7 +188,7 @@ def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[st
     for pair in significant:
         unknown = [name for name in pair if name not in accuracies]
         if unknown:
-            raise LineupError(f"ranks: no accuracy of {unknown[0]}; expected one of {', '.join(accuracies)}")
+            raise LineupError(f"ranks: no accuracy for {unknown[0]}; expected one of {', '.join(accuracies)}")
         best, worst = sorted(pair, key=lambda name: -accuracies[name])
         better[worst] += accuracies[best] > accuracies[worst]
     return {name: 1 + count for name, count in better.items()}

@@ -92,7 +92,7 @@ def _explained(root: Path, error: Exception) -> PipelineError:
     if isinstance(error, LockError):
         holder = re.search(r"\(PID \d+\): .*", text)
         who = f" {shortened(holder[0], 100)}" if holder else ""
-        return PipelineError(f"{root}: another DVC process is running here{who}", "wait until it ends")
+        return PipelineError(f"{root}: another DVC process is running in this project{who}", "wait until it ends")
     if isinstance(error, ConfigError):
         return PipelineError(f"{root}: {message}", "correct .dvc/config")
     if LOCK in text:
@@ -140,8 +140,8 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
         shown = "; ".join(f"PID {pid}: {alive[pid]}" for pid in others)
         groups = " ".join(f"-{group}" for group in sorted({os.getpgid(pid) for pid in others}))
         raise LineupError(
-            f"{root}: another DVC process is running here ({shown}); wait until it ends, or stop it and its stage"
-            f" with kill -INT {groups}, then run this command again"
+            f"{root}: another DVC process is running in this project ({shown}); wait until it ends, or stop it and its"
+            f" stage with kill -INT {groups}, then run this command again"
         )
     if holders and not alive:
         path.unlink(missing_ok=True)

@@ -55,5 +55,5 @@ def repro(
                 log(f"{name}: failed; stages that do not depend on it continue")
     if plan.failed:
         names, rest = ", ".join(sorted(plan.failed)), ", ".join(plan.not_started()) or "nothing else"
-        raise LineupError(f"failed: {names}; not run: {rest}; the output of the failed stage above gives the reason")
+        raise LineupError(f"failed: {names}; not run: {rest}; see the output of the failed stage above")
     log(f"{len(plan.done)} stages up to date after {time.perf_counter() - started:.0f} s, {jobs} at a time")

@@ -90,7 +90,7 @@ def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8
     for pair in pairs:
         unknown = [name for name in (pair.a, pair.b) if name not in place]
         if unknown:
-            raise LineupError(f"pairs: no accuracy of {unknown[0]}; there are {', '.join(names)}")
+            raise LineupError(f"pairs: no accuracy for {unknown[0]}; expected one of {', '.join(names)}")
         code = int(np.sign(pair.difference)) * (2 if pair.significant else int(pair.p <= LEVEL))
         codes[place[pair.a], place[pair.b]], codes[place[pair.b], place[pair.a]] = code, -code
     return codes

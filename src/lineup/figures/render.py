@@ -64,5 +64,5 @@ def _pairs_of_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     arrays = read_npz(path, max_bytes=FIGURE_ARRAYS_LIMIT)
     expected = {"originals", "reconstructions"}
     if set(arrays) != expected:
-        raise LineupError(f"{path}: holds {sorted(arrays)}, expected {sorted(expected)}")
+        raise LineupError(f"{path}: contains {sorted(arrays)}, expected {sorted(expected)}")
     return arrays["originals"], arrays["reconstructions"]

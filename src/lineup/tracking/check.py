@@ -78,7 +78,7 @@ def _wrong_files(record: Record) -> str | None:
         if name not in expected:
             return f"{shortened(name, 100)} does not belong to this record"
         if found[name] != expected[name]:
-            return f"{name} is not the file that was saved with this record"
+            return f"{name} differs from the file that was saved with this record"
     return None
 
 
@@ -88,11 +88,11 @@ def _wrong_weights(record: Record) -> str | None:
     if header.kind == "committee":
         members, fitted = read_committee(folder)
         same = (members, fitted.rule) == ([member.label for member in header.members], header.architecture)
-        return None if same else "the members or the rule are not those of record.json"
+        return None if same else "the members or the rule differ from record.json"
     found = (
         weights_sha256(load_network(folder / NETWORK))
         if header.kind == "network"
         else file_arrays_sha256(folder / ESTIMATOR)
     )
     same = header.weights is not None and found == header.weights.sha256
-    return None if same else "the weights are not those of record.json"
+    return None if same else "the weights differ from record.json"

@@ -53,7 +53,7 @@ def store_errors(root: Path) -> Iterator[None]:
         if error.name not in DRIVERS:
             raise
         install = f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(DRIVERS[error.name])}"
-        raise _error(root, f"no driver of this kind of database ({error.name})", f"install it: {install}") from error
+        raise _error(root, f"no driver for this kind of database ({error.name})", f"install it: {install}") from error
     except OSError as error:
         raise _error(root, *_explained(_text(error), root, error.filename)) from error
     except (MlflowException, SQLAlchemyError, CommandError) as error:
