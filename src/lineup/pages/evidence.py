@@ -171,7 +171,8 @@ def _extremes(pairs: Sequence[RecipePair]) -> str:
     if len(significant) < len(pairs):
         most = max((pair for pair in pairs if not pair.significant), key=lambda pair: abs(pair.difference))
         text += (
-            f" The largest difference that is not significant is {abs(most.difference):.4f} (`{most.a}`, `{most.b}`)."
+            f" The largest difference that is not significant is {abs(most.difference):.4f} (`{most.a}` and"
+            f" `{most.b}`)."
         )
     return text
 
