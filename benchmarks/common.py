@@ -28,6 +28,8 @@ from lineup.records.machine import this_machine
 if TYPE_CHECKING:
     import keras
 
+SHAPE, CLASSES = (28, 28, 1), 10
+"""The images of this project."""
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "scikit-learn", "scikit-learn-intelex", "numpy", "dvc")
 
@@ -66,19 +68,19 @@ def reconstructs(name: str) -> bool:
 
 def layers_of(name: str) -> Layers:
     """Return new layers from scaled images to probabilities, or to reconstructed images."""
-    parts = entry_of(name).make(dataset().shape, len(dataset().classes), recipe_of(name).options)
+    parts = entry_of(name).make(SHAPE, CLASSES, recipe_of(name).options)
     return [*parts.encoder, *parts.decoder] if reconstructs(name) else parts
 
 
 def lineup_network(name: str) -> keras.Model:
     """Return a new network as lineup builds it: raw uint8 images in."""
     scaling, channels = recipe_of(name).scaling, entry_of(name).channels
-    return classifier(name, scaling, layers_of(name), dataset().shape, channels=channels)
+    return classifier(name, scaling, layers_of(name), SHAPE, channels=channels)
 
 
 def input_shape_of(name: str) -> tuple[int, ...]:
     """Return the shape of one scaled image as a network takes it."""
-    return input_shape(dataset().shape, channels=entry_of(name).channels)
+    return input_shape(SHAPE, channels=entry_of(name).channels)
 
 
 def plain_network(name: str) -> Any:

@@ -20,7 +20,7 @@ import statistics
 from typing import Any
 
 import numpy as np
-from common import dataset, entry_of, fit_of, layers_of, print_table, recipe_of, write_results
+from common import SHAPE, dataset, entry_of, fit_of, layers_of, print_table, recipe_of, write_results
 
 from lineup.data.dataset import Dataset
 from lineup.models.layers import classifier
@@ -42,7 +42,7 @@ def new_network(name: str, padding: str | None) -> Any:
     for layer in layers:
         if padding and hasattr(layer, "padding") and hasattr(layer, "filters"):
             layer.padding = padding
-    return classifier(name, recipe_of(name).scaling, layers, dataset().shape, channels=entry_of(name).channels)
+    return classifier(name, recipe_of(name).scaling, layers, SHAPE, channels=entry_of(name).channels)
 
 
 def accuracies_by_epoch(

@@ -32,9 +32,7 @@ class KernelMachine:
        "Probabilistic outputs for support vector machines", 1999).
     4. The probabilities of all pairs are combined into class probabilities; see `couple`.
 
-    Only the training images are used. The most probable class can differ from the class with most votes. On
-    Fashion-MNIST, the two classes are equal for 99 % of the images, and the most probable class is correct slightly
-    more often.
+    Only the training images are used. The most probable class can differ from the class with most votes.
 
     The class implements the methods of a scikit-learn estimator without its base class, so that listing the models does
     not import scikit-learn.
