@@ -1,4 +1,4 @@
-"""Entry point and list of commands of the ``lineup`` command.
+"""Entry point and subcommands of ``lineup``.
 
 The modules of the commands import large libraries only when they are needed, so ``lineup --help`` is fast.
 """

@@ -30,7 +30,7 @@ def committee(
     """Combine the predictions of the members of a committee, and write a record.
 
     Rules with parameters are fitted on images that no member was trained on. With the name of a committee, the command
-    runs a single experiment and writes the record to a new folder in experiments/. With the name of a stage, the
+    runs a single experiment and writes the record to a new folder in experiments/. Given the name of a stage, the
     command writes the records to runs/committees.
     """
     from lineup.committee.build import build_committee

@@ -78,7 +78,7 @@ class Decomposition:
 
 @dataclass(frozen=True, config=STRICT)
 class Analysis:
-    """Why a committee works, as numbers that JSON can hold.
+    """Statistics that explain why a committee works.
 
     Parameters
     ----------

@@ -99,8 +99,7 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
     """Return the mean of the members that voted for the winner: the rule "voting (average)" of report C.
 
-    The winner, see `winners`, is also the most probable class of the mean, because it is the most probable class of
-    each of these members.
+    The winner has the highest mean probability, because each of these members gives it the highest probability.
     """
     voted = probabilities.argmax(axis=2) == winners(probabilities)
     chosen = np.where(voted[:, :, None], probabilities.astype(np.float64), 0.0)

@@ -68,10 +68,10 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
-    """Fit the confidence: the share of images whose winner is the actual class, which has the lowest log loss.
+    """Fit the confidence in the winner: the share of images for which the winner is correct.
 
-    Laplace's rule of succession adds one image for each class, so that the confidence is below 1. It is kept above
-    1 / classes, so that the winner is the most probable class.
+    This value minimizes the log loss. Laplace's rule of succession adds one image for each class, so that the
+    confidence is below 1. It is kept above 1 / classes, so that the winner is the most probable class.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())

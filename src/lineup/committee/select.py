@@ -2,8 +2,8 @@
 
 DVC cannot list the predictions of a committee's members as dependencies of its stage, because their number varies. One
 stage that depends on all models therefore writes one small file per committee, with the members of each run and a hash
-of their predictions. The committee depends on this file alone, and is combined again exactly if the predictions of a
-member changed.
+of their predictions. The committee depends only on this file. DVC combines it again when the predictions of a member
+change.
 
 Examples
 --------

@@ -63,7 +63,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """Spread of the accuracy of one model over its seeds, and standard error from the sample of images.
+    """Variation of the accuracy of one model between seeds, and its standard error.
 
     Attributes
     ----------

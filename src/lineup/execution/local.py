@@ -143,7 +143,7 @@ def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
 
 
 def _gpu_slots(jobs: int) -> Sequence[str]:
-    """Return a GPU number for each job, or an empty sequence without GPUs. The jobs are distributed evenly."""
+    """Return a GPU number for each job, or an empty sequence if there are no GPUs. Jobs are spread evenly."""
     numbers = _gpu_numbers()
     return [numbers[job % len(numbers)] for job in range(jobs)] if numbers else []
 

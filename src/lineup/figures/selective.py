@@ -25,7 +25,7 @@ _FROM = 0.05
 
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the accuracy on the images with the highest confidence against the share of these images.
+    """Plot accuracy against coverage, the share of images with the most confident predictions.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ class KernelMachine:
         return self
 
     def decision_function(self, inputs: Array) -> Array:
-        """Return the margins of all pairs of classes, which are positive for the first class of the pair.
+        """Return the margin of each pair of classes. A positive margin is a vote for the first class.
 
         Parameters
         ----------

@@ -106,7 +106,7 @@ class Recipe:
 
     @property
     def seed(self) -> int:
-        """The first seed. A recipe returned by `for_seed` has only this seed."""
+        """The first seed of the recipe."""
         return self.seeds[0]
 
     def for_seed(self, seed: int) -> Self:

@@ -1,4 +1,4 @@
-"""Describe the machine and the version of the code of a run.
+"""Describe the machine and the code version of a run.
 
 These values only describe a run, so that no function here raises an error: an unavailable value is ``unknown`` or 0.
 

@@ -374,7 +374,7 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
 ) -> Runtime:
-    """Return the `Runtime` of a training or committee that ends now.
+    """Return the `Runtime` of a training run that ends now.
 
     Parameters
     ----------
@@ -525,7 +525,7 @@ def _read_history(path: Path, header: Header) -> list[Epoch]:
 
 
 def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
-    """Return how a history differs from the epochs in the parameters of its record, None if it does not."""
+    """Return the difference between a history and the expected epochs, or None if they agree."""
     parameters = header.parameters if header.kind == "network" else {}
     expected = [phase for phase, section in PHASES.items() if f"{section}epochs" in parameters]
     phases = [(phase, list(rows)) for phase, rows in groupby(history, key=lambda row: row.phase)]

@@ -113,8 +113,8 @@ def record_params(record: Record) -> dict[str, Any]:
 def epoch_metrics(row: Epoch) -> list[Metric]:
     """Return the metrics of one epoch. The step of each metric is the number of the epoch.
 
-    The names are ``epoch/loss``, ``epoch/val_accuracy`` and so on for the classifier, and ``autoencoder/loss`` for
-    another phase. The MLflow UI shows metrics with the same prefix in a separate section.
+    The prefix of a name is the phase, as in ``autoencoder/loss``; for the classifier it is ``epoch``. The MLflow UI
+    shows metrics with the same prefix in a separate section.
     """
     from mlflow.entities import Metric
 

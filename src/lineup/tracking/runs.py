@@ -72,10 +72,10 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     """End the runs that are still RUNNING in MLflow although their process has ended.
 
     A run stays RUNNING if its training was killed or could not reach the store at the end. The status of the run
-    becomes FINISHED if the training wrote a record, and KILLED otherwise. On this host, the process id shows whether a
-    process is alive. A process on another host updates a tag every minute and counts as dead after one hour without an
-    update. This limit is long because clocks may differ and computers may be suspended. A process that is still alive
-    sets the final status itself.
+    becomes FINISHED if the training wrote a record, and KILLED otherwise. On this host, a process is alive if its
+    process id and start time exist. A process on another host updates a tag every minute and counts as dead after one
+    hour without an update. This limit is long because clocks may differ and computers may be suspended. A process
+    that is still alive sets the final status itself.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
 
 
 def is_own(run: Run) -> bool:
-    """Return whether a run is written by this process."""
+    """Return whether this process writes the run."""
     return run.data.tags.get(PROCESS) == process_tag(os.getpid())
 
 

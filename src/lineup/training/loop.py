@@ -137,7 +137,7 @@ class Loop:
         return float(self._loss) / count, accuracy
 
     def _batches(self, batches: Any, augmentations: Any) -> None:
-        """Run one training step per row of image indices of shape (steps, size)."""
+        """Run one training step for each row of an index array of shape (steps, size)."""
         import tensorflow as tf
 
         for number in tf.range(tf.shape(batches)[0]):
