@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,25 @@ PARAMS = {
 }
 
 
-def start(folder: Path, code: Sequence[str], **environment: str) -> subprocess.Popen[str]:
+@contextmanager
+def start(folder: Path, code: Sequence[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a Python process, and kill it in the end if it is still running."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, *code],
         cwd=folder,
         env=kept | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # Under nohup the tests ignore it, and so would the process.
+        # The tests ignore it under nohup, and the process would, too.
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
