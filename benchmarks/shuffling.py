@@ -1,8 +1,8 @@
 """What the order of the batches is worth: a seeded plain Keras script, an unseeded one, and lineup.
 
 After ``keras.utils.set_random_seed``, ``Model.fit(shuffle=True)`` on arrays gives the same order in every epoch: its
-permutation is drawn inside a tf.data pipeline whose random state starts anew with each pass. This trains the same
-network on the same training images three ways and compares the test accuracy after the last epoch.
+permutation is drawn inside a tf.data pipeline whose random state restarts with each pass. This benchmark trains the
+same network on the same training images three ways and compares the test accuracy after the last epoch.
 
     python benchmarks/shuffling.py --network shallow_nn --seeds 5
 """

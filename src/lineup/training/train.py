@@ -127,7 +127,7 @@ def train_model(
     >>> record.header.label, record.metrics["test_accuracy"] > 0.5
     ('knn_seed1', True)
     """
-    for place in (folder, kept and kept / name, backups and backups / name):
+    for place in (folder, kept, backups and backups / name):
         if place is not None:
             check_room(place)
     entry = architecture(recipe.family, recipe.architecture)
