@@ -118,14 +118,14 @@ def test_a_copy_without_git(root: Path) -> None:
     run(root, sys.executable, "-m", *remedy.split()[:4])
     assert _dvc(Project(root)).found.endswith(", everything is up to date")
     shutil.rmtree(root / ".dvc")
-    assert remedy_of(root, "no folder .dvc here") == "dvc init --no-scm makes one"
+    assert remedy_of(root, "no folder .dvc here") == "dvc init --no-scm creates it"
     run(root, sys.executable, "-m", "dvc", "init", "--no-scm")
     assert _dvc(Project(root)).fine
 
 
 def test_other_errors_quote_dvc(root: Path) -> None:
     (root / "dvc.yaml").write_text(PIPELINE.replace("${size}", "${width}"))
-    assert remedy_of(root, "Could not find 'width'") == "correct dvc.yaml or params.yaml; dvc status says more"
+    assert remedy_of(root, "Could not find 'width'") == "correct dvc.yaml or params.yaml; dvc status shows the details"
     (root / ".dvc" / "config").write_text("[core\n")
     assert remedy_of(root, "config file error") == "correct .dvc/config"
 

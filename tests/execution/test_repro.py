@@ -106,7 +106,7 @@ def test_stages_have_the_same_names_in_a_subfolder(workspace: Path, monkeypatch:
 def test_a_folder_without_a_dvc_repository_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("")
     (tmp_path / "dvc.yaml").write_text("")
-    assert "no folder .dvc here; dvc init --no-scm makes one" in error_of_dvc(tmp_path)
+    assert "no folder .dvc here; dvc init --no-scm creates it" in error_of_dvc(tmp_path)
 
 
 def test_a_repository_that_another_process_has_locked_gives_one_line(

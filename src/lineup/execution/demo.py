@@ -1,4 +1,15 @@
-"""Run the demo: a small project in the folder ``.demo`` that logs into the MLflow store of the parent project."""
+"""Run the demo, a small project in the folder ``.demo``.
+
+The runs of the demo are logged in the MLflow store of the project that contains the demo.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     demo = prepare_demo(Project(Path(folder)))
+...     demo.root.name, demo.params.is_file()
+('.demo', True)
+"""
 
 from __future__ import annotations
 
@@ -19,8 +30,8 @@ FOLDER = ".demo"
 def prepare_demo(project: Project) -> Project:
     """Create the demo project in the folder ``.demo``, or update its files.
 
-    Results of an earlier demo are kept. Files that are up to date are not written again, so that DVC does not repeat
-    any stage. The function writes no files outside ``.demo``.
+    Results of an earlier demo are kept. Files that are up to date are not written again, so DVC does not repeat any
+    stages. The function writes no files outside ``.demo``.
 
     Parameters
     ----------
@@ -44,7 +55,7 @@ def prepare_demo(project: Project) -> Project:
 
 
 def run_demo(project: Project, jobs: int) -> None:
-    """Run the pipeline of the demo, and print the leaderboard and the next steps.
+    """Run the pipeline of the demo, and print the leaderboard and suggestions for the next steps.
 
     Parameters
     ----------
@@ -75,7 +86,7 @@ def run_demo(project: Project, jobs: int) -> None:
 
 
 def next_steps(project: Project, data: str) -> list[str]:
-    """Return the commands that show the runs of the demo and serve its champion.
+    """Suggest commands that show the runs of the demo and serve its champion.
 
     Parameters
     ----------

@@ -1,4 +1,11 @@
-"""Check the machine and the project, and suggest a fix for each problem."""
+"""Check the machine and the project, and suggest a fix for each problem.
+
+Examples
+--------
+>>> finding = Finding("data", fine=False, found="not split yet", remedy="dvc repro split")
+>>> f"{finding.name}: {finding.found}, run {finding.remedy}"
+'data: not split yet, run dvc repro split'
+"""
 
 from __future__ import annotations
 
@@ -14,7 +21,7 @@ from lineup.records.machine import this_machine
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one check: its name, whether it passed, a description, and a suggested fix."""
+    """Result of one check, with a suggested fix if the check failed."""
 
     name: str
     fine: bool
@@ -51,7 +58,7 @@ def _python(_: Project) -> Finding:
 
 
 def _packages(project: Project) -> Finding:
-    """Compare the installed versions of the direct dependencies with the pinned versions."""
+    """Check that the direct dependencies are installed in the pinned versions."""
     from packaging.requirements import Requirement
 
     wrong = []
@@ -151,7 +158,10 @@ def _store(project: Project) -> Finding:
 
 
 def _how_to_install(project: Project) -> str:
-    """Return the command that installs the dependencies of lineup, which is make in a checkout."""
+    """Explain how to install the dependencies of lineup.
+
+    In a checkout of lineup, ``make setup`` installs the dependencies.
+    """
     return "make setup" if (project.root / "Makefile").is_file() else "install lineup again in this environment"
 
 

@@ -1,4 +1,4 @@
-"""Create a new project: a folder with parameters, a pipeline and a file for the user's own architectures.
+"""Create a project folder with parameters, a pipeline and a file for the user's own models.
 
 Examples
 --------
@@ -41,7 +41,7 @@ _WITHOUT_GIT = "    no_scm = true\n"
 
 
 def project_files(*, in_git: bool) -> dict[str, bytes]:
-    """Return the content of each file of a new project, by relative path.
+    """Return the contents of all files of a new project. The keys are paths relative to the project folder.
 
     Parameters
     ----------
@@ -98,7 +98,10 @@ def _check_free(root: Path) -> None:
 
 
 def _move(partial: Path, root: Path) -> None:
-    """Move the files of a new project to their folder, or none of them if one cannot be moved."""
+    """Move all files of a new project to the project folder.
+
+    If a file cannot be moved, the function deletes the files that it has already moved.
+    """
     missing = [path for path in (root, *root.parents) if not path.exists()]
     moved: list[Path] = []
     try:
@@ -120,7 +123,7 @@ def _top_level() -> list[str]:
 
 
 def _is_in_git(existing: Path, root: Path) -> bool:
-    """Return whether a folder is in a git repository that does not ignore the folder."""
+    """Return whether a folder belongs to a git repository and is not ignored by git."""
     if not any((folder / ".git").exists() for folder in (existing, *existing.parents)):
         return False
     try:

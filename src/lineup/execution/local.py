@@ -1,4 +1,11 @@
-"""Run stages in parallel DVC processes on this machine."""
+"""Run stages in parallel DVC processes on this machine.
+
+Examples
+--------
+>>> import shutil
+>>> Path(shutil.which("python", path=stage_environment()["PATH"])).parent == Path(sys.executable).parent
+True
+"""
 
 from __future__ import annotations
 
@@ -21,9 +28,10 @@ NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "
 
 
 class LocalProcesses:
-    """Context manager that runs several stages at the same time, each in its own DVC process.
+    """Context manager that runs each stage in its own DVC process.
 
-    If the context is left early, for example after Ctrl-C, all running stages are interrupted.
+    Several stages can run at the same time. If the context ends early, for example after Ctrl-C, all running stages are
+    interrupted.
 
     Parameters
     ----------
@@ -57,19 +65,19 @@ class LocalProcesses:
         stop_groups(list(self._running.values()))
 
     def pids(self) -> list[int]:
-        """Return the ids of the running DVC processes, which are also the ids of their process groups."""
+        """Return the process ids of all running DVC processes. Each process id is also the id of a process group."""
         return [process.pid for process in list(self._running.values())]
 
     def start(self, name: str) -> None:
-        """Start a DVC process that runs a stage if it is out of date."""
+        """Start a DVC process that runs a stage if the stage is out of date."""
         threading.Thread(target=self._work, args=(name,), daemon=True).start()
 
     def wait(self) -> tuple[str, int]:
-        """Wait until any stage ends, and return its name and exit status."""
+        """Wait for the next stage to end, and return its name and exit status."""
         return self._events.get()
 
     def _work(self, name: str) -> None:
-        """Run a stage, then release its GPU and report its exit status, even after an error."""
+        """Run a stage and report its exit status. The GPU of the stage is released even after an error."""
         gpu, status = None, 1
         try:
             gpu = self._gpus.get() if name.startswith("train") and _gpu_numbers() else None
@@ -95,7 +103,10 @@ class LocalProcesses:
 
 
 def stage_environment() -> dict[str, str]:
-    """Return the environment variables with which stages use the current Python, even if it is not activated."""
+    """Return environment variables that make stages use the current Python environment.
+
+    The Python environment does not have to be activated.
+    """
     path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
     return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
 
@@ -103,7 +114,7 @@ def stage_environment() -> dict[str, str]:
 def start_dvc(
     arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
 ) -> subprocess.Popen[str]:
-    """Start DVC in its own process group. Use `stop_groups` to stop the whole group."""
+    """Start DVC in its own process group. Call `stop_groups` to stop DVC and the stage that it runs."""
     return subprocess.Popen(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
@@ -118,7 +129,7 @@ def start_dvc(
 
 
 def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """Interrupt DVC processes and their stages, and wait until they have stopped.
+    """Interrupt DVC processes and their stages, and wait until all processes have stopped.
 
     Processes that do not stop within `STOP_SECONDS` are killed. DVC itself waits for its stage.
     """
@@ -135,7 +146,7 @@ def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
 
 
 def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
-    """Log the output of a DVC process, except DVC's own hints and messages about ``dvc.lock``."""
+    """Log the output of a DVC process, but leave out the hints and messages of DVC itself."""
     assert process.stdout is not None  # it is a pipe
     for line in process.stdout:
         if line.strip() and not line.startswith(NOISE):
@@ -143,7 +154,10 @@ def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
 
 
 def _gpu_slots(jobs: int) -> Sequence[str]:
-    """Return a GPU number for each job, or an empty sequence if there are no GPUs. Jobs are spread evenly."""
+    """Return a GPU number for each job, or an empty sequence if there are no GPUs.
+
+    The jobs are distributed evenly over the GPUs.
+    """
     numbers = _gpu_numbers()
     return [numbers[job % len(numbers)] for job in range(jobs)] if numbers else []
 

@@ -1,4 +1,11 @@
-"""Read the state of the pipeline from DVC, and explain errors of DVC."""
+"""Read the state of the pipeline from DVC, and explain DVC errors.
+
+Examples
+--------
+>>> changed = {"code": ["always changed"], "split": [{"changed deps": {"data/raw": "modified"}}]}
+>>> Pipeline(graph=None, changed=changed).out_of_date
+['split']
+"""
 
 from __future__ import annotations
 
@@ -18,7 +25,7 @@ LOCK = "dvc.lock"
 
 
 class PipelineError(LineupError):
-    """Raised if DVC cannot read the pipeline. The message contains a remedy."""
+    """Raised if DVC cannot read the pipeline. The error message suggests a fix."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
@@ -43,7 +50,7 @@ class Pipeline:
 
     @property
     def out_of_date(self) -> list[str]:
-        """Stages that are out of date, except stages that always run."""
+        """Names of the stages that are out of date, without the stages that always run."""
         return [name for name, reasons in self.changed.items() if reasons != ["always changed"]]
 
 
@@ -76,7 +83,7 @@ def read_pipeline(root: Path) -> Pipeline:
 
 
 def _explained(root: Path, error: Exception) -> PipelineError:
-    """Convert an error of DVC to a one-line error with a remedy."""
+    """Convert a DVC error to an error message in one line that suggests a fix."""
     from dvc.config import ConfigError
     from dvc.exceptions import NotDvcRepoError
     from dvc.lock import LockError
@@ -85,7 +92,7 @@ def _explained(root: Path, error: Exception) -> PipelineError:
     message, text = shortened(error), str(error)
     if isinstance(error, NotDvcRepoError):
         return PipelineError(
-            f"{root}: no folder .dvc here", how_to_restore(root, ".dvc", "dvc init --no-scm makes one")
+            f"{root}: no folder .dvc here", how_to_restore(root, ".dvc", "dvc init --no-scm creates it")
         )
     if isinstance(error, SCMError):
         return PipelineError(f"{root}: no git repository", "dvc config core.no_scm true lets DVC work without git")
@@ -99,11 +106,14 @@ def _explained(root: Path, error: Exception) -> PipelineError:
         conflict = _conflict(root / LOCK)
         remedy = how_to_restore(root, LOCK, f"delete {LOCK}") + ", then dvc repro"
         return PipelineError(f"{root / LOCK}: cannot be read{conflict}", remedy)
-    return PipelineError(f"{root}: {message}", f"correct {PIPELINE} or params.yaml; dvc status says more")
+    return PipelineError(f"{root}: {message}", f"correct {PIPELINE} or params.yaml; dvc status shows the details")
 
 
 def _conflict(path: Path) -> str:
-    """Return a text with the line number of the first git merge conflict, or an empty string."""
+    """Report the line number of the first git merge conflict in a file.
+
+    The text is empty if there is no conflict.
+    """
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
@@ -115,8 +125,9 @@ def _conflict(path: Path) -> str:
 def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
     """Raise an error if another DVC process is running in the project. Remove the locks of killed processes.
 
-    DVC records in ``.dvc/tmp/rwlock`` which process reads and writes which files. DVC removes the entries of processes
-    that have ended, but not those of zombie processes, which remain in some containers.
+    The file ``.dvc/tmp/rwlock`` lists the files that each DVC process reads or writes. DVC removes the entry of a
+    process that has ended, unless the process remains as a zombie. In some containers, zombie processes are never
+    removed.
 
     Parameters
     ----------
@@ -148,7 +159,7 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
 
 
 def _lock_holders(path: Path) -> dict[int, str]:
-    """Return the commands of the processes in DVC's lock file, by process id."""
+    """Return the process ids and the commands in DVC's lock file."""
     try:
         held = read_json(path)
         notes = [*held.get("write", {}).values(), *(note for notes in held.get("read", {}).values() for note in notes)]

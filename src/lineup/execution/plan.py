@@ -1,4 +1,4 @@
-"""Plan the order of stages: find the stages that are out of date, and the stages that can start."""
+"""Find the stages that are out of date, and plan the order in which they run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODE = "code"
 
 
 class Plan:
-    """Stages that still have to run, in the order of their dependencies.
+    """Schedule that starts a stage only after the stages that it depends on.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ class Plan:
         self.failed: list[str] = []
 
     def start(self, limit: int) -> list[str]:
-        """Mark up to ``limit`` more stages as running, and return their names.
+        """Choose up to ``limit`` stages to start next, and mark them as running.
 
         The longest stages start first, so that no long stage runs alone at the end. Stages with an unknown duration
-        count as long. Ties are resolved by the order of the pipeline.
+        start before all others. Ties are resolved by the order of the pipeline.
         """
         self._ready += self._sorter.get_ready()
         self._ready.sort(key=lambda name: (-self._seconds.get(name, math.inf), self._stages.index(name)))
@@ -73,7 +73,9 @@ class Plan:
 
 
 def stages_to_run(root: Path) -> dict[str, set[str]]:
-    """Return the stages that are out of date, and all stages that depend on them, in the order of a sequential run.
+    """Return the stages that have to run because they or their dependencies are out of date.
+
+    In the result, each stage follows the stages that it depends on.
 
     Parameters
     ----------
@@ -108,7 +110,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return the duration of the last run of each training and committee.
+    """Return the duration, in seconds, of the last run of each training and each committee.
 
     Parameters
     ----------

@@ -1,7 +1,19 @@
-"""Run the stages that are out of date in parallel, whereas ``dvc repro`` runs one stage at a time.
+"""Run several stages of the pipeline in parallel. The command ``dvc repro`` runs only one stage at a time.
 
-Each stage runs in a separate DVC process as soon as its dependencies are up to date. The DVC processes update
-``dvc.lock``, so ``dvc repro`` has nothing to do afterwards.
+Each stage starts in a separate DVC process as soon as its dependencies are up to date. DVC records all results in
+``dvc.lock``, so a later ``dvc repro`` has nothing to do.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> with TemporaryDirectory() as folder:
+...     project = create_project(Path(folder) / "shoes")
+...     _ = (project.root / "dvc.yaml").write_text("stages: {hello: {cmd: echo hello}}")
+...     repro(project.root, jobs=1)  # doctest: +ELLIPSIS
+[hello] Running stage 'hello':
+[hello] hello
+1 stage up to date after ... s, 1 at a time
 """
 
 from __future__ import annotations
@@ -10,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, count
 from lineup.execution.local import LocalProcesses
 from lineup.execution.pipeline import check_not_busy
 from lineup.execution.plan import Plan, previous_seconds, stages_to_run
@@ -19,7 +31,7 @@ from lineup.execution.plan import Plan, previous_seconds, stages_to_run
 def repro(
     root: Path, jobs: int, *, environment: Mapping[str, str] | None = None, log: Callable[[str], None] = print
 ) -> None:
-    """Run all stages that are out of date, up to ``jobs`` stages at a time.
+    """Run all stages that are out of date, with at most ``jobs`` stages at a time.
 
     Parameters
     ----------
@@ -56,4 +68,4 @@ def repro(
     if plan.failed:
         names, rest = ", ".join(sorted(plan.failed)), ", ".join(plan.not_started()) or "nothing else"
         raise LineupError(f"failed: {names}; not run: {rest}; see the output of the failed stage above")
-    log(f"{len(plan.done)} stages up to date after {time.perf_counter() - started:.0f} s, {jobs} at a time")
+    log(f"{count(plan.done, 'stage')} up to date after {time.perf_counter() - started:.0f} s, {jobs} at a time")
