@@ -1,11 +1,12 @@
-"""Write the figures of the last evaluation into ``reports/findings.md``; the sentences around them are hand-written.
+"""Update the numbers in ``reports/findings.md`` after an evaluation. The text is written by hand.
 
 An accuracy in parentheses after the name of a model, such as ```stacking` (0.9326)``, comes from
-``reports/leaderboard.csv``. The table between ``<!-- models: A B, C D -->`` and ``<!-- end -->`` has these two pairs of
-models from ``reports/pairs.csv``; after ``<!-- runs: ... -->``, it has pairs of runs from ``reports/run_pairs.csv``.
+``reports/leaderboard.csv``. A table between ``<!-- models: A B, C D -->`` and ``<!-- end -->`` compares model A with B
+and model C with D. Its numbers come from ``reports/pairs.csv``. A table after ``<!-- runs: ... -->`` compares runs, and
+its numbers come from ``reports/run_pairs.csv``.
 
-    python scripts/findings.py            write the figures
-    python scripts/findings.py --check    only compare them; the exit status is 1 if one differs
+    python scripts/findings.py            update the numbers
+    python scripts/findings.py --check    only compare the numbers; the exit status is 1 if a number differs
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TABLE = re.compile(r"<!-- (models|runs): (.+?) -->.*?<!-- end -->", re.DOTALL)
 
 
 def with_figures(text: str, reports: Path) -> str:
-    """Return the page with the figures of the tables in a folder.
+    """Return the page with the numbers from the tables in a folder.
 
     Raises
     ------
@@ -57,7 +58,10 @@ def with_figures(text: str, reports: Path) -> str:
 
 
 def _pair(pairs: pd.DataFrame, first: str, second: str) -> tuple[pd.Series, int]:
-    """Return the row of a pair, and the sign of its differences: -1 if the row has the second name first."""
+    """Return the row of a pair and the sign of its difference.
+
+    The sign is -1 if the table lists the second name first.
+    """
     for a, b, sign in ((first, second, 1), (second, first, -1)):
         found = pairs[(pairs["a"] == a) & (pairs["b"] == b)]
         if len(found):
@@ -77,7 +81,7 @@ def _row_of_runs(row: pd.Series, sign: int) -> list[str]:
 
 
 def main() -> None:
-    """Write or compare the figures."""
+    """Update or compare the numbers."""
     text = PAGE.read_text(encoding="utf-8")
     current = with_figures(text, REPORTS)
     if sys.argv[1:] == ["--check"]:

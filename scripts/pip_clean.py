@@ -1,7 +1,7 @@
-"""Run pip with only those settings of the user that choose the package index and the connection to it.
+"""Run pip with the user's package index and network settings, but without all other user settings.
 
-Any other setting in a variable PIP_* or a pip.conf, such as `constraint`, `user` or `target`, could change what is
-installed or where. Python's own variables, such as PYTHONPATH, are removed as well.
+Other settings in a variable PIP_* or a pip.conf, such as `constraint`, `user` or `target`, could change which packages
+are installed or where. Environment variables of Python, such as PYTHONPATH, are also removed.
 """
 
 import os
@@ -34,7 +34,10 @@ FEATURES = {"use-feature": "truststore", "use-deprecated": "legacy-certs"}
 
 
 def kept_settings() -> dict[str, str]:
-    """Return the settings to keep as environment variables of pip; a variable overrides a pip.conf."""
+    """Return the settings to keep, as environment variables of pip.
+
+    The user's environment variables override the settings in a pip.conf.
+    """
     configuration = Configuration(isolated=False)
     configuration.load()
     kept = {}

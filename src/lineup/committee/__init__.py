@@ -1,1 +1,1 @@
-"""Combine the predictions of several records into one."""
+"""Combine the predictions of several models in a committee (ensemble)."""

@@ -1,4 +1,4 @@
-"""Analyse why a committee works: the role of each member, their differences, and the source of the gain."""
+"""Analyse how the members of a committee differ, and how each of them contributes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class MemberRole:
     accuracy : float
         Accuracy of the member alone.
     fixed : int
-        Number of images that the member classifies wrong and the committee right.
+        Number of images that only the committee classifies correctly.
     broken : int
-        Number of images that the member classifies right and the committee wrong.
+        Number of images that only the member classifies correctly.
     change_without : float or None
-        Change of the committee's accuracy when the member is removed and the rule is fitted again. Below 0 if the
-        member helps. None if it was not measured, as for a single member.
+        Change in the accuracy of the committee when the member is removed and the rule is fitted again. A value below
+        0 means that the member helps. None if the change was not measured, as for a single member.
     """
 
     name: str
@@ -48,7 +48,9 @@ class MemberRole:
 
 @dataclass(frozen=True, config=STRICT)
 class Decomposition:
-    """The error of a committee, split into parts: committee = members - ambiguity + residual.
+    """Decomposition of the error of a committee.
+
+    The error of a committee is the mean error of its members, minus their ambiguity, plus a residual.
 
     Parameters
     ----------
@@ -57,8 +59,8 @@ class Decomposition:
     members : float
         Weighted mean of the members' errors.
     ambiguity : float
-        Weighted mean of the distances between the members' predictions and the committee's. It does not depend on the
-        labels.
+        Weighted mean distance between the predictions of the members and of the committee. The ambiguity does not
+        depend on the labels.
     """
 
     committee: float
@@ -67,18 +69,21 @@ class Decomposition:
 
     @property
     def gain(self) -> float:
-        """The members' mean error minus the committee's error."""
+        """Mean error of the members minus the error of the committee."""
         return self.members - self.committee
 
     @property
     def residual(self) -> float:
-        """The part that the ambiguity does not explain: 0, apart from rounding, if the decomposition is exact."""
+        """Difference between the error of the committee and its decomposition.
+
+        The residual of an exact decomposition is 0, apart from rounding.
+        """
         return self.committee - (self.members - self.ambiguity)
 
 
 @dataclass(frozen=True, config=STRICT)
 class Analysis:
-    """Statistics that explain why a committee works.
+    """Statistics on a committee and its members.
 
     Parameters
     ----------
@@ -89,15 +94,15 @@ class Analysis:
     differing : float
         Share of images for which the members predict more than one class.
     members : tuple of MemberRole
-        In the order of the rows and columns below.
+        Members, in the order of the rows and columns of the other fields.
     disagreement : tuple of tuple of float
         Share of images for which two members predict different classes.
     error_correlation : tuple of tuple of float
         Correlation between the errors of two members, from -1 to 1. None if a member is always right or always wrong.
     squared_error : Decomposition
-        Of the Brier score: the squared error, summed over the classes, from 0 to 2.
+        Decomposition of the Brier score, which is the squared error, summed over the classes, from 0 to 2.
     log_loss : Decomposition
-        Of the log loss, in nats. A probability below 1e-7 counts as 1e-7.
+        Decomposition of the log loss, in nats. Probabilities below 1e-7 are replaced by 1e-7.
     """
 
     images: int
@@ -120,13 +125,15 @@ def predictions_without_each(
     temperature: Temperature = "none",
     earlier: Details | None = None,
 ) -> np.ndarray | None:
-    """Return the predictions of each committee that lacks one member. The rule is fitted again for each.
+    """Combine the predictions again after removing each member in turn.
+
+    The rule is fitted again after each removal.
 
     Parameters
     ----------
     rule, labels, seed, temperature, earlier
-        See `lineup.committee.fitting.fit_rule`. With the details of the whole committee as ``earlier``, the penalty of
-        ``stacking`` is not searched again for each, which would take twenty times as long.
+        See `lineup.committee.fitting.fit_rule`. Pass the details of the whole committee as ``earlier``, so that
+        ``stacking`` uses the same penalty. A new search after each removal would take twenty times longer.
     holdout : ndarray of float, shape (members, held-out images, classes)
         Predictions on which the rule is fitted.
     probabilities : ndarray of float, shape (members, images, classes)
@@ -135,7 +142,7 @@ def predictions_without_each(
     Returns
     -------
     ndarray of shape (members, images, classes), float32, or None
-        The first entry is the committee without its first member, and so on. None for a single member.
+        The first entry is the prediction without the first member, and so on. None for a single member.
 
     Examples
     --------
@@ -160,7 +167,7 @@ def analyse(
     labels: np.ndarray,
     without: np.ndarray | None = None,
 ) -> Analysis:
-    """Analyse a committee on images that were not used to train its members or to fit its rule.
+    """Analyse the predictions of a committee and its members for test images.
 
     Parameters
     ----------
@@ -173,7 +180,7 @@ def analyse(
     labels : ndarray of int, shape (images,)
         Actual classes.
     without : ndarray of float, shape (members, images, classes), optional
-        Result of `predictions_without_each`. Default: None, `MemberRole.change_without` is not measured.
+        Result of `predictions_without_each`. By default, `MemberRole.change_without` is not measured.
 
     Returns
     -------
@@ -217,12 +224,18 @@ def analyse(
 
 
 def _change(without: np.ndarray, labels: np.ndarray, right: np.ndarray) -> float:
-    """Return the accuracy of other predictions minus the committee's, from counts, so that no change is exactly 0."""
+    """Return the change in accuracy after removing a member.
+
+    The change is computed from counts, so that equal accuracies give exactly 0.
+    """
     return (int((without.argmax(axis=1) == labels).sum()) - int(right.sum())) / len(labels)
 
 
 def _correlation(errors: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
-    """Return the phi coefficient, Pearson's correlation of 0 and 1, for each pair of rows."""
+    """Return the phi coefficient of each pair of rows.
+
+    The phi coefficient is the Pearson correlation of two binary variables.
+    """
     centred = errors - errors.mean(axis=1, keepdims=True)
     deviations = np.sqrt((centred**2).sum(axis=1))
     scales = np.outer(deviations, deviations)
@@ -236,10 +249,10 @@ def _correlation(errors: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
 def _decompose(
     fitted: FittedRule, probabilities: np.ndarray, predictions: np.ndarray, labels: np.ndarray
 ) -> tuple[Decomposition, Decomposition]:
-    """Decompose the squared error and the log loss.
+    """Decompose the squared error and the log loss of a committee.
 
-    The members' probabilities are scaled by their temperatures. For rules without fitted weights all members have the
-    same weight.
+    The probabilities of each member are first scaled by its temperature. If the rule has no fitted weights, all members
+    have the same weight.
 
     Notes
     -----
@@ -257,7 +270,7 @@ def _decompose(
     actual = np.eye(committee.shape[1])[labels]
 
     def decomposition(own: np.ndarray, each: np.ndarray, apart: np.ndarray) -> Decomposition:
-        """Sum over the classes, average over the images, and weight the members."""
+        """Average the errors over images and members, and return a decomposition."""
         means = [weights @ part.sum(axis=2).mean(axis=1) for part in (each, apart)]
         return Decomposition(float(own.sum(axis=1).mean()), *map(float, means))
 

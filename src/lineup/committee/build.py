@@ -1,4 +1,4 @@
-"""Combine the stored predictions of several records into the record of a committee. No model is loaded."""
+"""Build a committee from the stored predictions of its members. No model is loaded."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def build_committee(
     run: int = 1,
     experiment: str | None = None,
 ) -> Record:
-    """Fit a committee's rule, combine the predictions of its members and write the committee's record.
+    """Build a committee from the predictions of its members, and write its record.
 
     Parameters
     ----------
     name : str
         Name of the committee.
     committee : Committee
-        Its settings.
+        Settings of the committee.
     members : sequence of Member
         The chosen members, see `lineup.committee.select.select`.
     models : Path
@@ -107,25 +107,24 @@ def build_committee(
 
 
 def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> tuple[FittedRule, Predictions]:
-    """Fit a committee's rule, and combine the members' predictions for the held-out images and the test images.
+    """Fit the rule of a committee, and combine the predictions of its members.
 
-    The predictions for the held-out images are cross-fitted: each comes from a rule that was not fitted on that image.
-    The validation metrics of a committee are computed from them. The predictions for the test images come from the rule
-    that was fitted on all held-out images.
+    The predictions for the held-out images are computed by cross-validation. The validation metrics of a committee are
+    based on these cross-validated predictions. For the test images, the rule is fitted on all held-out images.
 
     Parameters
     ----------
     committee : Committee
-        Its rule, temperature and seed.
+        Settings that contain the rule, the temperature and the seed.
     holdout, test : Scores
         Predictions of the members, see `lineup.committee.gather.gather`.
 
     Returns
     -------
     fitted : FittedRule
-        Fitted on all held-out images.
+        Rule, fitted on all held-out images.
     predictions : Predictions
-        Of the committee.
+        Predictions of the committee.
 
     Examples
     --------
@@ -148,7 +147,7 @@ def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> 
 def analyse_members(
     committee: Committee, fitted: FittedRule, names: Sequence[str], holdout: Scores, test: Scores
 ) -> Analysis:
-    """Analyse a committee on the test images, including the committees that lack one member."""
+    """Analyse a committee on the test images, and measure the effect of removing each member."""
     without = predictions_without_each(
         committee.rule,
         holdout.probabilities,

@@ -1,6 +1,6 @@
-"""The models that can be members of a committee, before any is trained.
+"""List the models that can be members of a committee.
 
-No record is read here, so that checking ``params.yaml`` does not import the records.
+This module does not import the records, because it is also used to check ``params.yaml``.
 
 Examples
 --------
@@ -31,7 +31,7 @@ class Candidate:
     report : str
         Letter of the report that describes the architecture.
     seeds : sequence of int
-        The seeds that it is trained with.
+        Seeds of the trainings of the model.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Candidate:
 
 
 def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Candidate]) -> list[str]:
-    """Return the names of a committee's members, or of the models from which they are chosen.
+    """Return the names of the models that can be members of a committee.
 
     Parameters
     ----------
@@ -59,7 +59,9 @@ def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Can
 
 
 def split_member(member: str, models: Container[str]) -> tuple[str, int | None]:
-    """Return model and seed of a member; no seed if the member is the name of a model.
+    """Split the name of a member into the name of its model and its seed.
+
+    The seed is None if the member is the name of a model.
 
     Examples
     --------

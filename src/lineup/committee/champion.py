@@ -1,11 +1,11 @@
-"""Choose the champion: the model or committee with the best score on the validation images.
+"""Choose the champion, which is the model or committee with the best score on the validation images.
 
-The best of many candidates looks better on the images that it was chosen by than on new ones. This optimism is
-estimated by the difference between its validation accuracy and its test accuracy. The choice uses the validation
-images only; the test images score the champion afterwards.
+The validation score of the champion is too optimistic, because the champion was chosen by this score. The optimism is
+estimated as the validation accuracy minus the test accuracy. The test images are used only to evaluate the champion
+after the choice.
 
-A committee of the best N models has an unfair advantage: its members were chosen by the same images. Everything else
-that is fitted for a committee is cross-fitted.
+A committee of the best N models has an unfair advantage, because its members are also chosen on the validation images.
+All other parameters of a committee are fitted by cross-validation.
 
 Examples
 --------
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from lineup.committee.settings import ChampionRule
 
 RUNNERS_UP = 5
-"""Number of further candidates that are listed after the champion."""
+"""Number of other candidates to list after the champion."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Champion:
-    """The chosen model or committee and how it was chosen: ``reports/champion.json``.
+    """The chosen model or committee, as written to ``reports/champion.json``.
 
     Parameters
     ----------
@@ -74,21 +74,22 @@ class Champion:
 
 
 def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]:
-    """Rank candidates on the images that all of them held out.
+    """Rank candidates by their accuracy or loss on the held-out images.
 
     Parameters
     ----------
     names : sequence of str
         Names of the candidates.
     holdout : Scores
-        Their predictions for the held-out images, in the same order.
+        Predictions of the candidates for the held-out images, in the same order.
     metric : {"accuracy", "loss"}
-        The highest accuracy is best, or the lowest log loss, in nats. Ties go to the first.
+        Whether the candidate with the highest accuracy or with the lowest log loss is best. Ties go to the first
+        candidate.
 
     Returns
     -------
     dict of str to float
-        The metric by name, best first.
+        Metric of each candidate, best first. The log loss is in nats.
     """
     if metric == "accuracy":
         values, sign = [float(share) for share in holdout.correct().mean(axis=1)], -1
@@ -98,7 +99,7 @@ def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]
 
 
 def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
-    """Return the champion: the best record by the rule on the images that all candidates held out.
+    """Choose the best model or committee on the images that all candidates held out.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Fit a committee's rule on held-out images, and combine predictions by the fitted rule.
+"""Fit the rule of a committee on held-out images, and combine predictions with the fitted rule.
 
-The fitting functions take only arrays of held-out images and never use test images. The caller chooses the images that
-all members held out.
+Rules are fitted only on held-out images, and never on test images. The caller must select images that all members held
+out.
 
 Examples
 --------
@@ -28,7 +28,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.scores import check_members
 
 Temperature = Literal["none", "before", "after", "both"]
-"""Which temperatures are fitted: one for each member before the rule, one for the committee after the rule."""
+"""Which temperatures are fitted: one for each member before the rule, one for the committee after the rule, or both."""
 
 LARGEST = 1e6
 """Maximum coefficient. Valid fits are far below it, and larger values could overflow."""
@@ -41,14 +41,14 @@ _BEFORE, _AFTER = ("before", "both"), ("after", "both")
 
 @dataclass(frozen=True)
 class FittedRule:
-    """A rule with its fitted parameters: it combines the members' predictions.
+    """A rule with fitted parameters that combines the predictions of several members.
 
     Parameters
     ----------
     rule : str
         A key of `RULES`.
     members, classes : int
-        Numbers of members and classes. The order of the members is that of the fit.
+        Numbers of members and classes. Predictions must list the members in the same order as in the fit.
     parameters : dict of str to float or nested lists of float, optional
         All parameters of the rule. Default: no parameters.
     before : list of float, optional
@@ -77,7 +77,7 @@ class FittedRule:
         _check_fitted(self)
 
     def scale(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the members' probabilities, scaled by their temperatures: float64 (members, images, classes)."""
+        """Scale the probabilities of each member by its temperature, if temperatures were fitted."""
         return _scale(probabilities, self.before)
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
@@ -109,11 +109,11 @@ class FittedRule:
 
     @property
     def weights(self) -> list[float]:
-        """The weight of each member: its fitted weight, or an equal share if the rule has no weights.
+        """Weights of the members.
 
-        For stacking it is the mean over the classes of the coefficient of a member's log-probability in the score of
-        the same class, minus its mean coefficient in the scores of the other classes. These weights may be negative,
-        and their sum need not be one.
+        Rules without weights give all members the same weight. For stacking, the weight of a member is its mean
+        coefficient for the same class minus its mean coefficient for other classes. The weights of stacking can be
+        negative, and their sum can differ from one.
         """
         if "weights" in self.parameters:
             return list(self.parameters["weights"])
@@ -125,12 +125,12 @@ class FittedRule:
         return [float(weight) for weight in (own - others) / self.classes]
 
     def to_json(self) -> dict[str, Any]:
-        """Return values that JSON can hold without loss."""
+        """Convert the rule to values that can be saved as JSON without loss."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: Any) -> FittedRule:
-        """Return the rule from the values of `to_json`.
+        """Create a fitted rule from the values that `to_json` returns.
 
         Raises
         ------
@@ -168,7 +168,7 @@ def fit_rule(
     temperature : {"none", "before", "after", "both"}, optional
         Fit a temperature for each member, for the committee, or both. Default "none".
     earlier : dict of str to float, optional
-        Details of a fit of a similar committee. ``stacking`` uses its penalty instead of searching one. Default: None.
+        Details of the fit of a similar committee, whose penalty ``stacking`` uses instead of a search. Default: None.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def fit_rule(
     Notes
     -----
     The members are sorted by the bytes of their probabilities before the fit, so that the order of the members does
-    not change a bit of the parameters.
+    not affect rounding.
 
     The temperature after a rule is fitted on the predictions of `cross_fitted`, because predictions for the images
     that the rule was fitted on are too good.
@@ -218,16 +218,17 @@ def cross_fitted(
     temperature: Temperature = "none",
     earlier: Details | None = None,
 ) -> np.ndarray:
-    """Return the committee's predictions for the held-out images, each from a rule that was not fitted on that image.
+    """Return cross-validated predictions of a committee for the held-out images.
 
-    The validation metrics of a committee are computed from them. If nothing is fitted, the rule is applied as it is.
+    Each image is predicted by a rule that was fitted on the other folds. The validation metrics of a committee are
+    based on these cross-validated predictions. If nothing has to be fitted, no cross-validation is needed.
 
     Parameters
     ----------
     rule, probabilities, labels, seed, temperature, earlier
         See `fit_rule`.
     folds : int, optional
-        Number of folds. For each fold, the rule is fitted on the other ones. Default 5.
+        Number of folds. Default 5.
 
     Returns
     -------
@@ -241,9 +242,9 @@ def cross_fitted(
 
     Notes
     -----
-    The temperature after the rule is fitted for each fold on the cross-fitted predictions of the other folds. The rules
-    of the other folds were fitted on the labels of this fold, so that its temperature depends on them indirectly. For
-    one fitted number this effect is too small to measure, and the rules need not be fitted again in every fold.
+    The temperature after the rule is fitted for each fold on the cross-validated predictions of the other folds. The
+    rules of the other folds were fitted on the labels of this fold, so the temperature depends on these labels
+    indirectly. The effect on a single number is too small to measure, so the rules are not fitted again in every fold.
     """
     _check_holdout(probabilities, labels)
     if not find_rule(rule).fit and temperature == "none":
@@ -275,7 +276,7 @@ def _scale(probabilities: np.ndarray, temperatures: list[float] | None) -> np.nd
 
 
 def _check_holdout(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Raise an error if a rule cannot be fitted on these arrays."""
+    """Raise an error if a rule cannot be fitted on the given predictions."""
     try:
         check_members(probabilities, labels)
     except LineupError as error:
@@ -285,7 +286,7 @@ def _check_holdout(probabilities: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _check_fitted(fitted: FittedRule) -> None:
-    """Raise an error if the rule cannot combine predictions."""
+    """Raise an error if a fitted rule is invalid."""
     if not isinstance(fitted.rule, str) or fitted.rule not in RULES:
         raise LineupError(f"fitted rule: unknown rule {fitted.rule!r}: expected one of {', '.join(RULES)}")
     for name, least in (("members", 1), ("classes", 2)):
@@ -314,7 +315,7 @@ def _check_fitted(fitted: FittedRule) -> None:
 
 
 def _numbers(name: str, value: Any, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
-    """Return numbers as an array. Raise an error if the shape is wrong or a number is outside the limits."""
+    """Convert numbers to an array, and check their shape and limits."""
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -30,8 +30,8 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     Returns
     -------
     ndarray of int, shape (n,)
-        The fold of each image, 0 to ``folds`` - 1. The sizes of the folds differ by at most one, and so do the numbers
-        of images of a class in each fold.
+        The fold of each image, 0 to ``folds`` - 1. The sizes of the folds differ by at most one. The number of images
+        of a class also differs by at most one between folds.
 
     Raises
     ------

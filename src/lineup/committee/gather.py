@@ -1,7 +1,7 @@
-"""Collect the stored predictions of several records for the same images.
+"""Collect the predictions of several models for the same images.
 
-A committee is fitted on images that all its members held out, and the champion is chosen by images that all candidates
-held out. Test images and images that a member was trained on are never used for this.
+A committee is fitted on images that all its members held out. The champion is chosen on images that all candidates
+held out. Training images and test images are never used to fit a committee or to choose the champion.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from lineup.records.record import Record
 
 
 def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
-    """Return the predictions for the images that all records held out, and for the test images.
+    """Return the predictions of several models for their common held-out images and for the test images.
 
-    The records may have held out different shares of the training images. The split is nested, so that the images of
-    the smallest share were held out by all of them. The other images are left out, because some of the models were
-    trained on them.
+    Models can hold out different shares of the training images. The split is nested, so all models hold out the images
+    of the smallest share. The remaining images are not used, because some models were trained on them.
 
     Parameters
     ----------
     purpose : str
-        First words of an error message: ``committee report_a``, ``champion``.
+        First words of error messages, such as ``committee report_a`` or ``champion``.
     records : sequence of Record
         Records of the members or the candidates, at least one.
 
@@ -66,7 +65,13 @@ def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
 
 
 def _find_rows(indices: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the position of each wanted index among the indices, -1 if it is not there."""
+    """Return the position of each wanted index, or -1 if an index is missing.
+
+    Examples
+    --------
+    >>> _find_rows(np.array([30, 10, 20]), wanted=np.array([10, 20, 40])).tolist()
+    [1, 2, -1]
+    """
     order = np.argsort(indices)
     places = order[np.searchsorted(indices, wanted, sorter=order) % len(indices)]
     rows: np.ndarray = np.where(indices[places] == wanted, places, -1)

@@ -1,11 +1,11 @@
-"""The ``model/`` folder of a committee's record: the members, the fitted rule, and an analysis.
+"""Read and write the ``model/`` folder of a committee.
 
 ================== ================================================================================
 ``committee.json`` names of the members, in the order of the rule's parameters, and the fitted rule
 ``analysis.json``  `lineup.committee.analysis.Analysis` of the test images
 ================== ================================================================================
 
-Both are JSON files. They may come from another machine, so every value is checked when they are read.
+The files may come from another machine, so all values are checked when a file is read.
 
 Examples
 --------
@@ -35,12 +35,12 @@ COMMITTEE, ANALYSIS = "committee.json", "analysis.json"
 
 
 def write_committee(folder: Path, members: Sequence[str], fitted: FittedRule) -> None:
-    """Write ``committee.json`` into an existing folder."""
+    """Write the member names and the fitted rule of a committee to ``committee.json``."""
     write_json(folder / COMMITTEE, {"members": list(members), "fitted": fitted.to_json()})
 
 
 def read_committee(folder: Path) -> tuple[list[str], FittedRule]:
-    """Return the names of the members and the fitted rule of a committee.
+    """Read the member names and the fitted rule of a committee.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def read_committee(folder: Path) -> tuple[list[str], FittedRule]:
 
 
 def write_analysis(folder: Path, analysis: Analysis) -> None:
-    """Write ``analysis.json`` into an existing folder."""
+    """Write the analysis of a committee to ``analysis.json``."""
     write_json(folder / ANALYSIS, dataclasses.asdict(analysis))
 
 
 def read_analysis(folder: Path) -> Analysis:
-    """Return the analysis in ``analysis.json``.
+    """Read the analysis of a committee from ``analysis.json``.
 
     Raises
     ------

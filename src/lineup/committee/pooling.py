@@ -1,8 +1,8 @@
-"""Combine the probabilities of several members without fitting anything.
+"""Combine the class probabilities of several members.
 
-Each function takes ``probabilities`` of shape (members, images, classes) and returns float64 probabilities of shape
-(images, classes). Rows sum to one. Values are sorted before they are summed over the members, so that the order of the
-members does not change the last digit.
+The members' probabilities have the shape (members, images, classes). The combined probabilities are float64 of shape
+(images, classes), and each row sums to one. Values are sorted before they are added, so that the order of the members
+does not affect rounding.
 
 Examples
 --------
@@ -18,13 +18,13 @@ import numpy as np
 from lineup.evaluation.metrics import CLIP
 
 TIE_SHIFT = 1e-6
-"""Probability that `voting_proportion` adds to the winner of a tie: small, but not lost in float32."""
+"""Probability that `voting_proportion` adds to the winner of a tie. Smaller values could be lost in float32."""
 
 
 def average(probabilities: np.ndarray) -> np.ndarray:
     """Return the mean over the members.
 
-    This is the committee of report A and the rule "average" of report C.
+    The committee of report A uses the mean, and report C calls it "average".
 
     Parameters
     ----------
@@ -54,16 +54,19 @@ def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarr
 
 
 def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
-    """Return the geometric mean over the members, scaled so that rows sum to one (logarithmic opinion pool).
+    """Return the geometric mean over the members (logarithmic opinion pool).
 
-    A probability below 1e-7 counts as 1e-7, as in the log loss. Without this, one member with a probability of 0 could
-    exclude a class.
+    Each row is scaled so that it sums to one. Probabilities below 1e-7 are replaced by 1e-7, as in the log loss.
+    Without this limit, a single member could exclude a class with a probability of 0.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
 
 def maximum(probabilities: np.ndarray) -> np.ndarray:
-    """Return the maximum over the members, scaled so that rows sum to one: the rule "maximum" of report C."""
+    """Return the maximum over the members, scaled so that each row sums to one.
+
+    Report C calls this rule "maximum".
+    """
     largest = probabilities.max(axis=0).astype(np.float64)
     scaled: np.ndarray = largest / largest.sum(axis=1, keepdims=True)
     return scaled
@@ -72,7 +75,7 @@ def maximum(probabilities: np.ndarray) -> np.ndarray:
 def count_votes(probabilities: np.ndarray) -> np.ndarray:
     """Count the votes for each class.
 
-    Each member votes for its most probable class; ties go to the lowest index.
+    Each member votes for its most probable class. Ties go to the lowest index.
 
     Returns
     -------
@@ -84,7 +87,9 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def winners(probabilities: np.ndarray) -> np.ndarray:
-    """Return the class with the most votes; ties go to the higher mean probability, then to the lower index.
+    """Return the class with the most votes for each image.
+
+    Ties go to the class with the higher mean probability, then to the class with the lower index.
 
     Returns
     -------
@@ -97,9 +102,10 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean of the members that voted for the winner: the rule "voting (average)" of report C.
+    """Return the mean probabilities of the members that voted for the winner.
 
-    The winner has the highest mean probability, because each of these members gives it the highest probability.
+    Report C calls this rule "voting (average)". The winner always has the highest mean probability, because each
+    averaged member gives it the highest probability.
     """
     voted = probabilities.argmax(axis=2) == winners(probabilities)
     chosen = np.where(voted[:, :, None], probabilities.astype(np.float64), 0.0)
@@ -108,12 +114,14 @@ def voting_average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
-    """Return the share of the votes for each class: the rule "voting (proportion)" of report C.
+    """Return the share of the votes for each class.
+
+    Report C calls this rule "voting (proportion)".
 
     Notes
     -----
-    If several classes tie for the most votes, `TIE_SHIFT` is moved from the other tied classes to the winner, see
-    `winners`, so that the winner is the most probable class. All other rows are exact.
+    If several classes have the most votes, `winners` chooses one of them. `TIE_SHIFT` is then moved from the other
+    tied classes to the winner, so that the winner is the most probable class. All other rows are exact.
     """
     votes = count_votes(probabilities)
     shares: np.ndarray = votes / len(probabilities)
@@ -127,7 +135,7 @@ def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
 
 
 def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
-    """Return the same confidence for each winner of the votes, whatever the members' probabilities are.
+    """Predict the winner of the vote with the same confidence for all images.
 
     Parameters
     ----------
@@ -143,13 +151,19 @@ def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
 
 
 def sum_over_members(terms: np.ndarray) -> np.ndarray:
-    """Sum over the first axis in sorted order, so that the order of the members does not change the last digit."""
+    """Sum the values of all members.
+
+    Values are sorted before they are added, so that the order of the members does not affect rounding.
+    """
     total: np.ndarray = np.sort(terms, axis=0).sum(axis=0)
     return total
 
 
 def clipped_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Return natural logarithms; a probability below 1e-7 counts as 1e-7, as in the log loss."""
+    """Return the natural logarithms of probabilities.
+
+    Probabilities below 1e-7 are replaced by 1e-7, as in the log loss.
+    """
     logarithms: np.ndarray = np.log(np.maximum(probabilities.astype(np.float64), CLIP))
     return logarithms
 

@@ -1,4 +1,4 @@
-"""The rules by which committees (ensembles) combine the predictions of their members.
+"""Rules for combining the predictions of a committee (ensemble).
 
 ===================== ====================================================== ========================================
 rule                  combined prediction                                    fitted on held-out images
@@ -15,7 +15,7 @@ rule                  combined prediction                                    fit
 ``stacking``          multinomial logistic regression on log-probabilities   its coefficients
 ===================== ====================================================== ========================================
 
-`lineup.committee.fitting` fits these rules, and temperatures before and after them.
+The module `lineup.committee.fitting` fits the parameters of these rules.
 
 Examples
 --------
@@ -48,7 +48,7 @@ SHAPES: dict[str, tuple[Literal["members", "classes"], ...]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that combines the predictions of a committee's members.
+    """A rule that combines the predictions of several models.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Rule:
         probabilities of shape (images, classes).
     fit : callable, optional
         Takes held-out probabilities, labels, a seed, and the details of an earlier fit (may be empty). Returns the
-        parameters by name, and details: numbers that describe the fit. Default: None, nothing is fitted.
+        parameters by name, and details: numbers that describe the fit. By default, nothing is fitted.
     parameters : tuple of str, optional
         Names of the parameters, keys of `SHAPES`. Default: no parameters.
     """
@@ -68,10 +68,11 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
-    """Fit the confidence in the winner: the share of images for which the winner is correct.
+    """Fit the confidence as the share of images for which the winner of the vote is correct.
 
-    This value minimizes the log loss. Laplace's rule of succession adds one image for each class, so that the
-    confidence is below 1. It is kept above 1 / classes, so that the winner is the most probable class.
+    A confidence that equals the share of correct winners minimises the log loss. Laplace smoothing adds one image for
+    each class, so that the confidence is below 1. The confidence is kept above 1 / classes, so that the winner is the
+    most probable class.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())
@@ -114,7 +115,7 @@ RULES: dict[str, Rule] = {
 
 
 def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
-    """Combine predictions by a rule without fitted parameters.
+    """Combine predictions with a rule that needs no fitting.
 
     Parameters
     ----------
@@ -143,14 +144,23 @@ def combine(rule: str, probabilities: np.ndarray) -> np.ndarray:
 
 
 def find_rule(name: str) -> Rule:
-    """Return a rule by name. For an unknown name, a `ValueError` lists the known ones."""
+    """Return the rule with the given name.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown. The message lists the known names.
+    """
     if name not in RULES:
         raise ValueError(f"unknown rule {name!r}: expected one of {', '.join(RULES)}")
     return RULES[name]
 
 
 def single_precision(pooled: np.ndarray) -> np.ndarray:
-    """Return float32 probabilities with the same most probable class as in float64, even if rounding makes a tie."""
+    """Convert probabilities to float32 without changing the most probable class.
+
+    If rounding makes two classes equal, the probability of the original winner is raised slightly.
+    """
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)
     hidden = np.flatnonzero(single.argmax(axis=1) != winner)

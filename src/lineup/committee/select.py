@@ -1,9 +1,8 @@
-"""Choose the members of each committee, before any committee is built.
+"""Choose the members of each committee before the committees are built.
 
-DVC cannot list the predictions of a committee's members as dependencies of its stage, because their number varies. One
-stage that depends on all models therefore writes one small file per committee, with the members of each run and a hash
-of their predictions. The committee depends only on this file. DVC combines it again when the predictions of a member
-change.
+DVC cannot list the members of a committee as dependencies of a stage, because their number varies. The stage ``select``
+therefore writes one small file per committee, with the members and a hash of their predictions. The stage of a
+committee depends only on this file. DVC builds a committee again when the predictions of a member change.
 
 Examples
 --------
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=STRICT)
 class Selection:
-    """Content of the JSON file of a committee: the members of each of its runs."""
+    """The selected members of each run of a committee."""
 
     runs: list[list[Member]]
 
@@ -50,18 +49,18 @@ def select_all(
     records: Path,
     target: Path,
 ) -> None:
-    """Write ``<target>/<committee>.json`` for every committee.
+    """Select the members of all committees, and write one JSON file per committee.
 
     Parameters
     ----------
     committees : mapping of str to Committee
-        By name.
+        All committees of the project, by name.
     models : mapping of str to Candidate
         All models of the project, by name.
     records : Path
         Folder of the models' records.
     target : Path
-        Folder of the files. It is replaced as a whole.
+        Folder of the files ``<committee>.json``. The folder is replaced as a whole.
     """
     with replacing_folder(target) as partial:
         for name, committee in committees.items():
@@ -77,7 +76,7 @@ def select(
     *,
     run: int = 1,
 ) -> list[Member]:
-    """Return the members of one run of a committee, with a hash of the predictions of each.
+    """Return the members of one run of a committee, with hashes of their predictions.
 
     Parameters
     ----------
@@ -107,7 +106,10 @@ def select(
 
 
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
-    """Return the most accurate records on the images that all of them held out, in their original order."""
+    """Return the records with the highest accuracy on their common held-out images.
+
+    The order of the records does not change.
+    """
     holdout, _ = gather(committee, records)
     right = holdout.correct().sum(axis=1)
     ranked = sorted(range(len(records)), key=lambda number: -right[number])  # a stable sort: ties go to the first
@@ -115,12 +117,12 @@ def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]
 
 
 def write_selection(path: Path, selection: Selection) -> None:
-    """Write the members of a committee's runs to a JSON file."""
+    """Write the members of each run of a committee to a JSON file."""
     write_json(path, dataclasses.asdict(selection))
 
 
 def read_selection(path: Path) -> Selection:
-    """Read the members of a committee's runs from a JSON file.
+    """Read the members of each run of a committee from a JSON file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The sections ``committees`` and ``champion`` of ``params.yaml``."""
+"""Define and check the sections ``committees`` and ``champion`` of ``params.yaml``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lineup.models.registry import FAMILIES
 from lineup.settings import MAX_SEEDS, STRICT, Seed, shown, unknown
 
 ALL = "all"
-"""Instead of a list of members: all models."""
+"""Value of ``members`` that selects all models."""
 MEMBERS = f"a list of names, {ALL}, or a section with kind, family, report or best"
 """Accepted forms of ``members``."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class MemberFilter:
-    """Conditions on the members of a committee, instead of a list of names.
+    """Conditions that select the members of a committee.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ Members = Annotated[
 
 @dataclass(frozen=True, config=STRICT)
 class Committee:
-    """A committee (ensemble): several models whose predictions are combined by a rule.
+    """Settings of a committee (ensemble), which combines the predictions of several models.
 
     Parameters
     ----------
     members : list of str, "all" or MemberFilter
-        Names of models, all models, or conditions. The name of a run, such as ``basic_cnn_seed2``, takes this seed of
-        the model in every run of the committee.
+        Names of models, all models, or conditions. If the name includes a seed, such as ``basic_cnn_seed2``, every run
+        of the committee uses this seed of the model.
     rule : str
         How the predictions are combined, see `lineup.committee.rules`.
     report : str, optional
@@ -111,7 +111,7 @@ class Committee:
 
 @dataclass(frozen=True, config=STRICT)
 class ChampionRule:
-    """How the champion is chosen, on the validation images that all candidates held out.
+    """Settings for choosing the champion among models and committees.
 
     Parameters
     ----------

@@ -1,7 +1,11 @@
-"""Stacking: a multinomial logistic regression on the logarithms of the members' probabilities.
+"""Combine predictions by stacking.
 
-D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992), 241-259. Each member has a weight for each class.
-Fitting needs scikit-learn; predicting needs only NumPy.
+Stacking fits a multinomial logistic regression on the log-probabilities of the members. Each member has a separate
+weight for each class. Fitting requires scikit-learn, but predicting requires only NumPy.
+
+Notes
+-----
+D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992), 241-259.
 
 Examples
 --------
@@ -44,8 +48,8 @@ class Stacking:
     strength : float
         The value of ``C``.
     log_loss : float or None
-        Cross-validated log loss of this strength, in nats. It is slightly too low, because the strength was chosen by
-        it. None if the strength was given.
+        Cross-validated log loss of this strength, in nats. The loss is slightly too low, because it was used to choose
+        the strength. None if the strength was given.
     """
 
     coefficients: np.ndarray
@@ -55,7 +59,7 @@ class Stacking:
 
 
 def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
-    """Combine predictions by a fitted regression: the softmax of the scores.
+    """Combine predictions with a fitted stacking regression.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ def apply_stacking(probabilities: np.ndarray, coefficients: np.ndarray, intercep
 def fit_stacking(
     probabilities: np.ndarray, labels: np.ndarray, seed: int, *, strength: float | None = None
 ) -> Stacking:
-    """Choose the penalty by cross-validation, then fit on all images.
+    """Fit a stacking regression, and choose its penalty by cross-validation.
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ def fit_stacking(
     seed : int
         Seed of the folds.
     strength : float, optional
-        Value of ``C`` to fit with, without a search. Default: None, the best one of `STRENGTHS`.
+        Value of ``C``. By default, the best value of `STRENGTHS` is searched.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def fit_stacking(
 
 
 def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[float, float]:
-    """Return the best strength and its cross-validated log loss."""
+    """Return the best value of ``C`` and its cross-validated log loss."""
     best_strength, best_loss = STRENGTHS[0], np.inf
     for strength in STRENGTHS:
         losses = np.empty(len(labels))
@@ -139,7 +143,7 @@ def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray
 
 
 def _fit(features: np.ndarray, labels: np.ndarray, strength: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients of shape (features, classes) and intercepts of shape (classes,) for unscaled features."""
+    """Fit a logistic regression, and return its coefficients and intercepts for unscaled features."""
     from sklearn.linear_model import LogisticRegression
 
     # A feature with little variance here may vary more on other images, so do not scale it up too much.

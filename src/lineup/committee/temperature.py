@@ -1,9 +1,12 @@
-"""Temperature scaling: one number that changes the confidence of predictions, but not the predicted classes.
+"""Scale the confidence of predictions by a temperature.
 
-C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017: the logits are
-divided by a temperature before the softmax. The temperature maximises the log-likelihood of held-out labels. The
-logits are computed from the probabilities: the logarithm of a softmax is the logits minus a constant, and the constant
-does not change the next softmax.
+Temperature scaling divides the logits by a temperature before the softmax. The predicted classes do not change. The
+temperature is fitted by maximum likelihood on held-out images. The logarithms of the probabilities replace the logits.
+They differ only by a constant per image, which does not change the softmax.
+
+Notes
+-----
+C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 
 Examples
 --------
@@ -20,11 +23,11 @@ import numpy as np
 from lineup.committee.pooling import softmax
 
 TEMPERATURE_LIMITS = 0.01, 100.0
-"""Lowest and highest temperature. Without limits, the best temperature of predictions that are all correct would be 0,
-and that of random predictions infinite."""
+"""Lowest and highest temperature. Without limits, the best temperature would be 0 if all predictions are correct, and
+infinite if the predictions are random."""
 
 FLOOR = float(np.finfo(np.float32).tiny)
-"""A probability of 0 counts as this value, the smallest normal float32."""
+"""Replacement for a probability of 0: the smallest normal float32."""
 
 _STEPS = 100
 _FLAT, _STEP = 1e-12, 1e-10
@@ -49,7 +52,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the lowest log loss, within `TEMPERATURE_LIMITS`.
+    """Return the temperature with the lowest log loss, between 0.01 and 100.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Fit one weight per member on held-out images, for the weighted mean of the members.
+"""Fit the weights of a weighted mean of the members on held-out images.
 
 Examples
 --------
@@ -27,7 +27,9 @@ _ROUNDING = 1e-14
 
 
 def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return weights that are proportional to the members' accuracies; equal weights if all accuracies are 0.
+    """Return weights that are proportional to the accuracies of the members.
+
+    If all accuracies are 0, all members have the same weight.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.n
 
 
 def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the weights for which the weighted mean has the lowest log loss on these images.
+    """Find the weights that minimise the log loss of the weighted mean.
 
     Parameters
     ----------
@@ -88,7 +90,9 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
 def weights_from_greedy_selection(
     probabilities: np.ndarray, labels: np.ndarray, seed: int, *, bags: int = BAGS, smallest_bag: int = SMALLEST_BAG
 ) -> np.ndarray:
-    """Return weights from greedy selection: the member that lowers the log loss most is added repeatedly.
+    """Compute weights by greedy selection of members.
+
+    Each round adds the member that gives the lowest log loss. A member can be added several times.
 
     Parameters
     ----------
@@ -101,7 +105,8 @@ def weights_from_greedy_selection(
     bags : int, optional
         Number of bags. Each bag is a random half of the members, and the weights of all bags are averaged. Default 20.
     smallest_bag : int, optional
-        Minimum number of members in a bag. If there are no more members than this, one bag holds them all. Default 5.
+        Minimum number of members in a bag. If there are no more members than this, a single bag contains all members.
+        Default 5.
 
     Returns
     -------
@@ -132,13 +137,13 @@ def weights_from_greedy_selection(
 
 
 def _of_actual(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return each member's probability of the actual class of each image, of shape (members, images)."""
+    """Return the probability that each member gives to the actual class of each image."""
     chosen = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
     return np.maximum(chosen, CLIP)
 
 
 def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.ndarray:
-    """Minimise the log loss, plus the sum of the weights, minus ``barrier`` times the sum of their logarithms."""
+    """Minimise the log loss with a logarithmic barrier that keeps the weights positive."""
 
     def objective(at: np.ndarray) -> float:
         return float(at.sum() - np.log(at @ likelihoods).mean() - barrier * np.log(at).sum())
@@ -164,7 +169,7 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
 
 
 def _greedy(likelihoods: np.ndarray) -> np.ndarray:
-    """Select members from one bag and return their shares."""
+    """Run greedy selection on one bag, and return the weights of its members."""
     counts = np.zeros(len(likelihoods), dtype=np.int64)
     total = np.zeros(likelihoods.shape[1])
     best_counts, best_loss, best_size = counts, np.inf, 0

@@ -23,7 +23,7 @@ BINS = 15
 """Number of bins of the calibration error, as in C. Guo et al. (2017)."""
 
 _ROUNDING = 1e-6
-"""Largest accepted distance to [0, 1], because a float32 mean of probabilities can leave this range by rounding."""
+"""Largest accepted distance to [0, 1], because rounding can move a mean of probabilities out of this range."""
 
 
 def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
@@ -66,9 +66,9 @@ def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """Mean confidence, accuracy and size of bins of images.
+    """Bins of a reliability diagram, with their mean confidence, accuracy and size.
 
-    The bins are in the order of increasing confidence, which is the probability of the predicted class.
+    The bins are ordered by increasing confidence. The confidence is the probability of the predicted class.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class ReliabilityBins:
 def reliability_bins(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
 ) -> ReliabilityBins:
-    """Compute mean confidence and accuracy in bins with equal numbers of images.
+    """Compute the mean confidence and the accuracy in bins of equal size.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def reliability_bins(
     Returns
     -------
     ReliabilityBins
-        The bins that contain images: at most ``bins``.
+        All bins that contain images. There are at most ``bins`` of them.
 
     Raises
     ------
@@ -111,10 +111,10 @@ def reliability_bins(
 
     Notes
     -----
-    Adaptive bins: K. Nguyen and B. O'Connor, "Posterior calibration and exploratory analysis for natural language
-    processing models", EMNLP 2015; J. Nixon et al., "Measuring calibration in deep learning", CVPR Workshops 2019. The
-    image with rank r by confidence, starting at 0, belongs to bin floor(r * bins / n). All images of equal confidence
-    belong to the bin of the first of these images, because otherwise the result would depend on the order of the
+    The bins are adaptive, as in K. Nguyen and B. O'Connor, "Posterior calibration and exploratory analysis for natural
+    language processing models", EMNLP 2015, and in J. Nixon et al., "Measuring calibration in deep learning", CVPR
+    Workshops 2019. The image with rank r by confidence, from 0, belongs to bin floor(r * bins / n). All images of equal
+    confidence belong to the bin of the first of these images. Otherwise, the result would depend on the order of the
     images. Empty bins are dropped.
     """
     check_probabilities(probabilities, labels)
@@ -133,7 +133,9 @@ def reliability_bins(
 def expected_calibration_error(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = BINS
 ) -> float:
-    """Return the mean absolute difference between confidence and accuracy over the bins.
+    """Compute the expected calibration error (ECE).
+
+    The ECE is the weighted mean of the absolute difference between confidence and accuracy over all bins.
 
     Parameters
     ----------
@@ -147,8 +149,8 @@ def expected_calibration_error(
     Returns
     -------
     float
-        From 0 to 1; lower is better. Because the number of images is finite, the error of a perfectly calibrated
-        classifier is also above 0.
+        Error from 0 to 1; lower is better. Even a perfectly calibrated classifier has an error above 0, because the
+        number of images is finite.
 
     Raises
     ------
@@ -157,7 +159,7 @@ def expected_calibration_error(
 
     Notes
     -----
-    The mean of |accuracy - confidence| over the bins, weighted by their number of images: M. P. Naeini, G. F. Cooper
+    The bins are weighted by their number of images, as in M. P. Naeini, G. F. Cooper
     and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015. Only the predicted
     class counts, as in C. Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
@@ -166,7 +168,7 @@ def expected_calibration_error(
 
 
 def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean squared distance between the probabilities and the one-hot labels.
+    """Return the mean squared distance between class probabilities and one-hot labels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Compute curves over thresholds of class probabilities.
+"""Compute performance curves from class probabilities and labels.
 
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
 >>> selective_accuracy(probabilities, labels).accuracy.round(2).tolist()
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """Accuracy on the images whose confidence reaches a threshold, for decreasing thresholds.
+    """Accuracy on the most confident images, for a range of thresholds.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class SelectiveAccuracy:
 
 @dataclass(frozen=True)
 class CutoffCurves:
-    """One-vs-rest accuracy, precision and recall of each class as functions of a threshold.
+    """One-vs-rest accuracy, precision and recall of each class at several thresholds.
 
-    An image is positive for a class if the probability of the class reaches the threshold.
+    An image is positive for a class if the class probability is at least the threshold.
 
     Attributes
     ----------
@@ -67,23 +67,23 @@ class CutoffCurves:
 
     @property
     def macro_accuracy(self) -> Floats:
-        """Mean accuracy over the classes, shape (t,)."""
+        """Mean accuracy over all classes at each threshold."""
         return _mean_of_known(self.accuracy)
 
     @property
     def macro_precision(self) -> Floats:
-        """Mean precision over the classes with a defined precision, shape (t,); NaN if there are none."""
+        """Mean precision at each threshold, over the classes for which it is defined."""
         return _mean_of_known(self.precision)
 
     @property
     def macro_recall(self) -> Floats:
-        """Mean recall over the classes that have images, shape (t,)."""
+        """Mean recall at each threshold, over the classes that have images."""
         return _mean_of_known(self.recall)
 
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """One-vs-rest curve of a class over all thresholds of its probability.
+    """One-vs-rest curve of one class over all thresholds.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class ClassRow:
 
 
 def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> SelectiveAccuracy:
-    """Return the accuracy on the most confident images as a function of their share.
+    """Compute selective accuracy, which is the accuracy on the most confident images.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.i
 def cutoff_curves(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], thresholds: Sequence[float] | Floats
 ) -> CutoffCurves:
-    """Return the one-vs-rest accuracy, precision and recall of each class at given thresholds.
+    """Compute the accuracy, precision and recall of each class at given thresholds.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def cutoff_curves(
 
 
 def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassCurves:
-    """Return the one-vs-rest receiver operating characteristic (ROC) of each class.
+    """Compute the receiver operating characteristic (ROC) of each class.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Cla
 
 
 def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassCurves:
-    """Return the one-vs-rest precision-recall curve of each class.
+    """Compute the precision-recall curve of each class.
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def per_class_table(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> list[ClassRow]:
-    """Return the metrics of each class and its most frequent confusion.
+    """Compute the metrics of each class, and find its most frequent confusion.
 
     Parameters
     ----------
@@ -358,14 +358,14 @@ def per_class_table(
     return rows
 
 
-# Called with the labels of one class against the rest and the probabilities of the class; returns its curve.
+# Takes one-vs-rest labels and the probabilities of a class, and returns the curve of the class.
 _MakeCurve = Callable[[NDArray[np.bool_], NDArray[np.floating]], ClassCurve]
 
 _UNDEFINED = ClassCurve(np.empty(0), np.empty(0), float("nan"))
 
 
 def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer], curve: _MakeCurve) -> ClassCurves:
-    """Return the one-vs-rest curve of each class."""
+    """Compute the curve of each class against all other classes."""
     check_probabilities(probabilities, labels)
     curves = tuple(curve(labels == label, scores) for label, scores in enumerate(probabilities.T))
     return ClassCurves(curves, float(_mean_of_known(np.array([[one.area] for one in curves]))[0]))
@@ -379,6 +379,9 @@ def _share(part: Floats, whole: NDArray[Any]) -> Floats:
 
 
 def _mean_of_known(values: Floats) -> Floats:
-    """Return the mean of each column ignoring NaN values, or NaN if all values are NaN."""
+    """Return the mean of each column, ignoring NaN values.
+
+    The result is NaN if a column contains only NaN values.
+    """
     known = ~np.isnan(values)
     return _share(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))

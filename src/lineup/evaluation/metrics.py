@@ -29,7 +29,7 @@ CLIP = 1e-7
 def classification_metrics(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str], prefix: str
 ) -> dict[str, float]:
-    """Compute classification metrics and return them as a flat dictionary in a fixed order.
+    """Compute classification metrics, and return them as a dictionary.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 
 def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> NDArray[np.int64]:
-    """Return the confusion matrix as counts of images.
+    """Compute the confusion matrix, with the number of images in each cell.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.int
     Returns
     -------
     ndarray of int64, shape (k, k)
-        Rows are actual classes, columns predicted ones; the sum is n.
+        Rows are actual classes, and columns are predicted classes. The sum of all cells is n.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def classification_report(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> str:
-    """Return scikit-learn's text table of precision, recall and F1 by class, with four decimals.
+    """Return scikit-learn's classification report with four decimals.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def classification_report(
 
 
 def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of an accuracy.
+    """Compute the Wilson score interval of an accuracy.
 
     Parameters
     ----------
@@ -197,8 +197,8 @@ def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tup
     Notes
     -----
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
-    Statistical Association 22 (1927), 209-212. It covers the uncertainty from the sample of images, not that from the
-    training.
+    Statistical Association 22 (1927), 209-212. The interval includes the uncertainty from the sample of images, but not
+    the uncertainty from the training.
     """
     if total < 1 or not 0 <= correct <= total:
         raise LineupError(f"interval: expected 0 <= correct <= total and total > 0, found {correct} of {total}")
@@ -217,8 +217,9 @@ _SCORES = ("precision", "recall", "f1")
 
 
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the share of images whose actual class is one of the two most probable classes. Ties go to the lower
-    index.
+    """Return the share of images whose actual class is one of the two most probable classes.
+
+    Ties go to the class with the lower index.
     """
     of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
     lower = np.arange(probabilities.shape[1]) < labels[:, None]
@@ -227,7 +228,7 @@ def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integ
 
 
 def _slugs(probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
-    """Check predictions and class names, and return a distinct slug for each name."""
+    """Check the predictions, and return a unique slug for each class name."""
     check_probabilities(probabilities, labels)
     slugs = [class_slug(name) for name in classes]
     if len(slugs) != probabilities.shape[1]:

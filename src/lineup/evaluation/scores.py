@@ -19,7 +19,7 @@ from lineup.evaluation.calibration import check_probabilities
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Class probabilities and labels of a set of images, from one or several models.
+    """Class probabilities of one or several models, with the labels of the images.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Scores:
 
 
 def check_members(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Check the predictions of several members for the same images.
+    """Check that the predictions of several members are valid.
 
     Parameters
     ----------

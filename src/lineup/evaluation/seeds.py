@@ -1,7 +1,7 @@
-"""Significance tests for the difference between recipes that are trained with several seeds.
+"""Significance tests for models that are trained with several seeds.
 
-A test over images compares two trained models, but a recipe gives a different model for each seed. The accuracy of a
-recipe therefore has two sources of uncertainty: the sample of images and the sample of seeds.
+A recipe (the settings of a model) gives a different trained model for each seed. The accuracy of a recipe therefore
+varies with the seeds as well as with the test images. The tests include both sources of variation.
 
 >>> correct = {"a": np.ones((3, 100), bool), "b": np.arange(300).reshape(3, 100) % 2 == 0}
 >>> estimate = SeedDeviation(value=0.01, dof=4)
@@ -25,9 +25,9 @@ from lineup.evaluation.significance import LEVEL, holm
 
 @dataclass(frozen=True)
 class SeedDeviation:
-    """An estimate of the standard deviation of the accuracy between seeds.
+    """Estimated standard deviation of the accuracy over several seeds.
 
-    Recipes with equal `SeedDeviation` objects share one estimate.
+    Recipes that share an estimate have equal `SeedDeviation` objects.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class RecipePair:
 
     @property
     def error(self) -> float:
-        """Standard error of the difference from the sample of images and the sample of seeds."""
+        """Total standard error of the difference in accuracy."""
         return math.hypot(self.images_error, self.seeds_error)
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is significant, that is, ``p_holm`` is at most 0.05."""
+        """Whether the difference in accuracy is significant at the level 0.05."""
         return self.p_holm <= LEVEL
 
 
@@ -89,7 +89,7 @@ def compare_recipes(
     deviations: Mapping[str, SeedDeviation],
     pairs: Sequence[tuple[str, str]] | None = None,
 ) -> list[RecipePair]:
-    """Compare recipes by all their trainings.
+    """Test which recipes differ significantly in accuracy.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def compare_recipes(
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of a metric over seeds.
+    """Return a 95 % confidence interval for the mean of a metric over seeds.
 
     Parameters
     ----------
@@ -174,7 +174,10 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
-    """Return the degrees of freedom of a variance, assuming that the variance from the images is known exactly."""
+    """Return the degrees of freedom of the t-test.
+
+    The variance that comes from the images is treated as known exactly.
+    """
     uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf
 
@@ -182,7 +185,7 @@ def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float
 def _p_value(difference: float, error: float, dof: float) -> float:
     """Return the two-sided p-value of a t-test.
 
-    If the error is 0, the p-value is 1 for a difference of 0, otherwise 0.
+    If the standard error is 0, the p-value is 1 for equal accuracies and 0 otherwise.
     """
     from scipy.special import stdtr  # takes 0.3 s to import
 

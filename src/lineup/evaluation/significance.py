@@ -1,7 +1,7 @@
 """Significance tests for the difference in accuracy between models.
 
-All functions compare predictions for the same images, in the same order. Images that both models classify correctly or
-both misclassify do not indicate which model is better.
+All functions compare predictions for the same images, in the same order. Only images that exactly one of two models
+classifies correctly show which model is better.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]
@@ -57,22 +57,22 @@ class Pair:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is significant: ``p_holm`` is at most 0.05."""
+        """Whether the difference in accuracy is significant at the level 0.05."""
         return self.p_holm <= LEVEL
 
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """Variation of the accuracy of one model between seeds, and its standard error.
+    """Mean accuracy of a model over several seeds, with its uncertainty.
 
     Attributes
     ----------
     seeds : int
         Number of trainings.
     mean : float
-        Their mean accuracy.
+        Mean accuracy of the trainings.
     deviation : float
-        Sample standard deviation of their accuracies (divisor seeds - 1); NaN for one seed.
+        Sample standard deviation of the accuracies (divisor seeds - 1); NaN for one seed.
     sampling_error : float
         Standard error of the accuracy ``mean`` from the sample of images.
     """
@@ -84,7 +84,7 @@ class SeedSpread:
 
 
 def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
-    """Adjust p-values for multiple comparisons.
+    """Adjust p-values for multiple comparisons by Holm's method.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[st
 
 
 def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int) -> SeedSpread:
-    """Return the spread of the accuracies of one model over its seeds.
+    """Return the mean accuracy of a model over several seeds, with its uncertainty.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _check(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], a: str, b
 
 
 def _mcnemar(a_only: int, b_only: int) -> float:
-    """Return the p-value of McNemar's exact test of equal accuracy.
+    """Return the p-value of McNemar's exact test for two models.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def _mcnemar(a_only: int, b_only: int) -> float:
 
 
 def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
-    """Return a 95 % bootstrap interval of the difference in accuracy between two models.
+    """Return a 95 % bootstrap interval for the difference in accuracy of two models.
 
     Parameters
     ----------

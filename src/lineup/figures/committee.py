@@ -1,4 +1,14 @@
-"""Plot the members of a committee: how often they disagree, and which errors the committee corrects."""
+"""Plot the disagreement of the members of a committee, and the errors that the committee corrects.
+
+Examples
+--------
+>>> from lineup.committee.analysis import analyse
+>>> from lineup.committee.fitting import FittedRule
+>>> members = np.array([[[0.9, 0.1], [0.4, 0.6]], [[0.8, 0.2], [0.7, 0.3]]])
+>>> analysis = analyse(FittedRule("average", members=2, classes=2), ["cnn", "forest"], members, np.array([0, 0]))
+>>> [axes.get_title() for axes in committee_members(analysis, title="pair").axes]
+['images on which two members differ, %', '']
+"""
 
 from __future__ import annotations
 
@@ -24,7 +34,7 @@ _DARK = 0.6
 
 
 def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> Figure:
-    """Plot how often the members of a committee disagree, and how many errors the committee corrects.
+    """Plot how often the members of a committee disagree, and how many errors are corrected.
 
     Parameters
     ----------
@@ -89,7 +99,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """Plot the number of broken images to the left, and the number of fixed images to the right."""
+    """Plot how many errors of each member the committee corrects, and how many it adds."""
     rows = range(len(members))
     for values, sign, colour, label in (
         ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),

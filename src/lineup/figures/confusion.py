@@ -23,7 +23,7 @@ from lineup.figures import style
 
 
 def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the number of images by actual and predicted class.
+    """Plot a confusion matrix with the number of images in each cell.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
 
 
 def _style(axes: Axes, recalls: list[str]) -> None:
-    """Draw white lines between the cells, and write the recall of each class on the right."""
+    """Draw lines between the cells, and write the recall of each class on the right."""
     k = len(recalls)
     style.tidy(axes)
     axes.spines[:].set_visible(False)

@@ -1,4 +1,4 @@
-"""Plot training curves: loss, accuracy and learning rate by epoch.
+"""Plot the loss, accuracy and learning rate of each epoch.
 
 Examples
 --------
@@ -24,7 +24,7 @@ _FEW = 30
 
 
 def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") -> Figure:
-    """Plot loss and accuracy on training and validation images by epoch.
+    """Plot the training and validation curves of a model.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
 
 
 def _measures(rows: pd.DataFrame) -> list[str]:
-    """Return the metrics to plot for a phase: the loss, and the accuracy if the phase has one."""
+    """Return the names of the metrics to plot for a training phase."""
     return ["loss", "accuracy"] if rows["accuracy"].notna().any() else ["reconstruction loss"]
 
 
 def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None:
-    """Plot the loss or the accuracy on training and validation images."""
+    """Plot one metric on the training and validation images."""
     column = what.removeprefix("reconstruction ")
     validation = rows[f"val_{column}"]
     marker = "o" if len(rows) <= _FEW else ""

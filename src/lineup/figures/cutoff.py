@@ -24,7 +24,7 @@ from lineup.figures import style
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
     """Plot the accuracy, precision and recall of each class against the decision threshold.
 
-    Each class is treated as a binary problem: the class against all other classes.
+    Each class is compared with all other classes together (one-vs-rest).
 
     Parameters
     ----------
@@ -75,7 +75,10 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
 
 
 def _bottom(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return the lower limit of the y axis: slightly below the lowest value between thresholds 0.05 and 0.95."""
+    """Return the lower limit of the y axis.
+
+    The limit is slightly below the lowest value between the thresholds 0.05 and 0.95.
+    """
     inner = values[:, (thresholds >= 0.05) & (thresholds <= 0.95)]
     if np.isnan(inner).all():
         return 0.0

@@ -23,7 +23,7 @@ from lineup.evaluation.seeds import RecipePair
 from lineup.evaluation.significance import LEVEL
 from lineup.figures import style
 
-# From "the row is significantly worse" to "the row is significantly better".
+# The order is from "the row is significantly worse" to "the row is significantly better".
 _COLOURS = (style.VERMILLION, "#F3CDB3", "#F4F4F4", "#B3D5E9", style.BLUE)
 _MEANINGS = (
     "row is worse",
@@ -84,7 +84,11 @@ def significant_pairs(
 
 
 def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
-    """Return a matrix of codes: 2 is significantly better, 1 better before correction, 0 equal, negative worse."""
+    """Return a matrix with a code from -2 to 2 for each pair of models.
+
+    The code is positive if the row is better, and negative if the column is better. Differences with the code 2 or -2
+    are significant after correction. Differences with the code 1 or -1 are significant only before correction.
+    """
     place = {name: index for index, name in enumerate(names)}
     codes = np.zeros((len(names), len(names)), dtype=np.int8)
     for pair in pairs:

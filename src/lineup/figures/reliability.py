@@ -1,4 +1,4 @@
-"""Plot a reliability diagram: the accuracy of a classifier against its confidence.
+"""Plot the accuracy of a classifier against its confidence (reliability diagram).
 
 Examples
 --------

@@ -1,4 +1,12 @@
-"""Plot all figures of one record."""
+"""Plot all figures of one record.
+
+Examples
+--------
+>>> from lineup.records.record import DataIdentity, Device
+>>> data = DataIdentity("pets", "Pets", False, "", [28, 28, 1], ["cat", "dog"], 800, 200, 100)
+>>> caption(Header("cnn", "network", "cnn", "basic_cnn", "A", {}, 2, 1, Device("cpu", "EPYC"), False, {}, data))
+'Pets, 100 test images, seed 2'
+"""
 
 from __future__ import annotations
 
@@ -20,7 +28,7 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 
 
 def figures_of(record: Record) -> dict[str, Figure]:
-    """Plot all figures for which a record has data, and return them by name."""
+    """Plot all figures for which a record contains data, and return them by name."""
     import pandas as pd
 
     from lineup.figures.committee import committee_members
@@ -53,7 +61,7 @@ def figures_of(record: Record) -> dict[str, Figure]:
 
 
 def caption(header: Header) -> str:
-    """Return the subtitle of a figure, which names the data and, for a model, the seed."""
+    """Return the subtitle of a figure, with the name of the data and the seed of the model."""
     title = f"GENERATED DATA ({header.data.name})" if header.data.generated else header.data.title
     data = f"{title}, {count(header.data.test_images, 'test image')}"
     return data if header.kind == "committee" else f"{data}, seed {header.seed}"

@@ -26,7 +26,7 @@ from lineup.figures import style
 def roc_panels(
     roc: ClassCurves, precision_recall: ClassCurves, classes: Sequence[str], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Plot the ROC curve and the precision-recall curve of each class against all other classes.
+    """Plot the one-vs-rest ROC and precision-recall curves of each class.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def roc_panels(
 
 
 def _draw(axes: Axes, curves: ClassCurves, classes: Sequence[str], area: str) -> None:
-    """Plot the curve of each class, and write the area under the curve into the legend."""
+    """Plot the curve of each class, and show the area under the curve in the legend."""
     looks = style.line_looks(len(classes))
     for name, curve, (colour, dashes) in zip(classes, curves.curves, looks, strict=True):
         if curve.x.size:
@@ -91,6 +91,7 @@ def _draw(axes: Axes, curves: ClassCurves, classes: Sequence[str], area: str) ->
 
 
 def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the square root, or 0 for negative values, which occur in the margin of an axis."""
+    """Return the square root of positive values, and 0 for negative values."""
+    # Negative values occur in the margin of an axis.
     root: NDArray[np.float64] = np.sqrt(np.maximum(values, 0))
     return root

@@ -19,7 +19,9 @@ from lineup.files import replacing_file
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save a figure as a PNG file. The same figure gives the same bytes with the same installation.
+    """Save a figure as a PNG file.
+
+    With the same installation, saving the same figure again gives an identical file.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Plot selective accuracy: the accuracy on the images with the highest confidence.
+"""Plot the accuracy on the images with the highest confidence (selective accuracy).
 
 Examples
 --------
@@ -25,7 +25,9 @@ _FROM = 0.05
 
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
-    """Plot accuracy against coverage, the share of images with the most confident predictions.
+    """Plot the accuracy of one or several models against coverage.
+
+    Coverage is the share of images that are kept, starting with the most confident predictions.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Common style of all figures: colours, sizes and header.
+"""Define the colours, font sizes and header that all figures share.
 
 The functions do not use pyplot, so they do not change global state.
 
@@ -34,7 +34,7 @@ TITLE_SIZE = 12.0
 LABEL_SIZE = 9.5
 TICK_SIZE = 8.5
 
-# Without yellow, which is too faint on white, and black, which is for the mean.
+# Yellow is not used, because it is too faint on white. Black is used only for the mean.
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
 _DASHES = ("-", "--", ":", "-.")
 
@@ -69,12 +69,12 @@ def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -
 
 
 def line_looks(count: int) -> list[tuple[str, str]]:
-    """Return a colour and a line style for each of several lines. The first 24 combinations are different."""
+    """Return a colour and a line style for each line of a plot. The first 24 combinations are different."""
     return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
 
 
 def tidy(axes: Axes, *, grid: str = "") -> None:
-    """Apply the common style: light frame, small ticks, grid lines behind the data.
+    """Apply the common style to the frame, ticks and grid lines of a plot.
 
     Parameters
     ----------

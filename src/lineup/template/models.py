@@ -1,10 +1,12 @@
-"""Your own architectures. Each builder in this file is an architecture of the family ``project`` in ``params.yaml``.
+"""Define your own architectures in this file.
 
-A builder takes the image shape (height, width, channels) and the number of classes. It returns Keras layers from the
-scaled image to the class probabilities. Set its other arguments under ``options`` in ``params.yaml``.
+Each function with ``@register_model()`` is an architecture of the family ``project`` in ``params.yaml``. The function
+takes the image shape (height, width, channels) and the number of classes. The function returns the Keras layers from
+the scaled image to the class probabilities. Set all other arguments under ``options`` in ``params.yaml``.
 
-Import Keras inside the builder, because lineup also imports this file for commands that do not train. If you change
-this file, or a file in this folder that it imports, ``dvc repro`` trains the models of the family ``project`` again.
+Import Keras inside the function, because lineup also imports this file for commands that do not train. If you change
+this file, ``dvc repro`` trains the models of the family ``project`` again. Changes in other files of this folder have
+the same effect if this file imports them.
 """
 
 from __future__ import annotations
