@@ -124,7 +124,7 @@ def test_a_lost_artifact_is_logged_again(project: Path, name: str) -> None:
             (folder / "artifacts" / "model" / "network.keras").write_bytes(b"")
         else:
             (Path(client.download_artifacts(run.info.run_id, "")) / name).unlink()
-        assert not is_published(project, records)
+        assert not is_published(project, [record.folder for record in records])
         assert _store(Project(project)).found.endswith("; 1 of 4 published runs lack artifacts")
         lines = publish_in(project)
         assert lines[0] == f"two_seed1: completed run {run.info.run_id}"

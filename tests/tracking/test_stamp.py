@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from lineup.records.record import METRICS, MODEL, Record, read_record
+from lineup.errors import LineupError
+from lineup.records.record import METRICS, MODEL, Record
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
 from lineup.tracking.stamp import is_published
@@ -32,7 +34,7 @@ def published(tmp_path: Path, empty_store: Path) -> Iterator[tuple[Path, Record]
 
 def test_mlflow_is_not_imported_if_there_is_nothing_to_publish(published: tuple[Path, Record]) -> None:
     root, record = published
-    assert is_published(root, [record])
+    assert is_published(root, [record.folder])
     code = (
         "import sys; from pathlib import Path; from lineup.records.record import read_record;"
         "from lineup.tracking.publish import publish;"
@@ -48,12 +50,20 @@ def test_a_changed_record_is_noticed(published: tuple[Path, Record]) -> None:
     root, record = published
     metrics = record.folder / METRICS
     metrics.write_text(metrics.read_text(encoding="utf-8").replace("0.", "0.0", 1), encoding="utf-8")
-    assert not is_published(root, [read_record(record.folder)])
+    assert not is_published(root, [record.folder])
+
+
+def test_a_deleted_model_is_noticed(published: tuple[Path, Record]) -> None:
+    root, record = published
+    shutil.rmtree(record.folder / MODEL)
+    assert not is_published(root, [record.folder])
+    with pytest.raises(LineupError, match="no model here"):
+        publish(root, [record], log=lambda line: None)
 
 
 def test_a_different_number_of_records_is_noticed(published: tuple[Path, Record]) -> None:
     root, record = published
-    assert not is_published(root, [record, record])
+    assert not is_published(root, [record.folder, record.folder])
     assert not is_published(root, [])
 
 
@@ -61,21 +71,21 @@ def test_a_change_of_the_store_is_noticed(published: tuple[Path, Record]) -> Non
     root, record = published
     run = mlflow.search_runs(search_all_experiments=True, output_format="list")[0]
     mlflow.MlflowClient(sqlite_uri(root / "mlflow.db")).delete_run(run.info.run_id)
-    assert not is_published(root, [record])
+    assert not is_published(root, [record.folder])
     lines: list[str] = []
     publish(root, [record], log=lines.append)
     assert "1 new" in lines[-1]
-    assert is_published(root, [record])
+    assert is_published(root, [record.folder])
 
 
 def test_a_deleted_store_is_noticed(published: tuple[Path, Record]) -> None:
     root, record = published
     (root / "mlflow.db").unlink()
-    assert not is_published(root, [record])
+    assert not is_published(root, [record.folder])
 
 
 def test_a_different_store_is_noticed(published: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch) -> None:
     root, record = published
     for uri in (f"sqlite:///{root / 'other.db'}", "http://127.0.0.1:1"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        assert not is_published(root, [record])
+        assert not is_published(root, [record.folder])

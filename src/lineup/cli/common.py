@@ -101,16 +101,21 @@ def finish(project: Project, record: Record) -> None:
 
 def all_records(project: Project, params: Params) -> list[Record]:
     """Return all records of the pipeline, or raise an error that names up to three missing records."""
-    records, missing = existing_records(project, params)
+    from lineup.records.record import read_record
+
+    folders, missing = record_folders(project, params)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise LineupError(f"no record yet for {', '.join(missing[:3])}{more}; run dvc repro")
-    return records
+    return [read_record(folder) for folder in folders]
 
 
-def existing_records(project: Project, params: Params) -> tuple[list[Record], list[str]]:
-    """Return the existing records of the pipeline, models before committees, and the names of missing records."""
-    from lineup.records.record import HEADER, read_record
+def record_folders(project: Project, params: Params) -> tuple[list[Path], list[str]]:
+    """Return the folders of all existing records of the pipeline, and the names of models and committees without one.
+
+    The models precede the committees.
+    """
+    from lineup.records.record import HEADER
 
     folders = [
         seed_folder(project.models / name, seed) for name, recipe in params.models.items() for seed in recipe.seeds
@@ -118,5 +123,4 @@ def existing_records(project: Project, params: Params) -> tuple[list[Record], li
     for name, committee in params.committees.items():
         folders += [seed_folder(project.committees / name, run) for run in range(1, committee.seeds + 1)]
     found = [folder for folder in folders if (folder / HEADER).exists()]
-    missing = dict.fromkeys(folder.parent.name for folder in folders if folder not in found)
-    return [read_record(folder) for folder in found], list(missing)
+    return found, list(dict.fromkeys(folder.parent.name for folder in folders if folder not in found))

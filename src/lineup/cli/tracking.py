@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lineup.cli.common import existing_records, open_project
-
-if TYPE_CHECKING:
-    from lineup.committee.champion import Champion
-    from lineup.paths import Project
+from lineup.cli.common import open_project, record_folders
 
 
 def publish() -> None:
     """Log all records in MLflow. Create missing runs and complete partial runs."""
     from lineup.records.record import HEADER, read_record
-    from lineup.tracking.publish import publish as publish_records
+    from lineup.schema import read_json
+    from lineup.tracking.stamp import is_published, summary
 
     project, params = open_project()
-    records, missing = existing_records(project, params)
+    folders, missing = record_folders(project, params)
     for name in missing:
         print(f"{name}: no record yet")
-    singles = sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
-    publish_records(project.root, [*records, *map(read_record, singles)], champion=_champion(project), log=print)
+    folders += sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
+    has_champion = project.champion.is_file()
+    if is_published(project.root, folders, read_json(project.champion) if has_champion else None):
+        print(summary(project.root, unchanged=len(folders)))
+        return
+    from lineup.committee.champion import read_champion
+    from lineup.tracking.publish import publish as publish_records
+
+    champion = read_champion(project.champion) if has_champion else None
+    publish_records(project.root, map(read_record, folders), champion=champion, log=print)
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:
@@ -32,9 +37,3 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0
 
     project, params = open_project()
     serve_ui(project.root, params.data.name, port)
-
-
-def _champion(project: Project) -> Champion | None:
-    from lineup.committee.champion import read_champion
-
-    return read_champion(project.champion) if project.champion.is_file() else None

@@ -53,6 +53,32 @@ NEUTRAL = (
 """Files and folders of the package that do not affect results. Changes in them do not rerun any stage."""
 
 
+class SourceFiles:
+    """Files of this package and of a project. Each file is read once, so create a new instance after a change."""
+
+    def __init__(self) -> None:
+        self._files_of = cache(_files_of)
+        self._read = cache(_read)
+
+    def closure(self, modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
+        """Return the files that are run when modules are imported, with their hashes; see `closure`."""
+        found: dict[str, str] = {}
+        todo: list[tuple[Path, str]] = []
+        for module in modules:
+            files = self._files_of(module, project)
+            if not files:
+                raise LineupError(f"no module {module} in {SOURCE / 'lineup'}{f' or {project}' if project else ''}")
+            todo.extend(files)
+        while todo:
+            base, name = todo.pop()
+            if name in found or (base == SOURCE and name.startswith(NEUTRAL)):
+                continue
+            found[name], imports = self._read(base, name)
+            for module in imports:
+                todo.extend(self._files_of(module, None if base == SOURCE else base))
+        return {name: digest for name, digest in sorted(found.items()) if digest}
+
+
 def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
     """Return the files that are run when modules are imported, with their hashes.
 
@@ -74,21 +100,7 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
     LineupError
         If a module is missing, or a file cannot be read or parsed.
     """
-    found: dict[str, str] = {}
-    todo: list[tuple[Path, str]] = []
-    for module in modules:
-        files = _files_of(module, project)
-        if not files:
-            raise LineupError(f"no module {module} in {SOURCE / 'lineup'}{f' or {project}' if project else ''}")
-        todo.extend(files)
-    while todo:
-        base, name = todo.pop()
-        if name in found or (base == SOURCE and name.startswith(NEUTRAL)):
-            continue
-        found[name], imports = _read(base, name)
-        for module in imports:
-            todo.extend(_files_of(module, None if base == SOURCE else base))
-    return {name: digest for name, digest in sorted(found.items()) if digest}
+    return SourceFiles().closure(modules, project)
 
 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lineup.code.closure import closure
+from lineup.code.closure import SourceFiles, closure
 from lineup.errors import LineupError, expected_one_of
 from lineup.files import read_text, replacing_file
 from lineup.models.registry import FAMILIES, PROJECT
@@ -73,7 +73,7 @@ def keys(project: Path | None = None) -> list[str]:
     return [*STAGES, *(f"{_TRAIN}{family}" for family in families)]
 
 
-def code_of(key: str, project: Path | None = None) -> dict[str, str]:
+def code_of(key: str, project: Path | None = None, sources: SourceFiles | None = None) -> dict[str, str]:
     """Return the files that a stage runs, with their hashes.
 
     Parameters
@@ -82,19 +82,22 @@ def code_of(key: str, project: Path | None = None) -> dict[str, str]:
         One of `keys`.
     project : Path, optional
         Folder of a project. Its ``models.py`` is the code of ``train.project``.
+    sources : SourceFiles, optional
+        Files that were already read. Default: read all files.
 
     Raises
     ------
     LineupError
         If the key does not exist, or a file cannot be read as Python.
     """
+    sources = sources or SourceFiles()
     known = keys(project)
     if key not in known:
         raise LineupError(f"code: unknown key {key!r}; {expected_one_of(key, known)}")
     if not key.startswith(_TRAIN):
-        return closure(STAGES[key])
+        return sources.closure(STAGES[key])
     family = key.removeprefix(_TRAIN)
-    return closure((*_modules(family), *_SEEDS), project if family == PROJECT else None)
+    return sources.closure((*_modules(family), *_SEEDS), project if family == PROJECT else None)
 
 
 def training_sha256(family: str) -> str:
@@ -169,10 +172,10 @@ def code_yaml(project: Path) -> str:
         Folder of the project.
     """
     lines = [f"# The code of each stage, written by the stage `code`. See also `lineup code --explain {_TRAIN}cnn`."]
-    train = ["train:"]
+    train, sources = ["train:"], SourceFiles()
     for key in keys(project):
         stage, _, family = key.partition(".")
-        files = to_text(code_of(key, project)).replace(",", ",\\\n    ")
+        files = to_text(code_of(key, project, sources)).replace(",", ",\\\n    ")
         (train if family else lines).append(f'{"  " if family else ""}{family or stage}: "{files}"')
     path = project / "params.yaml"
     sections: Any = read_yaml(path) if path.is_file() else {}

@@ -5,18 +5,16 @@ The result does not depend on the previous state of the store, which may be empt
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineup.errors import LineupError
 from lineup.records.record import MODEL, Record
-from lineup.tracking.address import shown_uri, tracking_uri
 from lineup.tracking.artifact_files import write_artifact_files
 from lineup.tracking.artifacts import local_folders, log_listing, logged_model
 from lineup.tracking.check import check_records
@@ -37,7 +35,7 @@ from lineup.tracking.model import Models, absent_members, identity, log_model
 from lineup.tracking.reconcile import PUBLISHING, is_complete, match_runs
 from lineup.tracking.registry import register_champion
 from lineup.tracking.runs import DIGEST, end_dead_runs, log_metrics, log_params, process_tags
-from lineup.tracking.stamp import is_published, save_stamp
+from lineup.tracking.stamp import is_published, save_stamp, summary
 from lineup.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -80,19 +78,18 @@ def publish(
         If a record is incomplete or damaged, or if the store cannot be reached or rejects a request.
     """
     records = list(records)
+    folders, chosen = [record.folder for record in records], champion and dataclasses.asdict(champion)
     counts = {"new": 0, "completed": 0, "unchanged": len(records)}
 
     def nothing_to_do() -> bool:
-        with suppress(LineupError):  # the check below says which file is damaged
-            return run_id is None and is_published(root, records, champion)
-        return False
+        return run_id is None and is_published(root, folders, chosen)
 
     if not nothing_to_do():
         check_records(root, records)
         with store_errors(root), publish_lock(root, log):
             if not nothing_to_do():  # another process may have published them in the meantime
                 counts = _publish_all(root, records, champion, run_id, log)
-    log(_summary(root, counts))
+    log(summary(root, **counts))
 
 
 def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
@@ -201,7 +198,7 @@ def _publish_all(
         publish_groups(client, records, publisher.run_ids)
         if champion is not None:
             register_champion(client, champion, log=log)
-    save_stamp(root, records, champion, folders)
+    save_stamp(root, [record.folder for record in records], champion and dataclasses.asdict(champion), folders)
     return counts
 
 
@@ -229,8 +226,3 @@ def _without(record: Record, models: Models) -> str:
     """Return the reason why a committee was published without its model, or an empty string."""
     absent = absent_members(record, models)
     return f", without its model: {', '.join(absent)} was trained again or removed" if absent else ""
-
-
-def _summary(root: Path, counts: Mapping[str, int]) -> str:
-    numbers = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return f"MLflow: {numbers} ({shown_uri(tracking_uri(root))})"
