@@ -1,4 +1,4 @@
-"""Command-line interface of lineup. Each module contains a group of commands."""
+"""Command-line interface of lineup. Each module in this package contains a group of commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import sys
 
 
 def main() -> None:
-    """Run the ``lineup`` command. In a checkout of lineup, run the code of the checkout."""
+    """Run the ``lineup`` command.
+
+    If the working directory is in another checkout of lineup, the command runs the code of that checkout.
+    """
     from lineup.checkout import run_own_package
     from lineup.errors import LineupError
 

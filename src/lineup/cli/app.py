@@ -1,6 +1,6 @@
-"""Entry point and subcommands of ``lineup``.
+"""Define the ``lineup`` command and its subcommands.
 
-The modules of the commands import large libraries only when they are needed, so ``lineup --help`` is fast.
+Large libraries are imported only when a command needs them, so that ``lineup --help`` is fast.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def main() -> None:
     """Run the command.
 
-    After a `LineupError` or an error of the operating system, such as a full disk, the command prints one line and
-    exits with status 1. After a signal, the command prints one line and exits with status 128 plus the signal number.
+    For a `LineupError` or a system error, such as a full disk, the command prints one line and exits with status 1. If
+    the command is stopped by a signal, it prints one line and exits with status 128 plus the signal number.
     """
     tolerate_encodings()
     if "DVC_STAGE" in os.environ:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _system_error(error: OSError) -> str:
-    """Return a message with the file and the reason of an error of the operating system."""
+    """Return a message with the file name and the reason of a system error."""
     if error.filename is None or error.strerror is None:
         return shortened(error)
     return f"{error.filename}: {error.strerror}"

@@ -1,4 +1,4 @@
-"""Commands for committees (ensembles): select members, combine their predictions, choose the champion."""
+"""Commands that build committees (ensembles) and choose the champion."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def committee(
 ) -> None:
     """Combine the predictions of the members of a committee, and write a record.
 
-    Rules with parameters are fitted on images that no member was trained on. With the name of a committee, the command
-    runs a single experiment and writes the record to a new folder in experiments/. Given the name of a stage, the
-    command writes the records to runs/committees.
+    If the rule of the committee has parameters, they are fitted on images that no member was trained on.
+
+    If the argument is the name of a committee, the record is written to a new folder in experiments/. If the argument
+    is the name of a stage, the records are written to runs/committees.
     """
     from lineup.committee.build import build_committee
     from lineup.committee.select import select as choose_members
@@ -48,7 +49,7 @@ def committee(
 
 
 def _combine_stage(project: Project, name: str, settings: Committee) -> None:
-    """Combine the predictions for all runs of a committee in the pipeline."""
+    """Run the stage of a committee, and write one record for each run."""
     from lineup.committee.build import build_committee
     from lineup.committee.select import read_selection
     from lineup.records.summary import write_summary

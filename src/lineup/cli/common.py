@@ -1,4 +1,4 @@
-"""Functions that several commands use: open the project, read its records, and place new records."""
+"""Functions that several commands use, for example to open the project and to read its records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RecordFolder = Annotated[
 
 
 def open_project() -> tuple[Project, Params]:
-    """Find the project of the working directory, check its parameters, and return both."""
+    """Find the project that contains the working directory, and read its parameters."""
     from lineup.params import load_params
 
     project = find_project()
@@ -37,7 +37,10 @@ def open_project() -> tuple[Project, Params]:
 
 
 def _check_stage(stage: str, project: Project, params: Params) -> None:
-    """Raise an error if the code differs from code.yaml, because DVC would cache the result under the wrong hash."""
+    """Raise an error if the code of a stage has changed since ``code.yaml`` was written.
+
+    Otherwise DVC would cache the result under the wrong hash.
+    """
     from lineup.code.stages import STAGES, check_code
 
     group, _, name = stage.rpartition(":")[2].partition("@")
@@ -48,9 +51,11 @@ def _check_stage(stage: str, project: Project, params: Params) -> None:
 
 
 def from_stage(group: str, name: str) -> tuple[str, bool]:
-    """Return the name of the model or committee, and whether the argument is the name of a stage.
+    """Extract the name of a model or committee from the argument of a command.
 
-    If DVC is called from a subfolder, it puts the path of ``dvc.yaml`` before the name of the stage, as in
+    The second value is True if the argument is the name of a stage.
+
+    If DVC is called from a subfolder, it adds the path of ``dvc.yaml`` to the name of the stage, as in
     ``../dvc.yaml:train@basic_cnn``.
 
     Parameters
@@ -70,7 +75,7 @@ def from_stage(group: str, name: str) -> tuple[str, bool]:
 
 
 def place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
-    """Return the folder of a new record and the name of the experiment, which is None for a pipeline stage."""
+    """Return the folder of a new record and the id of its experiment. The id is None if ``record`` is given."""
     import uuid
 
     if record is not None:
@@ -83,7 +88,10 @@ def place(project: Project, name: str, record: Path | None) -> tuple[Path, str |
 
 
 def finish(project: Project, record: Record) -> None:
-    """Print the result of a new record, and publish the record if it is from a single experiment."""
+    """Print the accuracies of a new record.
+
+    The record of a single experiment is also published in MLflow.
+    """
     header, metrics = record.header, record.metrics
     data = f"{header.data.name} (generated data)" if header.data.generated else header.data.name
     print(
@@ -100,7 +108,10 @@ def finish(project: Project, record: Record) -> None:
 
 
 def all_records(project: Project, params: Params) -> list[Record]:
-    """Return all records of the pipeline, or raise an error that names up to three missing records."""
+    """Return all records of the pipeline, or raise an error if a record is missing.
+
+    The error message names up to three missing records.
+    """
     from lineup.records.record import read_record
 
     folders, missing = record_folders(project, params)
@@ -111,9 +122,9 @@ def all_records(project: Project, params: Params) -> list[Record]:
 
 
 def record_folders(project: Project, params: Params) -> tuple[list[Path], list[str]]:
-    """Return the folders of all existing records of the pipeline, and the names of models and committees without one.
+    """Return the folders of all existing records of the pipeline, and the names of missing records.
 
-    The models precede the committees.
+    The folders of models precede the folders of committees.
     """
     from lineup.records.record import HEADER
 

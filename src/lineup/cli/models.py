@@ -1,4 +1,4 @@
-"""Commands that train a model and list the architectures."""
+"""Commands that train models and list the available architectures."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ def train(
 ) -> None:
     """Train a model, log its metrics in MLflow during training, and write a record.
 
-    With the name of a model, the command runs a single experiment. The experiment trains the model once, with the
-    first seed or with --seed, and writes the record to a new folder in experiments/. The records of the pipeline do
-    not change. Given the name of a stage, the command trains all seeds and writes the records to runs/models. An
-    interrupted stage resumes from its last backup. Single experiments always start from the beginning.
+    If the argument is the name of a model, the command runs a single experiment. A single experiment trains the model
+    once, with the first seed or with --seed, and writes the record to a new folder in experiments/. The records of the
+    pipeline do not change.
+
+    If the argument is the name of a stage, the command trains the model with all seeds and writes the records to
+    runs/models. An interrupted stage resumes from its last backup. A single experiment always starts from the
+    beginning.
     """
     project, params = open_project()
     model, is_stage = from_stage("train", model)

@@ -17,7 +17,7 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number 
 
 
 def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)]) -> None:
-    """Create a new project with parameters, a pipeline, and a file for your own architectures."""
+    """Create a new project with parameters, a pipeline and a file for your own models."""
     from lineup.execution.init import create_project
 
     root = create_project(folder).root
@@ -33,7 +33,7 @@ def code(
         ),
     ] = None,
 ) -> None:
-    """Check params.yaml, and write a hash of the code of each stage to code.yaml."""
+    """Check params.yaml, and write the code hash of each stage to code.yaml."""
     from lineup.code.explain import explain as explain_code
     from lineup.code.stages import CODE, write_code
 
@@ -50,7 +50,10 @@ def code(
 
 
 def _how_to_undo_set_param() -> str:
-    """Return a hint on how to restore params.yaml if a DVC experiment has changed it, or an empty string."""
+    """Explain how to restore params.yaml after a DVC experiment has changed it.
+
+    The text is empty outside DVC experiments.
+    """
     # DVC_ROOT is the user's folder even if the experiment runs in a temporary folder.
     if "DVC_EXP_NAME" not in os.environ or os.environ.get("DVC_ROOT") != str(find_project().root):
         return ""
@@ -61,13 +64,13 @@ def _how_to_undo_set_param() -> str:
 
 
 def check() -> None:
-    """Check the names, keys and values in params.yaml."""
+    """Check all names, keys and values in params.yaml."""
     _, params = open_project()
     print(f"params.yaml: {params.summary()}")
 
 
 def doctor() -> None:
-    """Check this machine and project, and suggest fixes."""
+    """Check this machine and this project, and suggest fixes."""
     from lineup.execution.doctor import examine
 
     if not examine():
@@ -75,7 +78,7 @@ def doctor() -> None:
 
 
 def repro(jobs: Jobs = 1) -> None:
-    """Run all stages that are out of date, several at a time, unlike dvc repro."""
+    """Run all stages that are out of date. Independent stages can run at the same time."""
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
 
@@ -85,7 +88,7 @@ def repro(jobs: Jobs = 1) -> None:
 
 
 def demo(jobs: Jobs = 2) -> None:
-    """Run the whole pipeline on a small generated dataset in the folder .demo."""
+    """Run the whole pipeline in the folder .demo, with a small generated dataset."""
     from lineup.execution.demo import run_demo
 
     run_demo(find_project(), jobs)

@@ -10,7 +10,7 @@ from lineup.cli.common import open_project, record_folders
 
 
 def publish() -> None:
-    """Log all records in MLflow. Create missing runs and complete partial runs."""
+    """Log all records in MLflow. Missing runs are created, and incomplete runs are completed."""
     from lineup.records.record import HEADER, read_record
     from lineup.schema import read_json
     from lineup.tracking.stamp import is_published, summary

@@ -1,1 +1,1 @@
-"""Load stored models and predict with them, with or without MLflow."""
+"""Load stored models and make predictions, with or without MLflow."""

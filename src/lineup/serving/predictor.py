@@ -1,6 +1,6 @@
-"""Load the model in the ``model/`` folder of a record: a network, an estimator or a committee.
+"""Load the model of a record, which is a network, an estimator or a committee.
 
-The loaded model takes raw images and requires no preprocessing by the caller. It does not import MLflow.
+The loaded model accepts raw images without any preprocessing. Predictions do not require MLflow.
 
 >>> as_images([[0, 255], [128, 64]], shape=(2, 2, 1)).shape
 (1, 2, 2)
@@ -33,7 +33,7 @@ PredictorWithAgreement = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def accepted_shapes(shape: Shape) -> str:
-    """Return the array shapes that `as_images` accepts, as text."""
+    """Describe the array shapes that `as_images` accepts."""
     height, width, channels = shape
     grey = [f"(n, {height}, {width})"] if channels == 1 else []
     *others, last = [*grey, f"(n, {height}, {width}, {channels})", f"(n, {math.prod(shape)})"]
@@ -41,7 +41,7 @@ def accepted_shapes(shape: Shape) -> str:
 
 
 def as_images(values: Any, shape: Shape) -> np.ndarray:
-    """Convert images to uint8 arrays with the shape that the models accept.
+    """Convert images to a uint8 array with the shape that the model expects.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def as_images(values: Any, shape: Shape) -> np.ndarray:
 
 
 def _in_shape(images: np.ndarray, shape: Shape) -> np.ndarray:
-    """Reshape images to (n, *stored), without a channel axis if there is only one channel."""
+    """Reshape images to the shape that the model expects. The channel axis is removed if there is only one channel."""
     stored = shape[:2] if shape[2] == 1 else shape
     if images.shape == (0,):
         return images.reshape(0, *stored)
@@ -101,7 +101,7 @@ def _length(values: Any) -> int:
 
 
 def load_predictor(folder: Path, shape: Shape) -> Predictor:
-    """Load the model in a ``model/`` folder.
+    """Load the model from the ``model/`` folder of a record.
 
     Parameters
     ----------

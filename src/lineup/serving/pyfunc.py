@@ -1,6 +1,6 @@
-"""MLflow model for serving the model of a record.
+"""MLflow model that serves the trained model of a record.
 
-MLflow stores this file as source code, so no object is pickled.
+MLflow stores this module as source code, so nothing is pickled.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LABEL, AGREEMENT = "label", "agreement"
 
 
 class InputError(MlflowException):
-    """Error raised for a request with invalid images. The message contains only the reason.
+    """Raised if a request contains invalid images. The message contains only the reason.
 
-    The server of MLflow adds the whole input to the message of an exception. This class ignores the changed message.
+    The MLflow server adds the whole input to the message of an exception. This class ignores the changed message.
     """
 
     def __init__(self, message: str) -> None:
@@ -44,14 +44,14 @@ class InputError(MlflowException):
 
 
 class ServedModel(PythonModel):
-    """A model that takes raw images and returns one prediction per image.
+    """Model that takes raw images and returns one prediction for each image.
 
-    The artifact ``model`` is a folder for `lineup.serving.predictor.load_predictor`. The artifact ``record`` is the
-    file ``record.json`` with the shape of the images and the names of the classes.
+    The artifact ``model`` is a folder that `lineup.serving.predictor.load_predictor` can load. The artifact ``record``
+    is the file ``record.json``, which contains the image shape and the class names.
     """
 
     def load_context(self, context: Any) -> None:
-        """Load the model, or all members of a committee."""
+        """Load the model, or the models of all members of a committee."""
         data = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))["data"]
         self._classes = list(data["classes"])
         height, width, channels = data["shape"]

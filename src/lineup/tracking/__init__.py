@@ -1,1 +1,1 @@
-"""Log records in MLflow: the store, live metrics, publishing and the model registry."""
+"""Log records in MLflow, during training and afterwards."""

@@ -1,4 +1,4 @@
-"""Build, parse and print addresses of MLflow stores.
+"""Build and parse the addresses of MLflow stores, and hide passwords in them.
 
 Examples
 --------
@@ -67,7 +67,7 @@ class StoreError(LineupError):
 
 
 def tracking_uri(root: Path) -> str:
-    """Return the absolute address of the MLflow store, without the credentials of a server.
+    """Return the absolute address of the MLflow store, without user name and password.
 
     Parameters
     ----------
@@ -98,15 +98,15 @@ def tracking_uri(root: Path) -> str:
 
 
 def is_default(root: Path) -> bool:
-    """Return whether the store is ``mlflow.db`` in the project folder."""
+    """Return whether the MLflow store is the file ``mlflow.db`` in the project folder."""
     return store_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
 
 
 def store_environment(root: Path) -> dict[str, str]:
-    """Return the environment variables that select the store in MLflow and in child processes.
+    """Return environment variables that tell MLflow and child processes which store to use.
 
-    The user name and the password of a server go into separate variables, because MLflow prints addresses. Variables
-    that the user has already set are not changed.
+    The user name and the password are passed in separate variables, because MLflow prints the address of the store. If
+    the user has already set ``MLFLOW_TRACKING_USERNAME``, the variable is not changed.
     """
     found = {VARIABLE: tracking_uri(root)}
     given = os.environ.get(VARIABLE, "")
@@ -118,7 +118,7 @@ def store_environment(root: Path) -> dict[str, str]:
 
 
 def prepare_environment(root: Path) -> str:
-    """Set the environment variables that MLflow reads when it is imported, and return the address of the store."""
+    """Set the environment variables that MLflow reads on import, and return the address of the store."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.update(store_environment(root))
@@ -126,7 +126,7 @@ def prepare_environment(root: Path) -> str:
 
 
 def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = None) -> str:
-    """Return the address of an SQLite file, with special characters quoted.
+    """Convert the path of an SQLite file to an address, and quote special characters.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def sqlite_uri(path: Path, query: Mapping[str, str | tuple[str, ...]] | None = N
 
 
 def store_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store, or None for any other store."""
+    """Return the path of the database file if the store uses SQLite, otherwise None."""
     if not uri.startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
@@ -165,14 +165,14 @@ def store_file(uri: str) -> Path | None:
 
 
 def shown_uri(text: str) -> str:
-    """Remove the credentials from the addresses in a text. Every printed address passes through this function."""
+    """Remove user names and passwords from all addresses in a text. Call this function before printing an address."""
     for secret in _secrets():
         text = text.replace(secret, "***")
     return _PRIVATE.sub(r"://\1", text)
 
 
 def _secrets() -> list[str]:
-    """Return the passwords in the environment variables, both plain and URL-quoted."""
+    """Return all passwords in the environment variables, in plain and in URL-quoted form."""
     given = os.environ.get(VARIABLE, "")
     rest = given.partition("://")[2]
     user, colon, password = rest.rpartition("@")[0].partition(":")
@@ -184,7 +184,7 @@ def _secrets() -> list[str]:
 
 
 def _split_credentials(given: str) -> tuple[str, str, str]:
-    """Split the address of a server into the public part, the user name and the password."""
+    """Split the address of a server into its public part, the user name and the password."""
     try:
         parts = urlsplit(given)
         host, port = parts.hostname, parts.port
@@ -209,7 +209,7 @@ def _database_uri(given: str, root: Path) -> str:
 
 
 def _absolute_sqlite(url: URL, given: str, root: Path) -> str:
-    """Return the address of an SQLite file with its absolute path."""
+    """Make the path in the address of an SQLite file absolute."""
     if url.host or url.username or url.port or url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _malformed(given)
     if ("?" in given and not url.query) or any("/" in str(value) for value in url.query.values()):
@@ -231,7 +231,7 @@ def _malformed(given: str) -> StoreError:
 
 
 def _safe(given: str) -> str:
-    """Return an invalid address for an error message, or a placeholder if the address may contain a password."""
+    """Format an invalid address for an error message. An address that may contain a password is not shown."""
     return (
         "an address that is not shown, because it may contain a password"
         if "@" in given or "?" in given

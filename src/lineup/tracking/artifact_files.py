@@ -1,4 +1,4 @@
-"""Write the artifacts of a run: the files of the record, the figures, and the tables of a committee."""
+"""Write the files that MLflow stores with a run, such as figures and tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
 
 
 def write_artifact_files(record: Record, folder: Path) -> None:
-    """Write all artifacts of a run except the model.
+    """Write all artifacts of a run except its model.
 
     Parameters
     ----------
@@ -45,7 +45,10 @@ def write_artifact_files(record: Record, folder: Path) -> None:
 
 
 def _write_members(record: Record, folder: Path) -> None:
-    """Write the analysis of a committee as JSON, with a table of its members and a table of pairs of members."""
+    """Write the analysis of a committee as a JSON file and two tables.
+
+    One table contains the members, and the other table contains all pairs of members.
+    """
     import pandas as pd
 
     analysis = read_analysis(record.folder / MODEL)
@@ -61,7 +64,7 @@ def _write_members(record: Record, folder: Path) -> None:
 
 
 def _classification_report(record: Record) -> str:
-    """Return scikit-learn's classification report for the test images, with a header line."""
+    """Return a header line and scikit-learn's classification report for the test images."""
     predictions = record.predictions()
     report = classification_report(predictions.test.probabilities, predictions.test.labels, record.header.data.classes)
     return f"{record.header.label}: {caption(record.header)}\n\n{report}"

@@ -1,4 +1,4 @@
-"""Find missing artifacts of published runs. Each run has a list of its artifacts and their sizes.
+"""Find missing artifacts of published runs. Each published run contains a list of its artifacts and their sizes.
 
 Examples
 --------
@@ -40,9 +40,10 @@ Listing = dict[str, dict[str, int | None]]
 
 
 def files_in(folder: Path) -> dict[str, int | None]:
-    """Return the size in bytes of each file in a folder and its subfolders, by relative path.
+    """Return the sizes, in bytes, of all files in a folder and its subfolders.
 
-    Files that are created when a model is loaded are ignored. The result is empty if the folder does not exist.
+    The keys of the result are relative paths. The function ignores files that are created when MLflow loads a model.
+    The result is empty if the folder does not exist.
     """
     found: dict[str, int | None] = {}
     for place, folders, names in os.walk(folder):
@@ -56,7 +57,10 @@ def files_in(folder: Path) -> dict[str, int | None]:
 
 
 def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
-    """Return the last model that a run logged, or None if there is no model or it was deleted."""
+    """Return the last model that was logged in a run.
+
+    The result is None if the run has no model, or if the model was deleted.
+    """
     from mlflow.exceptions import MlflowException
 
     for output in reversed(run.outputs.model_outputs if run.outputs else []):
@@ -73,10 +77,10 @@ def local_folders(client: MlflowClient, run: Run) -> list[Path]:
 
 
 def list_artifacts(client: MlflowClient, run: Run) -> Listing:
-    """Return the artifacts of a run and the files of its model, with their sizes.
+    """List the artifacts and the model files of a run, with their sizes.
 
-    All files are listed if they are on this machine. On remote storage, only the files at the top level are listed,
-    because each folder costs a request.
+    Folders on this machine are listed completely. On remote storage, only the top level is listed, because each folder
+    requires a separate request.
     """
     model = logged_model(client, run)
     folder = local_folder(run.info.artifact_uri)
@@ -99,7 +103,7 @@ def log_listing(client: MlflowClient, run_id: str) -> None:
 
 
 def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
-    """Return whether an artifact or a model file of a published run is missing or has a different size."""
+    """Return whether any artifact or model file of a published run is missing or has changed its size."""
     found = list_artifacts(client, run)
     if LISTING not in found["run"]:
         return True
@@ -114,9 +118,11 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
 
 
 def describe_loss(root: Path) -> str:
-    """Describe the missing artifacts of an SQLite store in a short text, which is empty if none are missing.
+    """Return a short description of the missing artifacts in an SQLite store.
 
-    A store on a server is not checked, because the check would take many requests.
+    The description is empty if no artifacts are missing.
+
+    Stores on a server are not checked, because the check would require many requests.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Check records before they are published: all files must be present, readable and unchanged."""
+"""Check before publishing that all files of a record are present, readable and unchanged."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lineup.training.skops_file import file_arrays_sha256
 
 
 def check_records(root: Path, records: Iterable[Record]) -> None:
-    """Raise an error if a record is incomplete, or if its files do not match its ``record.json``.
+    """Raise an error if a record is incomplete or if its files have changed.
 
-    The files of the model are compared with their hashes. Older records contain only a hash of the weights, so their
-    models have to be loaded.
+    The model files are compared with the hashes in ``record.json``. Older records contain only a hash of the model
+    weights, so the model must be loaded for the check.
 
     Parameters
     ----------
@@ -49,7 +49,10 @@ def check_records(root: Path, records: Iterable[Record]) -> None:
 
 
 def _check_files(record: Record) -> None:
-    """Raise an error if files are missing, as in a fresh clone, or cannot be read."""
+    """Raise an error if a file of a record is missing or cannot be read.
+
+    In a fresh clone of the repository, the files that DVC stores are still missing.
+    """
     model = [f"{MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [MODEL]
     absent = [name for name in (*RECORD_FILES, *model) if not (record.folder / name).exists()]
     if absent:
@@ -70,7 +73,10 @@ def _remedy(record: Record) -> str:
 
 
 def _wrong_files(record: Record) -> str | None:
-    """Describe how the files of a model differ from the hashes in the header; return None if they match."""
+    """Compare the files of a model with their expected hashes.
+
+    The result describes the first difference. It is None if all files match.
+    """
     expected, found = record.header.model_files, folder_sha256(record.folder / MODEL)
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
@@ -83,7 +89,10 @@ def _wrong_files(record: Record) -> str | None:
 
 
 def _wrong_weights(record: Record) -> str | None:
-    """Compare a model with the hash of its weights, for a record without file hashes; return None if they match."""
+    """Check a model whose record contains no file hashes.
+
+    The result describes the problem. It is None if the model matches its record.
+    """
     folder, header = record.folder / MODEL, record.header
     if header.kind == "committee":
         members, fitted = read_committee(folder)

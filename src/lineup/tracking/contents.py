@@ -1,4 +1,4 @@
-"""Convert a record to the contents of an MLflow run: tags, parameters, metrics, note and dataset.
+"""Convert a record to the tags, parameters and metrics of an MLflow run.
 
 Examples
 --------
@@ -34,7 +34,10 @@ GENERATED = "**Generated data**: the results do not apply to real images."
 
 
 def common_tags(header: Header) -> dict[str, str]:
-    """Return the tags that all runs of a model or committee share. Users filter and group runs by these tags."""
+    """Return the tags that all runs of a model or committee have in common.
+
+    In the MLflow UI, users can filter and group runs by tag.
+    """
     return {
         "report": header.report,
         "family": header.family,
@@ -46,7 +49,7 @@ def common_tags(header: Header) -> dict[str, str]:
 
 
 def start_tags(header: Header, machine: Machine) -> dict[str, str]:
-    """Return the tags of a run that are known before training."""
+    """Return the tags of a run that are known before training starts."""
     return common_tags(header) | {
         KEY: header.key,
         "device_kind": header.device.kind,
@@ -59,7 +62,7 @@ def start_tags(header: Header, machine: Machine) -> dict[str, str]:
 
 
 def record_tags(record: Record) -> dict[str, str]:
-    """Return all tags of the run of a record."""
+    """Return all tags for the run of a record."""
     header, runtime = record.header, record.runtime
     tags = start_tags(header, runtime.machine) | {
         ATTEMPT: runtime.attempt,
@@ -75,7 +78,10 @@ def record_tags(record: Record) -> dict[str, str]:
 
 
 def record_note(header: Header) -> str:
-    """Return the note of a run, with the model, the data and the published accuracy, if any."""
+    """Describe a run in a note that names the model and the data.
+
+    If the accuracy of the model has been published, the note also contains the published accuracy.
+    """
     report = f", report {header.report}" if header.report not in ("", "-") else ""
     data = f"{header.data.title}, {count(header.data.test_images, 'test image')}"
     text = f"{header.kind.capitalize()} `{header.label}`{report}. {data}."
@@ -86,13 +92,13 @@ def record_note(header: Header) -> str:
 
 
 def experiment_note(data: DataIdentity) -> str:
-    """Return the note of an experiment, which names its data."""
+    """Return a note that names the dataset of an experiment."""
     text = f"Models and committees on {data.title}."
     return f"{text} {GENERATED}" if data.generated else text
 
 
 def record_params(record: Record) -> dict[str, Any]:
-    """Return the parameters that are logged for a record."""
+    """Return the parameters that are logged in MLflow for a record."""
     header = record.header
     values: dict[str, Any] = {
         **header.parameters,
@@ -111,10 +117,12 @@ def record_params(record: Record) -> dict[str, Any]:
 
 
 def epoch_metrics(row: Epoch) -> list[Metric]:
-    """Return the metrics of one epoch. The step of each metric is the number of the epoch.
+    """Return the metrics of one epoch for MLflow.
 
-    The prefix of a name is the phase, as in ``autoencoder/loss``; for the classifier it is ``epoch``. The MLflow UI
-    shows metrics with the same prefix in a separate section.
+    The step of each metric is the number of the epoch.
+
+    The name of each metric starts with the training phase, as in ``autoencoder/loss``. The names of the classifier's
+    metrics start with ``epoch``. The MLflow UI shows metrics with the same prefix together in one section.
     """
     from mlflow.entities import Metric
 
@@ -128,7 +136,7 @@ def epoch_metrics(row: Epoch) -> list[Metric]:
 
 
 def final_metrics(record: Record) -> list[Metric]:
-    """Return the final metrics of a record. Their time is the end of the training."""
+    """Return the final metrics of a record for MLflow. The timestamp of each metric is the end of the training."""
     from mlflow.entities import Metric
 
     runtime = record.runtime
@@ -144,7 +152,7 @@ def final_metrics(record: Record) -> list[Metric]:
 
 
 def dataset_input(data: DataIdentity) -> DatasetInput:
-    """Return the dataset of a run: name, fingerprint, image shape, classes and number of images."""
+    """Describe the dataset of a run for MLflow, including the image shape and the class names."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     height, width, channels = data.shape

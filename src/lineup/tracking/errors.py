@@ -1,4 +1,4 @@
-"""Describe errors of an MLflow store in one line that gives the reason and the remedy."""
+"""Explain errors of the MLflow store in one line, and suggest a fix."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INCOMPLETE = "its tables are incomplete"
 
 @contextmanager
 def store_errors(root: Path) -> Iterator[None]:
-    """Convert errors that MLflow raises for a store to `StoreError`.
+    """Convert errors of the MLflow store to `StoreError`.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def _text(error: OSError) -> str:
 
 
 def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str]:
-    """Return the reason and the remedy for an error.
+    """Return the reason for an error and a suggested fix.
 
-    The text of the error is searched, because the libraries have no exception types for most kinds of errors. ``path``
-    is the file that a system error names. Default: the file of the store.
+    The function searches the text of the error, because the libraries use the same exception type for many errors.
+    ``path`` is the file that a system error names. Default: the file of the store.
     """
     text = shown_uri(text)
     if version := re.search(r"(?:found version|revision identified by) '?(\w+)", text):
@@ -86,7 +86,10 @@ def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str
 
 
 def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
-    """Return a pattern, a reason and a remedy for each kind of error. If the reason is empty, use the matching text."""
+    """Return a search pattern, a reason and a fix for each kind of error.
+
+    If the reason is empty, the matching part of the error message is used instead.
+    """
     uri = tracking_uri(root)
     file = Path(path) if path else store_file(uri)
     place = "the database" if file is None else file if _is_folder(file) else file.parent
@@ -138,7 +141,7 @@ def _sqlite_instead() -> str:
 
 
 def _schema(version: str, root: Path) -> tuple[str, str]:
-    """Return the reason and the remedy if the tables were created by another version of MLflow."""
+    """Explain that the tables were created by another version of MLflow, and suggest a fix."""
     if version == "None":
         return INCOMPLETE, _recreate(root)
     if not _is_known(version):
@@ -154,7 +157,7 @@ def _schema(version: str, root: Path) -> tuple[str, str]:
 
 
 def _is_known(version: str) -> bool:
-    """Return whether the installed MLflow can upgrade tables of this version."""
+    """Return whether the installed MLflow can upgrade database tables of the given version."""
     import mlflow
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError

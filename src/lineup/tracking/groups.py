@@ -1,4 +1,4 @@
-"""Group the runs of several seeds under a parent run with the mean and the standard deviation of each metric."""
+"""Group the runs of a model under a parent run that shows the mean of each metric."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ PARENT = "mlflow.parentRunId"
 
 
 def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Mapping[str, str]) -> None:
-    """Create a parent run for each model and committee with several seeds, and link its runs to the parent.
+    """Create a parent run for each model or committee with several seeds.
+
+    The MLflow UI shows the runs of the seeds below the parent run.
 
     Parameters
     ----------
@@ -44,10 +46,11 @@ def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Map
 
 
 def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids: Mapping[str, str]) -> str:
-    """Return the parent run of these child runs; create the parent run if it is missing or outdated.
+    """Return the parent run of the given child runs.
 
-    The key of the parent is a hash of the keys of its children. If a model is trained with other settings, its previous
-    runs therefore keep their parent. If a seed was added, the previous parent run is deleted.
+    The parent run is created if it is missing or outdated. A parent run is identified by a hash of the keys of its
+    child runs. If a model is trained again with other settings, the earlier runs therefore keep their own parent run.
+    If a seed has been added to a model, the previous parent run is deleted.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]
@@ -79,7 +82,7 @@ def _note(header: Header, seeds: int) -> str:
 
 
 def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None:
-    """Log the parameters that all child runs share, and the statistics of their metrics."""
+    """Log the parameters that the child runs have in common, and the statistics of their metrics."""
     from mlflow.entities import Metric
 
     parameters = [child.header.parameters for child in children]
@@ -98,7 +101,10 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
 
 
 def _statistics(name: str, values: Sequence[float]) -> dict[str, float]:
-    """Return the mean of a metric, its 95 % interval and the standard deviation, by metric name in MLflow."""
+    """Return the mean, the standard deviation and the 95 % interval of a metric.
+
+    The keys of the result are the names of the metrics in MLflow. The result is empty for a single value.
+    """
     if len(values) < 2:
         return {}
     low, high = mean_interval(values)

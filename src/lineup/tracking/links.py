@@ -1,7 +1,8 @@
-"""Copy folders and replace links with the files that they point to, because MLflow rejects links.
+"""Copy folders without symbolic links, because MLflow rejects links.
 
-With some values of ``cache.type``, DVC replaces files in the workspace with links into its cache. A record from another
-machine may contain a link to any file. Therefore only links into the project or into DVC's cache are followed.
+Each link is replaced with the file that it points to. Depending on the setting ``cache.type``, DVC replaces files in
+the workspace with links to its cache. A record from another machine may contain links to arbitrary files. For security,
+only links to files in the project or in DVC's cache are followed.
 
 Examples
 --------
@@ -26,7 +27,9 @@ from lineup.errors import LineupError
 
 
 def check_links(root: Path, folder: Path) -> None:
-    """Raise an error if a folder contains a link to a file outside the project and DVC's cache.
+    """Raise an error if a folder contains a link to a file outside the project.
+
+    Links to files in DVC's cache are allowed.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def check_links(root: Path, folder: Path) -> None:
 
 
 def copy_files(root: Path, source: Path, target: Path) -> Path:
-    """Copy a folder, replace links in the copy with files, and return the path of the copy.
+    """Copy a folder, replace all links with files, and return the path of the copy.
 
     Raises
     ------
@@ -74,7 +77,10 @@ def _links(folder: Path) -> Iterator[Path]:
 
 @lru_cache
 def _cache(root: Path) -> Path | None:
-    """Return the folder of DVC's cache, which may be outside the project, or None without a DVC repository."""
+    """Return the cache folder of DVC, or None if the project is not a DVC repository.
+
+    The cache folder may be outside the project.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

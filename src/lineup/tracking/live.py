@@ -1,4 +1,4 @@
-"""Log metrics in MLflow during training, without slowing down the training."""
+"""Log metrics in MLflow during training without slowing down the training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ BEAT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class _End:
-    """The end of a run: MLflow status, time in milliseconds since 1970, and the record, if any."""
+    """Information that is logged at the end of a run.
+
+    ``ended`` is a time in milliseconds since 1970.
+    """
 
     status: str
     ended: int
@@ -38,14 +41,15 @@ class _End:
 
 
 class LiveRun:
-    """Training listener that logs metrics in an MLflow run during training.
+    """Training listener that logs each epoch in an MLflow run.
 
-    The status of the run is RUNNING while the context is open, FINISHED if the training wrote a record, FAILED after an
-    error and KILLED after a signal. A finished run also has the final metrics. ``lineup publish`` logs the artifacts.
+    While the context is open, the status of the MLflow run is RUNNING. The final status is FINISHED if the training
+    wrote a record, FAILED after an error and KILLED after a signal. The final metrics are logged if the training wrote
+    a record. ``lineup publish`` logs the artifacts.
 
-    MLflow is imported and called in a separate thread, because the import takes seconds and a tracking server may be
-    slow or unreachable. If MLflow fails, one warning is printed and training continues. ``lineup publish`` then logs
-    the run later.
+    The import of MLflow takes seconds, and a tracking server may be slow or unreachable. MLflow is therefore imported
+    and called in a separate thread. If MLflow fails, a warning is printed and the training continues. ``lineup
+    publish`` then logs the run later.
 
     Parameters
     ----------
@@ -77,7 +81,7 @@ class LiveRun:
             self._kill()
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Create the MLflow run. Called once before the first epoch."""
+        """Create the MLflow run. Call this method once, before the first epoch."""
         self._queue.put((header, attempt, started))
         self._thread.start()
 
@@ -86,14 +90,17 @@ class LiveRun:
         self._queue.put(row)
 
     def finish(self, record: Record) -> None:
-        """Store the finished record, so that its metrics are logged when the run ends."""
+        """Set the record of the finished training.
+
+        The final metrics of the record are logged when the context is closed.
+        """
         self._record = record
 
     def _kill(self) -> None:
         self._close(_End("KILLED", now()), KILLED_SECONDS)
 
     def _close(self, end: _End, seconds: float) -> None:
-        """End the run, and wait for a limited time until all metrics have been sent."""
+        """End the run, and wait at most ``seconds`` until all metrics have been sent."""
         if self._thread.is_alive():
             self._queue.put(end)
             self._thread.join(seconds)
@@ -127,7 +134,10 @@ class LiveRun:
         _end_run(client, run_id, end)
 
     def _take(self) -> tuple[list[Epoch], _End | None]:
-        """Return the epochs since the last call, and the end of the run if the training has ended."""
+        """Return the epochs that were completed since the last call.
+
+        The second value is None until the training has ended.
+        """
         rows: list[Epoch] = []
         with suppress(queue.Empty):
             message = self._queue.get(timeout=BEAT_SECONDS)
@@ -142,7 +152,7 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, root: Path, experiment: str, run_id: str | None, header: Header, attempt: str, started: int
 ) -> str:
-    """Create the MLflow run of a training, and delete earlier runs with the same key."""
+    """Create the MLflow run of a training, and delete outdated runs with the same key."""
     from lineup.tracking.runs import end_dead_runs, find_runs, log_params, process_tags
 
     end_dead_runs(client, experiment, root)
@@ -160,7 +170,7 @@ def _make_run(
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
-    """Log the final metrics if the training wrote a record, and end the run."""
+    """Log the final metrics if the training wrote a record, and then end the run."""
     from lineup.tracking.runs import log_metrics
 
     if end.record is not None:

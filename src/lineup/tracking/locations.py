@@ -1,8 +1,8 @@
-"""Update the artifact addresses of an SQLite store after the project has been moved or copied.
+"""Update the addresses of artifacts after a project has been moved or copied.
 
-The artifacts are in the folder ``mlartifacts`` beside the store. MLflow writes absolute addresses into its tables, and
-these still name the old folder after a move. MLflow would then not find existing artifacts, and would write new ones to
-the old folder.
+If the store is an SQLite file, the artifacts are in the folder ``mlartifacts`` next to the file. MLflow saves absolute
+addresses, which still point to the old folder after a move. Without an update, MLflow would not find existing artifacts
+and would write new artifacts to the old folder.
 
 Examples
 --------
@@ -35,18 +35,18 @@ COLUMNS = {
 
 
 def artifact_location(database: Path, experiment: str) -> str:
-    """Return the address of the artifact folder of an experiment."""
+    """Return the address of the folder that contains the artifacts of an experiment."""
     return (database.parent / ARTIFACTS / experiment).as_uri()
 
 
 def local_folder(location: str) -> Path | None:
-    """Return the local folder of an artifact address, or None for remote storage."""
+    """Convert the address of artifacts to a local folder. Return None for remote storage."""
     parts = urlsplit(location)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the artifact folders that are named in the store but are not beside it.
+    """Return the addresses of former project folders that the store still contains.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def former_folders(client: MlflowClient, database: Path) -> list[str]:
 
 
 def update_locations(client: MlflowClient, database: Path) -> None:
-    """Replace the old folder with the current folder of the store in all artifact addresses.
+    """Correct all artifact addresses that still point to a former folder of the project.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def update_locations(client: MlflowClient, database: Path) -> None:
 
 
 def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Replace a prefix of all artifact addresses."""
+    """Replace the prefix ``old`` with ``new`` in all artifact addresses."""
     for table, columns in COLUMNS.items():
         for column in columns:
             connection.execute(

@@ -1,4 +1,6 @@
-"""Let only one process publish at a time, because two processes would replace each other's unfinished runs.
+"""Allow only one process at a time to publish runs.
+
+Without a lock, two processes would replace each other's unfinished runs.
 
 Examples
 --------
@@ -21,10 +23,10 @@ LOCK = ".mlflow.publish.lock"
 
 @contextmanager
 def publish_lock(root: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Hold a lock while publishing. Wait if another process is publishing into the same store.
+    """Hold a lock while publishing. Wait while another process is publishing to the same store.
 
-    The lock is a file in the folder of the SQLite store. For a store on a server, the lock file is in the project
-    folder, so it does not protect against other machines.
+    For an SQLite store, the lock file is in the folder of the database. For a store on a server, the lock file is in
+    the project folder and has no effect on other machines.
 
     Parameters
     ----------

@@ -33,22 +33,25 @@ NEEDS_OF: Mapping[str, tuple[str, ...]] = {
 
 
 def identity(record: Record) -> tuple[str, str]:
-    """Return the key of a record and the hash of its predictions, which together identify the record."""
+    """Return the key of a record and the hash of its predictions.
+
+    The key and the hash together identify the record.
+    """
     return record.header.key, file_sha256(record.folder / PREDICTIONS)
 
 
 def absent_members(record: Record, models: Models) -> list[str]:
-    """Return the members of a committee whose models are missing or have changed since they were combined."""
+    """Return the members whose models are missing, or have changed since the committee was built."""
     return [member.label for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
 def log_model(
     root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
 ) -> None:
-    """Log the model of a record as code and files, without pickle.
+    """Log the model of a record in MLflow as source code and files, without pickle.
 
-    The model of a committee is not logged if a member has changed since it was combined, because the predictions would
-    differ.
+    If a member has changed since the committee was built, the model of the committee is not logged, because it would
+    give different predictions.
 
     Parameters
     ----------
@@ -105,7 +108,10 @@ def log_model(
 
 
 def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Path:
-    """Copy the files of a model, or of a committee and its members, to a new folder, and return its path."""
+    """Copy the files of a model to a new folder, and return the path of the folder.
+
+    For a committee, the models of all members are copied too.
+    """
     if not record.header.members:
         return copy_files(root, record.folder / MODEL, folder)
     for member in record.header.members:
@@ -115,7 +121,7 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
 
 
 def _signature(classes: list[str]) -> ModelSignature:
-    """Return the MLflow signature, which describes the columns of the predictions."""
+    """Return an MLflow signature that describes the columns of the predictions."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
@@ -126,7 +132,7 @@ def _signature(classes: list[str]) -> ModelSignature:
 
 
 def _requirements(folder: Path) -> list[str]:
-    """Return the packages that are needed to serve the model, pinned to the installed versions."""
+    """Return the packages that are needed to serve a model, pinned to the installed versions."""
     names = list(SERVING_NEEDS)
     for file, needs in NEEDS_OF.items():
         if any(folder.rglob(file)):

@@ -1,6 +1,6 @@
-"""Publish records: create or complete exactly one finished MLflow run for each record.
+"""Publish records so that MLflow contains exactly one finished run for each record.
 
-The result does not depend on the previous state of the store, which may be empty, incomplete or up to date.
+The result is the same for an empty store, an incomplete store and a complete store.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def publish(
     champion: Champion | None = None,
     run_id: str | None = None,
 ) -> None:
-    """Create or complete the runs of records.
+    """Create an MLflow run for each record, or complete the existing run.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
 
 @dataclass
 class _Publisher:
-    """Publisher of records, which keeps track of the runs and models published so far.
+    """Publish records one by one, and remember the published runs and models.
 
     Parameters
     ----------
@@ -122,7 +122,10 @@ class _Publisher:
     run_ids: dict[str, str] = field(default_factory=dict)
 
     def store(self, record: Record) -> tuple[MlflowClient, str]:
-        """Return the client and the experiment of a record. The store is opened at the first call."""
+        """Return the MLflow client and the id of the experiment for a record.
+
+        The first call for a dataset opens the store.
+        """
         data = record.header.data
         if data.name not in self.stores:
             self.stores[data.name] = open_store(self.root, data.name, experiment_note(data))
@@ -130,7 +133,10 @@ class _Publisher:
         return self.stores[data.name]
 
     def publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
-        """Publish a record, and return its run and state. Try again if another machine has deleted the run."""
+        """Publish a record, and try again if another machine has deleted the run.
+
+        See `_publish` for the result.
+        """
         from mlflow.exceptions import MlflowException
 
         for wait in RETRY_SECONDS:
@@ -143,7 +149,10 @@ class _Publisher:
         return self._publish(record, run_id)
 
     def _publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
-        """Publish a record, and return its run and state: ``new``, ``completed`` or ``unchanged``."""
+        """Publish a record, and return the run and its state.
+
+        The state is ``new``, ``completed`` or ``unchanged``.
+        """
         client, experiment = self.store(record)
         match = match_runs(client, record, run_id)
         for outdated in match.outdated:
@@ -166,7 +175,7 @@ class _Publisher:
         return client.get_run(run.info.run_id), "completed" if match.run else "new"
 
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record) -> None:
-        """Log the artifacts of a record, then its model, then the list of all logged files."""
+        """Log the artifacts and the model of a record, and a list of all logged files."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         with tempfile.TemporaryDirectory() as temporary:
             write_artifact_files(record, Path(temporary))
@@ -180,7 +189,7 @@ class _Publisher:
 def _publish_all(
     root: Path, records: list[Record], champion: Champion | None, run_id: str | None, log: Callable[[str], None]
 ) -> dict[str, int]:
-    """Publish the records and the champion, and count the new, completed and unchanged runs."""
+    """Publish records and the champion, and return the numbers of new, completed and unchanged runs."""
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     publisher = _Publisher(root)
     folders: list[Path] = []
@@ -215,7 +224,10 @@ def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
 
 
 def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:
-    """Tag the run of a committee with the ids of its members' runs, which may have changed."""
+    """Log the run ids of the members as tags of the committee's run.
+
+    The run of a member has a new id if the member was published again.
+    """
     for member in record.header.members:
         tag, member_run = f"member.{member.label}", run_ids.get(member.key)
         if member_run and run.data.tags.get(tag) != member_run:
@@ -223,6 +235,6 @@ def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mappi
 
 
 def _without(record: Record, models: Models) -> str:
-    """Return the reason why a committee was published without its model, or an empty string."""
+    """Explain why a committee was published without its model. Return an empty string if the model was published."""
     absent = absent_members(record, models)
     return f", without its model: {', '.join(absent)} was trained again or removed" if absent else ""

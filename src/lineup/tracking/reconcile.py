@@ -1,7 +1,8 @@
-"""Compare a record with its runs in MLflow, and decide which run to keep and which runs to replace.
+"""Decide which MLflow run of a record is kept and which runs are deleted.
 
-Runs are found by the key of the record. A live run of the same training is completed. A finished run with the same
-digest is kept unless artifacts are missing. All other runs with this key are replaced.
+The runs of a record have the same key as the record. A run that was created during the training of the record is
+completed. A finished run with the same digest as the record is kept, and its missing artifacts are logged again. All
+other runs with the same key are deleted.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Match:
 
 
 def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) -> Match:
-    """Find the runs of a record, and decide which one to keep.
+    """Find the runs of a record, and decide which run to keep.
 
     Parameters
     ----------
@@ -71,9 +72,9 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 
 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
-    """Return whether a finished run has all its artifacts, and its model if one can be logged.
+    """Return whether a finished run has all its artifacts and its model.
 
-    The model of a committee cannot be logged while the model of a member is missing.
+    If the model of a member is missing, a committee is also complete without its model.
     """
     if lacks_artifacts(client, run):
         return False
@@ -81,7 +82,10 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 
 
 def _settled_runs(client: MlflowClient, key: str) -> list[Run]:
-    """Wait for a limited time until no other process is writing a run of a record, and return the runs."""
+    """Wait until no other process is writing a run of the record, and return the runs.
+
+    The function waits at most `WAIT_SECONDS` seconds.
+    """
     end = time.monotonic() + WAIT_SECONDS
     while True:
         runs = find_runs(client, KEY, key)

@@ -20,7 +20,9 @@ CHAMPION, PREVIOUS = "champion", "previous"
 
 
 def register_champion(client: MlflowClient, champion: Champion, *, log: Callable[[str], None]) -> None:
-    """Set the alias ``champion`` to the champion's model, and the alias ``previous`` to the previous champion.
+    """Register the model of the champion under the alias ``champion``.
+
+    The former champion gets the alias ``previous``.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def register_champion(client: MlflowClient, champion: Champion, *, log: Callable
 
 
 def _version_of(client: MlflowClient, name: str, model: LoggedModel) -> str | None:
-    """Return the registered version of a logged model, or None if the model is not registered."""
+    """Return the version of a model in the registry, or None if the model is not registered."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{model.source_run_id}'")
     return next((str(version.version) for version in found if version.source == model.artifact_location), None)
 

@@ -1,4 +1,4 @@
-"""Find MLflow runs, log metrics and parameters, and end the runs of dead processes."""
+"""Find MLflow runs, log metrics and parameters, and end runs that were interrupted."""
 
 from __future__ import annotations
 
@@ -31,22 +31,29 @@ BATCH_PARAMS = 100
 
 
 def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
-    """Return all active runs with a tag, newest first. All experiments are searched."""
+    """Return all runs with the given tag, newest first.
+
+    All experiments are searched. Deleted runs are not included.
+    """
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(client.search_runs(experiments, filter_string=f"tags.`{tag}` = '{value}'"))
 
 
 def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> None:
-    """Log metrics in batches of the size that MLflow accepts. Metrics may be logged twice without duplicates."""
+    """Log metrics in batches, because MLflow limits the number of metrics per request.
+
+    Logging the same metric twice does not create a duplicate.
+    """
     metrics = list(metrics)
     for start in range(0, len(metrics), BATCH_METRICS):
         client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
 
 
 def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> None:
-    """Log the parameters that the run does not have yet.
+    """Log all parameters that the run does not contain yet.
 
-    ``mlflow run`` logs its ``-P`` parameters first, and MLflow rejects a second value, even 3.0 after 3.
+    ``mlflow run`` has already logged the parameters that were given with ``-P``. MLflow rejects a second value for a
+    parameter, even 3.0 after 3.
     """
     from mlflow.entities import Param
 
@@ -57,25 +64,30 @@ def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> Non
 
 
 def process_tags() -> dict[str, str]:
-    """Return the tags that identify this process as the writer of a run, with the current time."""
+    """Return tags with the id of the current process and the current time."""
     return {PROCESS: process_tag(os.getpid()), SEEN: str(now())}
 
 
 def process_tag(pid: int) -> str:
-    """Return ``host:pid:start``, which identifies a process even if its id is reused."""
+    """Return a text that identifies a process even if its process id is reused.
+
+    The text has the form ``host:pid:start``.
+    """
     import psutil
 
     return f"{this_machine().host}:{pid}:{psutil.Process(pid).create_time():.0f}"
 
 
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
-    """End the runs that are still RUNNING in MLflow although their process has ended.
+    """End runs whose status is RUNNING although their process has ended.
 
-    A run stays RUNNING if its training was killed or could not reach the store at the end. The status of the run
-    becomes FINISHED if the training wrote a record, and KILLED otherwise. On this host, a process is alive if its
-    process id and start time exist. A process on another host updates a tag every minute and counts as dead after one
-    hour without an update. This limit is long because clocks may differ and computers may be suspended. A process
-    that is still alive sets the final status itself.
+    A run keeps the status RUNNING if its training was killed, or if the training could not reach the store at the end.
+    The new status is FINISHED if the training wrote a record, otherwise KILLED.
+
+    A process on this host counts as alive if a running process has the same process id and the same start time. A
+    process on another host counts as dead if it has not updated the tag of its run for one hour. Each training updates
+    the tag every minute. The limit is long, because clocks may differ and computers may be suspended. If a training was
+    wrongly counted as dead, it corrects the status when it ends.
 
     Parameters
     ----------
@@ -94,12 +106,12 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
 
 
 def is_own(run: Run) -> bool:
-    """Return whether this process writes the run."""
+    """Return whether the current process is writing the run."""
     return run.data.tags.get(PROCESS) == process_tag(os.getpid())
 
 
 def is_alive(run: Run) -> bool:
-    """Return whether the process that writes a run is alive, or may be alive on another host."""
+    """Return whether the process that writes a run may still be alive."""
     where, _, process = run.data.tags.get(PROCESS, "").partition(":")
     if where == this_machine().host:
         return _alive(process)
@@ -110,7 +122,7 @@ def is_alive(run: Run) -> bool:
 
 
 def _attempts(root: Path) -> set[str]:
-    """Return the ids of the training attempts that wrote the records of a project."""
+    """Return the attempt ids of all records in a project."""
     found = set()
     for path in (*root.glob(f"runs/*/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
         with suppress(LineupError, KeyError, TypeError):

@@ -1,9 +1,9 @@
-"""Detect that all records are already published, without reading the records or importing MLflow.
+"""Detect quickly that all records are already published, without importing MLflow.
 
-After publishing, lineup writes a stamp: a small file with the names, sizes and modification times of the record files
-and of the store, and with a hash of the list of artifacts. If the stamp still matches, publishing has nothing to do.
-Any write into a record or into the store, and any deleted artifact, changes the stamp. A store on a server has no
-stamp.
+After publishing, lineup writes a small file that is called the stamp. The stamp contains the names, sizes and
+modification times of the record files and of the store, and a hash of the list of artifacts. If the stamp still
+matches, there is nothing to publish. The stamp no longer matches if a record or the store has changed, or if an
+artifact was deleted. A store on a server has no stamp.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STAMP = ".published.json"
 
 
 def is_published(root: Path, records: Sequence[Path], champion: Any = None) -> bool:
-    """Return whether the store has not changed since these records and this champion were published.
+    """Return whether the given records and the champion are already published.
 
     Parameters
     ----------
@@ -43,12 +43,18 @@ def is_published(root: Path, records: Sequence[Path], champion: Any = None) -> b
 
 
 def summary(root: Path, *, unchanged: int, new: int = 0, completed: int = 0) -> str:
-    """Return a line with the number of new, completed and unchanged runs, and the address of the store."""
+    """Return a line with the numbers of new, completed and unchanged runs.
+
+    The line ends with the address of the store.
+    """
     return f"MLflow: {new} new, {completed} completed, {unchanged} unchanged ({shown_uri(tracking_uri(root))})"
 
 
 def save_stamp(root: Path, records: Sequence[Path], champion: Any = None, artifacts: Sequence[Path] = ()) -> None:
-    """Write the stamp for published records and the folders with their artifacts."""
+    """Write the stamp after the records have been published.
+
+    ``artifacts`` are the folders that contain the artifacts of the records.
+    """
     state = _state(root, records, champion, artifacts)
     if state is not None:
         write_json(root / STAMP, state)

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 
 def experiment_name(data: str) -> str:
-    """Return the name of the experiment for a dataset. Each dataset has its own experiment."""
+    """Return the name of the MLflow experiment for a dataset. Each dataset has its own experiment."""
     return f"{EXPERIMENT_PREFIX}{data}"
 
 
 def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str]:
     """Connect to the store. Create the store and the experiment of the dataset if they are missing.
 
-    Several processes may create the store at the same time. A file lock prevents MLflow's error "table already exists".
+    Several processes may try to create the store at the same time. A file lock prevents the MLflow error "table already
+    exists".
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str
 
 
 def count_runs(root: Path) -> str:
-    """Return a text with the number of runs in each experiment of lineup.
+    """Return a text with the number of runs in each of lineup's experiments.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def _make_database(database: Path) -> None:
     """Create an SQLite store if it is missing.
 
     The store is created under a temporary name, so that a killed process does not leave an incomplete store. The caller
-    holds the lock, so an existing file with the temporary name is from a killed process.
+    must hold the lock. Any existing file with the temporary name is then left over from a killed process.
     """
     partial = database.with_name(f".{database.name}.partial")
     if partial.exists():
@@ -133,7 +134,10 @@ def _make_database(database: Path) -> None:
 
 
 def _connect(uri: str) -> MlflowClient:
-    """Return a client. Test the connection first, because MLflow retries failed connections for 100 seconds."""
+    """Test the connection to the store, and return a client.
+
+    Without the test, MLflow would retry a failed connection for 100 seconds.
+    """
     from mlflow import MlflowClient
 
     if uri.startswith(DATABASES):

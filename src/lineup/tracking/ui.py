@@ -27,10 +27,10 @@ STOP_SECONDS = 10.0
 
 
 def serve_ui(root: Path, data: str, port: int) -> None:
-    """Run the MLflow server on 127.0.0.1 until it is interrupted.
+    """Run the MLflow server on 127.0.0.1 until the user interrupts it.
 
-    The address is printed when the server is ready. Ctrl-C, SIGTERM and SIGHUP stop this process and the server. The
-    messages of the server are shown only if it fails.
+    The address is printed when the server is ready. Ctrl-C, SIGTERM and SIGHUP stop the command and the server. The
+    messages of the server are shown only if the server fails.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _check_free(port: int) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Yield an event that is set by Ctrl-C, SIGTERM or SIGHUP. Signals that nohup ignores stay ignored."""
+    """Yield an event that is set by Ctrl-C, SIGTERM or SIGHUP. A signal that ``nohup`` ignores remains ignored."""
     stop = threading.Event()
     handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
     former = {number: signal.signal(number, lambda *_: stop.set()) for number in handled}
@@ -97,9 +97,9 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def _server(root: Path, port: int, level: str, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the server in its own process group, and stop the whole group afterwards.
+    """Start the server in its own process group, and stop the whole group at the end.
 
-    The messages of the server are written to a file, except for the request log, which would make the file large.
+    The messages of the server are written to a file. Requests are not logged, because the file would become large.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--uvicorn-opts", "--log-level warning"]
@@ -129,7 +129,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _responds(port: int) -> bool:
-    """Return whether the server responds, without using a proxy."""
+    """Return whether the server responds to a request without a proxy."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health")
