@@ -1,6 +1,11 @@
 """Define the ``lineup`` command and its subcommands.
 
 Large libraries are imported only when a command needs them, so that ``lineup --help`` is fast.
+
+Examples
+--------
+>>> [command.__name__ for command in COMMANDS["Results"]]
+['leaderboard', 'ui', 'models']
 """
 
 from __future__ import annotations

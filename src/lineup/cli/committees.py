@@ -1,4 +1,16 @@
-"""Commands that build committees (ensembles) and choose the champion."""
+"""Commands that build committees (ensembles) and choose the champion.
+
+Examples
+--------
+>>> from contextlib import chdir
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> with TemporaryDirectory() as folder, chdir(create_project(Path(folder) / "shoes").root):
+...     committee("everyone")
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: unknown committee 'everyone'; expected one of networks, best_two
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,16 @@
-"""Commands that train models and list the available architectures."""
+"""Commands that train models and list the available architectures.
+
+Examples
+--------
+>>> from contextlib import chdir
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> with TemporaryDirectory() as folder, chdir(create_project(Path(folder) / "shoes").root):
+...     train("resnet")
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: unknown model 'resnet'; expected one of random_forest, shallow_nn, basic_cnn, small_cnn
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,16 @@
-"""Commands that write pages and tables of results."""
+"""Commands that write pages and tables of results.
+
+Examples
+--------
+>>> from contextlib import chdir
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> with TemporaryDirectory() as folder, chdir(create_project(Path(folder) / "shoes").root):
+...     evaluate()
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: no record yet for random_forest, shallow_nn, basic_cnn and 3 more; run dvc repro
+"""
 
 from __future__ import annotations
 

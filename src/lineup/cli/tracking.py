@@ -1,4 +1,11 @@
-"""Commands that publish records in MLflow and start the MLflow UI."""
+"""Commands that publish records in MLflow and start the MLflow UI.
+
+Examples
+--------
+>>> from lineup.cli.app import COMMANDS
+>>> publish in COMMANDS["Stages of the pipeline"], ui in COMMANDS["Results"]
+(True, True)
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,13 @@
 """MLflow model that serves the trained model of a record.
 
 MLflow stores this module as source code, so nothing is pickled.
+
+Examples
+--------
+>>> error = InputError("images: every pixel must be a whole number from 0 to 255")
+>>> error.message = f"{error.message}. Input: [[[0.5]]]"
+>>> error.message
+'images: every pixel must be a whole number from 0 to 255'
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""Write the files that MLflow stores with a run, such as figures and tables."""
+"""Write the files that MLflow stores with a run, such as figures and tables.
+
+Examples
+--------
+>>> RECORD_FILES
+('record.json', 'history.csv', 'metrics.json', 'predictions.npz', 'confusion_matrix.csv', 'runtime.json')
+"""
 
 from __future__ import annotations
 

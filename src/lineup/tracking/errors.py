@@ -1,4 +1,10 @@
-"""Explain errors of the MLflow store in one line, and suggest a fix."""
+"""Explain errors of the MLflow store in one line, and suggest a fix.
+
+Examples
+--------
+>>> DRIVERS["psycopg2"]
+'psycopg2-binary'
+"""
 
 from __future__ import annotations
 

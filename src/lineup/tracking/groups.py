@@ -1,4 +1,11 @@
-"""Group the runs of a model under a parent run that shows the mean of each metric."""
+"""Group the runs of a model under a parent run that shows the mean of each metric.
+
+Examples
+--------
+>>> values = seed_statistics("loss", [0.31, 0.30, 0.32])
+>>> {name: round(value, 3) for name, value in values.items()}
+{'loss': 0.31, 'loss_sd': 0.01, 'loss_low': 0.285, 'loss_high': 0.335}
+"""
 
 from __future__ import annotations
 
@@ -92,7 +99,7 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
     metrics = [
         Metric(key, value, ended, 0)
         for name in children[0].metrics
-        for key, value in _statistics(
+        for key, value in seed_statistics(
             name, [child.metrics[name] for child in children if name in child.metrics]
         ).items()
         if math.isfinite(value)
@@ -100,7 +107,7 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
     log_metrics(client, run_id, metrics)
 
 
-def _statistics(name: str, values: Sequence[float]) -> dict[str, float]:
+def seed_statistics(name: str, values: Sequence[float]) -> dict[str, float]:
     """Return the mean, the standard deviation and the 95 % interval of a metric.
 
     The keys of the result are the names of the metrics in MLflow. The result is empty for a single value.

@@ -1,4 +1,14 @@
-"""Log metrics in MLflow during training without slowing down the training."""
+"""Log metrics in MLflow during training without slowing down the training.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     with LiveRun(Path(folder)):
+...         pass  # the training was not started
+...     list(Path(folder).iterdir())  # so there is no MLflow store
+[]
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Log the model of a record in MLflow. The model of a committee contains the models of its members."""
+"""Log the model of a record in MLflow. The model of a committee contains the models of its members.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     Path(folder, "estimator.skops").touch()
+...     [line.partition("==")[0] for line in requirements(Path(folder))]
+['mlflow', 'numpy', 'pandas', 'pydantic', 'scikit-learn', 'skops']
+"""
 
 from __future__ import annotations
 
@@ -102,7 +111,7 @@ def log_model(
             code_paths=[str(PACKAGE)],
             metadata={"images": f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"},
             signature=_signature(record.header.data.classes),
-            pip_requirements=_requirements(folder),
+            pip_requirements=requirements(folder),
             model_id=model_id,
         )
 
@@ -131,7 +140,7 @@ def _signature(classes: list[str]) -> ModelSignature:
     return ModelSignature(outputs=Schema([*columns, *(ColSpec(DataType.float, name) for name in classes)]))
 
 
-def _requirements(folder: Path) -> list[str]:
+def requirements(folder: Path) -> list[str]:
     """Return the packages that are needed to serve a model, pinned to the installed versions."""
     names = list(SERVING_NEEDS)
     for file, needs in NEEDS_OF.items():

@@ -1,6 +1,14 @@
 """Publish records so that MLflow contains exactly one finished run for each record.
 
 The result is the same for an empty store, an incomplete store and a complete store.
+
+Examples
+--------
+>>> with tempfile.TemporaryDirectory() as folder:
+...     Path(folder, "mlflow.db").touch()
+...     save_stamp(Path(folder), records=[])
+...     publish(Path(folder), [], log=print)  # doctest: +ELLIPSIS
+MLflow: 0 new, 0 completed, 0 unchanged (sqlite:///.../mlflow.db)
 """
 
 from __future__ import annotations

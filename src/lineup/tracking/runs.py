@@ -1,4 +1,10 @@
-"""Find MLflow runs, log metrics and parameters, and end runs that were interrupted."""
+"""Find MLflow runs, log metrics and parameters, and end runs that were interrupted.
+
+Examples
+--------
+>>> process_tag(os.getpid()).split(":")[1] == str(os.getpid())
+True
+"""
 
 from __future__ import annotations
 

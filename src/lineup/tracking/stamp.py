@@ -4,6 +4,16 @@ After publishing, lineup writes a small file that is called the stamp. The stamp
 modification times of the record files and of the store, and a hash of the list of artifacts. If the stamp still
 matches, there is nothing to publish. The stamp no longer matches if a record or the store has changed, or if an
 artifact was deleted. A store on a server has no stamp.
+
+Examples
+--------
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     Path(folder, "mlflow.db").touch()
+...     before = is_published(Path(folder), records=[])
+...     save_stamp(Path(folder), records=[])
+...     before, is_published(Path(folder), records=[])
+(False, True)
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
-"""Run the MLflow UI on this machine."""
+"""Run the MLflow UI on this machine.
+
+Examples
+--------
+>>> with socket.create_server((HOST, 0)) as server:
+...     check_port(server.getsockname()[1])  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: port ... on 127.0.0.1: another program is using it; choose another port: lineup ui --port N
+"""
 
 from __future__ import annotations
 
@@ -49,7 +58,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
     uri = tracking_uri(root)
     if uri.startswith(("http:", "https:")):
         raise LineupError(f"{VARIABLE} is {shown_uri(uri)}; this server has a UI: open it in a browser")
-    _check_free(port)
+    check_port(port)
     print(f"MLflow UI: starting on port {port} ...", flush=True)
     level = os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING")
     open_store(root, data)
@@ -69,7 +78,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
                 responded = True
 
 
-def _check_free(port: int) -> None:
+def check_port(port: int) -> None:
     """Raise an error if a port is in use or needs administrator rights."""
     with socket.socket() as probe:
         # As the server does: a connection that was just closed does not block the port.
