@@ -1,4 +1,4 @@
-"""Analyse how the members of a committee differ, and how each of them contributes."""
+"""Analyse how the members of a committee differ and what each member contributes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Decomposition:
 
     @property
     def residual(self) -> float:
-        """Difference between the error of the committee and its decomposition.
+        """Part of the committee's error that the decomposition does not explain.
 
         The residual of an exact decomposition is 0, apart from rounding.
         """
@@ -127,7 +127,7 @@ def predictions_without_each(
 ) -> np.ndarray | None:
     """Combine the predictions again after removing each member in turn.
 
-    The rule is fitted again after each removal.
+    The rule is fitted again each time a member is removed.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def _decompose(
     actual = np.eye(committee.shape[1])[labels]
 
     def decomposition(own: np.ndarray, each: np.ndarray, apart: np.ndarray) -> Decomposition:
-        """Average the errors over images and members, and return a decomposition."""
+        """Compute a decomposition from the errors of the committee and its members."""
         means = [weights @ part.sum(axis=2).mean(axis=1) for part in (each, apart)]
         return Decomposition(float(own.sum(axis=1).mean()), *map(float, means))
 

@@ -110,7 +110,8 @@ def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> 
     """Fit the rule of a committee, and combine the predictions of its members.
 
     The predictions for the held-out images are computed by cross-validation. The validation metrics of a committee are
-    based on these cross-validated predictions. For the test images, the rule is fitted on all held-out images.
+    based on cross-validated predictions. The predictions for the test images come from a rule that is fitted on all
+    held-out images.
 
     Parameters
     ----------

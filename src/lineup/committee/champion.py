@@ -1,11 +1,11 @@
 """Choose the champion, which is the model or committee with the best score on the validation images.
 
 The validation score of the champion is too optimistic, because the champion was chosen by this score. The optimism is
-estimated as the validation accuracy minus the test accuracy. The test images are used only to evaluate the champion
-after the choice.
+estimated as the validation accuracy minus the test accuracy. After the choice, the champion is evaluated on the test
+images.
 
 A committee of the best N models has an unfair advantage, because its members are also chosen on the validation images.
-All other parameters of a committee are fitted by cross-validation.
+Fitted weights give no unfair advantage, because the validation predictions of a committee are cross-validated.
 
 Examples
 --------
@@ -99,7 +99,7 @@ def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]
 
 
 def choose(records: Sequence[Record], rule: ChampionRule) -> Champion:
-    """Choose the best model or committee on the images that all candidates held out.
+    """Choose the model or committee with the best score on the held-out images.
 
     Parameters
     ----------

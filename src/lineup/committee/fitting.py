@@ -1,7 +1,7 @@
 """Fit the rule of a committee on held-out images, and combine predictions with the fitted rule.
 
-Rules are fitted only on held-out images, and never on test images. The caller must select images that all members held
-out.
+Rules are fitted only on held-out images, and never on test images. The caller must pass only images that all members
+held out.
 
 Examples
 --------
@@ -111,9 +111,13 @@ class FittedRule:
     def weights(self) -> list[float]:
         """Weights of the members.
 
-        Rules without weights give all members the same weight. For stacking, the weight of a member is its mean
-        coefficient for the same class minus its mean coefficient for other classes. The weights of stacking can be
-        negative, and their sum can differ from one.
+        Rules without weights give all members the same weight.
+
+        Notes
+        -----
+        For stacking, the weight of a member is the mean of the coefficients that connect the probability of a class
+        with the score of the same class, minus the mean of its other coefficients. The weights can be negative, and
+        their sum can differ from one.
         """
         if "weights" in self.parameters:
             return list(self.parameters["weights"])
@@ -221,7 +225,7 @@ def cross_fitted(
     """Return cross-validated predictions of a committee for the held-out images.
 
     Each image is predicted by a rule that was fitted on the other folds. The validation metrics of a committee are
-    based on these cross-validated predictions. If nothing has to be fitted, no cross-validation is needed.
+    based on cross-validated predictions. If nothing has to be fitted, no cross-validation is needed.
 
     Parameters
     ----------

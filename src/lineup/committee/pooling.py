@@ -1,8 +1,7 @@
 """Combine the class probabilities of several members.
 
-The members' probabilities have the shape (members, images, classes). The combined probabilities are float64 of shape
-(images, classes), and each row sums to one. Values are sorted before they are added, so that the order of the members
-does not affect rounding.
+The input has the shape (members, images, classes). The result has the shape (images, classes), and each row sums to
+one. Values are sorted before they are added, so that the order of the members does not affect rounding.
 
 Examples
 --------
@@ -24,8 +23,6 @@ TIE_SHIFT = 1e-6
 def average(probabilities: np.ndarray) -> np.ndarray:
     """Return the mean over the members.
 
-    The committee of report A uses the mean, and report C calls it "average".
-
     Parameters
     ----------
     probabilities : ndarray of shape (members, images, classes)
@@ -35,6 +32,10 @@ def average(probabilities: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (images, classes), float64
         Rows sum to one.
+
+    Notes
+    -----
+    This is the committee of report A and the rule "average" of report C.
     """
     mean: np.ndarray = np.sort(probabilities.astype(np.float64), axis=0).mean(axis=0)
     return mean
@@ -57,7 +58,7 @@ def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
     """Return the geometric mean over the members (logarithmic opinion pool).
 
     Each row is scaled so that it sums to one. Probabilities below 1e-7 are replaced by 1e-7, as in the log loss.
-    Without this limit, a single member could exclude a class with a probability of 0.
+    Otherwise, a single member could exclude a class with a probability of 0.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
@@ -65,7 +66,9 @@ def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
 def maximum(probabilities: np.ndarray) -> np.ndarray:
     """Return the maximum over the members, scaled so that each row sums to one.
 
-    Report C calls this rule "maximum".
+    Notes
+    -----
+    This is the rule "maximum" of report C.
     """
     largest = probabilities.max(axis=0).astype(np.float64)
     scaled: np.ndarray = largest / largest.sum(axis=1, keepdims=True)
@@ -104,8 +107,11 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
     """Return the mean probabilities of the members that voted for the winner.
 
-    Report C calls this rule "voting (average)". The winner always has the highest mean probability, because each
-    averaged member gives it the highest probability.
+    The winner always has the highest mean probability, because each averaged member gives it the highest probability.
+
+    Notes
+    -----
+    This is the rule "voting (average)" of report C.
     """
     voted = probabilities.argmax(axis=2) == winners(probabilities)
     chosen = np.where(voted[:, :, None], probabilities.astype(np.float64), 0.0)
@@ -116,10 +122,10 @@ def voting_average(probabilities: np.ndarray) -> np.ndarray:
 def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
     """Return the share of the votes for each class.
 
-    Report C calls this rule "voting (proportion)".
-
     Notes
     -----
+    This is the rule "voting (proportion)" of report C.
+
     If several classes have the most votes, `winners` chooses one of them. `TIE_SHIFT` is then moved from the other
     tied classes to the winner, so that the winner is the most probable class. All other rows are exact.
     """

@@ -68,10 +68,10 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
-    """Fit the confidence as the share of images for which the winner of the vote is correct.
+    """Estimate the share of images for which the winner of the vote is correct.
 
-    A confidence that equals the share of correct winners minimises the log loss. Laplace smoothing adds one image for
-    each class, so that the confidence is below 1. The confidence is kept above 1 / classes, so that the winner is the
+    The share of correct winners is the confidence with the lowest log loss. Laplace smoothing adds one image for each
+    class, so that the confidence is below 1. The confidence is always above chance level, so that the winner stays the
     most probable class.
     """
     images, classes = probabilities.shape[1:]
@@ -159,7 +159,7 @@ def find_rule(name: str) -> Rule:
 def single_precision(pooled: np.ndarray) -> np.ndarray:
     """Convert probabilities to float32 without changing the most probable class.
 
-    If rounding makes two classes equal, the probability of the original winner is raised slightly.
+    Ties caused by rounding are broken in favour of the original class.
     """
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)

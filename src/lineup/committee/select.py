@@ -1,8 +1,8 @@
 """Choose the members of each committee before the committees are built.
 
 DVC cannot list the members of a committee as dependencies of a stage, because their number varies. The stage ``select``
-therefore writes one small file per committee, with the members and a hash of their predictions. The stage of a
-committee depends only on this file. DVC builds a committee again when the predictions of a member change.
+therefore writes one small file per committee, with the members and hashes of their predictions. The stage of a
+committee depends only on the file of the committee. DVC builds a committee again if the predictions of a member change.
 
 Examples
 --------
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=STRICT)
 class Selection:
-    """The selected members of each run of a committee."""
+    """Members that were selected for each run of a committee."""
 
     runs: list[list[Member]]
 
@@ -106,7 +106,7 @@ def select(
 
 
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
-    """Return the records with the highest accuracy on their common held-out images.
+    """Return the most accurate records on the held-out images.
 
     The order of the records does not change.
     """

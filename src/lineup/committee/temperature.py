@@ -1,8 +1,8 @@
 """Scale the confidence of predictions by a temperature.
 
 Temperature scaling divides the logits by a temperature before the softmax. The predicted classes do not change. The
-temperature is fitted by maximum likelihood on held-out images. The logarithms of the probabilities replace the logits.
-They differ only by a constant per image, which does not change the softmax.
+temperature is fitted by maximum likelihood on held-out images. Log-probabilities can be used as logits, because both
+differ only by a constant per image.
 
 Notes
 -----

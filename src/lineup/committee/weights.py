@@ -1,4 +1,4 @@
-"""Fit the weights of a weighted mean of the members on held-out images.
+"""Fit one weight for each member of a committee on held-out images.
 
 Examples
 --------
@@ -92,7 +92,7 @@ def weights_from_greedy_selection(
 ) -> np.ndarray:
     """Compute weights by greedy selection of members.
 
-    Each round adds the member that gives the lowest log loss. A member can be added several times.
+    Each round of the selection adds the member that gives the lowest log loss. A member can be added several times.
 
     Parameters
     ----------

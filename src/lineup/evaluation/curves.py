@@ -72,12 +72,12 @@ class CutoffCurves:
 
     @property
     def macro_precision(self) -> Floats:
-        """Mean precision at each threshold, over the classes for which it is defined."""
+        """Mean precision at each threshold, ignoring classes without predicted images."""
         return _mean_of_known(self.precision)
 
     @property
     def macro_recall(self) -> Floats:
-        """Mean recall at each threshold, over the classes that have images."""
+        """Mean recall at each threshold, ignoring classes without images."""
         return _mean_of_known(self.recall)
 
 

@@ -1,7 +1,8 @@
 """Significance tests for models that are trained with several seeds.
 
-A recipe (the settings of a model) gives a different trained model for each seed. The accuracy of a recipe therefore
-varies with the seeds as well as with the test images. The tests include both sources of variation.
+A recipe is a model with fixed settings. Each seed gives a different trained model, even if all settings are the same.
+The accuracy of a recipe therefore varies with the seeds as well as with the test images. The tests include the
+variation between seeds and the variation between images.
 
 >>> correct = {"a": np.ones((3, 100), bool), "b": np.arange(300).reshape(3, 100) % 2 == 0}
 >>> estimate = SeedDeviation(value=0.01, dof=4)
@@ -80,7 +81,7 @@ class RecipePair:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference in accuracy is significant at the level 0.05."""
+        """Whether the difference in accuracy is significant at the 0.05 level."""
         return self.p_holm <= LEVEL
 
 
@@ -89,7 +90,7 @@ def compare_recipes(
     deviations: Mapping[str, SeedDeviation],
     pairs: Sequence[tuple[str, str]] | None = None,
 ) -> list[RecipePair]:
-    """Test which recipes differ significantly in accuracy.
+    """Test which models differ significantly in accuracy, using all their seeds.
 
     Parameters
     ----------
@@ -176,7 +177,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
     """Return the degrees of freedom of the t-test.
 
-    The variance that comes from the images is treated as known exactly.
+    The variance from the images is assumed to be known exactly.
     """
     uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf

@@ -1,7 +1,7 @@
 """Significance tests for the difference in accuracy between models.
 
-All functions compare predictions for the same images, in the same order. Only images that exactly one of two models
-classifies correctly show which model is better.
+All functions compare predictions for the same images, in the same order. Images that both models classify correctly do
+not show which model is better. The same applies to images that both models misclassify.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]
@@ -57,7 +57,7 @@ class Pair:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference in accuracy is significant at the level 0.05."""
+        """Whether the difference in accuracy is significant at the 0.05 level."""
         return self.p_holm <= LEVEL
 
 

@@ -1,4 +1,4 @@
-"""Plot the disagreement of the members of a committee, and the errors that the committee corrects.
+"""Plot the disagreement between the members of a committee, and the errors that the committee corrects.
 
 Examples
 --------
@@ -99,7 +99,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """Plot how many errors of each member the committee corrects, and how many it adds."""
+    """Plot the numbers of corrected errors and of new errors, with a row per member."""
     rows = range(len(members))
     for values, sign, colour, label in (
         ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),

@@ -86,8 +86,9 @@ def significant_pairs(
 def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
     """Return a matrix with a code from -2 to 2 for each pair of models.
 
-    The code is positive if the row is better, and negative if the column is better. Differences with the code 2 or -2
-    are significant after correction. Differences with the code 1 or -1 are significant only before correction.
+    A positive code means that the model in the row is better than the model in the column. A code of 2 or -2 means that
+    the difference is significant after correction. A code of 1 or -1 means that the difference is significant only
+    before correction.
     """
     place = {name: index for index, name in enumerate(names)}
     codes = np.zeros((len(names), len(names)), dtype=np.int8)

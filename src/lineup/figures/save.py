@@ -21,7 +21,7 @@ from lineup.files import replacing_file
 def save_png(figure: Figure, path: Path) -> None:
     """Save a figure as a PNG file.
 
-    With the same installation, saving the same figure again gives an identical file.
+    Saving the same figure twice gives two identical files.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def save_png(figure: Figure, path: Path) -> None:
 
     Notes
     -----
-    By default, matplotlib writes its version into the file, so each release of matplotlib would change every file.
+    By default, matplotlib writes its version into the file, so that each release of matplotlib would change all files.
+    Other versions of matplotlib can still draw a figure differently.
     """
     with replacing_file(path) as partial:
         figure.savefig(partial, format="png", dpi="figure", facecolor="white", metadata={"Software": None})

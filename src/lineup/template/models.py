@@ -1,12 +1,12 @@
 """Define your own architectures in this file.
 
 Each function with ``@register_model()`` is an architecture of the family ``project`` in ``params.yaml``. The function
-takes the image shape (height, width, channels) and the number of classes. The function returns the Keras layers from
-the scaled image to the class probabilities. Set all other arguments under ``options`` in ``params.yaml``.
+takes the image shape (height, width, channels) and the number of classes. The function returns the Keras layers that
+map scaled images to class probabilities. Set all other arguments under ``options`` in ``params.yaml``.
 
 Import Keras inside the function, because lineup also imports this file for commands that do not train. If you change
-this file, ``dvc repro`` trains the models of the family ``project`` again. Changes in other files of this folder have
-the same effect if this file imports them.
+this file, ``dvc repro`` trains the models of the family ``project`` again. A change in an imported file of this folder
+has the same effect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lineup.models.registry import register_model
 
 @register_model()
 def small_cnn(shape: Shape, classes: int, filters: int = 8) -> Layers:
-    """Two small convolutions with pooling, then a dense layer with 32 units."""
+    """A small network with two convolutions and a dense layer of 32 units."""
     from keras import layers
 
     return [
