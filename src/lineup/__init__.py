@@ -1,3 +1,3 @@
-"""lineup: compare image classifiers and committees of them, with evidence."""
+"""Compare image classifiers and ensembles of classifiers (committees)."""
 
 __version__ = "0.1.0"

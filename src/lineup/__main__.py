@@ -1,4 +1,4 @@
-"""``python -m lineup``: the ``lineup`` command where its script is not installed."""
+"""Run the ``lineup`` command with ``python -m lineup``."""
 
 from lineup.cli import main
 

@@ -14,7 +14,7 @@ PREDICT_BATCH = 1000
 
 
 def in_batches(predict: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> np.ndarray:
-    """Compute the predictions of any number of inputs in batches.
+    """Compute predictions in batches, for any number of inputs.
 
     Parameters
     ----------

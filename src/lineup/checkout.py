@@ -1,8 +1,8 @@
 """Run the package of the current project instead of the installed package.
 
-An editable installation uses the code of one checkout. Without this module, a command in another checkout would hash
-and run the code of the first checkout. Examples of other checkouts are a git worktree and the temporary folder of
-``dvc exp run --temp``.
+An editable installation always runs the code of the same checkout. Without this module, a command in a git worktree
+would hash and run the code of a different checkout. The temporary folder of ``dvc exp run --temp`` has the same
+problem.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ VARIABLE = "PYTHONPATH"
 
 
 def run_own_package() -> None:
-    """Restart this command with the package of the current project, if a different package is running.
+    """Restart the command with the package of the current project if a different package is running.
 
-    Call this function before any other import. The function does not return if it restarts the command.
+    Call this function before other modules are imported. The function does not return if it restarts the command.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def run_own_package() -> None:
 def other_source() -> Path | None:
     """Return the folder that contains the package of the current project.
 
-    The result is None if there is no project, if the project has no package, or if its package is already running.
+    Return None if the project has no package, or if this package is already running.
     """
     try:
         source = find_project().root / "src"

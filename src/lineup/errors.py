@@ -1,4 +1,4 @@
-"""Exception for errors that a user can fix, and helpers for its messages."""
+"""Errors that a user can fix, and functions that format their messages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LISTED = 20
 class LineupError(Exception):
     """An error that a user can fix, such as a wrong value or a missing file.
 
-    The message is one line with the location of the error, the expected value and the found value. The command line
+    The message names the location of the error, the expected value and the found value in one line. The command line
     prints the message without a traceback and exits with status 1.
     """
 
 
 def shortened(text: object, limit: int = LIMIT) -> str:
-    r"""Shorten a text to one line of at most ``limit`` characters for an error message.
+    r"""Shorten a text to one line of at most ``limit`` characters.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def count(things: Sized | int, noun: str) -> str:
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
-    """Return the part of an error message that suggests up to three similar names and lists the accepted names.
+    """Suggest similar names and list the accepted names, for use in an error message.
 
     Parameters
     ----------

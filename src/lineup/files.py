@@ -1,4 +1,4 @@
-"""Write files and folders atomically, read them safely, and hash them.
+"""Write files and folders atomically, read files safely, and compute hashes.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -37,10 +37,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that is renamed to ``path`` on success and removed on failure.
+    """Yield a temporary path that replaces ``path`` on success and is removed on failure.
 
-    A reader sees either the old file or the complete new one. If several processes write the same file, the last one
-    wins. Temporary files of killed processes are removed first. An `OSError` names ``path``.
+    Readers see either the old file or the complete new file. If several processes write the same file, the last one
+    wins. Temporary files of killed processes are removed first. An `OSError` names ``path`` and not the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -55,10 +55,10 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder that replaces ``path`` on success.
 
-    The old folder is renamed, the new folder is renamed to ``path``, and the old folder is removed. If a process is
-    killed at any time, a complete folder remains, and the next call renames it to ``path``. If several processes write
-    the same folder, the last one wins. Temporary folders of killed processes are removed first. An `OSError` names
-    ``path`` or a file in ``path``.
+    The old folder is removed only after the new folder has been renamed to ``path``. If a process is killed, a complete
+    folder always remains, and the next call renames it to ``path``. If several processes write the same folder, the
+    last one wins. Temporary folders of killed processes are removed first. An `OSError` names ``path`` or a file in
+    ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -101,7 +101,7 @@ def check_room(path: Path, room: int = ROOM) -> None:
 
 
 def folder_sha256(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file in a folder, by name; see `file_sha256`."""
+    """Return the name and the SHA-256 of every file in a folder."""
     return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
 
 
@@ -170,12 +170,12 @@ def file_sha256(path: Path) -> str:
 
 
 def _partial_name(path: Path) -> Path:
-    """Return the temporary path of this process for ``path``, in the same folder."""
+    """Return a temporary path beside ``path`` that only this process uses."""
     return path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
 
 
 def _partial(path: Path) -> Path:
-    """Return the temporary path of this process for ``path``, and remove temporary files of killed processes."""
+    """Return a temporary path beside ``path`` after removing the files of killed processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_name(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
@@ -188,7 +188,7 @@ def _partial(path: Path) -> Path:
 
 
 def _swap(partial: Path, path: Path) -> None:
-    """Replace the folder at ``path`` with a new folder, and rename the old folder."""
+    """Rename the old folder and move a new folder to ``path``."""
     former = partial.with_suffix(_FORMER)
     while True:
         with suppress(FileNotFoundError):
@@ -205,7 +205,7 @@ def _swap(partial: Path, path: Path) -> None:
 def _clear(partial: Path, path: Path) -> None:
     """Remove the temporary files of one process.
 
-    If ``path`` is missing and a complete folder exists, this folder is renamed to ``path`` first.
+    If ``path`` is missing, a complete folder is renamed to ``path`` first.
     """
     former = partial.with_suffix(_FORMER)
     if former.is_dir() and not path.exists():
@@ -223,7 +223,7 @@ def _clear(partial: Path, path: Path) -> None:
 
 @contextmanager
 def _final_names(path: Path) -> Iterator[None]:
-    """Replace a temporary or missing file name in an `OSError` with the final name."""
+    """Replace the temporary file name in an `OSError` with the final file name."""
     try:
         yield
     except OSError as error:
@@ -236,7 +236,7 @@ def _final_names(path: Path) -> Iterator[None]:
 
 
 def _has_ended(process: str) -> bool:
-    """Return whether this is the ID of a process that has ended."""
+    """Return whether a text is the ID of a process that has ended."""
     import psutil
 
     return re.fullmatch(r"[1-9]\d{0,8}", process) is not None and not psutil.pid_exists(int(process))

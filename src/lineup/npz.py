@@ -1,4 +1,4 @@
-"""Write reproducible NPZ files, and read NPZ files safely."""
+"""Write NPZ files reproducibly and read NPZ files safely."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
 
 
 def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Read all arrays of an NPZ file without running code from the file.
+    """Read all arrays of an NPZ file. Code in the file is not executed.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
-    """Read one array, and check that its header and the ZIP directory give the same size."""
+    """Read one array and check that its header and the ZIP directory give the same size."""
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

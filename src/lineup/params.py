@@ -1,7 +1,6 @@
 """Read and check ``params.yaml``.
 
-An unknown key, a wrong type or a value out of range raises a one-line error with the key, the value and the accepted
-values.
+An invalid setting raises a one-line error with the key, its value and the accepted values.
 
 Examples
 --------
@@ -44,7 +43,7 @@ MODELS = "the section models of params.yaml"
 
 
 def _check_name(section: str, name: str) -> None:
-    """Raise an error if a name could be the label of another model's run; see `lineup.records.record.run_label`."""
+    """Raise an error if a name looks like the label of a run, such as ``cnn_seed2``."""
     if re.search(r"_seed\d+$", name):
         raise ValueError(f"{section}.{name}: a name must not end in _seed and a number; set seeds instead")
 
@@ -107,23 +106,23 @@ class Params:
         return self
 
     def architectures(self) -> dict[str, Architecture]:
-        """Return the architecture of each model by name."""
+        """Return a dictionary with the architecture of each model."""
         return {name: architecture(recipe.family, recipe.architecture) for name, recipe in self.models.items()}
 
     def candidates(self) -> dict[str, Candidate]:
-        """Return all models by name as candidates for committees."""
+        """Return a dictionary of all models that can be members of committees."""
         return {
             name: Candidate(entry.kind, entry.family, entry.report, self.models[name].seeds)
             for name, entry in self.architectures().items()
         }
 
     def summary(self) -> str:
-        """Return a line with the numbers of models and committees and the name of the dataset."""
+        """Return a one-line summary of the models, the committees and the dataset."""
         models, committees = count(self.models, "model"), count(self.committees, "committee")
         return f"{models}, {committees}, data {self.data.name}"
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
-        """Return a model's recipe with some settings replaced.
+        """Return the recipe of a model with some of its settings replaced.
 
         Parameters
         ----------
@@ -144,7 +143,10 @@ class Params:
         return recipe
 
     def committee(self, name: str) -> Committee:
-        """Return the settings of a committee, or raise a `LineupError` that lists the known names."""
+        """Return the settings of a committee.
+
+        An unknown name raises a `LineupError` that lists the known names.
+        """
         if name not in self.committees:
             known = expected_one_of(name, self.committees, "the section committees of params.yaml")
             raise LineupError(f"unknown committee {shown(name)}; {known}")
@@ -184,7 +186,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Return the message for the first unknown key, or for the first error if all keys are known."""
+    """Return an error message about the first problem in ``params.yaml``. Unknown keys come before other problems."""
     problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))
@@ -214,7 +216,7 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
 
 
 def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Remove the tag that pydantic adds to the location of an error in a union type."""
+    """Remove the tag that pydantic adds to the location of an error in a union."""
     place = 2 if location[:1] == ("models",) else 3  # the tags of `AnyRecipe` and of `Members`
     if location[:1] in (("models",), ("committees",)) and location[place : place + 1] in _TAGS:
         return location[:place] + location[place + 1 :]
@@ -222,7 +224,7 @@ def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
 
 
 def _accepted(kind: type[Any], location: tuple[int | str, ...]) -> list[str]:
-    """Return the accepted keys of the innermost section in a location."""
+    """Return the keys that a section of ``params.yaml`` accepts."""
     named = location[:1] in (("models",), ("committees",))
     for part in location[:1] + location[2:] if named else location:  # the second part is a name, which may be `data`
         kind = _SECTIONS[str(part)]

@@ -11,7 +11,7 @@ FILES = ("params.yaml", "dvc.yaml")
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
-    """Return the record folder of one run in the folder of its model or committee.
+    """Return the folder for the record of one run of a model or committee.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def seed_folder(folder: Path, seed: int) -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder, which contains ``params.yaml`` and ``dvc.yaml``, and its paths.
+    """The paths in a project, which is a folder that contains ``params.yaml`` and ``dvc.yaml``.
 
     Parameters
     ----------
@@ -40,47 +40,47 @@ class Project:
 
     @property
     def raw(self) -> Path:
-        """Folder of the downloaded or generated dataset with ``dataset.json``."""
+        """Folder with the downloaded or generated files of the dataset."""
         return self.root / "data" / "raw"
 
     @property
     def dataset(self) -> Path:
-        """NPZ file with all images, the labels and the nested split."""
+        """NPZ file with all images, the labels and the split."""
         return self.root / "data" / "splits" / "dataset.npz"
 
     @property
     def models(self) -> Path:
-        """Folder of the records of all models, with one folder per model and seed."""
+        """Folder with the records of all models, grouped by model."""
         return self.root / "runs" / "models"
 
     @property
     def committees(self) -> Path:
-        """Folder of the records of all committees, with one folder per committee and run."""
+        """Folder with the records of all committees, grouped by committee."""
         return self.root / "runs" / "committees"
 
     @property
     def metrics(self) -> Path:
-        """Folder of mean metrics, with one JSON file per model or committee. Git tracks these files."""
+        """Folder with the mean metrics of each model and committee. Git tracks these files."""
         return self.root / "runs" / "metrics"
 
     @property
     def finished(self) -> Path:
-        """Folder of finished trainings of the current recipes, which DVC does not delete."""
+        """Folder with copies of finished trainings. DVC does not delete this folder."""
         return self.root / "runs" / "finished"
 
     @property
     def backups(self) -> Path:
-        """Folder of backups, with one folder per unfinished training."""
+        """Folder with the backups of unfinished trainings."""
         return self.root / "runs" / "backups"
 
     @property
     def selection(self) -> Path:
-        """Folder of selected members, with one JSON file per committee."""
+        """Folder with the selected members of each committee."""
         return self.root / "runs" / "selection"
 
     @property
     def experiments(self) -> Path:
-        """Folder of the records of single experiments, which are not part of the pipeline."""
+        """Folder with the records of experiments outside of the pipeline."""
         return self.root / "experiments"
 
     @property
@@ -90,7 +90,7 @@ class Project:
 
     @property
     def reports(self) -> Path:
-        """Folder of pages, tables and figures that are created from records."""
+        """Folder with pages, tables and figures of the results."""
         return self.root / "reports"
 
 
@@ -124,7 +124,7 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def _incomplete(folder: Path) -> str:
-    """Return the error message for a folder that contains only one of the two project files."""
+    """Return the error message for a folder that lacks one of the two project files."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

@@ -1,4 +1,4 @@
-"""Suggest in error messages how to restore or create a missing file.
+"""Suggest how to restore or create missing files, for use in error messages.
 
 >>> how_to_restore(Path("/no/repository"), "params.yaml")
 'copy it from the original of this folder'
@@ -12,12 +12,15 @@ PIPELINE = "dvc.yaml"
 
 
 def how_to_restore(root: Path, name: str, otherwise: str = "copy it from the original of this folder") -> str:
-    """Suggest how to restore a file of a project, with git if the project is a git repository."""
+    """Suggest how to restore a missing file of a project.
+
+    If the project is a git repository, the suggestion is a git command.
+    """
     return f"git checkout HEAD -- {name}" if (root / ".git").exists() else otherwise
 
 
 def how_to_make(path: Path) -> str:
-    """Suggest how to create a missing file of the pipeline or of a single experiment.
+    """Suggest how to create a missing file of the pipeline or of an experiment.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def how_to_make(path: Path) -> str:
 
 
 def _has_remote(root: Path) -> bool:
-    """Return whether a default DVC remote is configured for the project or the user."""
+    """Return whether the project or the user has configured a default DVC remote."""
     try:
         from dvc.config import Config, ConfigError
     except ImportError:

@@ -74,7 +74,7 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """Return the value in a YAML file.
 
-    A few bytes of YAML can expand to gigabytes, because an alias repeats a whole section. The expanded size is
+    A small YAML file can expand to gigabytes, because an alias can repeat a whole section. The expanded size is
     therefore checked before any value is created.
 
     Raises
@@ -101,7 +101,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
-    """Validate values and return them as an instance of a type such as a pydantic dataclass.
+    """Validate values and convert them to a type such as a pydantic dataclass.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 
 
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
-    """Validate values like `checked`, but raise the errors of pydantic."""
+    """Validate values like `checked`, but raise pydantic's own errors."""
     from pydantic import TypeAdapter
 
     if strict:
@@ -144,13 +144,13 @@ def validated(values: Any, kind: Any, *, strict: bool) -> Any:
 
 
 def first_problem(error: ValidationError) -> ErrorDetails:
-    """Return the first error about an unknown key in a pydantic error, or the first error if all keys are known."""
+    """Return the first problem of a validation error. Unknown keys come before other problems."""
     problems = error.errors(include_url=False)
     return next((problem for problem in problems if problem["type"] == "unexpected_keyword_argument"), problems[0])
 
 
 def read_checked(path: Path, kind: Any) -> Any:
-    """Read a JSON file and return its content as an instance of a type; see `read_json` and `checked`."""
+    """Read a JSON file and convert its content to a type. See `read_json` and `checked` for errors."""
     return checked(read_json(path), kind, path)
 
 
@@ -198,7 +198,7 @@ class _Collection:
 
 
 def _check_events(events: Iterable[Any]) -> None:
-    """Check the parsing events of a YAML text before any value is created; see `read_yaml`."""
+    """Check the parsing events of a YAML text before any value is created."""
     import yaml
 
     measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None before its end
@@ -238,7 +238,7 @@ def _check_scalar(event: Any, parent: _Collection) -> None:
 
 
 def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the expanded size and the height of an alias."""
+    """Return the expanded size and the nesting depth of an alias."""
     found = measured.get(event.anchor, (1, 0))  # loading the text raises an error for an unknown anchor
     if found is None:
         _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside its own anchor")

@@ -21,7 +21,7 @@ MAX_SEEDS = 1_000
 
 
 def _listed(seeds: Any) -> Any:
-    """Convert a number n to the list of seeds 1 to n, and return any other value unchanged."""
+    """Convert a number n to the list of seeds from 1 to n. Other values are returned unchanged."""
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MAX_SEEDS:
         return list(range(1, seeds + 1))
     return seeds

@@ -1,8 +1,8 @@
 """End a command cleanly on Ctrl-C (SIGINT), SIGTERM and SIGHUP.
 
-Each of these signals raises `KeyboardInterrupt` in the main thread, so that the command can clean up. Python raises
-this exception only between two bytecode instructions, so a long computation in a library could delay it by minutes.
-Therefore a second thread also waits for the signals and ends the process if the main thread does not react in time.
+Each signal raises `KeyboardInterrupt` in the main thread, so that the command can clean up. Python handles signals only
+between two bytecode instructions, so a long computation in a library can delay the exception by minutes. A second
+thread therefore ends the process if the main thread does not react in time.
 
 >>> [number.name for number in SIGNALS]
 ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -32,7 +32,10 @@ _reacted = threading.Event()
 
 
 def handle_signals() -> None:
-    """Raise `KeyboardInterrupt` on each of `SIGNALS`, except on signals that the process ignores, as with ``nohup``."""
+    """Raise `KeyboardInterrupt` when the process receives one of the signals.
+
+    Signals that the process already ignores, for example because of ``nohup``, are still ignored.
+    """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _raise)
@@ -45,7 +48,7 @@ def handle_signals() -> None:
 
 
 def report(number: int) -> int:
-    """Print the signal that ended the command, and return the exit status of shells, such as 130 for Ctrl-C."""
+    """Print the name of the signal and return the exit status, such as 130 for Ctrl-C."""
     print(f"stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
     return 128 + number
 
@@ -57,7 +60,7 @@ def _raise(number: int, _: FrameType | None) -> None:
 
 
 def _watch(receiver: socket.socket, _: socket.socket) -> None:
-    """Wait for signals, and end the process if the main thread does not react to one."""
+    """Wait for signals, and end the process if the main thread does not react in time."""
     while True:
         (number,) = receiver.recv(1)
         if number in SIGNALS and signal.getsignal(number) is _raise and not _reacted.wait(REACT_SECONDS):

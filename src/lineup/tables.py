@@ -1,4 +1,4 @@
-"""Write CSV files, and check that files are complete when they are read.
+"""Write CSV files, read CSV files and detect incomplete files.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -20,7 +20,7 @@ from lineup.files import read_text
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file with one header line and one line per row."""
+    """Write a CSV file with a header line and one line per row."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -28,7 +28,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    """Return the rows of a CSV file written by `write_table`, without the header.
+    """Read a CSV file that `write_table` wrote, and return its rows without the header.
 
     Parameters
     ----------

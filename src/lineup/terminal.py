@@ -21,11 +21,10 @@ _PLAIN = {
 
 
 def tolerate_encodings() -> None:
-    """Let the standard streams replace characters that their encoding does not support.
+    """Replace printed characters that the encoding of the terminal does not support.
 
-    For example, in ISO 8859-1 a dash becomes ``-``, an arrow ``->``, and an unknown character ``?``. Otherwise,
-    printing a table with ``PYTHONIOENCODING=latin-1`` or a file name that is not UTF-8 would raise a
-    UnicodeEncodeError.
+    For example, an arrow is printed as ``->`` and an unknown character as ``?`` in ISO 8859-1. Otherwise, printing a
+    table or a file name could raise a UnicodeEncodeError.
     """
     codecs.register_error("lineup.plain", _replace)
     for stream in (sys.stdout, sys.stderr):

@@ -1,1 +1,1 @@
-"""Hash the code of each pipeline stage, so that DVC can use the hashes as parameters."""
+"""Hash the code of each pipeline stage, so that DVC detects changes in the code."""

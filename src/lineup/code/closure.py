@@ -1,7 +1,7 @@
-"""Find the files that a module imports from this package and from the user's project.
+"""Find all files of this package and of the user's project that a module imports.
 
-Modules that are imported with `importlib.import_module` are ignored. The hash of a training therefore excludes families
-and trainers that the training does not use.
+Modules that are imported with `importlib.import_module` are ignored. The hash of a training therefore does not include
+other families and trainers.
 
 Examples
 --------
@@ -80,7 +80,7 @@ class SourceFiles:
 
 
 def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
-    """Return the files that are run when modules are imported, with their hashes.
+    """Return all files that Python runs when it imports the given modules, with their hashes.
 
     Parameters
     ----------
@@ -104,10 +104,11 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
 
 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
-    """Return the files that an import runs: the module, its parent packages, and a YAML file of the same name.
+    """Return the files that Python runs when it imports one module.
 
-    Each file is a pair of the folder on Python's search path and the path relative to this folder. The list is empty
-    for modules of other libraries and for names inside a module.
+    The files are the module, its parent packages and a YAML file with the same name. Each item of the list is a folder
+    on Python's search path and a path relative to this folder. The list is empty for modules of other libraries and for
+    names that are not modules.
     """
     parts = module.split(".")
     base = SOURCE if parts[0] == "lineup" else project
@@ -123,7 +124,7 @@ def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
 
 
 def _read(base: Path, name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the hash of a file and the modules that it imports.
+    """Return the hash of a file and the names of its imports.
 
     The hash is empty if the file contains only a docstring.
     """
@@ -149,7 +150,10 @@ def _sha256(text: str) -> str:
 
 
 def _imports(tree: ast.AST, name: str) -> Iterator[str]:
-    """Yield the names of all modules and objects that a file imports, including imports inside functions."""
+    """Yield the names of all modules and objects that a file imports.
+
+    Imports inside functions are included.
+    """
     nodes = [tree]
     while nodes:
         node = nodes.pop()

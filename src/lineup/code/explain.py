@@ -1,4 +1,4 @@
-"""List the files in the hash of a stage, and mark the files that changed since ``dvc.lock`` was written.
+"""List the source files of a stage and mark the files that changed after the last run.
 
 >>> from pathlib import Path
 >>> explain("train.cnn", Path("/no/project"))[0].endswith("no stage in dvc.lock has run it")
@@ -18,7 +18,9 @@ LOCK = "dvc.lock"
 
 
 def explain(key: str, project: Path) -> list[str]:
-    """List the files of a stage and mark the files that changed since ``dvc.lock`` was written.
+    """List the source files of a stage and mark the files that changed after the last run.
+
+    The hashes of the last run are read from ``dvc.lock``.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def explain(key: str, project: Path) -> list[str]:
 
 
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
-    """Return the hashes in ``dvc.lock`` for each stage that depends on a key."""
+    """Read ``dvc.lock`` and return the hashes of all stages that use a key."""
     path = project / LOCK
     stages = _section(read_yaml(path), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}
@@ -61,7 +63,7 @@ def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each file that differs, with ``added``, ``removed`` or ``changed``."""
+    """Yield the name of each changed file and the kind of its change."""
     for name in before.keys() | now.keys():
         if name not in before:
             yield name, "added"

@@ -1,7 +1,7 @@
 """Reduce Python code to the parts of its syntax tree that affect results.
 
-Comments, layout, docstrings, annotations, imports for annotations, and the messages of exceptions and assertions are
-ignored. Unlike the output of `ast.dump`, the result is the same in all supported versions of Python.
+Changes in comments, docstrings, annotations and error messages are ignored. Unlike the output of `ast.dump`, the result
+is the same in all supported versions of Python.
 
 Examples
 --------
@@ -27,7 +27,7 @@ _TYPING = frozenset({"__future__", "collections.abc", "typing"})
 
 
 def meaning(source: str) -> str:
-    """Return the parts of a module's syntax tree that affect results, as text.
+    """Return the parts of a module that affect results, as text.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ def meaning(source: str) -> str:
 
 
 def tree_meaning(tree: ast.AST) -> str:
-    """Return the parts of a syntax tree that affect results, as text; see `meaning`."""
+    """Return the parts of a syntax tree that affect results, as text."""
     pieces: list[str] = []
     _write(tree, pieces)
     return "".join(pieces)
 
 
 def is_type_checking(node: ast.AST) -> bool:
-    """Return whether a statement is ``if TYPE_CHECKING:``, whose body is never executed."""
+    """Return whether a statement begins with ``if TYPE_CHECKING:``. Its body is never executed."""
     if not isinstance(node, ast.If):
         return False
     test = node.test
@@ -60,7 +60,7 @@ def is_type_checking(node: ast.AST) -> bool:
 
 
 def _write(value: object, pieces: list[str]) -> None:
-    """Append the text of a node, a list of nodes or a constant."""
+    """Append a node, a list of nodes or a constant to the text."""
     if isinstance(value, ast.AST):
         pieces.append(f"{type(value).__name__}(")
         for name, child in _fields(value):
@@ -79,7 +79,7 @@ def _write(value: object, pieces: list[str]) -> None:
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
-    """Yield the fields of a node that affect results."""
+    """Yield all fields of a syntax node that affect results."""
     if isinstance(node, ast.Raise):
         yield "exc", node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         yield "cause", node.cause
@@ -97,7 +97,7 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 
 
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
-    """Yield the statements that affect results.
+    """Yield all statements that affect results.
 
     In the body of a dataclass, a variable is a field only if it has an annotation. Annotations in class bodies are
     therefore kept, but without their types.
@@ -115,7 +115,7 @@ def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
 
 
 def _is_constant(statement: ast.stmt) -> bool:
-    """Return whether a statement is a docstring, another string, or ``...``."""
+    """Return whether a statement is only a constant, such as a docstring or ``...``."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
@@ -124,7 +124,10 @@ def _is_typing_import(statement: ast.stmt) -> bool:
 
 
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
-    """Join adjacent strings of an f-string and drop empty strings, because Python versions split them differently."""
+    """Join adjacent strings in an f-string and remove empty strings.
+
+    Versions of Python split the strings in an f-string differently.
+    """
     joined: list[ast.expr] = []
     for part in parts:
         last = joined[-1] if joined else None

@@ -1,8 +1,8 @@
-"""Hash the code of each stage of the pipeline, and write the hashes to ``code.yaml``.
+"""Hash the code of each pipeline stage and write the hashes to ``code.yaml``.
 
-Each stage in ``dvc.yaml`` lists a key of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs the stage
-again when a hash under this key changes. ``dvc.lock`` keeps the hashes of the last run, so that `lineup.code.explain`
-can list the files that changed.
+Each stage in ``dvc.yaml`` lists a key of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs a stage again
+when one of the hashes under its key changes. ``dvc.lock`` keeps the hashes of the last run, so that
+`lineup.code.explain` can list the files that changed.
 
 Examples
 --------
@@ -60,7 +60,9 @@ _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
 
 
 def keys(project: Path | None = None) -> list[str]:
-    """Return the keys of ``code.yaml``: the stages, and ``train.<family>`` for each family.
+    """Return the keys of ``code.yaml``.
+
+    The keys are the names of the stages, and ``train.<family>`` for each family.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def keys(project: Path | None = None) -> list[str]:
 
 
 def code_of(key: str, project: Path | None = None, sources: SourceFiles | None = None) -> dict[str, str]:
-    """Return the files that a stage runs, with their hashes.
+    """Return the source files of a stage and their hashes.
 
     Parameters
     ----------
@@ -101,24 +103,24 @@ def code_of(key: str, project: Path | None = None, sources: SourceFiles | None =
 
 
 def training_sha256(family: str) -> str:
-    """Return the SHA-256 of the code that trains models of a family.
+    """Return the SHA-256 of the code that trains the models of a family.
 
-    Finished trainings and backups with a different hash are not reused. The hash excludes the code that selects the
-    seeds to train. For the family ``project``, the code in the current project is used.
+    Finished trainings and backups are used again only if their hash is the same. The code that loops over the seeds is
+    not part of the hash. For the family ``project``, the code in the current project is used.
     """
     code = closure(_modules(family), find_project().root if family == PROJECT else None)
     return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
 
 
 def _modules(family: str) -> tuple[str, ...]:
-    """Return the modules that train one seed of a model of a family."""
+    """Return the modules that are needed to train a model of a family."""
     if family == PROJECT:
         return (*_TRAINING, "lineup.training.classifier", "models")
     return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}", f"lineup.models.{family}")
 
 
 def write_code(project: Path) -> bool:
-    """Write ``code.yaml`` if its content changed, and return whether it changed.
+    """Update ``code.yaml`` and return whether its content changed.
 
     Parameters
     ----------
@@ -134,7 +136,9 @@ def write_code(project: Path) -> bool:
 
 
 def check_code(key: str, project: Path) -> None:
-    """Check that ``code.yaml`` contains the hashes of the running code, if the file exists.
+    """Check that ``code.yaml`` contains the hashes of the running code.
+
+    The check is skipped if the file does not exist.
 
     Parameters
     ----------
@@ -160,11 +164,11 @@ def check_code(key: str, project: Path) -> None:
 
 
 def code_yaml(project: Path) -> str:
-    """Return the content of ``code.yaml``: the files of each key and a hash of each section in `SECTIONS`.
+    """Return the content of ``code.yaml`` as a text.
 
-    The files of a key are one string, which keeps ``dvc.lock`` short. DVC copies this string to ``dvc.lock`` for each
-    stage, and reads and writes ``dvc.lock`` several times in each run. For the same reason, a stage that depends on all
-    models or committees uses the hash of the section.
+    The text contains the hashes of the files of each key, and a hash of each section in `SECTIONS`. All hashes of a key
+    form one string, which keeps ``dvc.lock`` short. DVC reads and writes ``dvc.lock`` several times in each run. A
+    stage that depends on all models uses one hash of the section ``models``, which also keeps ``dvc.lock`` short.
 
     Parameters
     ----------
@@ -195,7 +199,7 @@ def to_text(files: Mapping[str, str]) -> str:
 
 
 def from_text(text: object) -> dict[str, str]:
-    """Parse a string returned by `to_text`, and ignore invalid parts."""
+    """Parse a string that `to_text` returned. Invalid parts are ignored."""
     pairs = (part.rpartition("=") for part in str(text).split(","))
     return {name: digest for name, equals, digest in pairs if equals}
 
@@ -203,6 +207,6 @@ def from_text(text: object) -> dict[str, str]:
 def _section_hash(section: object) -> str:
     """Return a hash of a section of ``params.yaml``.
 
-    The hash depends on the order of the models, because ties go to the first model.
+    The order of the models affects the hash, because ties between models go to the first model.
     """
     return hashlib.sha256(json.dumps(section, default=str).encode()).hexdigest()[:12]

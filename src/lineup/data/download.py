@@ -1,7 +1,7 @@
 """Copy, download or generate the four files of a dataset.
 
-The SHA-256 checksum of a download is verified before the file is renamed to its final name. An interrupted download is
-resumed from the next host or in the next run.
+A downloaded file gets its final name only after its SHA-256 checksum is verified. An interrupted download is continued
+from another host or in the next run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _WAYS_ON = (
 
 
 class _HostError(Exception):
-    """Error raised when a download from one host fails."""
+    """Exception that is raised when the download from a host fails."""
 
     def __init__(self, reason: str, *, reached: bool) -> None:
         super().__init__(reason)
@@ -61,9 +61,9 @@ def download(
     shape: Sequence[int] = SHAPE,
     hosts: Sequence[str] | None = None,
 ) -> str:
-    """Create the four IDX files of a dataset and ``dataset.json`` in a folder.
+    """Create the four IDX files of a dataset and the description ``dataset.json``.
 
-    Existing files with the expected content are kept.
+    Existing files are kept if they have the expected content.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _write_images(target: Path, images: SyntheticImages) -> None:
 
 
 def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
-    """Download the missing files and return the number of downloaded files.
+    """Download the missing files and return their number.
 
     The host of the last successful download is tried first.
     """
@@ -179,9 +179,10 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
 
 
 def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
-    """Download the rest of a partial file from one host and verify its checksum.
+    """Complete a partly downloaded file from one host and verify its checksum.
 
-    The existing part may come from another host. If the checksum is wrong, the whole file is downloaded from this host.
+    The first part of the file may come from a different host. If the checksum is wrong, the whole file is downloaded
+    again.
     """
     while True:
         start = _size(partial)
@@ -199,9 +200,10 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Request a file from byte ``start``, write the response, and return the position where the response starts.
+    """Download a file from byte ``start`` to its end, and return the actual start.
 
-    The response is not decompressed, because some hosts send gzip files with the header ``Content-Encoding: gzip``.
+    Some hosts ignore ``start`` and send the whole file. The response is not decompressed, because some hosts send gzip
+    files with the header ``Content-Encoding: gzip``.
     """
     import requests
 
@@ -232,7 +234,7 @@ def _continues(response: requests.Response, start: int) -> bool:
 
 
 def _store(response: requests.Response, host: str, file: RemoteFile, partial: Path, start: int) -> None:
-    """Write the response body to the partial file, up to the expected file size."""
+    """Write the body of a response to a file, up to the expected file size."""
     import urllib3
 
     missing = file.size_bytes - start
@@ -254,7 +256,10 @@ def _store(response: requests.Response, host: str, file: RemoteFile, partial: Pa
 
 @contextmanager
 def _progress(file: RemoteFile, start: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar in terminals, and yield a function that advances the bar by a number of bytes."""
+    """Show a progress bar if the output is a terminal.
+
+    The yielded function advances the bar by a number of bytes.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

@@ -1,8 +1,8 @@
-"""Read and write IDX files of unsigned bytes, the format of MNIST and Fashion-MNIST.
+"""Read and write files in the IDX format, which MNIST and Fashion-MNIST use.
 
-A file starts with two zero bytes, one byte for the data type (8 for unsigned bytes) and one byte for the number of
-dimensions. The size of each dimension follows as a big-endian 32-bit integer. The values follow in row-major order.
-Images with several channels use a fourth dimension.
+An IDX file starts with two zero bytes, one byte for the data type and one byte for the number of dimensions. This
+module supports only unsigned bytes, whose data type is 8. The size of each dimension follows as a big-endian 32-bit
+integer. The values follow in row-major order. Images with several channels have a fourth dimension.
 
 Notes
 -----
@@ -36,7 +36,8 @@ _MAX_BYTES = 1 << 31
 def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Read an IDX file of unsigned bytes, with or without gzip compression.
 
-    The header is checked before memory is allocated. Decompression stops one byte after the size given in the header.
+    The header is checked before memory is allocated. Reading stops if the file contains more data than its header
+    specifies.
 
     Parameters
     ----------

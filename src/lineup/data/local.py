@@ -1,6 +1,6 @@
 """Copy the files of a dataset from a local folder.
 
-A file is identified by the SHA-256 of its unpacked content. Uncompressed IDX files and files with a different gzip
+Files are identified by the SHA-256 of their uncompressed content. Uncompressed files and files with a different gzip
 compression are therefore accepted.
 
 >>> local_folder("/data/images").path
@@ -44,7 +44,7 @@ class LocalFolder:
 
 
 def local_folder(parameter: str | None) -> LocalFolder | None:
-    """Return the local source folder from the settings.
+    """Return the local folder that contains the dataset, according to the settings.
 
     Parameters
     ----------
@@ -64,10 +64,9 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
 
 
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
-    """Copy missing files from a local folder to ``target``, and return the number of copied files.
+    """Copy missing files from a local folder to ``target`` and return their number.
 
-    Published files are copied unchanged. Other files with the expected content are compressed by
-    `lineup.data.idx.write_idx`.
+    Published files are copied unchanged. All other files with the expected content are compressed again.
 
     Raises
     ------
@@ -86,7 +85,7 @@ def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
 
 
 def has_content(path: Path, file: RemoteFile) -> bool:
-    """Return whether the uncompressed content of a file is the published content."""
+    """Return whether a file contains the published data, with or without compression."""
     if not path.is_file():
         return False
     try:
@@ -96,7 +95,7 @@ def has_content(path: Path, file: RemoteFile) -> bool:
 
 
 def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
-    """Copy the first file that has one of the usual names and the expected content."""
+    """Copy a file that has one of the usual names and the expected content."""
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
@@ -111,7 +110,10 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the usual names of a file: with or without ``.gz``, and with a hyphen or a dot before ``idx``."""
+    """Return the usual names of a published file.
+
+    The names may lack the ending ``.gz`` or have a dot instead of a hyphen before ``idx``.
+    """
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")
     return [f"{plain}.gz", plain, f"{dotted}.gz", dotted]
@@ -122,7 +124,7 @@ def _is_published(path: Path, file: RemoteFile) -> bool:
 
 
 def _read_content(path: Path, file: RemoteFile) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Read an IDX file, and raise an error if its content is not the published content."""
+    """Read an IDX file and check that it contains the published data."""
     array = read_idx(path)
     if array.shape != file.shape:
         raise LineupError(f"{path}: expected {_dimensions(file.shape)} bytes of data, found {_dimensions(array.shape)}")

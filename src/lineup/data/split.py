@@ -1,4 +1,4 @@
-"""Split the training images of a dataset once for all models, with nested and stratified validation sets.
+"""Split training images into nested and stratified validation sets. All models share the same split.
 
 >>> labels = np.array([0, 0, 0, 1, 1, 1])
 >>> sorted(labels[stratified_order(labels, seed=1)[:2]].tolist())
@@ -27,10 +27,11 @@ from lineup.files import file_sha256
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
-    """Return a random permutation of the images that keeps the class proportions in every prefix.
+    """Return a stratified random order of the images.
 
-    The order within each class is random. The images are sorted by (rank within the class + 0.5) / (size of the class),
-    and ties are broken at random. If all classes have the same size, the class counts in a prefix differ by at most 1.
+    The first n images in this order have about the same class proportions as all images, for every n. The order within
+    each class is random. The images are sorted by (rank within the class + 0.5) / (size of the class), and ties are
+    broken at random. If all classes have the same size, the class counts of the first n images differ by at most 1.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _check_files(raw: Path, checksums: object) -> None:
-    """Check the checksums, because an interrupted download can leave files of two datasets."""
+    """Check the checksums of all files. An interrupted download can leave files of two different datasets."""
     for name in FILE_NAMES:
         if not (raw / name).is_file():
             raise LineupError(f"{raw / name}: no such file; run lineup download first")

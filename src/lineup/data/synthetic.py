@@ -1,11 +1,11 @@
-"""Generate images with the classes of Fashion-MNIST for offline use.
+"""Generate images of garments, for use without a network connection.
 
-Each class has a function that draws shapes with soft edges and random proportions on all images of the class. T-shirt,
-pullover, coat, shirt and dress share one function and differ in sleeves, length, opening and collar. Their ranges of
-proportions overlap, so models confuse these classes as they do in Fashion-MNIST.
+The classes are those of Fashion-MNIST. For each class, a function draws shapes with soft edges and random proportions.
+T-shirts, pullovers, coats, shirts and dresses differ only in details such as sleeves, length and collar. Models
+therefore confuse these classes, as in Fashion-MNIST.
 
-Only ``+ - * / sqrt``, comparisons and rounding are used, because IEEE 754 defines their results exactly. The images are
-therefore identical on all processors.
+The module uses only operations whose results IEEE 754 defines exactly, such as sums, products and square roots. The
+images are therefore identical on all processors.
 
 >>> generate(20, 10, seed=1).train_images.shape
 (20, 28, 28)
@@ -86,7 +86,7 @@ def generate(train_images: int, test_images: int, seed: int, shape: tuple[int, i
 
 
 def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[_Bytes, _Bytes]:
-    """Return ``count`` images and labels with balanced classes in random order."""
+    """Generate ``count`` labelled images with balanced classes, in random order."""
     height, width, channels = shape
     labels = rng.permutation(np.arange(count) % len(_RECIPES)).astype(np.uint8)
     images = np.empty((count, height, width), np.uint8)
@@ -102,10 +102,10 @@ def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, 
 
 
 class _Canvas:
-    """A batch of images of one class with methods to draw on them.
+    """Images of one class, with methods that draw shapes on all images at once.
 
-    ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. Every image has its own
-    position, size and tilt. Values that differ between images are arrays of shape (n, 1, 1).
+    ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. The position, size and
+    tilt of a garment differ between images. Values that differ between images are arrays of shape (n, 1, 1).
     """
 
     def __init__(self, count: int, rng: np.random.Generator, height: int, width: int) -> None:
@@ -118,24 +118,30 @@ class _Canvas:
         self.grey: _Field = np.zeros((count, height, width), np.float32)
 
     def vary(self, low: float, high: float) -> _Field:
-        """Return one random number per image, uniform between ``low`` and ``high``."""
+        """Return a uniform random number between ``low`` and ``high`` for each image."""
         return self.rng.uniform(low, high, (self.count, 1, 1)).astype(np.float32)
 
     def some(self, share: float) -> _Field:
-        """Return 1 for a random share of the images and 0 for the others."""
+        """Return 1 for randomly chosen images and 0 for all other images."""
         return (self.rng.random((self.count, 1, 1)) < share).astype(np.float32)
 
     def paint(self, mask: _Field, shade: _Number) -> None:
-        """Blend a grey value into the images with the mask as weight."""
+        """Paint a shade of grey inside the area of a mask."""
         self.grey = self.grey * (1 - mask) + mask * shade
 
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
-        """Return the mask of a symmetric shape given by (height, half width) pairs from top to bottom."""
+        """Return the mask of a symmetric shape.
+
+        The pairs in ``knots`` give the half width of the shape at several heights, from top to bottom.
+        """
         width = _broken_line(self.y, knots)
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))
 
     def skyline(self, knots: Sequence[tuple[_Number, _Number]], bottom: _Number) -> _Field:
-        """Return the mask of the area between a line of (x, height) pairs and the bottom."""
+        """Return the mask of the area below a line.
+
+        The pairs in ``knots`` are the points of the line, from left to right. The area ends at ``bottom``.
+        """
         top = _broken_line(self.x, knots)
         sides = np.maximum(knots[0][0] - self.x, self.x - knots[-1][0])
         return _soft(np.maximum(np.maximum(top - self.y, self.y - bottom), sides))
@@ -143,7 +149,7 @@ class _Canvas:
     def stroke(
         self, start: tuple[_Number, _Number], end: tuple[_Number, _Number], radius: _Number, *, mirrored: bool = False
     ) -> _Field:
-        """Return the mask of a thick line and, if ``mirrored``, of its mirror image."""
+        """Return the mask of a thick line, and optionally of its mirror image."""
         x = abs(self.x) if mirrored else self.x
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         from_x, from_y = x - start[0], self.y - start[1]
@@ -162,7 +168,7 @@ class _Canvas:
         return self.ellipse(centre, radius) * (1 - self.ellipse(centre, (radius[0] - thickness, radius[1] - thickness)))
 
     def print_cloth(self, plain: float) -> None:
-        """Add stripes, checks or speckles to the images, except for a random share ``plain``."""
+        """Add stripes, checks or speckles to some of the images. The share of images without a pattern is ``plain``."""
         kind = self.rng.random((self.count, 1, 1))
         pattern = np.zeros_like(self.grey)
         period = self.vary(0.25, 0.6)
@@ -174,7 +180,7 @@ class _Canvas:
         self.grey = self.grey * (1 - self.vary(0.15, 0.7) * pattern)
 
     def develop(self) -> _Bytes:
-        """Convert the images to uint8 with random brightness, side light, noise and occlusion."""
+        """Add random light, noise and occlusion, and convert the images to uint8."""
         light = 1 + self.vary(-0.15, 0.15) * self.x + self.vary(-0.1, 0.1) * self.y
         grey = self.grey * light * self.vary(0.2, 1.15)
         noise = self.rng.uniform(-1, 1, grey.shape).astype(np.float32) * self.vary(0.02, 0.14)
@@ -189,13 +195,13 @@ class _Canvas:
 
 
 def _axis(size: int) -> _Field:
-    """Return pixel coordinates along an axis that cover -1 to 1 with a small margin."""
+    """Return the coordinates of the pixels along an axis, from about -1 to about 1."""
     axis: _Field = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / ((size - 2) / 2)
     return axis
 
 
 def _soft(distance: _Field) -> _Field:
-    """Convert a signed distance that is negative inside a shape to a mask from 0 to 1."""
+    """Convert signed distances to a mask with values from 0 to 1. Distances are negative inside a shape."""
     mask: _Field = np.clip(0.5 - distance / _EDGE, 0, 1)
     return mask
 
@@ -206,7 +212,7 @@ def _wave(position: _Field) -> _Field:
 
 
 def _broken_line(position: _Field, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
-    """Interpolate linearly between (position, value) pairs, which can differ between images."""
+    """Interpolate linearly between the given points. The points can differ between images."""
     value = np.zeros_like(position) + knots[0][1]
     for (start, low), (end, high) in pairwise(knots):
         share = np.clip((position - start) / (end - start), 0, 1)
@@ -239,14 +245,14 @@ def _upper_body(
 
 
 def _chest_print(canvas: _Canvas, share: float) -> None:
-    """Draw a round or wide print on the chest in a random share of the images."""
+    """Draw a print on the chest in some of the images, which are chosen at random."""
     size = (canvas.vary(0.12, 0.3), canvas.vary(0.08, 0.25))
     where = (canvas.vary(-0.08, 0.08), canvas.vary(-0.4, 0.0))
     canvas.paint(canvas.ellipse(where, size) * canvas.some(share), canvas.vary(0.1, 1.0))
 
 
 def _collar(canvas: _Canvas, share: float) -> None:
-    """Draw two collar points and a dark notch at the neck in a random share of the images."""
+    """Draw a collar in some of the images, which are chosen at random."""
     has = canvas.some(share)
     tip = (canvas.vary(0.1, 0.2), canvas.vary(-0.75, -0.6))
     canvas.paint(canvas.stroke((0.12, -0.92), tip, 0.06, mirrored=True) * has, canvas.vary(0.8, 1.1))
@@ -254,7 +260,7 @@ def _collar(canvas: _Canvas, share: float) -> None:
 
 
 def _front_line(canvas: _Canvas, share: float, radius: _Number, shade: _Number, bottom: _Number) -> None:
-    """Draw a vertical line in the middle of a random share of the images."""
+    """Draw a vertical line in the middle of some images, which are chosen at random."""
     middle = canvas.vary(-0.08, 0.08)
     canvas.paint(canvas.stroke((middle, -0.7), (middle, bottom), radius) * canvas.some(share), shade)
 

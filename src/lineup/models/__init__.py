@@ -1,1 +1,1 @@
-"""Builders of all architectures, with one module per family."""
+"""Functions that build all architectures, with one module per family."""

@@ -1,10 +1,10 @@
-"""Convolutional autoencoder with a classifier on its frozen encoder (report A).
+"""Convolutional autoencoder with a classifier on top of its frozen encoder (report A).
 
 In the first phase, the encoder and the decoder are trained to reconstruct the training images. In the second phase, the
-encoder is frozen, including its batch normalisation, and only the head is trained to classify. The frozen encoder maps
-an image to the same latent vector in every epoch, so the latent vectors are computed only once. This is faster than
-running the encoder in every training step and gives the same result. If the recipe contains ``finetune``, a third phase
-trains the encoder and the head together.
+encoder is frozen, including its batch normalisation, and only the classifier is trained. A frozen encoder gives the
+same latent vector for an image in every epoch, so all latent vectors are computed only once. Running the encoder in
+every training step would be slower and give the same result. If the recipe contains ``finetune``, a third phase trains
+the encoder and the classifier together.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("autoencoder", "frozen_encoder").options
@@ -28,7 +28,7 @@ FILTERS = (32, 64, 128)
 
 @dataclass(frozen=True)
 class Parts:
-    """Layers of the encoder, the decoder and the classifier head.
+    """The layers of an encoder, a decoder and a classifier.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ class Parts:
 def frozen_encoder(
     shape: Shape, classes: int, latent_size: int = 64, probe: str = "mlp", frozen_batch_norm: bool = True
 ) -> Parts:
-    """Frozen encoder of an autoencoder with a head of 128 and 64 units (report A).
+    """Frozen encoder of an autoencoder, followed by dense layers of 128 and 64 units (report A).
 
-    The report does not specify the layers of the encoder and the decoder. Three strided convolutions with 32, 64 and
-    128 filters and batch normalisation give the reported count of 224,704 frozen parameters. The decoder mirrors the
-    encoder. Each upsampling layer doubles height and width, and surplus rows or columns are cropped.
+    The report does not specify the layers of the encoder and the decoder. Three strided convolutions with batch
+    normalisation give 224,704 frozen parameters, the number in the report. The decoder mirrors the encoder. Each
+    upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
 
     Parameters
     ----------

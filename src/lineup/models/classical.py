@@ -1,8 +1,8 @@
-"""Classical models of report E: scikit-learn estimators that predict class probabilities from pixels.
+"""Classical models that use scikit-learn to predict class probabilities from pixels.
 
-Each builder returns an unfitted estimator. The estimator takes float32 pixels from 0 to 255, with one row per image. If
-a model needs scaled pixels, its pipeline contains a scaler that is fitted on the training images. These models are
-trained without epochs in lineup. scikit-learn is imported only when a builder is called.
+Each function in this module returns an unfitted estimator. The input of an estimator is a float32 array of pixels from
+0 to 255, with one row per image. Models that need scaled pixels contain a scaler, which is fitted to the training
+images. In lineup, classical models are trained without epochs. Importing this module does not import scikit-learn.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("classical", "knn").options
@@ -20,7 +20,7 @@ from lineup.models.registry import register_model
 
 @register_model(report="E", parameters=0)
 def logistic_regression(shape: Shape, classes: int, c: float = 1.0, iterations: int = 1000) -> Any:
-    """Multinomial logistic regression on pixels in [0, 1] (report E, accuracy about .83)."""
+    """Multinomial logistic regression on pixels in [0, 1] (report E, accuracy about 0.83)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
@@ -30,13 +30,13 @@ def logistic_regression(shape: Shape, classes: int, c: float = 1.0, iterations: 
 
 @register_model(report="E", parameters=0)
 def svm(shape: Shape, classes: int, c: float = 10.0) -> Any:
-    """Support vector machine with an RBF kernel and pairwise-coupled probabilities (report E, accuracy .87 to .89)."""
+    """Support vector machine with an RBF kernel and class probabilities (report E, accuracy 0.87 to 0.89)."""
     return KernelMachine(c=c)
 
 
 @register_model(report="E", parameters=0)
 def random_forest(shape: Shape, classes: int, trees: int = 100) -> Any:
-    """Random forest with 100 trees that averages the class shares of the leaves (report E, accuracy .87 to .89)."""
+    """Random forest with 100 trees (report E, accuracy 0.87 to 0.89)."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(n_estimators=trees)
@@ -44,7 +44,7 @@ def random_forest(shape: Shape, classes: int, trees: int = 100) -> Any:
 
 @register_model(report="E", parameters=0)
 def knn(shape: Shape, classes: int, neighbours: int = 5) -> Any:
-    """Classifier based on the 5 nearest neighbours in Euclidean distance (report E, accuracy .83 to .89)."""
+    """Nearest-neighbour classifier with 5 neighbours (report E, accuracy 0.83 to 0.89)."""
     from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(n_neighbors=neighbours, algorithm="brute")
@@ -52,7 +52,7 @@ def knn(shape: Shape, classes: int, neighbours: int = 5) -> Any:
 
 @register_model(report="E", parameters=0)
 def mlp(shape: Shape, classes: int, units: int = 256, epochs: int = 20) -> Any:
-    """Multilayer perceptron with one hidden layer of 256 units, 20 epochs (report E, accuracy .83 to .89)."""
+    """Multilayer perceptron with 256 hidden units, trained for 20 epochs (report E, accuracy 0.83 to 0.89)."""
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
@@ -64,7 +64,7 @@ def mlp(shape: Shape, classes: int, units: int = 256, epochs: int = 20) -> Any:
 def gradient_boosting(
     shape: Shape, classes: int, trees: int = 200, learning_rate: float = 0.1, leaves: int = 31
 ) -> Any:
-    """Histogram-based gradient boosting with 200 rounds of one tree per class (in no report)."""
+    """Histogram-based gradient boosting with 200 trees per class (not in a report)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     # Early stopping would set aside a part of the training images for validation.

@@ -15,13 +15,13 @@ from lineup.models.registry import register_model
 
 @register_model(report="A", parameters=693_962)
 def basic_cnn(shape: Shape, classes: int) -> Layers:
-    """CNN with one convolution of 32 filters and a dense layer of 128 units (report A)."""
+    """CNN with one convolution of 32 filters, and a dense layer of 128 units (report A)."""
     return [*_convolutions(shape, (32,)), *dense_end(classes, hidden(128))]
 
 
 @register_model(report="A", parameters=232_650)
 def deeper_cnn(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
-    """CNN with two convolutions of 32 and 64 filters and dense layers of 128 and 64 units (report A)."""
+    """CNN with convolutions of 32 and 64 filters, and dense layers of 128 and 64 units (report A)."""
     from keras import layers
 
     return [*_convolutions(shape, (32, 64)), *dense_end(classes, hidden(128), layers.Dropout(dropout), hidden(64))]
@@ -29,7 +29,7 @@ def deeper_cnn(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 
 @register_model(report="C", parameters=60_554)
 def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """CNN with three convolutions of 32, 64 and 64 filters and a dense layer of 64 units (report C, model 4)."""
+    """CNN with convolutions of 32, 64 and 64 filters, and a dense layer of 64 units (report C, model 4)."""
     from keras import layers
 
     return [*_convolutions(shape, (32, 64, 64)), *dense_end(classes, hidden(64), layers.Dropout(dropout))]
@@ -37,10 +37,10 @@ def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
 
 @register_model(report="C", parameters=110_474)
 def conv2d_5(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """CNN with three convolutions of 32, 64 and 128 filters and a dense layer of 128 units (report C, models 5 and 6).
+    """CNN with convolutions of 32, 64 and 128 filters, and a dense layer of 128 units (report C, models 5 and 6).
 
-    The report says that model 5 "adds a fourth convolution", but it lists only three convolutions. Model 6 is the same
-    network trained for 25 epochs instead of 10.
+    The report says that model 5 "adds a fourth convolution", but it lists only three convolutions. Model 6 of the
+    report is the same network, trained for 25 epochs instead of 10.
     """
     from keras import layers
 
@@ -49,7 +49,7 @@ def conv2d_5(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
 
 @register_model(report="D", parameters=421_642)
 def depth_2(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
-    """CNN with two padded convolutions of 32 and 64 filters and a dense layer of 128 units (baseline of report D)."""
+    """CNN with padded convolutions of 32 and 64 filters, and a dense layer of 128 units (baseline of report D)."""
     from keras import layers
 
     return [*_convolutions(shape, (32, 64), padding="same"), *dense_end(classes, hidden(128), layers.Dropout(dropout))]
@@ -57,9 +57,9 @@ def depth_2(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 
 @register_model(report="D", parameters=1_701_130)
 def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
-    """CNN with three padded convolutions of 32, 64 and 128 filters and a dense layer of 256 units (report D).
+    """CNN with padded convolutions of 32, 64 and 128 filters, and a dense layer of 256 units (report D).
 
-    Max pooling follows the first two convolutions.
+    Only the first two convolutions are followed by max pooling.
     """
     from keras import layers
 
@@ -69,17 +69,18 @@ def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 
 @register_model(report="E", parameters=241_546)
 def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
-    """CNN with three convolutions of 32, 64 and 128 filters and a dense layer of 128 units (report E).
+    """CNN with convolutions of 32, 64 and 128 filters, and a dense layer of 128 units (report E).
 
-    Max pooling follows the first two convolutions.
+    Only the first two convolutions are followed by max pooling.
     """
     return [*_convolutions(shape, (32, 64, 128), pools=2), *dense_end(classes, hidden(128))]
 
 
 def _convolutions(shape: Shape, filters: Sequence[int], padding: str = "valid", pools: int = 3) -> Layers:
-    """Return 3x3 convolutions with ReLU, where 2x2 max pooling follows each of the first ``pools`` convolutions.
+    """Return 3x3 convolutions with ReLU and max pooling.
 
-    Pooling is omitted if the output has a single row or column.
+    Only the first ``pools`` convolutions are followed by 2x2 max pooling. Pooling is omitted if the output of a
+    convolution has only one row or one column.
     """
     from keras import layers
 

@@ -1,7 +1,8 @@
-"""Networks with 1D convolutions over the rows of an image: the baseline and models 1 to 3 of report C.
+"""Networks with 1D convolutions over the rows of an image.
 
-The report specifies the filters, the kernel sizes and the dropout rates. A block consists of convolution, batch
-normalisation, pooling and dropout, which gives the reported number of layers. There is no hidden dense layer.
+The networks are the baseline and models 1 to 3 of report C. The report specifies the filters, the kernel sizes and the
+dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout. This gives the number of
+layers in the report. There is no hidden dense layer.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options
@@ -16,30 +17,30 @@ from lineup.models.registry import register_model
 
 @register_model(report="C", parameters=83_142)
 def conv1d_baseline(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """Network with two 1D convolutions of 236 and 128 filters and kernel size 2 (baseline of report C)."""
+    """Network with 1D convolutions of 236 and 128 filters and kernel size 2 (baseline of report C)."""
     return [*_blocks(shape, 236, 128, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=93_446)
 def conv1d_1(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """Network with three 1D convolutions of 236, 128 and 64 filters and kernel size 2 (report C, model 1)."""
+    """Network with 1D convolutions of 236, 128 and 64 filters and kernel size 2 (report C, model 1)."""
     return [*_blocks(shape, 236, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=99_786)
 def conv1d_2(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
-    """Network with three 1D convolutions of 256, 128 and 64 filters and kernel size 2 (report C, model 2)."""
+    """Network with 1D convolutions of 256, 128 and 64 filters and kernel size 2 (report C, model 2)."""
     return [*_blocks(shape, 256, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=147_274)
 def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3) -> Layers:
-    """Network with three 1D convolutions of 256, 128 and 64 filters and kernel size 3 (report C, model 3)."""
+    """Network with 1D convolutions of 256, 128 and 64 filters and kernel size 3 (report C, model 3)."""
     return [*_blocks(shape, 256, 128, 64, kernel=3, dropout=dropout), *dense_end(classes)]
 
 
 def _blocks(shape: Shape, *filters: int, kernel: int, dropout: float) -> Layers:
-    """Return one block per convolution, without pooling if the output has a single row."""
+    """Return a block of layers for each convolution. Pooling is omitted if its input has only one row."""
     from keras import layers
 
     blocks: Layers = []

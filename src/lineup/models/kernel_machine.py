@@ -1,4 +1,4 @@
-"""Support vector machine with class probabilities for the family ``classical``.
+"""Support vector machine that predicts class probabilities.
 
 >>> couple(np.array([[0.8, 0.9, 0.6]]), k=3).argmax(axis=1)
 array([0])
@@ -22,20 +22,20 @@ Array = np.ndarray[Any, Any]
 class KernelMachine:
     """One-vs-one support vector machine with an RBF kernel and class probabilities.
 
-    The option ``probability=True`` of scikit-learn's ``SVC`` is deprecated, fits five additional machines and predicts
-    one image at a time. This class needs only two additional machines of half the size, and predicts with matrix
-    products:
+    In scikit-learn, the option ``probability=True`` of ``SVC`` is deprecated. With this option, ``SVC`` fits five
+    additional machines and predicts one image at a time. This class needs only two additional machines and predicts
+    many images at once. The method has four steps:
 
     1. ``SVC`` is fitted on all training images.
-    2. Two additional machines are fitted on one half each, and predict the margins of the other half.
-    3. For each pair of classes, a sigmoid that maps margins to probabilities is fitted to these margins (Platt,
+    2. Two additional machines are each fitted on one half of the images and predict the margins of the other half.
+    3. For each pair of classes, a sigmoid is fitted that converts the margins to probabilities (Platt,
        "Probabilistic outputs for support vector machines", 1999).
-    4. The probabilities of all pairs are combined into class probabilities; see `couple`.
+    4. For predictions, the function `couple` converts the probabilities of all pairs to class probabilities.
 
-    Only the training images are used. The most probable class can differ from the class with most votes.
+    Only the training images are used. The class with the highest probability can differ from the class with the most
+    votes.
 
-    The class implements the methods of a scikit-learn estimator without its base class, so that listing the models does
-    not import scikit-learn.
+    This class has no scikit-learn base class, so importing its module does not import scikit-learn.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class KernelMachine:
         return self
 
     def decision_function(self, inputs: Array) -> Array:
-        """Return the margin of each pair of classes. A positive margin is a vote for the first class.
+        """Compute the margin of each pair of classes. A positive margin is a vote for the first class of the pair.
 
         Parameters
         ----------
@@ -148,7 +148,16 @@ class KernelMachine:
         return np.asarray(margins + self.intercept_)
 
     def predict_proba(self, inputs: Array) -> Array:
-        """Return the class probabilities of inputs (n, features) as a float64 array of shape (n, k)."""
+        """Predict the class probabilities of each input.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (n, features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n, k)
+        """
         slopes, offsets = self.sigmoids_.T
         with np.errstate(over="ignore"):  # a probability of 0
             pairwise = 1 / (1 + np.exp(-(slopes * self.decision_function(inputs) + offsets)))
@@ -156,10 +165,10 @@ class KernelMachine:
 
 
 def support_vector_classifier() -> Any:
-    """Return the class ``SVC`` of scikit-learn-intelex if it is installed, otherwise the one of scikit-learn.
+    """Import ``SVC`` from scikit-learn-intelex if it is installed, otherwise from scikit-learn.
 
-    With 48,000 images, scikit-learn-intelex is 1.8 times as fast on one core and equally accurate. With 12,000 images,
-    it is not faster (see ``benchmarks/intelex.py``).
+    On one core and with 48,000 images, scikit-learn-intelex is 1.8 times as fast as scikit-learn and equally accurate.
+    With 12,000 images, scikit-learn-intelex is not faster (see ``benchmarks/intelex.py``).
     """
     try:
         from sklearnex.svm import SVC  # type: ignore[import-not-found]
@@ -169,7 +178,9 @@ def support_vector_classifier() -> Any:
 
 
 def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
-    """Fit the sigmoid 1 / (1 + exp(-(slope * margin + offset))) to the margins of one pair of classes.
+    """Fit a sigmoid that converts the margins of one pair of classes to probabilities.
+
+    The sigmoid is 1 / (1 + exp(-(slope * margin + offset))).
 
     Parameters
     ----------
@@ -199,7 +210,7 @@ def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
 
 
 def couple(pairwise: Array, k: int) -> Array:
-    """Combine the probabilities of all pairs of classes into class probabilities.
+    """Convert the probabilities of all pairs of classes to class probabilities.
 
     Parameters
     ----------

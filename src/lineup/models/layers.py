@@ -1,4 +1,4 @@
-"""Layers shared by several families, and the Keras model that contains them.
+"""Build Keras classifiers and the layers that several families share.
 
 >>> input_shape((28, 28, 1), channels=True)
 (28, 28, 1)
@@ -22,7 +22,7 @@ Layers = list[Callable[[Any], Any]]
 
 
 def dense_end(classes: int, *hidden: Callable[[Any], Any]) -> Layers:
-    """Return the last layers of a classifier: flatten, hidden layers and a softmax over the classes."""
+    """Return the last layers of a classifier, which end with a softmax over the classes."""
     from keras import layers
 
     return [layers.Flatten(), *hidden, layers.Dense(classes, activation="softmax")]
@@ -36,7 +36,7 @@ def hidden(units: int) -> keras.Layer:
 
 
 def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
-    """Return the input shape of the layers in a family's networks.
+    """Return the shape in which the layers of a network receive an image.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
 def classifier(
     name: str, scaling: str, layers: Sequence[Callable[[Any], Any]], shape: Shape, *, channels: bool = True
 ) -> Any:
-    """Return a Keras model that scales raw images and applies layers to them.
+    """Build a Keras model that scales raw images and then applies the given layers.
 
-    The model includes the scaling, so a saved model accepts raw images.
+    The scaling is part of the model, so a saved model accepts raw images.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def apply(layers: Sequence[Callable[[Any], Any]], tensor: Any) -> Any:
 
 
 def _scaling(scaling: str, stored: tuple[int, ...], target: tuple[int, ...]) -> list[keras.Layer]:
-    """Return layers that convert raw uint8 images (n, *stored) to scaled float32 images (n, *target)."""
+    """Return layers that scale raw images and change their shape from ``stored`` to ``target``."""
     from keras import layers
 
     scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]

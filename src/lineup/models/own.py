@@ -1,4 +1,4 @@
-"""Load user-defined architectures of the family ``project`` from ``models.py`` in the project folder."""
+"""Load user-defined architectures from ``models.py`` in the project folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def models_file() -> Path | None:
 
 
 def is_loaded(path: Path) -> bool:
-    """Return whether the architectures of a ``models.py`` are currently registered."""
+    """Return whether the architectures in a file are already registered."""
     module = sys.modules.get(MODULE)
     return module is not None and module.__file__ == str(path)
 
@@ -36,7 +36,7 @@ def is_loaded(path: Path) -> bool:
 def load_models(path: Path) -> None:
     """Run ``models.py`` of a project to register its architectures.
 
-    The file can import other modules in the project folder, unless an installed package has the same name.
+    The file can import other modules from the project folder, unless an installed package has the same name.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def load_models(path: Path) -> None:
     Raises
     ------
     LineupError
-        If the file is missing or cannot be run; the message names file and line.
+        If the file is missing or cannot be run. The message names the file and the line.
     """
     if not path.is_file():
         raise LineupError(f"{path}: no such file; it defines the architectures of the family project")
@@ -68,7 +68,9 @@ def load_models(path: Path) -> None:
 
 
 def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: Mapping[str, Any]) -> list[Any]:
-    """Call a builder from ``models.py``; see `lineup.models.registry.Architecture.make`.
+    """Call a builder that is defined in ``models.py`` of a project.
+
+    See `lineup.models.registry.Architecture.make` for the arguments.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: M
 
 
 def located(error: Exception, path: Path) -> LineupError:
-    """Return a one-line error with the file and line of an exception in the user's code.
+    """Convert an exception in the user's code to an error that names the file and the line.
 
     Parameters
     ----------

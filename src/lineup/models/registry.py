@@ -1,8 +1,8 @@
-"""Registry of architectures with their names, descriptions and builders.
+"""Registry of all architectures and their builders.
 
-A family is a module of this package. Importing the module registers its architectures. TensorFlow is not imported,
-because the builders import Keras only when they are called. ``architecture("cnn", "basic_cnn")`` imports only the
-module ``cnn``, so training one family runs no code of another family.
+A family is a module of this package. A module registers its architectures when it is imported. Builders import Keras
+only when they are called, so the registry does not import TensorFlow. ``architecture("cnn", "basic_cnn")`` imports only
+the module ``cnn``, so training one family runs no code of another family.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("cnn", "basic_cnn").parameters
@@ -133,7 +133,7 @@ class Architecture:
 
     @property
     def channels(self) -> bool:
-        """Whether the network takes images with a channel axis; see `Family`."""
+        """Whether the network takes images with a channel axis."""
         return FAMILIES[self.family].channels
 
     @property
@@ -143,7 +143,7 @@ class Architecture:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Names of the options of the builder, excluding ``shape`` and ``classes``."""
+        """The names of all arguments of the builder except ``shape`` and ``classes``."""
         return tuple(inspect.signature(self.build).parameters)[len(_GIVEN) :]
 
 
@@ -151,7 +151,9 @@ _ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
 
 
 def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builder], Builder]:
-    """Return a decorator that registers a builder in the family of its module.
+    """Return a decorator that registers the builder of an architecture.
+
+    The family of the architecture is the module that defines the builder.
 
     Parameters
     ----------
@@ -181,7 +183,7 @@ def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builde
 
 
 def list_architectures(family: str | None = None) -> list[Architecture]:
-    """Return the registered architectures of one family or of all families, in order of definition.
+    """Return the registered architectures of one family or of all families.
 
     Raises
     ------
@@ -196,7 +198,7 @@ def list_architectures(family: str | None = None) -> list[Architecture]:
 
 
 def _load(family: str, *, required: bool) -> None:
-    """Import the module of a family to register its architectures."""
+    """Import the module of a family, which registers its architectures."""
     if family != PROJECT:
         importlib.import_module(f"lineup.models.{family}")
         return

@@ -1,4 +1,4 @@
-"""Settings in the section ``models`` of ``params.yaml``, with one recipe per model.
+"""Settings in the section ``models`` of ``params.yaml``.
 
 >>> ClassicalRecipe(family="classical", architecture="knn", validation=0.2).seeds
 [1]
@@ -110,18 +110,18 @@ class Recipe:
         return self.seeds[0]
 
     def for_seed(self, seed: int) -> Self:
-        """Return a copy of the recipe with a single seed."""
+        """Return a copy of the recipe that has only the given seed."""
         return dataclasses.replace(self, seeds=[seed])
 
 
 @dataclass(frozen=True, config=STRICT)
 class ClassicalRecipe(Recipe):
-    """Settings of a classical model. Its hyperparameters are the ``options`` of the builder."""
+    """Settings of a classical model. The hyperparameters of the model are given in ``options``."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkRecipe(Fit, Recipe):
-    """Settings of a Keras network and of its training.
+    """Settings of a Keras network and its training.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ from lineup.models.registry import register_model
 
 @register_model(report="B", parameters=18_290)
 def wide_deep(shape: Shape, classes: int, units: int = 30, dropout: float = 0.5) -> Layers:
-    """Network with a deep path of two layers of 30 units over rows of pixels and a wide path (report B).
+    """Network with a wide path, and a deep path of two layers with 30 units each (report B).
 
-    The wide path is the image itself.
+    The wide path is the image itself. The layers of the deep path are applied to each row of pixels.
     """
     from keras import layers
 

@@ -1,1 +1,1 @@
-"""Records: the folder of results that each training and each committee writes."""
+"""Read, write and group the results of trainings and committees."""

@@ -1,6 +1,7 @@
-"""Describe the machine and the code version of a run.
+"""Describe the machine and the version of the source code.
 
-These values only describe a run, so that no function here raises an error: an unavailable value is ``unknown`` or 0.
+The functions in this module raise no errors, because the values only describe a run. Unavailable values are ``unknown``
+or 0.
 
 Examples
 --------
@@ -57,7 +58,10 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """Return the machine of this process; unavailable values are ``unknown``, 0, or 1 core."""
+    """Return a description of the machine that runs this process.
+
+    Unavailable values are ``unknown`` or 0. If the number of cores is unavailable, it is 1.
+    """
     return Machine(
         host=known(socket.gethostname, UNKNOWN),
         cpu_model=known(_cpu_model, UNKNOWN),
@@ -68,7 +72,9 @@ def this_machine() -> Machine:
 
 
 def known(find: Callable[[], T], otherwise: T) -> T:
-    """Return the result of a function, or a default if it fails or returns an empty value.
+    """Return the result of a function, or a default value if the function fails.
+
+    An empty result is also replaced by the default value.
 
     Parameters
     ----------
@@ -110,12 +116,15 @@ def _memory_bytes() -> int:
 
 
 def peak_memory_bytes() -> int:
-    """Return the peak memory of this process in bytes, 0 if it is unknown."""
+    """Return the peak memory of this process in bytes, or 0 if it is unknown."""
     return known(_peak_of_status, 0) or known(_peak_of_usage, 0)
 
 
 def _peak_of_status() -> int:
-    """Return the peak from /proc; on Linux getrusage also counts the memory of the parent process."""
+    """Return the peak memory that Linux reports in ``/proc``.
+
+    On Linux, ``getrusage`` also counts the memory of the parent process.
+    """
     lines = Path("/proc/self/status").read_bytes().splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"VmHWM:")), 0)
 
@@ -126,17 +135,20 @@ def _peak_of_usage() -> int:
 
 
 def library_version(name: str) -> str:
-    """Return the version of an installed library, ``unknown`` if it is not installed."""
+    """Return the version of a library, or ``unknown`` if it is not installed."""
     return known(lambda: metadata.version(name), UNKNOWN)
 
 
 def source_commit() -> str:
-    """Return the commit of the checkout from which this package is run, see `git_commit`."""
+    """Return the git commit of the running source code. See `git_commit` for the format."""
     return git_commit(Path(__file__).parent)
 
 
 def git_commit(folder: Path) -> str:
-    """Return the commit of a checkout, with ``-dirty`` if ``src`` has changes; ``unknown`` outside of git."""
+    """Return the git commit of a checkout, or ``unknown`` outside of a git repository.
+
+    If the folder ``src`` has uncommitted changes, the commit ends in ``-dirty``.
+    """
     return known(lambda: _git_commit(folder), UNKNOWN)
 
 
@@ -147,6 +159,9 @@ def _git_commit(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """Return the output of git as bytes, because file names need not be UTF-8."""
+    """Run a git command and return its output.
+
+    The output is returned as bytes, because it can contain file names that are not UTF-8.
+    """
     command = ["git", "--no-optional-locks", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=GIT_SECONDS).stdout

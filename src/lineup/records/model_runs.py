@@ -1,4 +1,4 @@
-"""Group records by model or committee: the runs of one model differ only in their seeds."""
+"""Group records by model or committee. The runs of one model differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class ModelRuns:
         return [run.metrics[metric] for run in self.runs]
 
     def mean(self, metric: str) -> float:
-        """Return the mean of a metric over the runs; for errors see `values`."""
+        """Return the mean of a metric over all runs. See `values` for errors."""
         return statistics.fmean(self.values(metric))
 
     def deviation(self, metric: str) -> float:
-        """Return the sample standard deviation of a metric, NaN for one run; for errors see `values`."""
+        """Return the sample standard deviation of a metric, or NaN for a single run. See `values` for errors."""
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
 
     def correct(self) -> NDArray[np.bool_]:
@@ -72,7 +72,7 @@ class ModelRuns:
 
     @property
     def training_seconds(self) -> float | None:
-        """Mean wall time of a training in seconds; None for a committee, which is not trained."""
+        """The mean wall time of a training in seconds, or None for a committee."""
         if self.first.header.kind == "committee":
             return None
         return statistics.fmean(run.runtime.training_seconds for run in self.runs)
@@ -112,7 +112,7 @@ def group_runs(records: Sequence[Record]) -> list[ModelRuns]:
 
 
 def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return the runs by name of the model or committee, in the order of the records."""
+    """Group records by the name of their model or committee."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.header.name, []).append(record)
@@ -120,11 +120,11 @@ def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
-    """Return the standard deviation of the test accuracy between seeds, for each kind of model.
+    """Estimate the standard deviation of the test accuracy between seeds for each kind of model.
 
-    The deviation is pooled over all models of a kind that have several seeds, because three seeds are too few to
-    estimate the deviation of one model. It is 0 if no model has several seeds. Networks and committees are pooled
-    together, because few committees have several runs, and their runs differ in the seeds of their members.
+    All models of a kind that have several seeds share one estimate, because three seeds are too few to estimate the
+    deviation of one model. The estimate is 0 if no model has several seeds. Networks and committees also share an
+    estimate, because few committees have several runs.
 
     Parameters
     ----------
@@ -149,7 +149,10 @@ def _is_classical(kind: str) -> bool:
 
 
 def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
-    """Return the square root of the mean variance; the weight of a model is its number of runs minus one."""
+    """Compute the pooled standard deviation of the test accuracy.
+
+    Each model is weighted by its number of runs minus one.
+    """
     dof = sum(len(model.runs) - 1 for model in models)
     squares = sum((len(model.runs) - 1) * model.deviation("test_accuracy") ** 2 for model in models)
     return SeedDeviation(math.sqrt(squares / dof) if dof else 0.0, dof)

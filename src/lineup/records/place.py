@@ -1,4 +1,4 @@
-"""Check the folder of a new record: the record replaces the whole folder, so that no other files may be in it."""
+"""Check that a new record does not replace other files. A record replaces everything in its folder."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lineup.records.record import HEADER
 
 
 def check_place(folder: Path, name: str, project: Project) -> None:
-    """Raise an error if a new record would replace files that are not a record.
+    """Raise an error if a new record would replace other files.
 
-    The pipeline's folders of models and committees may hold other files: DVC leaves a ``.gitignore`` there when it
-    removes the outputs of a stage, and an interrupted stage leaves some of its outputs.
+    The pipeline's own folders of models and committees may contain other files. For example, DVC leaves a
+    ``.gitignore`` file there, and an interrupted stage leaves some of its outputs.
 
     Parameters
     ----------

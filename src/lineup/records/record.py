@@ -1,4 +1,4 @@
-"""The record: the folder of results that each training and each committee writes.
+"""Read and write records, which are folders with the results of a training or a committee.
 
 ======================== ===============================================================================
 ``record.json``          `Header`: name, parameters, data and versions
@@ -10,8 +10,7 @@
 ``model/``               the model: ``network.keras``, an estimator or ``committee.json``
 ======================== ===============================================================================
 
-A record may come from another machine. When it is read, sizes are limited, keys and types are checked, and no pickle is
-loaded.
+Records can come from other machines. When a record is read, all sizes and types are checked, and no pickle is loaded.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune.
 
 
 def run_label(name: str, seed: int) -> str:
-    """Return the name of one run of a model or committee.
+    """Return the label of one run of a model or committee.
 
     Examples
     --------
@@ -183,13 +182,21 @@ class Member:
 
     @property
     def label(self) -> str:
-        """The label of the member's run, see `Header.label`."""
+        """The label of the member's run, such as ``basic_cnn_seed2``."""
         return run_label(self.name, self.seed)
 
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Device:
-    """The processor of a training: ``kind`` is ``cpu`` or ``gpu``, ``name`` is its model name."""
+    """The processor of a training.
+
+    Parameters
+    ----------
+    kind : str
+        ``cpu`` or ``gpu``.
+    name : str
+        Name of the processor model.
+    """
 
     kind: str
     name: str
@@ -254,15 +261,15 @@ class Header:
 
     @property
     def label(self) -> str:
-        """The label of this run: ``basic_cnn_seed2`` for seed 2 of the model ``basic_cnn``."""
+        """The label of this run, such as ``basic_cnn_seed2`` for seed 2 of ``basic_cnn``."""
         return run_label(self.name, self.seed)
 
     @property
     def key(self) -> str:
-        """The key of the run: a hash of everything in the header that is known before the training.
+        """The key of the run, which is a hash of all header values that are known before the training.
 
-        A repeated training with the same parameters, data, device, threads and libraries has the same key and replaces
-        the earlier run in MLflow. A training with a different key is a new run.
+        If a training is repeated with the same parameters, data, device and libraries, its key is also the same. In
+        MLflow, the repeated training replaces the earlier run. A training with a different key is a new run.
         """
         known = dataclasses.asdict(self)
         del known["weights"], known["model_files"]
@@ -286,7 +293,7 @@ class Predictions:
     test: Scores
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of ``predictions.npz`` by name: ``val_indices``, ``val_labels`` and so on."""
+        """Return the arrays of ``predictions.npz`` by name, such as ``val_labels``."""
         return {f"{part}_{name}": array for part in PARTS for name, array in vars(getattr(self, part)).items()}
 
 
@@ -359,7 +366,7 @@ class Record:
         return read_predictions(self.folder / PREDICTIONS, self.header.data)
 
     def digest(self) -> str:
-        """Return a hash of the whole record. The header contains the hashes of the model's files."""
+        """Return a hash of the whole record, including the files of the model."""
         digest = hashlib.sha256()
         for name in (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME):
             digest.update(file_sha256(self.folder / name).encode())
@@ -374,7 +381,7 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
 ) -> Runtime:
-    """Return the `Runtime` of a training run that ends now.
+    """Create the `Runtime` of a run that has just ended.
 
     Parameters
     ----------
@@ -403,21 +410,21 @@ def runtime_of(
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Return the number of the epoch with the lowest validation loss; 0 if there are no epochs.
+    """Return the number of the epoch with the lowest validation loss, or 0 if there are no epochs.
 
-    Ties go to the first epoch. NaN, the loss of a training that diverged, counts as the highest loss.
+    Ties go to the first epoch. If a training diverges, its loss is NaN, which counts as the highest loss.
     """
     losses = [math.inf if math.isnan(row.val_loss) else row.val_loss for row in history]
     return history[losses.index(min(losses))].epoch if losses else 0
 
 
 def has_stopped(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Return whether the validation loss of a phase has not improved for ``patience`` epochs."""
+    """Return whether a phase stops because its validation loss has not improved for ``patience`` epochs."""
     return patience is not None and len(history) - best_epoch(history) >= patience
 
 
 def now() -> int:
-    """Return the time in milliseconds since 1970, as MLflow counts it."""
+    """Return the current time in milliseconds since 1970. MLflow uses the same unit."""
     return time.time_ns() // 1_000_000
 
 
@@ -430,7 +437,7 @@ def write_record(
     confusion: np.ndarray,
     runtime: Runtime,
 ) -> None:
-    """Write all files of a record, except the model, to an existing folder.
+    """Write all files of a record except the model to an existing folder.
 
     Parameters
     ----------
@@ -486,9 +493,10 @@ def _read_header(path: Path) -> Header:
 
 
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a header of schema 1 in the form of schema 2.
+    """Convert a header from schema 1 to schema 2.
 
-    In schema 1, all images had 28 by 28 pixels and one channel, and seed 2 of a model was a model ``<model>_seed2``.
+    In schema 1, all images have 28 by 28 pixels and one channel. The name of the model includes the seed, as in
+    ``basic_cnn_seed2``.
     """
     values = values | {"schema": SCHEMA, "data": {"shape": [28, 28, 1]} | _section(values.get("data"))}
     values["name"], seed = _name_and_seed(values.get("name"))
@@ -510,7 +518,10 @@ def _section(value: Any) -> dict[str, Any]:
 
 
 def _name_and_seed(name: Any) -> tuple[Any, int | None]:
-    """Return model and seed of a name of schema 1; no seed if the name does not contain one."""
+    """Split a name of schema 1 into the name of the model and the seed.
+
+    The seed is None if the name does not contain a seed.
+    """
     match = re.fullmatch(r"(.{1,64})_seed(\d{1,9})", name) if isinstance(name, str) else None
     return (match[1], int(match[2])) if match else (name, None)
 
@@ -525,7 +536,7 @@ def _read_history(path: Path, header: Header) -> list[Epoch]:
 
 
 def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
-    """Return the difference between a history and the expected epochs, or None if they agree."""
+    """Return an error message if a history does not contain the expected epochs, otherwise None."""
     parameters = header.parameters if header.kind == "network" else {}
     expected = [phase for phase, section in PHASES.items() if f"{section}epochs" in parameters]
     phases = [(phase, list(rows)) for phase, rows in groupby(history, key=lambda row: row.phase)]
@@ -543,7 +554,9 @@ def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
 
 
 def read_confusion(record: Record) -> np.ndarray:
-    """Return a record's confusion matrix of shape (k, k): rows are actual classes, columns predicted ones.
+    """Read the confusion matrix of a record.
+
+    The rows are the actual classes, and the columns are the predicted classes.
 
     Raises
     ------
@@ -569,7 +582,7 @@ def read_confusion(record: Record) -> np.ndarray:
 
 
 def read_predictions(path: Path, data: DataIdentity) -> Predictions:
-    """Read ``predictions.npz`` and check that it matches the data of a header; see `Record.predictions`."""
+    """Read ``predictions.npz`` and check that it matches the header of its record."""
     arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
     expected = {f"{part}_{field.name}" for part in PARTS for field in dataclasses.fields(Scores)}
     if set(arrays) != expected:
@@ -589,7 +602,7 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
-    """Return nested parameters without nesting.
+    """Convert nested parameters to a flat dictionary.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The metrics of a record: the same ones for networks, classical models and committees."""
+"""Compute the same metrics for networks, classical models and committees."""
 
 from __future__ import annotations
 

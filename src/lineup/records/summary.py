@@ -1,4 +1,4 @@
-"""Summarise the runs of a model or committee in the file that ``dvc metrics show`` prints."""
+"""Summarise the runs of a model or committee for ``dvc metrics show``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = ("test_accuracy", "val_accuracy", "test_loss", "val_loss", "test_macro_f
 
 
 def summary(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the summary of the runs of one model or committee.
+    """Summarise all runs of one model or committee.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def write_summary(path: Path, records: Sequence[Record]) -> None:
-    """Write the summary of one model or committee to a JSON file, see `summary`."""
+    """Write the summary of one model or committee to a JSON file."""
     write_json(path, summary(records))
 
 

@@ -1,1 +1,1 @@
-"""Fit one model and leave its record."""
+"""Train models and write their records."""

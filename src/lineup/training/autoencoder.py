@@ -1,4 +1,7 @@
-"""Train models of the family ``autoencoder``: pretrain, freeze the encoder, train the head and optionally fine-tune."""
+"""Train models of the family ``autoencoder``.
+
+The autoencoder is trained first, then a classifier on its frozen encoder. Fine-tuning of both is optional.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ EXAMPLES = 10
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Train the autoencoder, freeze its encoder, and train the head on the latent vectors.
+    """Train the autoencoder, freeze its encoder, and train a classifier on the latent vectors.
 
     Parameters
     ----------
@@ -82,21 +85,21 @@ def fit_model(
 
 
 def _networks(parts: Parts, shape: Shape) -> tuple[keras.Model, keras.Model]:
-    """Return the encoder, which takes scaled images, and the autoencoder, which takes raw images."""
+    """Return the encoder for scaled images and the autoencoder for raw images."""
     encoder = _chain(parts.encoder, shape, "encoder")
     decoder = _chain(parts.decoder, encoder.output_shape[1:], "decoder")
     return encoder, classifier("autoencoder", "unit", [encoder, decoder], shape)
 
 
 def _chain(layers: list[keras.Layer], shape: tuple[int, ...], name: str) -> keras.Model:
-    """Return a network of layers that can be used as a layer of another network."""
+    """Build a network that can be used as a layer of another network."""
     import keras
 
     return keras.Sequential([keras.Input(shape), *layers], name=name)
 
 
 def _freeze(encoder: keras.Model, *, batch_norm: bool) -> None:
-    """Freeze the encoder's weights. Keras runs frozen batch normalisation in inference mode."""
+    """Freeze the weights of the encoder. In Keras, frozen batch normalisation runs in inference mode."""
     from keras import layers
 
     for layer in encoder.layers:
@@ -104,7 +107,7 @@ def _freeze(encoder: keras.Model, *, batch_norm: bool) -> None:
 
 
 def _unfreeze_weights(encoder: keras.Model) -> None:
-    """Make all layers trainable except batch normalisation, which keeps its statistics."""
+    """Make all layers trainable except batch normalisation. Its statistics therefore stay constant."""
     from keras import layers
 
     for layer in encoder.layers:

@@ -1,4 +1,4 @@
-"""Save backups during training, so that an interrupted training resumes after the last saved epoch.
+"""Save backups during training, so that an interrupted training can resume from the last saved epoch.
 
 >>> backup = Backup(None)  # without a folder, nothing is saved
 >>> backup.restore("classifier", FitState([], np.random.default_rng(1), []))
@@ -50,13 +50,15 @@ class FitState:
 
 
 class Backup:
-    """Backups of one training, with one file per phase. The folder is removed when the record is written.
+    """The backups of one training, with one file for each phase.
+
+    All backups are removed when the record of the training is written.
 
     Parameters
     ----------
     folder : Path or None
-        Folder of the backups. Its name identifies everything the training depends on, so any file in it belongs to this
-        training. If None, no backups are written.
+        Folder of the backups. Its name identifies the training, so all files in the folder belong to this training. If
+        None, no backups are written.
     every_seconds : float
         Minimum time before the first backup and between two backups, in seconds. Backups are written at the end of an
         epoch. Default 30, so that a quick training writes no backup.
@@ -67,7 +69,7 @@ class Backup:
         self._last = time.monotonic()
 
     def restore(self, phase: str, state: FitState) -> None:
-        """Restore the state of a phase from its backup, if the backup exists."""
+        """Restore the state of a phase if a backup of the phase exists."""
         if self._folder is None or not (path := self._folder / f"{phase}.npz").is_file():
             return
         arrays = read_npz(path, max_bytes=LIMIT)
@@ -79,7 +81,10 @@ class Backup:
         state.kept = [arrays[f"kept_{number}"] for number in range(content["kept"])]
 
     def save(self, phase: str, state: FitState) -> None:
-        """Write a backup of a phase if enough time has passed, and print a warning if writing fails."""
+        """Write a backup of a phase if enough time has passed since the last backup.
+
+        If the backup cannot be written, a warning is printed and the training continues.
+        """
         if self._folder is None or time.monotonic() - self._last < self._every:
             return
         content: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Train models of the families whose builders return a list of layers."""
+"""Train networks that are defined by a list of layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ __all__ = ["fit_model", "libraries"]
 def fit_model(
     entry: Architecture, recipe: NetworkRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build a network and train it in one phase; see `lineup.training.trainers.Trainer`.
+    """Build a network and train it in one phase.
+
+    See `lineup.training.trainers.Trainer` for the arguments.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Set threads, memory growth and seeds for a training, and detect the device.
+"""Set the number of threads and the random seeds for a training, and detect the device.
 
 >>> with quiet_stderr():
 ...     _ = os.write(2, b"not shown")
@@ -20,9 +20,9 @@ from lineup.records.record import Device
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Discard the output to file descriptor 2.
+    """Discard all output to standard error, including the output of C++ code.
 
-    TensorFlow's C++ code writes to this descriptor during the import, even with ``TF_CPP_MIN_LOG_LEVEL=3``.
+    TensorFlow writes messages to standard error when it is imported, even if ``TF_CPP_MIN_LOG_LEVEL`` is 3.
     """
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -37,7 +37,7 @@ def quiet_stderr() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Environment:
-    """The device of a training, and whether TensorFlow can use oneDNN.
+    """The computing environment of a training.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ class Environment:
 
 
 def prepare(kind: str, threads: int, seed: int) -> Environment:
-    """Set the number of threads and the seeds of this process.
+    """Set the number of threads and the random seeds of this process.
 
     Parameters
     ----------
     kind : str
-        ``network`` or ``classical``. TensorFlow is only imported for networks. Its number of threads cannot change
-        after the first operation in a process.
+        ``network`` or ``classical``. TensorFlow is only imported for networks. After its first operation in a process,
+        its number of threads cannot be changed.
     threads : int
         Number of threads of scikit-learn, or of TensorFlow within one operation and between operations.
     seed : int
@@ -79,7 +79,7 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
 
 
 def _prepare_sklearn(threads: int, seed: int) -> None:
-    """Set the number of threads of BLAS, OpenMP and joblib, and the seed of NumPy."""
+    """Limit the threads of BLAS, OpenMP and joblib, and set the random seed of NumPy."""
     import joblib
     import sklearn.ensemble  # loads OpenMP, which is necessary before its threads can be limited
     import sklearn.neighbors  # noqa: F401
@@ -91,7 +91,7 @@ def _prepare_sklearn(threads: int, seed: int) -> None:
 
 
 def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
-    """Import TensorFlow, set threads, memory growth and seeds, and return the GPUs."""
+    """Import and configure TensorFlow, and return the available GPUs."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_stderr():
         import keras
@@ -110,5 +110,8 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
 
 
 def onednn_enabled() -> bool:
-    """Return whether TensorFlow can use oneDNN, which is enabled unless ``TF_ENABLE_ONEDNN_OPTS`` is 0."""
+    """Return whether TensorFlow can use oneDNN.
+
+    By default, oneDNN is enabled. It is disabled if the environment variable ``TF_ENABLE_ONEDNN_OPTS`` is 0.
+    """
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"

@@ -1,4 +1,4 @@
-"""Train models of the family ``classical``, which are scikit-learn estimators on raw pixels.
+"""Train models of the family ``classical``, which are scikit-learn estimators.
 
 >>> pixels(np.zeros((5, 20, 24, 3), np.uint8)).shape
 (5, 1440)
@@ -43,8 +43,8 @@ def fit_estimator(estimator: Any, images: Array, labels: Array, seed: int) -> An
         Unfitted estimator, as returned by a builder of the family ``classical``.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, channels)
     labels : ndarray of int, shape (n,)
-        Classes of the images. Every class from 0 to k - 1 must occur, because each column of the probabilities is a
-        class.
+        Classes of the images. Every class from 0 to k - 1 must occur, because scikit-learn predicts only classes that
+        occur.
     seed : int
         Value of every parameter ``random_state``.
     """
@@ -59,7 +59,7 @@ def fit_estimator(estimator: Any, images: Array, labels: Array, seed: int) -> An
 
 
 def predict_estimator(fitted: Any, images: Array) -> Array:
-    """Return the class probabilities of uint8 images as float32 (n, k), computed in batches."""
+    """Predict the class probabilities of uint8 images in batches. The result is float32 of shape (n, k)."""
     import joblib
 
     with joblib.parallel_config(n_jobs=1):  # parallel trees are summed in the order in which they finish
@@ -67,13 +67,13 @@ def predict_estimator(fitted: Any, images: Array) -> Array:
 
 
 def pixels(images: Array) -> Array:
-    """Convert uint8 images to float32 with one row per image, without scaling."""
+    """Convert uint8 images to a float32 array with one row per image. The values are not scaled."""
     return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Classical:
-    """A fitted estimator with the interface of `lineup.training.fitted.Model`."""
+    """A fitted scikit-learn estimator that implements `lineup.training.fitted.Model`."""
 
     estimator: Any
 
@@ -87,14 +87,20 @@ class Classical:
 
     @cached_property
     def weights(self) -> Weights:
-        """Hash of the fitted arrays. Parameter counts are 0, because they are not comparable to those of networks."""
+        """The hash of the fitted arrays.
+
+        The numbers of parameters are set to 0, because they cannot be compared with those of networks.
+        """
         return Weights(0, 0, 0, arrays_sha256(self.estimator))
 
 
 def fit_model(
     entry: Architecture, recipe: ClassicalRecipe, data: TrainingData, on_epoch: OnEpoch, backup: Backup
 ) -> Fitted:
-    """Build an estimator and fit it to the training images; see `lineup.training.trainers.Trainer`."""
+    """Build an estimator and fit it to the training images.
+
+    See `lineup.training.trainers.Trainer` for the arguments.
+    """
     started = time.perf_counter()
     estimator = fit_estimator(
         entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed
@@ -103,7 +109,7 @@ def fit_model(
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that the estimators use, by name."""
+    """Return the names and versions of the libraries that the estimators use."""
     names = ["scikit-learn"]
     if importlib.util.find_spec("sklearnex"):
         names.append("scikit-learn-intelex")

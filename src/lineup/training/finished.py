@@ -1,8 +1,8 @@
-"""Keep copies of finished trainings outside of the outputs of DVC.
+"""Keep copies of finished trainings in a folder that DVC does not delete.
 
-DVC removes the outputs of a stage before it runs the stage again, and one stage trains all seeds of a model. Without
-the copies, an additional seed would require training all seeds again, and an interrupted stage would lose its finished
-seeds. The copies are hard links if the file system supports them, so they use no additional disk space.
+One stage trains all seeds of a model, and DVC removes the outputs of a stage before it runs the stage again. Without
+copies, adding a seed would train all other seeds of the model again. An interrupted stage would also lose its finished
+seeds. If the file system supports hard links, the copies use no additional disk space.
 
 Examples
 --------
@@ -28,7 +28,7 @@ from lineup.records.record import MODEL, Header, Record, read_record
 
 
 def keep(folder: Path, place: Path) -> None:
-    """Copy a record to the folder ``place``, or print a warning if the copy cannot be written."""
+    """Copy a record to the folder ``place``. If the copy cannot be written, a warning is printed."""
     try:
         _copy(folder, place)
     except OSError as error:
@@ -36,7 +36,7 @@ def keep(folder: Path, place: Path) -> None:
 
 
 def restore(place: Path, header: Header, folder: Path) -> Record | None:
-    """Copy a kept record to the folder of a training, if the record exists and is complete.
+    """Restore the record of a finished training if a complete copy exists.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def restore(place: Path, header: Header, folder: Path) -> Record | None:
 
 
 def remove_others(place: Path, names: Collection[str]) -> None:
-    """Remove the kept records of a model, except those with the given names."""
+    """Remove all kept records of a model except the records with the given names."""
     if not place.is_dir():
         return
     for folder in place.iterdir():

@@ -1,4 +1,4 @@
-"""Fit one Keras network, epoch by epoch. Keras is imported only when a function is called."""
+"""Train one Keras network, epoch by epoch. Importing this module does not import Keras."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ def fit_network(
 
 
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
-    """Update the best or averaged weights that are set at the end of the training."""
+    """Update the weights that the network gets at the end of the training.
+
+    Depending on the settings, these are the averaged weights or the weights of the best epoch.
+    """
     epoch = len(state.history)
     if fit.patience is not None and best_epoch(state.history) == epoch:
         state.kept = network.get_weights()
@@ -103,7 +106,7 @@ def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of the libraries that the networks use, by name."""
+    """Return the names and versions of the libraries that the networks use."""
     import keras
     import tensorflow as tf
 

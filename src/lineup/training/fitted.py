@@ -1,6 +1,6 @@
-"""Types of the input and the output of all trainers.
+"""Types of the data that trainers receive and of the results that they return.
 
-The types have their own module, so that trainers do not depend on each other's code.
+The types are defined in a separate module, so that no trainer has to import another trainer.
 
 >>> images, labels = np.zeros((4, 20, 24, 3), np.uint8), np.array([0, 1, 0, 1])
 >>> TrainingData(images, labels, images, labels, classes=2).shape
@@ -28,14 +28,20 @@ class Model(Protocol):
     """A trained model of any family."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 probabilities (n, classes) of raw uint8 images with the shape of `TrainingData.images`."""
+        """Predict the class probabilities of raw uint8 images.
+
+        The images have the shape of `TrainingData.images`. The result is float32 of shape (n, classes).
+        """
 
     def save(self, folder: Path) -> None:
-        """Save the model to an existing folder for `lineup.serving.predictor.load_predictor`."""
+        """Save the model to an existing folder.
+
+        The function `lineup.serving.predictor.load_predictor` loads the saved model.
+        """
 
     @property
     def weights(self) -> Weights:
-        """Number of parameters, and a hash of their values."""
+        """The number of parameters and a hash of their values."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class TrainingData:
 
     @property
     def shape(self) -> Shape:
-        """Height, width and channels of the raw images."""
+        """The height, width and number of channels of the raw images."""
         height, width, *channels = self.images.shape[1:]
         return height, width, channels[0] if channels else 1
 

@@ -1,10 +1,9 @@
-"""Training loop that runs each epoch in one TensorFlow call, with the images on the device.
+"""Train a network with one or two TensorFlow calls per epoch.
 
-The loop replaces ``Model.fit`` for two reasons. First, after ``keras.utils.set_random_seed``, ``fit`` uses the same
-order of the images in every epoch, because its random generator is reset before each epoch. The network then sees the
-same batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit``
-returns to Python after each batch, computes metrics in many small operations and updates each weight in about twelve
-passes over memory (see ``benchmarks/training.py``). The loop computes the same updates as ``fit``.
+This loop replaces ``Model.fit`` of Keras for two reasons. First, after ``keras.utils.set_random_seed``, ``fit`` uses
+the same order of the images in every epoch. The network then sees the same batches in every epoch, overfits and reaches
+a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit`` is slower, because it returns to Python after each
+batch and runs many small operations (see ``benchmarks/training.py``). The weight updates are the same as in ``fit``.
 
 >>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
 [[[2, 4], [3, 0]], [[1]]]
@@ -47,14 +46,17 @@ class Objective:
 
 
 def _cross_entropy(labels: Any, probabilities: Any) -> Any:
-    """Return the cross-entropy per image, computed from the logits if the last layer is a softmax, as in Keras."""
+    """Return the cross-entropy of each image.
+
+    If the last layer is a softmax, Keras computes the cross-entropy from its logits.
+    """
     import keras
 
     return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
 
 
 def _squared_error(images: Any, reconstructions: Any) -> Any:
-    """Return the mean squared error per image between the outputs and the raw images scaled to [0, 1]."""
+    """Return the mean squared error of each reconstructed image, with pixels scaled to [0, 1]."""
     import tensorflow as tf
 
     targets = tf.cast(images, tf.float32) / 255
@@ -68,7 +70,7 @@ RECONSTRUCTION = Objective(_squared_error, classifies=False)
 
 
 class Loop:
-    """Training and evaluation of one network on one set of images.
+    """A training loop for one network and one set of images.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ class Loop:
         self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True)
 
     def variables(self) -> list[keras.Variable]:
-        """Return all variables that training changes: weights, statistics, dropout seeds and the moments of Adam."""
+        """Return all variables that change during training, such as weights and the moments of Adam."""
         return [*self._network.variables, *self._optimizer.variables]
 
     def learning_rate(self) -> float:
@@ -103,7 +105,7 @@ class Loop:
         return float(self._optimizer.learning_rate)
 
     def run_epoch(self, random: np.random.Generator) -> tuple[float, float]:
-        """Train on every image once, in a random order.
+        """Train on each image once, in random order.
 
         Returns
         -------
@@ -122,7 +124,7 @@ class Loop:
         return self._means(count)
 
     def evaluate(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-        """Return the mean loss and the accuracy in inference mode."""
+        """Compute the mean loss and the accuracy in inference mode."""
         import tensorflow as tf
 
         self._loss.assign(0.0)
@@ -137,7 +139,7 @@ class Loop:
         return float(self._loss) / count, accuracy
 
     def _batches(self, batches: Any, augmentations: Any) -> None:
-        """Run one training step for each row of an index array of shape (steps, size)."""
+        """Run one training step for each row of ``batches``. A row contains the indices of the images in a batch."""
         import tensorflow as tf
 
         for number in tf.range(tf.shape(batches)[0]):
@@ -176,9 +178,9 @@ class Loop:
 
 
 def _adam(fit: Fit, images: int) -> Any:
-    """Return a Keras Adam optimizer that updates each weight with a single TensorFlow operation.
+    """Return an Adam optimizer that updates each weight with a single TensorFlow operation.
 
-    The update rule is the same as in Keras (Kingma and Ba, "Adam", 2015).
+    The optimizer uses the same update rule as Keras (Kingma and Ba, "Adam", 2015).
     """
     import keras
     import tensorflow as tf
@@ -208,12 +210,12 @@ def _adam(fit: Fit, images: int) -> Any:
 
 
 def _resource(variable: Any) -> Any:
-    """Return the handle of a TensorFlow variable, or of the variable inside a Keras variable."""
+    """Return the TensorFlow handle of a TensorFlow variable or a Keras variable."""
     return variable.handle if hasattr(variable, "handle") else variable.value.handle
 
 
 def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> list[np.ndarray]:
-    """Return the indices of all images in random order, grouped into the batches of one epoch.
+    """Shuffle the indices of all images and group them into batches.
 
     Parameters
     ----------
@@ -234,7 +236,7 @@ def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> 
 
 
 def random_augmentations(random: np.random.Generator, images: int) -> np.ndarray:
-    """Return random shifts and random mirror flags for a number of images.
+    """Choose a random shift and a random reflection for each image.
 
     Returns
     -------
@@ -246,7 +248,7 @@ def random_augmentations(random: np.random.Generator, images: int) -> np.ndarray
 
 
 def augmented(images: Any, augmentations: Any) -> Any:
-    """Shift and mirror images, and fill empty pixels with 0.
+    """Shift and mirror images, and fill the empty pixels with zeros.
 
     Parameters
     ----------
@@ -270,10 +272,11 @@ def augmented(images: Any, augmentations: Any) -> Any:
 
 
 def run_traced(function: Any, *arguments: Any) -> Any:
-    """Call a ``tf.function`` with the trace for the shapes of the given tensors.
+    """Call a ``tf.function``, which is traced first if the shapes of the tensors are new.
 
-    Each network and shape needs its own trace. TensorFlow counts the traces of all networks together and warns about
-    retracing after five traces, unless each trace is requested explicitly.
+    TensorFlow needs a separate trace for each network and each shape of its inputs. After five implicit traces it warns
+    about retracing, even if the traces belong to different networks. An explicit request for each trace prevents this
+    warning.
     """
     import tensorflow as tf
 
@@ -282,7 +285,7 @@ def run_traced(function: Any, *arguments: Any) -> Any:
 
 
 def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Return the outputs of a network in inference mode as float32, for any number of inputs."""
+    """Compute the outputs of a network in inference mode. The inputs are processed in batches."""
     import tensorflow as tf
 
     run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)

@@ -1,4 +1,4 @@
-"""Save, load and hash trained Keras networks, and predict with them.
+"""Save, load and hash trained Keras networks.
 
 >>> _numbered(b'{"shared_object_id": 140235}')
 b'{"shared_object_id": 0}'
@@ -45,7 +45,11 @@ class Network:
 
     @cached_property
     def weights(self) -> Weights:
-        """Parameters that are not trained in the last phase and batch-normalisation statistics count as frozen."""
+        """The number of parameters and a hash of their values.
+
+        Parameters count as frozen if they are not trained in the last phase of the training. The statistics of batch
+        normalisation also count as frozen.
+        """
         network = self.keras_model
         count = network.count_params()
         trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
@@ -53,7 +57,7 @@ class Network:
 
 
 def _reproducible(path: Path) -> None:
-    """Rewrite a ``.keras`` archive without dates and memory addresses, so that equal networks give equal files."""
+    """Remove dates and memory addresses from a ``.keras`` archive, so that equal networks give equal files."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts["metadata.json"] = json.dumps(json.loads(parts["metadata.json"]) | {"date_saved": ""}).encode()
@@ -64,7 +68,7 @@ def _reproducible(path: Path) -> None:
 
 
 def _numbered(config: bytes) -> bytes:
-    """Replace the memory addresses of shared objects in a configuration with numbers."""
+    """Replace the memory addresses in a Keras configuration with consecutive numbers."""
     numbers: dict[int, int] = {}
 
     def number(part: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +80,7 @@ def _numbered(config: bytes) -> bytes:
 
 
 def load_network(path: Path) -> keras.Model:
-    """Load a network saved by `Network.save` without running code from the file.
+    """Load a network that `Network.save` wrote. Code in the file is not executed.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def load_network(path: Path) -> keras.Model:
 
 
 def weights_sha256(network: keras.Model) -> str:
-    """Return a hash of all weights that identifies a trained network."""
+    """Return a hash that identifies the weights of a network."""
     digest = hashlib.sha256()
     for weight in network.get_weights():
         digest.update(str((weight.dtype, weight.shape)).encode())

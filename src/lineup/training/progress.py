@@ -1,4 +1,4 @@
-"""Print the progress of a training to a terminal or log file, with one line per epoch.
+"""Print the progress of a training, with one line per epoch.
 
 >>> _measures("val_", 0.25, 0.9)
 'val_loss 0.2500 val_accuracy 0.9000'
@@ -12,10 +12,10 @@ from lineup.records.record import PHASES, Epoch, Header
 
 
 class ConsoleProgress:
-    """Listener that prints the progress of a training to standard output."""
+    """A listener that prints the progress of a training to standard output."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Print the model, the data and the device; see `lineup.training.train.Listener`."""
+        """Print the name of the model, the data and the device."""
         self._header = header
         data = header.data
         print(

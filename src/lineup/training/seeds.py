@@ -1,4 +1,4 @@
-"""Train all seeds of a model in one process, one after another."""
+"""Train a model with each of its seeds, one after another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Listener, Protocol):
-    """Listener that also receives the record at the end of the training."""
+    """A listener that also receives the record at the end of the training."""
 
     def finish(self, record: Record) -> None:
         """Process the record of the training."""
@@ -39,7 +39,7 @@ def train_seeds(
 ) -> list[Record]:
     """Train a model once for each seed of its recipe.
 
-    A seed that was already trained with the same recipe, data, code and libraries is copied from ``kept``.
+    If a seed was already trained with the same recipe, data, code and libraries, its record is copied from ``kept``.
 
     Parameters
     ----------

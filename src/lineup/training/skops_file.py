@@ -1,10 +1,10 @@
-"""Save fitted scikit-learn estimators in skops files, and load only files with allowed types.
+"""Save fitted scikit-learn estimators in skops files, and load them safely.
 
-A skops file is a ZIP archive of arrays and of ``schema.json``, a tree that names the type of every object. By default,
-skops trusts all estimators of scikit-learn and does not check their arrays. scikit-learn uses numbers such as the child
-nodes of a tree as indices without a range check, so a forged file could cause memory errors. This module therefore
-allows only the types that lineup's own models use, and checks these numbers before a file is loaded. Files contain no
-dates and no memory addresses, so equal estimators give equal files.
+A skops file is a ZIP archive that contains arrays and a file ``schema.json`` with the type of every object. By default,
+skops trusts all estimators of scikit-learn and does not check their arrays. Some of the arrays contain indices, such as
+the child nodes of a tree. The compiled code of scikit-learn does not check these indices, so a forged file could cause
+memory errors. This module therefore allows only the types that lineup's own models use. It also checks all indices
+before a file is loaded. The files contain no dates and no memory addresses, so equal estimators give equal files.
 
 >>> "sklearn.neighbors._classification.KNeighborsClassifier" in TYPES
 True
@@ -108,7 +108,7 @@ def save_estimator(path: Path, estimator: Any) -> None:
 def arrays_sha256(estimator: Any) -> str:
     """Return a hash of all arrays of a fitted estimator.
 
-    The hash includes the states of random generators and excludes settings that are not arrays.
+    The hash includes the states of random generators, but not the settings of the estimator.
     """
     parts = _parts(estimator)
     digest = hashlib.sha256()
@@ -119,7 +119,7 @@ def arrays_sha256(estimator: Any) -> str:
 
 
 def file_arrays_sha256(path: Path) -> str:
-    """Return the result of `arrays_sha256` for a file without loading the estimator.
+    """Compute the hash of `arrays_sha256` from a file, without loading the estimator.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def load_estimator(path: Path, features: int) -> Any:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
-    """Open a file of `save_estimator`, and raise a `LineupError` for any failure."""
+    """Open a skops file and convert all errors to a `LineupError`."""
     try:
         with open_regular(path) as stream:
             if (size := path.stat().st_size) > MAX_BYTES:
@@ -182,7 +182,10 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, zipfile.ZipFile]]:
 
 
 def _parts(estimator: Any) -> dict[str, bytes]:
-    """Return the files of an archive: the tree of types and the arrays, numbered in the order of the tree."""
+    """Return the files of a skops archive by name.
+
+    The arrays are numbered in the order in which ``schema.json`` lists them.
+    """
     import skops.io
 
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
@@ -200,7 +203,10 @@ def _parts(estimator: Any) -> dict[str, bytes]:
 
 
 def _without_padding(content: bytes) -> bytes:
-    """Return the bytes of an array file with zeros in the padding between fields instead of arbitrary memory."""
+    """Replace the padding between the fields of a structured array with zeros.
+
+    The padding would otherwise contain arbitrary bytes, so that equal arrays give different files.
+    """
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
         return content
@@ -213,7 +219,7 @@ def _without_padding(content: bytes) -> bytes:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield all objects in a tree of types in order."""
+    """Yield all objects of a skops schema in their order."""
     todo = [tree]
     while todo:
         node = todo.pop()
@@ -226,7 +232,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _checked_schema(path: Path, archive: zipfile.ZipFile) -> Any:
-    """Read the tree of types, and check its size and its types."""
+    """Read the file ``schema.json``, and check its size and its types."""
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     if sizes[_SCHEMA] > MAX_SCHEMA:
         raise LineupError(
@@ -252,7 +258,7 @@ def _check_types(path: Path, schema: Any) -> None:
 
 
 def _check_numbers(path: Path, archive: zipfile.ZipFile, schema: Any, features: int) -> None:
-    """Check the numbers that the compiled code of scikit-learn uses as indices without a range check."""
+    """Check all indices in the arrays, because scikit-learn does not check them."""
     checks = {"Tree": _tree_is_sound, "TreePredictor": _boosted_tree_is_sound, "_BinMapper": _bins_are_sound}
     checks["KNeighborsClassifier"] = _neighbours_are_sound
     for node in _nodes(schema):
@@ -281,7 +287,10 @@ def _boosted_tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any], featu
 
 
 def _leads_to_leaves(nodes: Any, leaf: Any, fields: tuple[str, str, str], features: int) -> bool:
-    """Return whether each inner node tests a valid pixel and both children are later nodes, which excludes cycles."""
+    """Return whether a decision tree has no cycles and tests only existing pixels.
+
+    A tree has no cycles if each child comes after its parent in the list of nodes.
+    """
     left, right, feature = fields
     number, inner = np.arange(len(nodes)), ~leaf
     children = np.stack([nodes[left][inner], nodes[right][inner]]).astype(np.int64)

@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Interface of objects that follow a training, such as a progress printer. Its methods must not raise errors."""
+    """Interface of objects that follow a training, for example to print its progress.
+
+    The methods must not raise errors.
+    """
 
     def start(self, header: Header, attempt: str, started: int) -> None:
         """Handle the start of a training.
@@ -78,7 +81,7 @@ def train_model(
 ) -> Record:
     """Train a model with one seed and write its record.
 
-    The test images are scored once, after the last epoch. No choice depends on them.
+    The test images are evaluated only once, after the last epoch. No choice depends on the result.
 
     Parameters
     ----------
@@ -198,7 +201,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return the folder name for the backup and the kept record of a training."""
+    """Return the name of the folder that a training has in ``kept`` and in ``backups``."""
     return f"{header.key}-{training_sha256(header.family)[:8]}"
 
 
@@ -219,7 +222,7 @@ def _log(listeners: Sequence[Listener], row: Epoch) -> None:
 
 
 def _write(folder: Path, header: Header, fitted: Fitted, predictions: Predictions, runtime: Runtime) -> None:
-    """Write the record with its model, and replace an existing folder when the record is complete."""
+    """Write the complete record to a temporary folder, which then replaces the existing folder."""
     classes, test = header.data.classes, predictions.test
     with replacing_folder(folder) as partial:
         _save_model(fitted, partial / MODEL)

@@ -1,7 +1,7 @@
-"""Find the trainer for the family of an architecture.
+"""Find the functions that train an architecture.
 
-The trainers are imported with `importlib.import_module`, so that the code hash of a family contains only its own
-trainer.
+Trainers are imported with `importlib.import_module`. The code hash of a family therefore does not include the trainers
+of other families.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Functions that train the models of a family.
+    """The functions that train all models of a family.
 
     Parameters
     ----------
