@@ -100,24 +100,24 @@ def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> s
 
 def test_only_a_difference_is_explained(three: ModelRuns) -> None:
     claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
-    assert "- **basic_cnn**: our accuracy is better by 0.1100. It was stopped early. The report validated" in page_of(
-        judge(claim, three, 0.01)
-    )
+    page = page_of(judge(claim, three, 0.01))
+    assert "- **basic_cnn**: our accuracy is 0.1100 higher than the published accuracy. It was stopped early." in page
+    assert "It was stopped early. The report validated on the test set." in page
     page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
     assert "stopped early" not in page
     assert "## Differences" not in page
-    assert "Not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
+    assert "This difference is not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
 
 
 def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
     page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
     assert "| reproduced; contradicts itself |" in page
     assert (
-        "- **basic_cnn**, report A: recall and accuracy differ. Compared with the published recall, our accuracy"
+        "- **basic_cnn**, report A: recall and accuracy differ. Our accuracy is higher than the published recall."
         in page
     )
-    assert "Our results reproduce 1 of 1 published result. Our accuracy is better for 0 and worse for 0." in page
-    assert "In 1 case, the report contradicts itself." in page
+    assert "We reproduce 1 of 1 published result. Our accuracy is better in 0 cases and worse in 0 cases." in page
+    assert "A report contradicts itself in 1 case." in page
 
 
 def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
     short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
     verdicts = [judge(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
     page = page_of(*verdicts)
-    assert "These models have one seed, because training takes more than 10 minutes: resnet (15 min)." in page
-    assert "These models have one seed, because fitting is deterministic or nearly so: knn." in page
+    assert "have only one seed, because their training takes more than 10 minutes: resnet (15 min)." in page
+    assert "The following models have only one seed, because the seed hardly affects them: knn." in page
 
 
 def test_other_published_results_are_compared_with_ours(three: ModelRuns) -> None:
@@ -240,7 +240,7 @@ def test_the_paper_of_the_dataset_has_a_table(three: ModelRuns) -> None:
     assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
     assert "- **mlp**: an older optimiser." in page
     assert "**svc**" not in page
-    assert "The benchmark has not fitted these published models yet: boosting (0.880)." in page
+    assert "The benchmark has not yet fitted the following published models: boosting (0.880)." in page
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path
     assert "| basic_cnn | A | 0.9156 | 0.9100 ± 0.0100 | 3 |" in page
     assert "`conv2d_5`, 5 seeds" in page
     absent = sorted(set(load_claims(REAL.name)) - {"basic_cnn"})
-    assert f"Not in this line-up: {', '.join(absent)}." in page
+    assert f"The following published models are not in `params.yaml`: {', '.join(absent)}." in page
     table = pd.read_csv(tmp_path / "pages" / "reproduction.csv")
     assert table["name"].tolist() == ["basic_cnn"]
     assert table["verdict"].tolist() == ["reproduced"]
@@ -273,7 +273,7 @@ def test_generated_data_are_compared_with_nothing(tmp_path: Path) -> None:
     reproduce(make_seeds(tmp_path, "basic_cnn", [810, 819], data=GENERATED), BENCHMARKS, tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
     assert "The data are generated, so the results do not apply to real images." in page
-    assert "The reports did not use these data, so this page shows only our results." in page
+    assert "The published reports did not use these data, so this page shows only our results." in page
     assert "| basic_cnn | A | 0.9050 ± 0.0071 | 2 |" in page
     assert "0.9156" not in page
     assert pd.read_csv(tmp_path / "pages" / "reproduction.csv").empty

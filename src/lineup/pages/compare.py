@@ -66,9 +66,10 @@ class Comparison:
         return {model.name: model.mean("test_accuracy") for model in self.models}
 
     def by_validation(self) -> list[ModelRuns]:
-        """Return the models sorted by mean validation accuracy, the highest first; ties are sorted by name.
+        """Return the models sorted by mean validation accuracy from high to low.
 
-        Use this order only to choose the models in a figure, because models may hold out different validation images.
+        Ties are sorted by name. Use this order only to choose the models in a figure, because models may hold out
+        different validation images.
         To choose the champion, use `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
@@ -133,14 +134,17 @@ def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) ->
 
 
 def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
-    """Return the standard deviation between seeds for each model, pooled by kind; 0 for a model with one seed."""
+    """Return the standard deviation between seeds for each model, pooled over all models of the same kind.
+
+    The standard deviation is 0 for a model with only one seed.
+    """
     by_kind = seed_deviations(models)
     fixed = SeedDeviation(0.0, 0)
     return {model.name: by_kind[model.first.header.kind] if len(model.runs) > 1 else fixed for model in models}
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
-    """Return additional metrics of a record, a mask of the correct predictions, and the scores of each class."""
+    """Compute additional metrics of a record, a mask of the correct predictions, and the scores of each class."""
     predictions = record.predictions()
     probabilities, labels = predictions.test.probabilities, predictions.test.labels
     rows = per_class_table(probabilities, labels, record.header.data.classes)

@@ -76,7 +76,7 @@ def evaluate(records: Sequence[Record], folder: Path, *, most_shown: int = MOST_
 
 
 def _runs(comparison: Comparison) -> pd.DataFrame:
-    """Return a table with a row for each run: metrics, seed, machine, commit and key."""
+    """Return a table with the metrics, seed, machine, commit and key of each run."""
     rows = [
         {
             "name": run.header.label,
@@ -97,12 +97,21 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
 
 
 def _columns(pairs: Sequence[Any], kind: Any) -> pd.DataFrame:
-    """Return a table with a row for each pair. The table is built by columns, because there may be a million pairs."""
+    """Return a table with a row for each pair.
+
+    The table is built column by column, because there may be a million pairs.
+    """
     return pd.DataFrame({field.name: [getattr(pair, field.name) for pair in pairs] for field in fields(kind)})
 
 
 def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Round the p-values in a table to four significant digits, and all other numbers to six decimals."""
+    """Round the p-values in a table to four significant digits, and all other numbers to six decimals.
+
+    Examples
+    --------
+    >>> _rounded(pd.DataFrame({"difference": [0.12345678], "p": [0.00012345678]})).to_dict("list")
+    {'difference': [0.123457], 'p': [0.0001235]}
+    """
     for name in pairs.select_dtypes("float"):
         form = ".4g" if str(name).startswith("p") else ".6f"
         pairs[name] = [float(format(value, form)) for value in pairs[name]]
@@ -127,7 +136,7 @@ def _confusion(run: Record) -> pd.DataFrame:
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Return the models to plot as curves: the best model of each kind, then the next best models."""
+    """Choose the best model of each kind and the next best models for the figures with curves."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]
@@ -149,7 +158,7 @@ def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_sh
 
 
 def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
-    """Save the figures with a curve per model. Each curve is from the first run of the model."""
+    """Save the figures with a curve per model. Each curve shows the first run of a model."""
     subtitle = figure_line(models[0].first.header.data)
     curves, bins = {}, []
     for model in models:

@@ -1,4 +1,4 @@
-"""Write the evidence page: which differences are significant, and how well the probabilities are calibrated."""
+"""Write the evidence page with significance tests and the calibration of the probabilities."""
 
 from __future__ import annotations
 
@@ -31,61 +31,56 @@ _PROBABILITIES = {
 
 _MODELS = """\
 ### Sources of uncertainty
-
-The test set is a sample of {images} images; another sample would give a different accuracy. Training also depends on
-random numbers; another seed gives a different model. The accuracy of `{best}` is {accuracy}. Its 95 % interval (Wilson)
-is {interval} and covers only the uncertainty from the images. Two models can differ significantly although their
-intervals overlap, because both classify the same images. Only the images that exactly one of the two models classifies
-correctly show which model is better.
-
+The test set is a sample of {images} images. The accuracy on another sample would be different. Training also depends on
+random numbers, so each seed gives a different model. The accuracy of `{best}` is {accuracy}, with a 95 % confidence
+interval of {interval} (Wilson). This confidence interval includes only the uncertainty from the test images. Two models
+can differ significantly even if their confidence intervals overlap, because both are tested on the same images. Images
+that both models classify correctly, or that both misclassify, do not show which model is better.
 ### Significance test
-
-For each image, the test computes the share of a model's runs that classify the image correctly. The *error from images*
-is the standard error, over the images, of the difference between these shares for two models. The *error from seeds* is
-√(s²/k + s'²/k') for k and k' seeds, where s and s' are the standard deviations between seeds of the two models, pooled
-over all models of the same kind. Networks and committees count as one kind. A model with one seed adds 0 to this error.
-The *standard error* is the square root of the sum of the two squared errors. The test divides the difference in
-accuracy by the standard error and compares the result with Student's t distribution, which has few degrees of freedom
-if s was estimated from few runs. The test assumes that runs are independent, which is conservative for a committee and
-its members.
-
+The accuracy of a model on one image is the fraction of its runs that classify the image correctly. The *error from
+images* is the standard error of the difference in accuracy that is due to the sample of images. The *error from seeds*
+is √(s²/k + s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy
+between seeds, pooled over all models of the same kind. Networks and committees are pooled together. A model with only
+one seed contributes 0 to the error from seeds. The *standard error* of a difference is the square root of the sum of
+both squared errors. The test statistic is the difference divided by its standard error, and the p-value is computed
+from Student's t distribution. The distribution has few degrees of freedom if s was estimated from few runs. The test
+assumes that all runs are independent, which is conservative if a committee is compared with its own members.
 ### Multiple comparisons
-
-Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction increases each p,
-so that the probability of one or more such errors among all {pairs} is at most {level}.
-
+Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction increases the
+p-values, so that the probability of any false positive among all {pairs} is at most {level}.
 ### Results
-
 {significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number of models
-that are significantly better. No model ranks behind a model with a lower mean accuracy. Any model of rank 1 may be the
-best."""
+that are significantly better. A model never ranks behind a model with a lower mean accuracy. Each model with rank 1 may
+be the best model."""
 
 _RUNS = """\
-McNemar's exact test compares two trained models and ignores the variation between seeds. The example compares the first
-runs of the two best models. `{a}` alone classifies {a_only} images correctly, and `{b}` alone {b_only} images. The
-difference in accuracy is {difference}, with a 95 % interval of {low} to {high} (bootstrap over images). If both models
-were equally good, a split at least as uneven would have the probability p = {p}. After the correction for all {pairs}
-of runs, p is {p_holm}, so there is {verdict}. `run_pairs.csv` contains the test of every pair of runs."""
+McNemar's exact test compares two trained models and ignores the variation between seeds. This example compares the
+first runs of the two most accurate models. Of all test images, {a_only} are classified correctly only by `{a}`, and
+{b_only} only by `{b}`. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to
+{high}. If both models were equally good, a difference of at least this size would have the probability p = {p}.
+After Holm's correction for all {pairs} of runs, p is {p_holm}, so the difference is {verdict}. The file
+`run_pairs.csv` contains the tests of all pairs of runs."""
 
 _READING = """\
-- The *loss* is the mean negative log-likelihood in nats. The *Brier score*, from 0 to 2, is the mean squared error of
-  the probabilities. Lower values are better for both.
-- The *calibration error* (ECE, 15 bins with equal numbers of images) is the mean difference between confidence and
-  accuracy. It is 0.07 for a network with a confidence of 97 % and an accuracy of 90 % in every bin.
-- The *top-2 accuracy* is the share of images whose class is among the two most probable classes.
+- The *loss* is the mean negative log-likelihood in nats. A lower loss is better.
+- The *Brier score* of an image is the squared error of its class probabilities, summed over the classes. The score is
+  between 0 and 2, and a lower score is better.
+- The *calibration error* (ECE) is the mean absolute difference between confidence and accuracy in 15 bins with equal
+  numbers of images. For example, the error is 0.07 if the confidence is 97 % and the accuracy is 90 % in every bin.
+- The *top-2 accuracy* is the fraction of images whose true class is among the two most probable classes.
 - The *accuracy at 80 % coverage* is the accuracy on the 80 % of the images with the highest confidence.
 - The *AUC* of a class is the probability that an image of this class has a higher score for the class than an image of
   another class.
-
 The table shows means ± standard deviations over the seeds, sorted by loss."""
 
 _FILES = """
-- `leaderboard.csv`: mean and standard deviation of each metric over the seeds.
-- `runs.csv`: each run with its seed, machine, commit and key. The MLflow run has the key as tag `lineup.key`.
-- `pairs.csv`: the test of each pair of models.
-- `run_pairs.csv`: McNemar's test of each pair of runs.
-- `per_class.csv`: the scores of each class, for each run.
-- `confusion_matrix.csv`: test images of `{best}` by actual and predicted class.
+- `leaderboard.csv` contains the mean and the standard deviation of each metric over the seeds.
+- `runs.csv` contains each run with its seed, machine, commit and key. The tag `lineup.key` of an MLflow run contains
+  the key of its record.
+- `pairs.csv` contains the test of each pair of models.
+- `run_pairs.csv` contains McNemar's test of each pair of runs.
+- `per_class.csv` contains the scores of each class for each run.
+- `confusion_matrix.csv` contains the number of test images of `{best}` for each actual and predicted class.
 - MLflow contains the ROC, precision-recall, reliability, selective accuracy and threshold curves of each run."""
 
 
@@ -112,8 +107,8 @@ def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) 
     sections = [
         "# Evidence",
         "This page compares models and committees, tests which differences are significant, and examines the predicted"
-        " probabilities. `lineup evaluate` writes this page from the records of"
-        f" {count(len(comparison.models), 'model')} (committees included) with {count(len(runs), 'run')}.",
+        f" probabilities. `lineup evaluate` writes this page from {count(len(runs), 'record')} of"
+        f" {count(len(comparison.models), 'model')}, including committees.",
         data_line(data.title, data.test_images, generated=data.generated),
         *_pairs_of_models(comparison, data.test_images, most_shown),
         *_pairs_of_runs(comparison),
@@ -152,7 +147,7 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
 
 
 def _left_out(models: int, most_shown: int) -> str:
-    """Return a note that the figures do not show all models, or an empty string if they do."""
+    """Return a note if the figures show only some of the models, or an empty string if they show all models."""
     if models <= most_shown:
         return ""
     return (
@@ -167,12 +162,14 @@ def _extremes(pairs: Sequence[RecipePair]) -> str:
     significant = [pair for pair in pairs if pair.significant]
     if significant:
         least = min(significant, key=lambda pair: abs(pair.difference))
-        text += f" The smallest significant difference is {abs(least.difference):.4f} (`{least.a}` and `{least.b}`)."
+        text += (
+            f" The smallest significant difference is {abs(least.difference):.4f}, between `{least.a}` and `{least.b}`."
+        )
     if len(significant) < len(pairs):
         most = max((pair for pair in pairs if not pair.significant), key=lambda pair: abs(pair.difference))
         text += (
-            f" The largest difference that is not significant is {abs(most.difference):.4f} (`{most.a}` and"
-            f" `{most.b}`)."
+            f" The largest difference that is not significant is {abs(most.difference):.4f}, between `{most.a}`"
+            f" and `{most.b}`."
         )
     return text
 
@@ -195,7 +192,7 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
 
 
 def _of_neighbours(pairs: Sequence[AnyPair], ranked: Sequence[str]) -> dict[frozenset[str], AnyPair]:
-    """Return the pairs of models that are adjacent in the ranking, by the names of both models."""
+    """Return the pairs of models that are next to each other in the ranking."""
     wanted = set(map(frozenset, itertools.pairwise(ranked)))
     return {names: pair for pair in pairs if (names := frozenset((pair.a, pair.b))) in wanted}
 
@@ -220,13 +217,13 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
             p=p_value(pair.p),
             p_holm=p_value(pair.p_holm),
             pairs=count(len(comparison.run_pairs), "pair"),
-            verdict="a significant difference" if pair.significant else "no significant difference",
+            verdict="significant" if pair.significant else "not significant",
         ),
     ]
 
 
 def _turned(pair: Pair, first: str) -> Pair:
-    """Return a pair of runs in which ``first`` is the first run."""
+    """Swap the runs of a pair if necessary, so that ``first`` is the first run."""
     if pair.a == first:
         return pair
     # 0 - x instead of -x: the latter would print zero as -0.0.
@@ -246,20 +243,28 @@ def _seeds(comparison: Comparison, images: int) -> list[str]:
     headings = ["model", "seeds", "mean", "95 % interval", "standard deviation", "lowest", "highest", "sampling error"]
     return [
         "## Seeds",
-        f"{_typical(list(spreads.values()))} The interval is the 95 % confidence interval of the mean over seeds"
-        " (Student's t). The sampling error is the standard error of one accuracy, computed from the number of images.",
+        f"{_typical(list(spreads.values()))} The 95 % confidence interval of the mean over the seeds is computed with"
+        " Student's t distribution. The sampling error is the standard error of the accuracy of one run on the test"
+        " images.",
         table(headings, [_seed_row(comparison.model(name), spread) for name, spread in spreads.items()], ["model"]),
     ]
 
 
 def _typical(spreads: Sequence[SeedSpread]) -> str:
-    """Return a sentence with the typical deviation between seeds and the typical error from images."""
+    """Return a sentence with the typical standard deviation between seeds and the typical sampling error.
+
+    Examples
+    --------
+    >>> sentence = _typical([seed_spread([0.90, 0.91, 0.92], images=10_000)])
+    >>> sentence.partition(", and")[0]
+    'For the model with several seeds, the typical standard deviation between seeds is 0.0100'
+    """
     of_seeds = math.sqrt(fmean(spread.deviation**2 for spread in spreads))
     of_images = math.sqrt(fmean(spread.sampling_error**2 for spread in spreads))
     models = "the model" if len(spreads) == 1 else f"the {len(spreads)} models"
     return (
-        f"For {models} with several seeds, the standard deviation between seeds is {of_seeds:.4f} (root mean square),"
-        f" and the sampling error is {of_images:.4f}."
+        f"For {models} with several seeds, the typical standard deviation between seeds is {of_seeds:.4f}, and the"
+        f" typical sampling error is {of_images:.4f} (root mean squares)."
     )
 
 
@@ -281,24 +286,25 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _READING,
         table(["model", *_PROBABILITIES], rows, ["model"]),
         _choice(comparison, best),
-        f"This figure shows the calibration of `{best.name}`. Points below the diagonal mean overconfidence.",
+        f"This figure shows the calibration of `{best.name}`. Points below the diagonal indicate overconfidence.",
         f"![{best.name}: accuracy by confidence](reliability.png)",
-        "This figure shows the accuracy on the images with the highest confidence, for the best model of each kind and"
-        " the next best models.",
+        "The next figure shows the accuracy if only the images with the highest confidence are classified. The"
+        " figure contains the best model of each kind and the next best models.",
         "![Accuracy by coverage](selective.png)",
     ]
 
 
 def _choice(comparison: Comparison, best: ModelRuns) -> str:
-    """Return a paragraph on how the models in the figures are chosen."""
+    """Return the paragraph that explains how the models in the figures are chosen."""
     counts = sorted({model.first.header.data.validation_images for model in comparison.models})
     return (
-        "The figures below show the models with the highest mean validation accuracy. The best of them is"
-        f" `{best.name}`. Each model is validated on the {' or '.join(f'{count:,}' for count in counts)} images that it"
-        " held out. These images differ between models, so the validation accuracy only determines which models are"
-        " shown. The champion (`champion.json`) may be a different model, because it is chosen on images that all"
-        " candidates held out, by the rule in `params.yaml`. A committee of the best models has an unfair advantage in"
-        " both comparisons. Its rule is cross-fitted, but its members were selected on the same images."
+        "The figures below show the models with the highest mean validation accuracy. The model with the highest mean"
+        f" validation accuracy is `{best.name}`. Each model is validated on the"
+        f" {' or '.join(f'{count:,}' for count in counts)} images that it held out. The held-out images differ between"
+        " models, so the validation accuracy is only used to choose the models in the figures. The champion"
+        " (`champion.json`) can be a different model, because it is selected on the images that all candidates held"
+        " out. A committee of the best models has an unfair advantage, because its members were selected on the same"
+        " validation images. Cross-fitting the rule of the committee does not remove this advantage."
     )
 
 
@@ -316,8 +322,9 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
     return [
         "## Classes",
-        f"The table shows the scores of `{run}` for each class against the rest. The precision is the share of correct"
-        " predictions among all predictions of the class. The recall is the share of the images of the class that are"
-        " classified correctly. F1 is the harmonic mean of precision and recall.",
+        f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
+        " predictions among all predictions of a class. Recall is the fraction of the images of a class that are"
+        " classified correctly."
+        " F1 is the harmonic mean of precision and recall.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

@@ -46,9 +46,9 @@ _SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
 
 
 def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Return a table of models and committees, the highest mean test accuracy first; ties are sorted by name.
+    """Return a table of models and committees, sorted by mean test accuracy from high to low.
 
-    The order is for display only. No model is selected by its test accuracy.
+    Ties are sorted by name. The order is for display only. No model is selected by its test accuracy.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> 
 
 
 def read_leaderboard(path: Path) -> pd.DataFrame:
-    """Read a table of `leaderboard_frame` from a CSV file.
+    """Read a leaderboard from a CSV file.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def read_leaderboard(path: Path) -> pd.DataFrame:
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """Return the leaderboard as Markdown: the name of the data, an explanation, and a table of the main columns.
+    """Return the leaderboard as Markdown text with an explanation and a table of the main columns.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
     """
     texts = _texts(frame)
     trained = frame.loc[frame["kind"] != "committee", "device"]
-    machines = f" Trained on {'; '.join(sorted(set(trained)))}." if len(trained) else ""
+    machines = f" The models were trained on these devices: {'; '.join(sorted(set(trained)))}." if len(trained) else ""
     rows = texts.to_numpy().tolist()
     return f"{_caption(frame)}\n\n{_READING}{machines}\n\n{table([str(name) for name in texts], rows, _LEFT)}"
 
@@ -189,10 +189,10 @@ def replace_block(text: str, marker: str, block: str) -> str:
 _LEFT = ("model", "kind")
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
-    "Accuracies are means ± standard deviations over the seeds. The 95 % interval (Wilson) of the mean is computed from"
-    " the number of test images. The rank of a model is one more than the number of models that are significantly"
-    " better. The significance test includes the variation between test images and between seeds"
-    " (`reports/evidence.md`)."
+    "Accuracies are means ± standard deviations over the seeds. The 95 % confidence interval of the mean accuracy is"
+    " computed from the number of test images (Wilson). The rank of a model is one more than the number of models that"
+    " are significantly better. The significance test includes the variation between test images and between seeds, as"
+    " described in `reports/evidence.md`."
 )
 
 

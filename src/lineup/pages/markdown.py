@@ -1,4 +1,4 @@
-"""Helper functions for all pages: Markdown tables, formatted numbers, and descriptions of the data.
+"""Format tables, numbers and descriptions of the data for Markdown pages.
 
 Examples
 --------
@@ -41,7 +41,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence
 
 
 def number(value: float | None, form: str = ".4f") -> str:
-    """Format a number; a missing number becomes a dash."""
+    """Format a number, or return a dash if the number is missing."""
     return DASH if value is None or math.isnan(value) else format(value, form)
 
 
@@ -61,19 +61,19 @@ def span(low: float, high: float, form: str = ".4f") -> str:
 
 
 def data_line(title: str, test_images: int, *, generated: bool) -> str:
-    """Return a sentence that names the data and states if they are generated."""
+    """Return a sentence that names the data and states whether they are generated."""
     line = f"Data: {title}, {count(test_images, 'test image')}."
     return f"{line} {GENERATED}" if generated else line
 
 
 def figure_line(data: DataIdentity) -> str:
-    """Return the subtitle of a figure, which names the data."""
+    """Return the name of the data as the subtitle of a figure."""
     kind = "GENERATED DATA" if data.generated else data.title
     return f"{kind}, {count(data.test_images, 'test image')}"
 
 
 def device_of(record: Record) -> str:
-    """Return the name of the device and the number of threads with which a run was trained."""
+    """Return the name of the training device and the number of threads."""
     header = record.header
     if header.threads is None:
         return header.device.name
@@ -81,15 +81,15 @@ def device_of(record: Record) -> str:
 
 
 def origin(records: Sequence[Record]) -> str:
-    """Return a Markdown list of the data, devices and library versions of the runs on a page."""
+    """Return a Markdown list with the data, the devices and the library versions of all runs."""
     data = records[0].header.data
-    lines = [f"- Data: `{data.name}`; the fingerprint of the images, labels and split is `{data.fingerprint[:12]}`."]
-    lines.append(f"- Devices: {_frequencies(device_of(record) for record in records)}.")
+    lines = [f"- Data: `{data.name}`. The fingerprint of the images, labels and split is `{data.fingerprint[:12]}`."]
+    lines.append(f"- The runs used these devices: {_frequencies(device_of(record) for record in records)}.")
     versions = (
         ", ".join(f"{name} {version}" for name, version in sorted(record.header.libraries.items()))
         for record in records
     )
-    lines.append(f"- Libraries: {_frequencies(versions)}.")
+    lines.append(f"- The runs used these libraries: {_frequencies(versions)}.")
     return "\n".join(lines)
 
 
@@ -100,7 +100,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _frequencies(texts: Iterable[str]) -> str:
-    """Return the distinct texts with their number of runs, the most frequent first."""
+    """Return a list of the distinct texts, sorted by their number of runs."""
     counts: dict[str, int] = {}
     for text in texts:
         counts[text] = counts.get(text, 0) + 1

@@ -1,4 +1,11 @@
-"""Compare our results with the published results, and write the reproduction page."""
+"""Compare our results with the published results, and write the reproduction page.
+
+Examples
+--------
+>>> reproduce([], MEASUREMENTS, Path("reports"))
+Traceback (most recent call last):
+lineup.errors.LineupError: evaluation: there are no results to compare; train a model first
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the reproduction page: which published results are reproduced, which are not, and why."""
+"""Write the page that shows which published results are reproduced."""
 
 from __future__ import annotations
 
@@ -21,28 +21,35 @@ LONG_SECONDS = 600
 """Training time in seconds. Models that take longer are trained with one seed."""
 
 _RULE = """\
-A published accuracy counts as *reproduced* if the difference is at most h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k)).
-Otherwise our result is *better* or *worse*. Here p is the published accuracy, h is half a unit of its last digit, m is
-our mean over k seeds, s is the standard deviation between seeds, and e(x) = √(x (1 - x) / n) is the standard error of
-an accuracy on n test images. The rule ignores that both accuracies come from the same images, which makes it
-conservative. For a published range, p is the nearest end. The 95 % interval (Wilson) of our mean is computed from the
-number of test images. None of our models was validated on the test images."""
+A published accuracy counts as *reproduced* if it differs from our accuracy by at most the *band*. If the difference is
+larger than the band, our result counts as *better* or *worse*. The band is
+    h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k))
+Here p is the published accuracy, m is our mean accuracy over k seeds, and h is half a unit of the last published digit.
+The standard deviation of the accuracy between seeds is s, and the standard error of an accuracy x on n test images is
+e(x) = √(x (1 - x) / n). The rule is conservative, because it ignores that both accuracies were measured on the same
+images. If a report gives a range of accuracies, p is the value in the range that is nearest to our accuracy. The 95 %
+confidence interval of our mean accuracy is computed from the number of test images (Wilson). None of our models was
+validated on the test images."""
 
 _PAPER = """\
-Table 3 of the paper of the dataset (arXiv:1708.07747) contains the classical models of report E. The paper uses all
-training images, standardises each pixel, and averages over up to five shuffled repetitions. `benchmarks/classical.py`
-fits the same models with these settings and with the defaults of scikit-learn in 2017. The column *shuffles* gives the
-number of repetitions. The authors' script (`benchmark/runner.py` in the repository of the dataset) scales, shuffles and
-scores in the same way. The data may differ. On 31 August 2017, six days after the first version of the paper, an issue
-(number 44 of that repository) reported duplicates, and images in both the training and the test set. They have been
-replaced since. The paper does not state which version of the images it used. Images in both sets make a test easier,
-but most accuracies in the paper are lower than ours. If all test images in the paper were different, this alone would
-explain differences of up to about 0.009 (95 %, √2 · 1.96 standard errors of an accuracy of 0.88)."""
+Table 3 of the Fashion-MNIST paper (arXiv:1708.07747) contains results for the classical models of report E. The paper
+uses all training images, standardises each pixel, and averages the accuracy over up to five repetitions with shuffled
+images. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
+scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark scales, shuffles and
+scores the images in the same way as the authors' script (`benchmark/runner.py` in the repository of the dataset).
+The paper does not state which version of the images it used. On 31 August 2017, six days after the first version of the
+paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and the
+test set. The reported images have since been replaced. Images that are in both sets make a test easier, but most
+accuracies in the paper are lower than ours. If the paper used entirely different test images, this would explain
+differences of up to about 0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
 
 _OTHER_SETTINGS = """\
 The standard error of the difference includes the variation between images and between seeds. The p-value is the
 probability of a difference of at least this size if both models are equally good. The corrected p-value accounts for
-all pairs in these tables (Holm). `reports/evidence.md` describes the test."""
+the number of pairs in this section (Holm). `reports/evidence.md` describes the test."""
+
+_THAN = {"better": "higher", "worse": "lower"}
+_BESIDE_RECALL = {"reproduced": "agrees with", "better": "is higher than", "worse": "is lower than"}
 
 _OTHERS_OF = {
     "experiments": "Experiments that help to explain a difference:",
@@ -50,14 +57,14 @@ _OTHERS_OF = {
 }
 
 _VALIDATING_ON_TEST = """\
-Reports B and C validated on the test set, and so did report A for its encoder. These reports could train on all
-training images, and may have reported the epoch with the best test accuracy. `benchmarks/validating_on_test.py` trains
-with and without held-out images and scores the test images after each epoch. The pipeline never scores the test images
-during training. The gain is the difference from the last epoch of the training with held-out images, as mean ± standard
-error over the seeds.
-
-Report C does not state whether its convolutions are padded. Our convolutions are not padded. With padding, the feature
-maps after the last pooling are larger, so the network has more parameters."""
+Reports B and C used the test set for validation, and report A used it to validate its encoder. A report that validates
+on the test set can train on all training images. Such a report may also have chosen the epoch with the best test
+accuracy. `benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after
+each epoch. The pipeline never scores the test images during training. The column *gain* contains the increase in test
+accuracy over the last epoch of the training with held-out images. The gain is the mean over the seeds, and the column
+*standard error* contains its standard error.
+Report C does not state whether its convolutions are padded. Our convolutions are not padded. Padding enlarges the
+feature maps after the last pooling layer, so a padded network has more parameters."""
 
 
 def reproduction_markdown(
@@ -96,11 +103,11 @@ def reproduction_markdown(
             *_paper(same.get("classical")),
         ]
     else:
-        body = ["The reports did not use these data, so this page shows only our results.", _ours(models)]
+        body = ["The published reports did not use these data, so this page shows only our results.", _ours(models)]
     head = [
         "# Reproduction",
-        "This page compares the results of five published reports with ours. `lineup reproduce` writes this page from"
-        " the records and from the published results in `src/lineup/published/claims.yaml`.",
+        "This page compares our results with the results of five published reports. `lineup reproduce` writes this page"
+        " from the records and from the published results in `src/lineup/published/claims.yaml`.",
         data_line(data.title, data.test_images, generated=data.generated),
     ]
     return "\n\n".join([*head, *body, "## Where the results come from", origin(runs)]) + "\n"
@@ -114,15 +121,15 @@ def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
     dataset = verdicts[0].model.first.header.data.name
     absent = sorted(set(load_claims(dataset)) - {verdict.model.name for verdict in verdicts})
     return [
-        f"Our results reproduce {counts['reproduced']} of {count(len(verdicts), 'published result')}. Our accuracy is"
-        f" better for {counts['better']} and worse for {counts['worse']}. In {count(contradictory, 'case')}, the report"
-        " contradicts itself.",
+        f"We reproduce {counts['reproduced']} of {count(len(verdicts), 'published result')}. Our accuracy is better in"
+        f" {count(counts['better'], 'case')} and worse in {count(counts['worse'], 'case')}. A report contradicts itself"
+        f" in {count(contradictory, 'case')}.",
         "## Accuracy",
         _RULE,
         _seed_spreads(verdicts),
         table(headings, [_accuracy_row(verdict) for verdict in verdicts], ["model", "report", "verdict"]),
         *_single_seeds(verdicts),
-        *([f"Not in this line-up: {', '.join(absent)}."] if absent else []),
+        *([f"The following published models are not in `params.yaml`: {', '.join(absent)}."] if absent else []),
     ]
 
 
@@ -148,12 +155,12 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
         "Three seeds are too few to estimate the standard deviation of one model. Therefore s is pooled over all models"
-        f" of a kind with several seeds, where networks and committees count as one kind: {found}."
+        f" of the same kind that have several seeds: {found}. Networks and committees are pooled together."
     )
 
 
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the sentences that explain why some models have one seed."""
+    """Return the sentences that explain why some models have only one seed."""
     single = [verdict.model for verdict in verdicts if len(verdict.model.runs) == 1]
     long, certain = [], []
     for model in single:
@@ -164,12 +171,12 @@ def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
     sentences = []
     if long:
         sentences.append(
-            f"These models have one seed, because training takes more than {LONG_SECONDS // 60} minutes:"
-            f" {', '.join(long)}."
+            f"The following models have only one seed, because their training takes more than {LONG_SECONDS // 60}"
+            f" minutes: {', '.join(long)}."
         )
     if certain:
         sentences.append(
-            f"These models have one seed, because fitting is deterministic or nearly so: {', '.join(certain)}."
+            f"The following models have only one seed, because the seed hardly affects them: {', '.join(certain)}."
         )
     return [" ".join(sentences)] if sentences else []
 
@@ -181,10 +188,14 @@ def _differences(verdicts: Sequence[Verdict]) -> list[str]:
         if verdict.word == "reproduced":
             continue
         claim = verdict.claim
-        texts = [claim.why or "not explained yet", *([f"The report {claim.remark}"] if claim.remark else [])]
+        texts = [
+            claim.why or "this difference is not explained yet",
+            *([f"The report {claim.remark}"] if claim.remark else []),
+        ]
         sentences = " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in texts)
         lines.append(
-            f"- **{verdict.model.name}**: our accuracy is {verdict.word} by {abs(verdict.difference):.4f}. {sentences}"
+            f"- **{verdict.model.name}**: our accuracy is {abs(verdict.difference):.4f} {_THAN[verdict.word]} than the"
+            f" published accuracy. {sentences}"
         )
     return ["## Differences", "\n".join(lines)] if lines else []
 
@@ -193,11 +204,7 @@ def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
     """Return the section on published results that contradict each other."""
     lines = [
         f"- **{verdict.model.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
-        + (
-            f" Compared with the published recall, our accuracy is {other.word}."
-            if (other := verdict.by_recall)
-            else ""
-        )
+        + (f" Our accuracy {_BESIDE_RECALL[other.word]} the published recall." if (other := verdict.by_recall) else "")
         for verdict in verdicts
         if verdict.claim.contradiction
     ]
@@ -227,9 +234,9 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
     return [
         "## Other published results",
         "Each cell contains the published value and our mean over the seeds. Precision, recall and F1 are macro"
-        " averages. The times were measured on different machines, and ours was running other programs as well."
-        " The time of an encoder's classifier excludes the training of the encoder. Our time also excludes encoding the"
-        " images, which is done once.",
+        " averages. The training times were measured on different machines, and our machine was running other programs"
+        " at the same time. The training time of an encoder's classifier does not include the training of the encoder."
+        " Our training time also excludes the time to encode the images.",
         table(headings, rows, ["model"]),
     ]
 
@@ -260,7 +267,13 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _beside(theirs: float | None, ours: float) -> str:
-    """Format a published value and our value; return an empty string if no value is published."""
+    """Format a published value and our value, or return an empty string if no value is published.
+
+    Examples
+    --------
+    >>> _beside(0.92, 0.91067)
+    '0.92 / 0.9107'
+    """
     return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
 
 
@@ -286,7 +299,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
-    """Format the published score and our score of each class; a cell is empty if no score is published."""
+    """Format the published score and our score of each class, with an empty cell if no score is published."""
     ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [
@@ -367,7 +380,7 @@ def _paper(result: Mapping[str, Any] | None) -> list[str]:
         _PAPER,
         table(headings, rows, ["classifier", "verdict"]),
         *(["\n".join(outside)] if outside else []),
-        *([f"The benchmark has not fitted these published models yet: {missing}."] if missing else []),
+        *([f"The benchmark has not yet fitted the following published models: {missing}."] if missing else []),
     ]
 
 

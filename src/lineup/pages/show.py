@@ -1,4 +1,12 @@
-"""Print the leaderboard and the registered architectures, and update the leaderboard in the README."""
+"""Print the leaderboard and the registered architectures, and update the leaderboard in the README.
+
+Examples
+--------
+>>> from pathlib import Path
+>>> write_readme(Project(Path("new")))
+Traceback (most recent call last):
+lineup.errors.LineupError: new/reports/leaderboard.csv: no leaderboard yet; run dvc repro
+"""
 
 from __future__ import annotations
 
@@ -32,7 +40,7 @@ def show_leaderboard(project: Project) -> None:
 
 
 def write_readme(project: Project) -> None:
-    """Write the first `TOP` rows of the leaderboard between the two markers in ``README.md``.
+    """Write the first rows of the leaderboard between the two markers in ``README.md``.
 
     Raises
     ------

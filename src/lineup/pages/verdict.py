@@ -1,4 +1,12 @@
-"""Judge whether a published result is reproduced, or whether our result is better or worse."""
+"""Judge whether a published result is reproduced, or whether our result is better or worse.
+
+Examples
+--------
+>>> claim = Claim(report="A", accuracy=0.9156)
+>>> ours = ModelRuns("basic_cnn", runs=())
+>>> Verdict(claim, ours, difference=-0.0049, spread=0.0035, band=0.0112).word
+'reproduced'
+"""
 
 from __future__ import annotations
 
@@ -51,9 +59,10 @@ class Verdict:
 
     @property
     def by_recall(self) -> Verdict | None:
-        """Verdict for the published macro recall instead of the published accuracy, or None if both are equal.
+        """Verdict on the published macro recall instead of the published accuracy.
 
-        Accuracy and macro recall are equal if all classes have the same number of test images.
+        Accuracy and macro recall are equal if all classes have the same number of test images. The verdict is None if
+        the report states no recall, or if its recall and its accuracy are equal.
         """
         claim = self.claim
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:

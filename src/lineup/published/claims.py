@@ -50,12 +50,12 @@ class Claim:
     seconds : float, optional
         Training time in seconds.
     recall_by_class, f1_by_class : list of float or None, optional
-        Scores in the order of the classes; None if the report gives no value. The reports call the recall of a class
-        its accuracy.
+        Scores in the order of the classes, or None for a class without a published value. The reports call the recall
+        of a class its accuracy.
     contradiction : str, optional
         Description of a contradiction in the report.
     remark : str, optional
-        Note on the comparison, written as the end of a sentence that starts with "The report".
+        Note on the comparison. It completes a sentence that starts with "The report".
     why : str, optional
         Explanation of a difference from our result.
     experiments, variants : dict of str to str
@@ -91,13 +91,13 @@ class Claim:
         return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
 
     def nearest(self, accuracy: float) -> float:
-        """Return the published accuracy, or the value in a published range that is nearest to ``accuracy``."""
+        """Return the published accuracy, or the nearest value if the report gives a range."""
         return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class _File:
-    """Content of ``claims.yaml``: a dataset, and the claims by name of the model or committee."""
+    """Content of ``claims.yaml``, with the claims by the name of the model or committee."""
 
     dataset: str
     claims: dict[str, Claim]
@@ -105,7 +105,7 @@ class _File:
 
 @cache
 def load_claims(dataset: str) -> dict[str, Claim]:
-    """Return the claims for a dataset, by the name of the model or committee in ``params.yaml``.
+    """Return the published results for a dataset, by the name of the model or committee in ``params.yaml``.
 
     Parameters
     ----------
@@ -128,5 +128,5 @@ def load_claims(dataset: str) -> dict[str, Claim]:
 
 
 def in_digits(published: float) -> str:
-    """Format a published score or loss with two decimals if it has at most two, and with four otherwise."""
+    """Format a published score or loss with two decimals, or with four if two are not enough."""
     return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"
