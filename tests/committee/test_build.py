@@ -1,4 +1,4 @@
-"""The record of a committee: fitted on images that all members held out, combined from their predictions."""
+"""Build the record of a committee from the predictions of its members."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_analysis_is_written_with_the_rule(tmp_path: Path) -> None:
     assert analysis.accuracy == record.metrics["test_accuracy"]
     assert [member.name for member in analysis.members] == [f"{name}_seed1" for name in SHARES]
     assert [member.weight for member in analysis.members] == pytest.approx(fitted.weights)
-    # The penalty is that of the whole committee and is not searched again.
+    # The penalty of the whole committee is used, without another search.
     earlier = fitted.details
     others = predictions_without_each(
         "stacking", HOLDOUT.probabilities, HOLDOUT.labels, TEST.probabilities, earlier=earlier

@@ -1,4 +1,4 @@
-"""The champion is chosen by the validation images that all candidates held out, and by nothing else."""
+"""Check that the champion is chosen only on validation images that all candidates held out."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_no_function_that_fits_takes_test_images(function: Callable[..., Any]) -
 
 
 def test_stacking_uses_the_penalty_of_an_earlier_fit() -> None:
-    """Neither the penalty of the rule nor those of the folds are searched again."""
+    """The penalty is not searched again, neither for the rule nor for the folds."""
     fitted = fit_rule("stacking", HOLDOUT, LABELS, temperature="both", earlier={"strength": 0.02})
     assert fitted.details == {"strength": 0.02}
     free = fit_rule("stacking", HOLDOUT, LABELS, temperature="both")

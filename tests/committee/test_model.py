@@ -1,4 +1,4 @@
-"""The model files of a committee: read as written, and an error if they have another format."""
+"""Read and write the model files of a committee, and reject other formats."""
 
 from __future__ import annotations
 

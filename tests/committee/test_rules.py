@@ -1,4 +1,4 @@
-"""Rules of committees, as properties of any members' probabilities."""
+"""Check common properties of all rules with random probabilities."""
 
 from __future__ import annotations
 

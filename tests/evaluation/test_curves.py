@@ -87,7 +87,7 @@ def test_curves_do_not_depend_on_the_order_of_the_images(data: Predictions, shuf
     ):
         for name, values in vars(before).items():
             np.testing.assert_array_equal(values, getattr(after, name))
-    # With the areas under the curves of each class.
+    # The results include the area under the curve of each class.
     assert [vars(row) for row in per_class_table(*data, CLASSES)] == [
         pytest.approx(vars(row), nan_ok=True) for row in per_class_table(*again, CLASSES)
     ]

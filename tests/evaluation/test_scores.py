@@ -1,4 +1,4 @@
-"""Scores are checked when they are made."""
+"""Check that invalid scores cannot be created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes with several seeds: chance in images and in seeds, and false positives."""
+"""Compare recipes with several seeds, and check the rate of false positives."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Hits = NDArray[np.bool_]
 
 
 def trained(random: np.random.Generator, easiness: NDArray[np.float64], seeds: int, deviation: float = 0.0) -> Hits:
-    """Hits of trainings of one recipe; each seed makes all images easier or harder."""
+    """Return correct predictions of one recipe, where each seed makes all images easier or harder."""
     shift = random.normal(0, deviation, (seeds, 1)) if deviation else np.zeros((seeds, 1))
     return np.asarray(random.uniform(size=(seeds, easiness.size)) < easiness + shift)
 
 
 def known(deviation: float) -> SeedDeviation:
-    """A deviation that rests on more trainings than anyone has."""
+    """Return a deviation with so many degrees of freedom that it is known exactly."""
     return SeedDeviation(deviation, 10**9)
 
 
@@ -35,7 +35,7 @@ def compared(a: Hits, b: Hits, deviation: SeedDeviation) -> RecipePair:
 
 
 def two_alike(random: np.random.Generator, easiness: NDArray[np.float64], seeds: int, deviation: float) -> RecipePair:
-    """One recipe, taken for two."""
+    """Compare two recipes that are equally accurate."""
     return compared(trained(random, easiness, seeds), trained(random, easiness, seeds), known(deviation))
 
 
@@ -54,7 +54,7 @@ def test_errors_and_p_equal_the_formula() -> None:
 
 
 def test_a_shared_estimate_counts_once() -> None:
-    """Of seeds alone, with the deviation pooled from the two, it is Student's test of their accuracies."""
+    """With a pooled deviation and without the error of the images, the test is Student's t-test."""
     n = 1_000
     first = [np.arange(n) < right for right in (900, 904, 911)]
     second = [np.arange(n) < right for right in (880, 889, 885, 881)]

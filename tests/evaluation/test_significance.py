@@ -72,7 +72,7 @@ def test_mcnemar_of_many_images() -> None:
     assert compared(*hits(1, 10_000, 0, 1)).p == 0.0
 
 
-# A tenth of a second each: statsmodels is thorough.
+# Few examples, because statsmodels takes a tenth of a second for each.
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.05, 1.0]), min_size=1, max_size=30))
 def test_holm_equals_statsmodels(p_values: list[float]) -> None:
@@ -104,7 +104,7 @@ def test_the_bootstrap_equals_scipy() -> None:
     ).confidence_interval
     # Differences are multiples of 0.001. scipy uses random resamples, so that one step of difference is possible.
     assert found == pytest.approx((expected.low, expected.high), abs=0.0011)
-    # And both are close to the normal interval: 1.96 standard errors of the mean difference.
+    # The normal interval is similar: 1.96 standard errors on both sides of the mean difference.
     half = 1.96 * difference.std() / math.sqrt(difference.size)
     assert found == pytest.approx((0.04 - half, 0.04 + half), abs=0.0011)
 
@@ -120,7 +120,7 @@ def test_the_bootstrap_uses_all_resamples(both: int, a_only: int, b_only: int, n
     for _ in range(n):
         probability = np.convolve(probability, np.array([b_only, n - a_only - b_only, a_only]) / n)
     low, high = (round(bound * n) + n for bound in bounds(a, b))
-    # The bounds are quantiles: the probability up to a bound is at least the share, and below the bound it is less.
+    # Each bound is a quantile: the probability up to the bound is at least the share, and below the bound it is less.
     for bound, share in ((low, 0.025), (high, 0.975)):
         assert probability[:bound].sum() < share + 1e-9
         assert probability[: bound + 1].sum() > share - 1e-9
@@ -133,7 +133,7 @@ def test_the_bootstrap_has_the_stated_coverage() -> None:
         kinds = rng.choice(4, size=2_000, p=[0.85, 0.06, 0.04, 0.05])
         low, high = bounds(np.isin(kinds, [0, 1]), np.isin(kinds, [0, 2]))
         covered += low <= 0.02 <= high
-    # Of 300 at 95 %: 285, with a standard deviation of 3.8.
+    # The expected number is 285, with a standard deviation of 3.8.
     assert 272 <= covered <= 297
 
 

@@ -1,4 +1,4 @@
-"""The figures of a record with what its model has besides."""
+"""Plot the figures of a record, including the images in its model folder."""
 
 from __future__ import annotations
 
