@@ -1,6 +1,6 @@
 """List the models that can be members of a committee.
 
-This module does not import the records, because it is also used to check ``params.yaml``.
+This module does not import the records, so that ``params.yaml`` can be checked without them.
 
 Examples
 --------

@@ -5,7 +5,7 @@ estimated as the validation accuracy minus the test accuracy. After the choice, 
 images.
 
 A committee of the best N models has an unfair advantage, because its members are also chosen on the validation images.
-Fitted weights give no unfair advantage, because the validation predictions of a committee are cross-validated.
+Fitted weights give no unfair advantage, because the validation score of a committee is cross-validated.
 
 Examples
 --------

@@ -1,7 +1,7 @@
 """Fit the rule of a committee on held-out images, and combine predictions with the fitted rule.
 
-Rules are fitted only on held-out images, and never on test images. The caller must pass only images that all members
-held out.
+Rules are fitted only on held-out images, and never on test images. The caller must pass only images that no member was
+trained on.
 
 Examples
 --------

@@ -18,8 +18,8 @@ from lineup.records.record import Record
 def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
     """Return the predictions of several models for the same held-out images and test images.
 
-    Models can hold out different shares of the training images. The held-out sets are nested, so that all models hold
-    out the smallest set. The remaining images are not used, because some models were trained on them.
+    Models can hold out different shares of the training images. Each held-out set contains all smaller held-out
+    sets. Only the smallest set is used, because some models were trained on the other images.
 
     Parameters
     ----------

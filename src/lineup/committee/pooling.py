@@ -58,7 +58,7 @@ def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
     """Return the geometric mean over the members (logarithmic opinion pool).
 
     Each row is scaled so that it sums to one. Probabilities below 1e-7 are replaced by 1e-7, as in the log loss.
-    Otherwise, a single member could exclude a class with a probability of 0.
+    Otherwise, a probability of 0 from a single member would exclude a class.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
@@ -107,7 +107,7 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
     """Return the mean probabilities of the members that voted for the winner.
 
-    The winner always has the highest mean probability, because each averaged member gives it the highest probability.
+    Each averaged member gives the winner the highest probability, so the winner also has the highest mean.
 
     Notes
     -----

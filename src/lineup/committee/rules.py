@@ -68,11 +68,10 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
-    """Estimate the share of images for which the winner of the vote is correct.
+    """Estimate how often the winner of the vote is correct.
 
-    The share of correct winners is the confidence with the lowest log loss. Laplace smoothing adds one image for each
-    class, so that the confidence is below 1. The confidence is always above chance level, so that the winner stays the
-    most probable class.
+    The log loss is lowest if the confidence equals the accuracy. Laplace smoothing keeps the confidence below 1. The
+    confidence is also kept above chance level, so that the committee predicts the winner.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())
@@ -159,7 +158,7 @@ def find_rule(name: str) -> Rule:
 def single_precision(pooled: np.ndarray) -> np.ndarray:
     """Convert probabilities to float32 without changing the most probable class.
 
-    Ties caused by rounding are broken in favour of the original class.
+    If rounding causes a tie, the class that was originally the most probable one wins.
     """
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)

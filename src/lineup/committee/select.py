@@ -106,7 +106,7 @@ def select(
 
 
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
-    """Return the most accurate records on the held-out images.
+    """Return the records with the highest accuracy on the held-out images.
 
     The order of the records does not change.
     """

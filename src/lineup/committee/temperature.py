@@ -1,12 +1,13 @@
 """Scale the confidence of predictions by a temperature.
 
 Temperature scaling divides the logits by a temperature before the softmax. The predicted classes do not change. The
-temperature is fitted by maximum likelihood on held-out images. Log-probabilities can be used as logits, because both
-differ only by a constant per image.
+temperature is fitted by maximum likelihood on held-out images. The logarithms of the probabilities are used as
+logits.
 
 Notes
 -----
-C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
+C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017. Logits and
+log-probabilities differ only by a constant per image, which does not change the softmax.
 
 Examples
 --------

@@ -28,7 +28,7 @@ from lineup.evaluation.significance import LEVEL, holm
 class SeedDeviation:
     """Estimated standard deviation of the accuracy over several seeds.
 
-    Recipes that share an estimate have equal `SeedDeviation` objects.
+    Equal `SeedDeviation` objects are treated as one shared estimate.
 
     Attributes
     ----------

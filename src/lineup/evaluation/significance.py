@@ -1,7 +1,7 @@
 """Significance tests for the difference in accuracy between models.
 
-All functions compare predictions for the same images, in the same order. Images that both models classify correctly do
-not show which model is better. The same applies to images that both models misclassify.
+All functions compare predictions for the same images, in the same order. Images that both models classify correctly, or
+that both misclassify, do not show which model is better.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]

@@ -5,8 +5,7 @@ takes the image shape (height, width, channels) and the number of classes. The f
 map scaled images to class probabilities. Set all other arguments under ``options`` in ``params.yaml``.
 
 Import Keras inside the function, because lineup also imports this file for commands that do not train. If you change
-this file, ``dvc repro`` trains the models of the family ``project`` again. A change in an imported file of this folder
-has the same effect.
+this file, or a file of this folder that it imports, ``dvc repro`` trains the models of the family ``project`` again.
 """
 
 from __future__ import annotations
