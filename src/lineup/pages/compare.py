@@ -58,11 +58,11 @@ class Comparison:
     ranks: dict[str, int]
 
     def model(self, name: str) -> ModelRuns:
-        """Return the runs of a model or committee, by its name."""
+        """Return the runs of the model or committee with this name."""
         return next(model for model in self.models if model.name == name)
 
     def accuracies(self) -> dict[str, float]:
-        """Return the mean test accuracy of each model, by its name."""
+        """Return the mean test accuracy of each model."""
         return {model.name: model.mean("test_accuracy") for model in self.models}
 
     def by_validation(self) -> list[ModelRuns]:

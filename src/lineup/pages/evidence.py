@@ -31,12 +31,15 @@ _PROBABILITIES = {
 
 _MODELS = """\
 ### Sources of uncertainty
+
 The test set is a sample of {images} images. The accuracy on another sample would be different. Training also depends on
 random numbers, so each seed gives a different model. The accuracy of `{best}` is {accuracy}, with a 95 % confidence
 interval of {interval} (Wilson). This confidence interval includes only the uncertainty from the test images. Two models
 can differ significantly even if their confidence intervals overlap, because both are tested on the same images. Images
 that both models classify correctly, or that both misclassify, do not show which model is better.
+
 ### Significance test
+
 The accuracy of a model on one image is the fraction of its runs that classify the image correctly. The *error from
 images* is the standard error of the difference in accuracy that is due to the sample of images. The *error from seeds*
 is √(s²/k + s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy
@@ -45,10 +48,14 @@ one seed contributes 0 to the error from seeds. The *standard error* of a differ
 both squared errors. The test statistic is the difference divided by its standard error, and the p-value is computed
 from Student's t distribution. The distribution has few degrees of freedom if s was estimated from few runs. The test
 assumes that all runs are independent, which is conservative if a committee is compared with its own members.
+
 ### Multiple comparisons
+
 Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction increases the
 p-values, so that the probability of any false positive among all {pairs} is at most {level}.
+
 ### Results
+
 {significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number of models
 that are significantly better. A model never ranks behind a model with a lower mean accuracy. Each model with rank 1 may
 be the best model."""
@@ -71,6 +78,7 @@ _READING = """\
 - The *accuracy at 80 % coverage* is the accuracy on the 80 % of the images with the highest confidence.
 - The *AUC* of a class is the probability that an image of this class has a higher score for the class than an image of
   another class.
+
 The table shows means ± standard deviations over the seeds, sorted by loss."""
 
 _FILES = """

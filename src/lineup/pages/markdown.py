@@ -100,7 +100,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _frequencies(texts: Iterable[str]) -> str:
-    """Return a list of the distinct texts, sorted by their number of runs."""
+    """Join the distinct texts, sorted by their number of runs."""
     counts: dict[str, int] = {}
     for text in texts:
         counts[text] = counts.get(text, 0) + 1

@@ -23,7 +23,9 @@ LONG_SECONDS = 600
 _RULE = """\
 A published accuracy counts as *reproduced* if it differs from our accuracy by at most the *band*. If the difference is
 larger than the band, our result counts as *better* or *worse*. The band is
+
     h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k))
+
 Here p is the published accuracy, m is our mean accuracy over k seeds, and h is half a unit of the last published digit.
 The standard deviation of the accuracy between seeds is s, and the standard error of an accuracy x on n test images is
 e(x) = √(x (1 - x) / n). The rule is conservative, because it ignores that both accuracies were measured on the same
@@ -37,6 +39,7 @@ uses all training images, standardises each pixel, and averages the accuracy ove
 images. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
 scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark scales, shuffles and
 scores the images in the same way as the authors' script (`benchmark/runner.py` in the repository of the dataset).
+
 The paper does not state which version of the images it used. On 31 August 2017, six days after the first version of the
 paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and the
 test set. The reported images have since been replaced. Images that are in both sets make a test easier, but most
@@ -57,12 +60,13 @@ _OTHERS_OF = {
 }
 
 _VALIDATING_ON_TEST = """\
-Reports B and C used the test set for validation, and report A used it to validate its encoder. A report that validates
-on the test set can train on all training images. Such a report may also have chosen the epoch with the best test
-accuracy. `benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after
-each epoch. The pipeline never scores the test images during training. The column *gain* contains the increase in test
-accuracy over the last epoch of the training with held-out images. The gain is the mean over the seeds, and the column
-*standard error* contains its standard error.
+Reports B and C used the test set for validation, and report A used it to validate its encoder. Validation on the test
+set makes it possible to train on all training images, and to choose the epoch with the best test accuracy.
+`benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after each epoch.
+The pipeline never scores the test images during training. The column *gain* contains the increase in test accuracy over
+the last epoch of the training with held-out images. The gain is the mean over the seeds, and the column *standard
+error* contains its standard error.
+
 Report C does not state whether its convolutions are padded. Our convolutions are not padded. Padding enlarges the
 feature maps after the last pooling layer, so a padded network has more parameters."""
 
@@ -154,8 +158,9 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     spreads = {verdict.model.first.header.kind: verdict.spread for verdict in verdicts}
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
-        "Three seeds are too few to estimate the standard deviation of one model. Therefore s is pooled over all models"
-        f" of the same kind that have several seeds: {found}. Networks and committees are pooled together."
+        "Three seeds are too few to estimate the standard deviation of one model. The standard deviation"
+        " is therefore pooled over all models of the same kind that have several seeds. Networks and committees are"
+        f" pooled together. The values of s are {found}."
     )
 
 
@@ -339,7 +344,7 @@ def _other_settings(
 
 
 def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the section on the benchmark of validating on the test set."""
+    """Return the section on validating on the test set."""
     if not measured:
         return []
     sections = ["## How much does validating on the test set gain?", _VALIDATING_ON_TEST]

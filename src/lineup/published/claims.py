@@ -97,7 +97,7 @@ class Claim:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class _File:
-    """Content of ``claims.yaml``, with the claims by the name of the model or committee."""
+    """Content of the file ``claims.yaml``."""
 
     dataset: str
     claims: dict[str, Claim]
@@ -105,7 +105,7 @@ class _File:
 
 @cache
 def load_claims(dataset: str) -> dict[str, Claim]:
-    """Return the published results for a dataset, by the name of the model or committee in ``params.yaml``.
+    """Return the published results of all models and committees for a dataset.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def load_claims(dataset: str) -> dict[str, Claim]:
     Returns
     -------
     dict of str to Claim
-        Published results. The dictionary is empty if the reports did not use this dataset.
+        Published results by the name of the model or committee in ``params.yaml``. The dictionary is empty if the
+        reports did not use this dataset.
 
     Raises
     ------
