@@ -1,12 +1,13 @@
 # Requires git, make and Python 3.11, 3.12 or 3.13. `make` without a target lists the targets.
 #
 # The first target that runs creates .venv from the lock file. `make setup CUDA=1` installs the packages for NVIDIA GPUs,
-# `make setup CUDA=0` goes back, `make setup PYTHON=python3.13` chooses the interpreter. Later calls keep the choice.
+# `make setup CUDA=0` installs the CPU packages again, and `make setup PYTHON=python3.13` selects the interpreter. Later calls
+# keep the choice.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test repro ui lint format lock clean-demo force
 
-# What .venv was built with: variant, interpreter, folder. Another choice or a moved checkout builds it again.
+# The variant, interpreter and folder of .venv. A different choice or a moved checkout creates .venv again.
 BUILT := $(shell cat .venv/.locked 2>/dev/null)
 VARIANT := $(or $(word 1,$(BUILT)),cpu)
 ifeq ($(CUDA),1)
@@ -20,7 +21,7 @@ WANTED := $(VARIANT) $(CHOICE) $(CURDIR)
 LOCK := $(if $(filter cuda,$(VARIANT)),requirements-cuda.lock,requirements.lock)
 SIZE := $(if $(filter cuda,$(VARIANT)),7.2 GB,2.5 GB)
 PYTHONS := $(if $(filter any,$(CHOICE)),python3.11 python3.12 python3.13 python3 python,$(CHOICE))
-# Prints the interpreter itself: a pyenv shim may exist but not run, and a virtual environment cannot be the base.
+# Prints the path of the base interpreter, because a pyenv shim may not run, and a virtual environment cannot be the base.
 CHECK := import ensurepip, sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit(1); print(sys._base_executable)
 
 # Stages call python by name, so .venv comes first. The search for the base interpreter leaves it out.
@@ -42,7 +43,7 @@ setup: .venv/.ready  ## create .venv from the lock file (CUDA=1: for NVIDIA GPUs
 demo: .venv/.ready  ## run the whole pipeline on small generated data in .demo, and print the leaderboard
 	@lineup demo
 
-# Two processes, each with whole files (tests/conftest.py): most tests use one core.
+# Two processes run whole test files (tests/conftest.py), because most tests use one core.
 test: .venv/.ready  ## run the tests, about 17 minutes
 	@echo "All tests, the quick ones first: about 17 minutes on two cores, longer on busy ones"
 	@pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
@@ -74,8 +75,8 @@ lock:  ## write both lock files after a change to pyproject.toml (needs uv)
 clean-demo:  ## remove the demo's folder
 	@rm -rf .demo
 
-# The stamps are written last, so that the next call removes what an interrupted call left. Compiling without pip uses
-# all cores and works where PYTHONDONTWRITEBYTECODE is set; without byte code, importing TensorFlow takes 18 s.
+# The stamps are written last, so that the next call replaces the files of an interrupted call. Compiling without pip uses
+# all cores and works if PYTHONDONTWRITEBYTECODE is set. Without byte code, importing TensorFlow takes 18 s.
 .venv/.locked: $(LOCK) $(if $(filter-out $(BUILT),$(WANTED)),force)
 	@base=$$(PATH="$(OUTER_PATH)"; for python in $(PYTHONS); do "$$python" -c '$(CHECK)' 2>/dev/null && break; done); \
 	if [ -z "$$base" ]; then \
