@@ -82,7 +82,7 @@ def test_importing_the_command_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_outside_a_project_is_one_line(tmp_path: Path) -> None:
+def test_the_error_outside_a_project_is_one_line(tmp_path: Path) -> None:
     message = error_of(lineup(tmp_path, "train", "basic_cnn"))
     assert message == f"{tmp_path}: no params.yaml and dvc.yaml here or in a parent folder; run lineup inside a project"
 
@@ -183,7 +183,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
-def test_mistake_is_one_line(run: Callable[..., str], project: Path, arguments: list[str], said: str) -> None:
+def test_a_mistake_gives_one_line(run: Callable[..., str], project: Path, arguments: list[str], said: str) -> None:
     before = files_in(project)
     assert said in run(*arguments)
     assert files_in(project) == before

@@ -1,4 +1,4 @@
-"""The demo's folder, its run, and what it prints in the end."""
+"""Tests of the demo: its folder, its run and its output."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_new_project_has_every_file_and_valid_parameters(project: Project) -> 
 
 
 @pytest.mark.parametrize("name", ["params.yaml", ".dvc", ".gitignore"])
-def test_files_in_the_way_are_named_and_kept(tmp_path: Path, name: str) -> None:
+def test_existing_files_are_named_and_kept(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
     with pytest.raises(LineupError, match=f"{re.escape(name)} would be replaced; name a new or empty folder"):
         create_project(tmp_path)

@@ -69,7 +69,7 @@ def remedy_of(root: Path, *said: str) -> str:
     return finding.remedy
 
 
-def test_up_to_date_and_out_of_date(root: Path) -> None:
+def test_stages_are_reported_as_up_to_date_or_out_of_date(root: Path) -> None:
     assert _dvc(Project(root)).found.endswith(", everything is up to date")
     assert [name.rpartition(":")[2] for name in read_pipeline(root).changed] == ["last"]
     (root / "params.yaml").write_text("size: 2\n")
@@ -101,7 +101,7 @@ def damage_lock(root: Path) -> None:
         (lambda root: shutil.rmtree(root / ".dvc"), "no folder .dvc here", "git checkout HEAD -- .dvc"),
     ],
 )
-def test_remedy_from_git_works(root: Path, damage: Callable[[Path], object], said: str, remedy: str) -> None:
+def test_the_suggested_git_command_works(root: Path, damage: Callable[[Path], object], said: str, remedy: str) -> None:
     damage(root)
     begin = time.process_time()
     advice = remedy_of(root, said)

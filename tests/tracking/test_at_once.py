@@ -44,7 +44,7 @@ sys.exit(any(os.waitpid(pid, 0)[1] for pid in pids))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["locked", "unlocked"])
-def test_two_publishes_at_once(root: Path, how: str) -> None:
+def test_two_processes_publish_at_once(root: Path, how: str) -> None:
     record = network_record(root / "runs" / "one", seed=1)
     command = [sys.executable, "-c", PUBLISH_AT_ONCE, str(root), how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -24,7 +24,7 @@ from .conftest import store_in
 
 
 def record_of(folder: Path, name: str, seed: int, **changes: object) -> Record:
-    """Write the record of one seed of a model; the loss differs between seeds."""
+    """Write the record of one seed of a model. The loss differs between seeds."""
     folder = seed_folder(folder / name, seed)
     save_network(folder / MODEL, seed)
     parameters = dict(HEADER.parameters) | {"seed": seed} | changes

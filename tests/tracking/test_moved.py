@@ -84,7 +84,7 @@ def test_a_copy_shares_nothing_with_its_original(published: Published, project: 
 
 
 def test_a_copy_without_artifacts_gets_its_own(project: Path, tmp_path: Path) -> None:
-    """The run stays, with the same model; also when the copy is moved once more."""
+    """The run and its model are kept, even if the copy is moved again."""
     before = snapshot(project, ids=True)
     shutil.rmtree(project / "mlartifacts")
     with store_in(project):

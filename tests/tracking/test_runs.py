@@ -160,7 +160,7 @@ def test_only_dead_runs_are_ended(store: tuple[MlflowClient, str], root: Path) -
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(30, "RUNNING"), (61, "KILLED")])
-def test_a_run_of_another_host_is_ended_after_an_hour_without_a_sign_of_life(
+def test_a_run_of_another_host_is_ended_after_an_hour_without_an_update(
     store: tuple[MlflowClient, str], root: Path, minutes: int, status: str
 ) -> None:
     client, experiment = store

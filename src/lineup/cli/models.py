@@ -92,7 +92,7 @@ def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe
 
 
 def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe, record: Path | None) -> None:
-    """Train a model once, as a single experiment or with a record folder that the user chose."""
+    """Train a model once, and write one record."""
     from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
     from lineup.training.progress import ConsoleProgress

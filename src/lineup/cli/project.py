@@ -62,7 +62,7 @@ def code(
 def _how_to_undo_set_param() -> str:
     """Explain how to restore params.yaml after a DVC experiment has changed it.
 
-    The text is empty outside DVC experiments.
+    Return an empty string if no DVC experiment is running.
     """
     # DVC_ROOT is the user's folder even if the experiment runs in a temporary folder.
     if "DVC_EXP_NAME" not in os.environ or os.environ.get("DVC_ROOT") != str(find_project().root):
@@ -92,8 +92,8 @@ def repro(jobs: Jobs = 1) -> None:
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
 
-    project, _ = open_project()  # checks params.yaml before DVC, which has no limits, reads it
-    write_code(project.root)  # DVC compares it to find the stages that are out of date
+    project, _ = open_project()  # checks params.yaml first, because DVC reads it without limits
+    write_code(project.root)  # DVC compares code.yaml to find the stages that are out of date
     run_stages(project.root, jobs)
 
 

@@ -65,7 +65,7 @@ def _packages(project: Project) -> Finding:
     for text in metadata.requires("lineup") or []:
         need = Requirement(text)
         if need.marker is not None:
-            continue  # an extra; TensorFlow is checked by importing it
+            continue  # an optional dependency; TensorFlow is checked by importing it
         version = _version(need.name)
         if version is None or version not in need.specifier:
             wrong.append(f"{need.name} {version or 'missing'} (pinned {need.specifier})")

@@ -41,7 +41,8 @@ _WITHOUT_GIT = "    no_scm = true\n"
 
 
 def project_files(*, in_git: bool) -> dict[str, bytes]:
-    """Return the contents of all files of a new project. The keys are paths relative to the project folder.
+    """Return the contents of all files of a new project. The keys of the result are paths relative to the project
+    folder.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ def _is_in_git(existing: Path, root: Path) -> bool:
     if not any((folder / ".git").exists() for folder in (existing, *existing.parents)):
         return False
     try:
-        # The slash: patterns such as /.demo/ ignore folders only, and this one may not exist yet.
+        # The slash is needed if the folder does not exist yet, because patterns such as /.demo/ match only folders.
         command = ["git", "check-ignore", "--quiet", f"{root}/"]
         ignored = subprocess.run(command, cwd=existing, capture_output=True, check=False)
     except OSError:

@@ -83,7 +83,7 @@ def read_pipeline(root: Path) -> Pipeline:
 
 
 def _explained(root: Path, error: Exception) -> PipelineError:
-    """Convert a DVC error to an error message in one line that suggests a fix."""
+    """Describe a DVC error in one line, and suggest a fix."""
     from dvc.config import ConfigError
     from dvc.exceptions import NotDvcRepoError
     from dvc.lock import LockError

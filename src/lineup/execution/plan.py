@@ -75,7 +75,7 @@ class Plan:
 def stages_to_run(root: Path) -> dict[str, set[str]]:
     """Return the stages that have to run because they or their dependencies are out of date.
 
-    In the result, each stage follows the stages that it depends on.
+    In the result, each stage comes after the stages that it depends on.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     for stage in order:  # each stage comes after those that it depends on
         if any(needed in wanted and needed.name != CODE for needed in graph.successors(stage)):
             wanted.add(stage)
-    # By name: an address is relative to the working directory.
+    # The keys are names, because the address of a stage is relative to the working directory.
     return {
         stage.name: {needed.name for needed in graph.successors(stage) if needed in wanted}
         for stage in order
@@ -110,7 +110,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return the duration, in seconds, of the last run of each training and each committee.
+    """Return how many seconds each training and each committee took in its last run.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ class ServedModel(PythonModel):
     """
 
     def load_context(self, context: Any) -> None:
-        """Load the model, or the models of all members of a committee."""
+        """Load the model. For a committee, the models of all members are loaded."""
         data = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))["data"]
         self._classes = list(data["classes"])
         height, width, channels = data["shape"]

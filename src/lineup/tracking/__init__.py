@@ -1,1 +1,1 @@
-"""Log records in MLflow, during training and afterwards."""
+"""Log trainings and committees in MLflow, and register the champion."""

@@ -103,7 +103,7 @@ def log_listing(client: MlflowClient, run_id: str) -> None:
 
 
 def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
-    """Return whether any artifact or model file of a published run is missing or has changed its size."""
+    """Return whether any artifact or model file of a published run is missing or has the wrong size."""
     found = list_artifacts(client, run)
     if LISTING not in found["run"]:
         return True

@@ -42,7 +42,7 @@ def check_records(root: Path, records: Iterable[Record]) -> None:
         try:
             record.predictions()
             problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
-        except LineupError as error:  # it names the file
+        except LineupError as error:  # the message names the file
             raise LineupError(f"{error}; {_remedy(record)}") from error
         if problem:
             raise LineupError(f"{record.folder / MODEL}: {problem}; {_remedy(record)}")
@@ -51,7 +51,7 @@ def check_records(root: Path, records: Iterable[Record]) -> None:
 def _check_files(record: Record) -> None:
     """Raise an error if a file of a record is missing or cannot be read.
 
-    In a fresh clone of the repository, the files that DVC stores are still missing.
+    In a fresh clone of the repository, the files that DVC manages are missing.
     """
     model = [f"{MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [MODEL]
     absent = [name for name in (*RECORD_FILES, *model) if not (record.folder / name).exists()]
@@ -75,7 +75,7 @@ def _remedy(record: Record) -> str:
 def _wrong_files(record: Record) -> str | None:
     """Compare the files of a model with their expected hashes.
 
-    The result describes the first difference. It is None if all files match.
+    Return a description of the first difference, or None if all files match.
     """
     expected, found = record.header.model_files, folder_sha256(record.folder / MODEL)
     for name in sorted(expected.keys() | found.keys()):
@@ -91,7 +91,7 @@ def _wrong_files(record: Record) -> str | None:
 def _wrong_weights(record: Record) -> str | None:
     """Check a model whose record contains no file hashes.
 
-    The result describes the problem. It is None if the model matches its record.
+    Return a description of the problem, or None if the model matches its record.
     """
     folder, header = record.folder / MODEL, record.header
     if header.kind == "committee":

@@ -56,8 +56,8 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
     """Return the parent run of the given child runs.
 
     The parent run is created if it is missing or outdated. A parent run is identified by a hash of the keys of its
-    child runs. If a model is trained again with other settings, the earlier runs therefore keep their own parent run.
-    If a seed has been added to a model, the previous parent run is deleted.
+    child runs. Earlier runs keep their own parent run if the model is trained again with other settings. If a seed has
+    been added to a model, the previous parent run is deleted.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]

@@ -118,7 +118,7 @@ class LiveRun:
     def _work(self) -> None:
         try:
             self._send()
-        except Exception as error:  # no error of MLflow may end a training
+        except Exception as error:  # an error in MLflow must not stop the training
             reason = " ".join(shown_uri(str(error)).split())[:200]
             print(
                 f"warning: no live tracking ({reason}); training continues, and lineup publish logs the run later",
@@ -162,7 +162,7 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, root: Path, experiment: str, run_id: str | None, header: Header, attempt: str, started: int
 ) -> str:
-    """Create the MLflow run of a training, and delete outdated runs with the same key."""
+    """Create the MLflow run of a training, and delete the runs that it replaces."""
     from lineup.tracking.runs import end_dead_runs, find_runs, log_params, process_tags
 
     end_dead_runs(client, experiment, root)

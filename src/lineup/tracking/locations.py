@@ -46,7 +46,7 @@ def local_folder(location: str) -> Path | None:
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the addresses of former project folders that the store still contains.
+    """Return the old project folders to which the store still refers.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def former_folders(client: MlflowClient, database: Path) -> list[str]:
     for experiment in client.search_experiments(ViewType.ALL):
         ending = artifact_location(database, experiment.name).removeprefix(here)
         folder = experiment.artifact_location.removesuffix(ending)
-        # The user chose every address that has another ending.
+        # An address with another ending was chosen by the user.
         if experiment.name.startswith(EXPERIMENT_PREFIX) and folder not in (here, experiment.artifact_location):
             former.add(folder)
     return sorted(former)

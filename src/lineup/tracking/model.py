@@ -59,8 +59,8 @@ def log_model(
 ) -> None:
     """Log the model of a record in MLflow as source code and files, without pickle.
 
-    If a member has changed since the committee was built, the model of the committee is not logged, because it would
-    give different predictions.
+    If a member has changed since the committee was built, the model of the committee is not logged. The model would
+    give different predictions than the record.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def log_model(
     shapes = accepted_shapes((height, width, channels))
     folder = _copy_model(root, record, models, temporary / "model")
     header = temporary / HEADER
-    # The header as it was read, because the file may have an older schema without the shape of the images.
+    # The header is written again, because the file may have an older schema without the shape of the images.
     header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
     # MLflow links the active run to the model, which it can do only once.
     run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()

@@ -234,7 +234,7 @@ def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
 def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:
     """Log the run ids of the members as tags of the committee's run.
 
-    The run of a member has a new id if the member was published again.
+    The run id of a member changes if a new run replaces the old run.
     """
     for member in record.header.members:
         tag, member_run = f"member.{member.label}", run_ids.get(member.key)

@@ -1,8 +1,8 @@
-"""Decide which MLflow run of a record is kept and which runs are deleted.
+"""Decide which MLflow runs to keep and which MLflow runs to delete.
 
-The runs of a record have the same key as the record. A run that was created during the training of the record is
-completed. A finished run with the same digest as the record is kept, and its missing artifacts are logged again. All
-other runs with the same key are deleted.
+A run belongs to a record if both have the same key. If a run was created during training, the missing parts of the run
+are logged. A finished run is kept if it has the same digest as the record. Missing artifacts of a finished run are
+logged again. All other runs with the same key are deleted.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
     """Return whether a finished run has all its artifacts and its model.
 
-    If the model of a member is missing, a committee is also complete without its model.
+    The model of a committee is optional if the model of a member is missing.
     """
     if lacks_artifacts(client, run):
         return False
@@ -82,7 +82,7 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 
 
 def _settled_runs(client: MlflowClient, key: str) -> list[Run]:
-    """Wait until no other process is writing a run of the record, and return the runs.
+    """Wait until no other process is writing the runs of a record, and return the runs.
 
     The function waits at most `WAIT_SECONDS` seconds.
     """

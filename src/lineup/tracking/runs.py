@@ -59,7 +59,7 @@ def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> Non
     """Log all parameters that the run does not contain yet.
 
     ``mlflow run`` has already logged the parameters that were given with ``-P``. MLflow rejects a second value for a
-    parameter, even 3.0 after 3.
+    parameter, even if 3.0 replaces 3.
     """
     from mlflow.entities import Param
 

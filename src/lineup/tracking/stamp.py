@@ -1,7 +1,7 @@
-"""Detect quickly that all records are already published, without importing MLflow.
+"""Check quickly whether all records are already published, without importing MLflow.
 
-After publishing, lineup writes a small file that is called the stamp. The stamp contains the names, sizes and
-modification times of the record files and of the store, and a hash of the list of artifacts. If the stamp still
+After publishing, lineup writes a small file that is called the stamp. The stamp contains the size and the modification
+time of each record file and of the store. The stamp also contains a hash of the list of artifacts. If the stamp still
 matches, there is nothing to publish. The stamp no longer matches if a record or the store has changed, or if an
 artifact was deleted. A store on a server has no stamp.
 
@@ -53,7 +53,7 @@ def is_published(root: Path, records: Sequence[Path], champion: Any = None) -> b
 
 
 def summary(root: Path, *, unchanged: int, new: int = 0, completed: int = 0) -> str:
-    """Return a line with the numbers of new, completed and unchanged runs.
+    """Return one line with the numbers of new, completed and unchanged runs.
 
     The line ends with the address of the store.
     """
@@ -87,7 +87,7 @@ def _state(root: Path, records: Sequence[Path], champion: Any, artifacts: Sequen
 
 
 def _files(record: Path) -> list[Path]:
-    """Return the files of a record, including those of its model."""
+    """Return all files of a record, including the files of its model."""
     return sorted(path for path in record.rglob("*") if path.is_file())
 
 

@@ -110,8 +110,8 @@ def has_database(database: Path) -> bool:
 def _make_database(database: Path) -> None:
     """Create an SQLite store if it is missing.
 
-    The store is created under a temporary name, so that a killed process does not leave an incomplete store. The caller
-    must hold the lock. Any existing file with the temporary name is then left over from a killed process.
+    The store is created under a temporary name, so that a killed process does not leave an incomplete store. A file
+    with the temporary name can only come from a killed process, because the caller holds the lock.
     """
     partial = database.with_name(f".{database.name}.partial")
     if partial.exists():
@@ -136,7 +136,7 @@ def _make_database(database: Path) -> None:
 def _connect(uri: str) -> MlflowClient:
     """Test the connection to the store, and return a client.
 
-    Without the test, MLflow would retry a failed connection for 100 seconds.
+    Without a test, MLflow would retry a failed connection for 100 seconds.
     """
     from mlflow import MlflowClient
 

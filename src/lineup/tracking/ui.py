@@ -81,7 +81,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
 def check_port(port: int) -> None:
     """Raise an error if a port is in use or needs administrator rights."""
     with socket.socket() as probe:
-        # As the server does: a connection that was just closed does not block the port.
+        # The server sets the same option, so a connection that was just closed does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -93,7 +93,10 @@ def check_port(port: int) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Yield an event that is set by Ctrl-C, SIGTERM or SIGHUP. A signal that ``nohup`` ignores remains ignored."""
+    """Yield an event that is set by Ctrl-C, SIGTERM or SIGHUP.
+
+    Signals that are ignored under ``nohup`` remain ignored.
+    """
     stop = threading.Event()
     handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
     former = {number: signal.signal(number, lambda *_: stop.set()) for number in handled}
@@ -138,7 +141,10 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _responds(port: int) -> bool:
-    """Return whether the server responds to a request without a proxy."""
+    """Send a request to the server, and return whether the server responds.
+
+    Proxy settings are ignored.
+    """
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/health")
