@@ -141,11 +141,11 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     (
         "committees.both.members",
         {"best": 4},
-        ("committees.both.members.best = 4: there are 3 to choose from",),
+        ("committees.both.members.best = 4: only 3 models can be chosen",),
     ),
     ("committees.both.members", {"kind": "cnn"}, ("members.kind = 'cnn': expected 'network' or 'classical'",)),
     ("committees.both.members", {"family": "vgg"}, ("members.family = 'vgg': expected one of dense",)),
-    ("committees.both.members", {"report": "Z"}, ("committees.both.members: no model is of this kind, family and",)),
+    ("committees.both.members", {"report": "Z"}, ("committees.both.members: no model has this kind, family and",)),
     ("committees.both.members", {"family": "dense"}, ("committees.both.members: no model is of this kind",)),
     ("committees.both.members", ["small", "small"], ("committees.both.members: 'small' is listed twice",)),
     (

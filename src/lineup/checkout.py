@@ -1,8 +1,12 @@
 """Run the package of the current project instead of the installed package.
 
-An editable installation always runs the code of the same checkout. Without this module, a command in a git worktree
-would hash and run the code of a different checkout. The temporary folder of ``dvc exp run --temp`` has the same
-problem.
+An editable installation always runs the code of the same checkout. Without this module, a command in a git worktree or
+in the folder of ``dvc exp run --temp`` would run the code of a different checkout.
+
+>>> from contextlib import chdir
+>>> with chdir("/"):  # this folder is not in a project
+...     other_source() is None
+True
 """
 
 from __future__ import annotations

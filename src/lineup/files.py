@@ -40,7 +40,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces ``path`` on success and is removed on failure.
 
     Readers see either the old file or the complete new file. If several processes write the same file, the last one
-    wins. Temporary files of killed processes are removed first. An `OSError` names ``path`` and not the temporary path.
+    wins. Temporary files of killed processes are removed first. If an `OSError` is raised, it names ``path`` and not
+    the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -57,8 +58,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     The old folder is removed only after the new folder has been renamed to ``path``. If a process is killed, a complete
     folder always remains, and the next call renames it to ``path``. If several processes write the same folder, the
-    last one wins. Temporary folders of killed processes are removed first. An `OSError` names ``path`` or a file in
-    ``path``.
+    last one wins. Temporary folders of killed processes are removed first. If an `OSError` is raised, it names ``path``
+    or a file in ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -175,7 +176,7 @@ def _partial_name(path: Path) -> Path:
 
 
 def _partial(path: Path) -> Path:
-    """Return a temporary path beside ``path`` after removing the files of killed processes."""
+    """Remove the temporary files of killed processes and return a new temporary path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_name(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):

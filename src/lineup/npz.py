@@ -1,4 +1,11 @@
-"""Write NPZ files reproducibly and read NPZ files safely."""
+"""Write NPZ files reproducibly and read NPZ files safely.
+
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     write_npz(Path(folder, "labels.npz"), {"labels": np.array([3, 5])})
+...     read_npz(Path(folder, "labels.npz"), max_bytes=1000)
+{'labels': array([3, 5])}
+"""
 
 from __future__ import annotations
 

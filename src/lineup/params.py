@@ -53,9 +53,9 @@ def _check_members(name: str, committee: Committee, models: Mapping[str, Candida
     where, members = f"committees.{name}.members", committee.members
     found = candidates(members, models)
     if not found:
-        raise ValueError(f"{where}: no model is of this kind, family and report")
+        raise ValueError(f"{where}: no model has this kind, family and report")
     if isinstance(members, MemberFilter) and members.best and members.best > len(found):
-        raise ValueError(f"{where}.best = {members.best}: there are {len(found)} to choose from")
+        raise ValueError(f"{where}.best = {members.best}: only {len(found)} models can be chosen")
     for member in found:
         model, seed = split_member(member, models)
         if model not in models:
@@ -180,7 +180,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
         return validated(values, kind, strict=True)  # "3" is a text and not accepted as a number
     except ValidationError as error:
         problem = _first_problem(error, kind)
-    except (TypeError, ValueError) as error:  # a date for a key
+    except (TypeError, ValueError) as error:  # for example, a key that is a date
         problem = str(error)
     raise LineupError(" ".join(f"{where}: {problem}".split()))
 
@@ -248,7 +248,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
 
 _TAGS = (("network",), ("classical",), ("names",), ("word",), ("section",))
 
-# The accepted values by pydantic's type of error. The numbers in braces come from the error.
+# The accepted values for each type of pydantic error. The numbers in braces come from the error.
 _WANTED: Mapping[str, str] = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",

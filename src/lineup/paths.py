@@ -11,7 +11,7 @@ FILES = ("params.yaml", "dvc.yaml")
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
-    """Return the folder for the record of one run of a model or committee.
+    """Return the folder that contains the record of one run.
 
     Examples
     --------
@@ -23,7 +23,9 @@ def seed_folder(folder: Path, seed: int) -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """The paths in a project, which is a folder that contains ``params.yaml`` and ``dvc.yaml``.
+    """The paths of all files and folders in a project.
+
+    A project is a folder that contains ``params.yaml`` and ``dvc.yaml``.
 
     Parameters
     ----------

@@ -130,7 +130,7 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
         key = shortened(".".join(map(str, problem["loc"])), 100)
         where = f"{key}: " if key else ""
         raise LineupError(f"{path}: {where}{shortened(problem['msg'])}") from error
-    except (TypeError, ValueError) as error:  # a date for a key
+    except (TypeError, ValueError) as error:  # for example, a key that is a date
         raise LineupError(f"{path}: {shortened(error)}") from error
 
 
@@ -157,13 +157,13 @@ def read_checked(path: Path, kind: Any) -> Any:
 def _integer(digits: str) -> int:
     # int() raises an error for numbers with thousands of digits.
     if len(digits) > 20 or not -(2**63) <= (value := int(digits)) < 2**63:
-        raise ValueError(f"{shortened(digits, 40)} is too large a number")
+        raise ValueError(f"the number {shortened(digits, 40)} is too large")
     return value
 
 
 def _finite(digits: str) -> float:
     if math.isinf(value := float(digits)):
-        raise ValueError(f"{shortened(digits, 40)} is too large a number")
+        raise ValueError(f"the number {shortened(digits, 40)} is too large")
     return value
 
 

@@ -364,7 +364,7 @@ def test_a_folder_with_a_wrong_file_is_an_error(tmp_path: Path, content: bytes, 
     (source / FIRST).write_bytes(content)
     found = _failure(tmp_path / "raw", folder=source)
     assert found.startswith(f"{source / FIRST}: {message}")
-    assert found.endswith("; expected Tiny set, in the folder named by a test")
+    assert found.endswith("; expected Tiny set in the folder set by a test")
     assert list((tmp_path / "raw").iterdir()) == []
 
 
@@ -374,7 +374,7 @@ def test_a_missing_file_in_the_folder_is_an_error(tmp_path: Path) -> None:
     (source / FIRST).unlink()
     os.mkfifo(source / FIRST)
     message = _failure(tmp_path / "raw", folder=source)
-    assert message.startswith(f"{source / FIRST}: no such file, nor train-images-idx3-ubyte, train-images.idx3-")
+    assert message.startswith(f"{source / FIRST}: no such file; also looked for train-images-idx3-ubyte, train-")
     assert list((tmp_path / "raw").iterdir()) == []
 
 

@@ -59,7 +59,7 @@ def test_equal_arrays_give_equal_bytes_for_any_name_and_time(tmp_path: Path, mon
 
 @pytest.mark.parametrize("array", [np.zeros(3), np.zeros((0, 2), np.uint8), np.zeros((1, 1, 1, 1, 1), np.uint8)])
 def test_only_arrays_of_the_format_are_written(tmp_path: Path, array: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="IDX needs uint8"):
+    with pytest.raises(ValueError, match="expected a uint8 array"):
         write_idx(tmp_path / "a.gz", array)
     assert list(tmp_path.iterdir()) == []
 

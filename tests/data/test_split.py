@@ -111,7 +111,7 @@ def test_a_share_out_of_range_is_an_error(dataset: Dataset, share: float) -> Non
 
 
 def test_a_share_without_images_of_a_class_is_an_error(dataset: Dataset) -> None:
-    with pytest.raises(LineupError, match=r"0\.02 of 200 images leaves 4 for validation, none of class"):
+    with pytest.raises(LineupError, match=r"share of 0\.02 gives 4 images for validation, but none of class"):
         dataset.training_indices(0.02)
 
 

@@ -151,7 +151,7 @@ def test_only_what_depends_on_a_change_runs_again(copy: Folder) -> None:
     error = done.stderr.strip().splitlines()[-1]
     rest = error.removeprefix("error: failed: train@shallow_nn; not run: ").partition(";")[0].split(", ")
     assert sorted(rest) == sorted(["select", "committee@pair", *PAGES, "publish"])
-    assert "validation: 0.02 of 400 images leaves 8 for validation" in done.stdout
+    assert "validation: a share of 0.02 gives 8 images for validation" in done.stdout
     assert copy.record("frozen_encoder").header.parameters["learning_rate"] == 0.002
     assert not list((copy.root / "runs" / "models" / "shallow_nn").rglob("record.json"))
 

@@ -55,7 +55,7 @@ def test_a_folder_of_the_pipeline_may_hold_files_of_an_interrupted_stage(project
     ],
 )
 def test_other_files_are_not_replaced(project: Project, name: str, problem: str) -> None:
-    with pytest.raises(LineupError, match=f"{problem}; the record would replace it: name a new folder, an empty one"):
+    with pytest.raises(LineupError, match=f"{problem}; the record would replace it; choose a new or empty folder"):
         check_place(Path(name), "one", project)
 
 

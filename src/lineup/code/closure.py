@@ -54,14 +54,17 @@ NEUTRAL = (
 
 
 class SourceFiles:
-    """Files of this package and of a project. Each file is read once, so create a new instance after a change."""
+    """Files of this package and of a project.
+
+    Each file is read only once. Create a new instance if a file has changed.
+    """
 
     def __init__(self) -> None:
         self._files_of = cache(_files_of)
         self._read = cache(_read)
 
     def closure(self, modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
-        """Return the files that are run when modules are imported, with their hashes; see `closure`."""
+        """Return all files that run when modules are imported, with their hashes."""
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
         for module in modules:

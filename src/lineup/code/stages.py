@@ -62,7 +62,7 @@ _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
 def keys(project: Path | None = None) -> list[str]:
     """Return the keys of ``code.yaml``.
 
-    The keys are the names of the stages, and ``train.<family>`` for each family.
+    The key of a training is ``train.<family>``. All other keys are names of stages.
 
     Parameters
     ----------

@@ -114,8 +114,8 @@ class Dataset:
             if counts.min() == 0:
                 missing = self.classes[int(counts.argmin())]
                 raise LineupError(
-                    f"validation: {share} of {total:,} images leaves {len(part):,} for {purpose}, none of class"
-                    f" {missing!r}; expected at least one of each class"
+                    f"validation: a share of {share} gives {len(part):,} images for {purpose}, but none of class"
+                    f" {missing!r}; expected at least one image of each class"
                 )
         return cut
 

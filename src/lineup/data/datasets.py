@@ -88,8 +88,8 @@ _GARMENTS = (
     "Ankle boot",
 )
 
-# The deduplicated release of 2017-08-31, which all libraries download today. The publisher gives MD5 checksums; the
-# SHA-256 checksums belong to the files with these MD5 checksums.
+# The deduplicated release of 2017-08-31, which all libraries download today. The publisher gives MD5 checksums.
+# The SHA-256 checksums belong to the files with these MD5 checksums.
 _FASHION_MNIST = DatasetSpec(
     name="fashion_mnist",
     title="Fashion-MNIST",
@@ -158,5 +158,5 @@ def find_dataset(name: str) -> DatasetSpec:
 
 
 def class_slug(name: str) -> str:
-    """Convert the name of a class to a text that is allowed in metric names and file names."""
+    """Convert a class name to a form that is valid in metric names and file names."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -2,6 +2,11 @@
 
 A downloaded file gets its final name only after its SHA-256 checksum is verified. An interrupted download is continued
 from another host or in the next run.
+
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     download("synthetic", Path(folder), folder=None, train_images=20, test_images=10, seed=1)
+'Synthetic garments: 20 training and 10 test images generated'
 """
 
 from __future__ import annotations
@@ -61,7 +66,7 @@ def download(
     shape: Sequence[int] = SHAPE,
     hosts: Sequence[str] | None = None,
 ) -> str:
-    """Create the four IDX files of a dataset and the description ``dataset.json``.
+    """Create the four IDX files of a dataset and its description, ``dataset.json``.
 
     Existing files are kept if they have the expected content.
 
@@ -200,7 +205,7 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Download a file from byte ``start`` to its end, and return the actual start.
+    """Download a file from byte ``start`` on, and return the byte at which the response starts.
 
     Some hosts ignore ``start`` and send the whole file. The response is not decompressed, because some hosts send gzip
     files with the header ``Content-Encoding: gzip``.

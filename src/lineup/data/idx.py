@@ -114,7 +114,7 @@ def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
         If the array is not uint8, does not have one to four dimensions, or is empty.
     """
     if array.dtype != np.uint8 or not 1 <= array.ndim <= 4 or array.size == 0:
-        raise ValueError(f"IDX needs uint8 arrays of 1 to 4 dimensions above 0, found {array.dtype} {array.shape}")
+        raise ValueError(f"expected a uint8 array with 1 to 4 dimensions above 0, found {array.dtype} {array.shape}")
     return struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape) + array.tobytes()
 
 

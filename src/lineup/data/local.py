@@ -74,13 +74,13 @@ def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
         If the folder does not exist, or a file in the folder is missing or has unexpected content.
     """
     if not folder.path.is_dir():
-        raise LineupError(f"{folder.path}: no such folder; named by {folder.named_by}")
+        raise LineupError(f"{folder.path}: no such folder; it is set by {folder.named_by}")
     missing = [file for file in spec.files if not has_content(target / file.name, file)]
     for file in missing:
         try:
             _copy_file(file, folder.path, target / file.name)
         except LineupError as error:
-            raise LineupError(f"{error}; expected {spec.title}, in the folder named by {folder.named_by}") from error
+            raise LineupError(f"{error}; expected {spec.title} in the folder set by {folder.named_by}") from error
     return len(missing)
 
 
@@ -99,7 +99,7 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
-        raise LineupError(f"{folder / file.name}: no such file, nor {', '.join(names[1:])}")
+        raise LineupError(f"{folder / file.name}: no such file; also looked for {', '.join(names[1:])}")
     source = next((source for source in sources if has_content(source, file)), sources[0])
     array = _read_content(source, file)
     if _is_published(source, file):

@@ -29,9 +29,9 @@ from lineup.files import file_sha256
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
     """Return a stratified random order of the images.
 
-    The first n images in this order have about the same class proportions as all images, for every n. The order within
-    each class is random. The images are sorted by (rank within the class + 0.5) / (size of the class), and ties are
-    broken at random. If all classes have the same size, the class counts of the first n images differ by at most 1.
+    Every prefix of the order has about the same class proportions as all images. The order within each class is random.
+    The images are sorted by (rank within the class + 0.5) / (size of the class), and ties are broken at random. If all
+    classes have the same size, the class counts in a prefix differ by at most 1.
 
     Parameters
     ----------

@@ -54,8 +54,8 @@ def frozen_encoder(
 ) -> Parts:
     """Frozen encoder of an autoencoder, followed by dense layers of 128 and 64 units (report A).
 
-    The report does not specify the layers of the encoder and the decoder. Three strided convolutions with batch
-    normalisation give 224,704 frozen parameters, the number in the report. The decoder mirrors the encoder. Each
+    The report does not specify the layers of the encoder and the decoder. With three strided convolutions and batch
+    normalisation, the encoder has 224,704 frozen parameters, as in the report. The decoder mirrors the encoder. Each
     upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
 
     Parameters

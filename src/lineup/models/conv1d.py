@@ -1,8 +1,8 @@
 """Networks with 1D convolutions over the rows of an image.
 
 The networks are the baseline and models 1 to 3 of report C. The report specifies the filters, the kernel sizes and the
-dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout. This gives the number of
-layers in the report. There is no hidden dense layer.
+dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout, so that the number of
+layers agrees with the report. There is no hidden dense layer.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options

@@ -138,7 +138,7 @@ class KernelMachine:
         distances = (inputs**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2 * inputs @ vectors.T
         kernel = np.exp(-self.gamma_ * np.maximum(distances, 0))
         ends = np.cumsum(self.n_support_)
-        # The sums over the support vectors of each class, for the k - 1 machines of this class: k of shape (n, k - 1).
+        # For each of the k classes, the sums over its support vectors for its k - 1 machines, of shape (n, k - 1).
         parts = [
             kernel[:, end - count : end] @ self.dual_coef_[:, end - count : end].T
             for count, end in zip(self.n_support_, ends, strict=True)

@@ -36,7 +36,7 @@ def hidden(units: int) -> keras.Layer:
 
 
 def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
-    """Return the shape in which the layers of a network receive an image.
+    """Return the input shape of a network for images of a given shape.
 
     Parameters
     ----------

@@ -1,4 +1,9 @@
-"""Load user-defined architectures from ``models.py`` in the project folder."""
+"""Load user-defined architectures from ``models.py`` in the project folder.
+
+>>> error = ValueError("images are too small")
+>>> print(located(error, Path("models.py")))
+models.py: ValueError: images are too small
+"""
 
 from __future__ import annotations
 
@@ -49,7 +54,7 @@ def load_models(path: Path) -> None:
         If the file is missing or cannot be run. The message names the file and the line.
     """
     if not path.is_file():
-        raise LineupError(f"{path}: no such file; it defines the architectures of the family project")
+        raise LineupError(f"{path}: no such file; this file defines the architectures of the family project")
     spec = importlib.util.spec_from_file_location(MODULE, path)
     assert spec is not None  # the name ends with .py
     assert spec.loader is not None

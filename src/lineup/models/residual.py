@@ -17,7 +17,7 @@ from lineup.models.registry import register_model
 def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> Layers:
     """Residual network with three blocks of 32 filters and global average pooling (report E).
 
-    The report does not specify the number of the blocks or their position. This network applies one convolution, max
+    The report does not specify the number of blocks or their position. This network applies one convolution, max
     pooling and three blocks with two convolutions each. Convolutions before batch normalisation have no bias.
     """
     from keras import layers

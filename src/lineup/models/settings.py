@@ -59,7 +59,7 @@ class Fit:
         if self.patience is not None and self.average_epochs:
             raise ValueError("average_epochs and patience: expected at most one of them; both choose the final weights")
         if self.average_epochs > self.epochs:
-            raise ValueError(f"average_epochs = {self.average_epochs}: expected at most epochs, {self.epochs}")
+            raise ValueError(f"average_epochs = {self.average_epochs}: expected at most epochs = {self.epochs}")
         return self
 
 

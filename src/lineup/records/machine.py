@@ -60,7 +60,7 @@ class Machine:
 def this_machine() -> Machine:
     """Return a description of the machine that runs this process.
 
-    Unavailable values are ``unknown`` or 0. If the number of cores is unavailable, it is 1.
+    Unavailable values are ``unknown`` or 0. An unavailable number of cores is replaced by 1.
     """
     return Machine(
         host=known(socket.gethostname, UNKNOWN),

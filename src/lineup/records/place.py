@@ -1,4 +1,4 @@
-"""Check that a new record does not replace other files. A record replaces everything in its folder."""
+"""Check that a new record does not replace other files. A new record replaces everything in its folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_place(folder: Path, name: str, project: Project) -> None:
     """Raise an error if a new record would replace other files.
 
     The pipeline's own folders of models and committees may contain other files. For example, DVC leaves a
-    ``.gitignore`` file there, and an interrupted stage leaves some of its outputs.
+    ``.gitignore`` file in these folders, and an interrupted stage leaves some of its outputs.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_place(folder: Path, name: str, project: Project) -> None:
     >>> check_place(Path("a_new_folder"), "basic_cnn", Project(Path.cwd()))
     >>> check_place(Path(".."), "basic_cnn", Project(Path.cwd()))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    lineup.errors.LineupError: ..: not a folder with a name; the record would replace it: name a new folder, ...
+    lineup.errors.LineupError: ..: not a folder with a name; the record would replace it; choose a new or ...
     """
     problem = None
     if folder.name in ("", ".."):
@@ -47,7 +47,7 @@ def check_place(folder: Path, name: str, project: Project) -> None:
         problem = f"a folder with other files and no {HEADER}"
     if problem:
         raise LineupError(
-            f"{folder}: {problem}; the record would replace it: name a new folder, an empty one or that of a record"
+            f"{folder}: {problem}; the record would replace it; choose a new or empty folder, or the folder of a record"
         )
 
 

@@ -437,7 +437,7 @@ def write_record(
     confusion: np.ndarray,
     runtime: Runtime,
 ) -> None:
-    """Write all files of a record except the model to an existing folder.
+    """Write all files of a record to an existing folder, except the model.
 
     Parameters
     ----------
@@ -486,7 +486,7 @@ def _read_header(path: Path) -> Header:
     schema = values.get("schema") if isinstance(values, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise LineupError(
-            f"{path}: written by a newer lineup (schema {schema}, this one reads {SCHEMA}); update lineup"
+            f"{path}: written by a newer version of lineup (schema {schema}, expected {SCHEMA}); update lineup"
         )
     header: Header = checked(_upgraded(values) if schema == 1 else values, Header, path)
     return header
@@ -495,7 +495,7 @@ def _read_header(path: Path) -> Header:
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
     """Convert a header from schema 1 to schema 2.
 
-    In schema 1, all images have 28 by 28 pixels and one channel. The name of the model includes the seed, as in
+    In schema 1, all images have 28 by 28 pixels and one channel. A name in schema 1 can include the seed, as in
     ``basic_cnn_seed2``.
     """
     values = values | {"schema": SCHEMA, "data": {"shape": [28, 28, 1]} | _section(values.get("data"))}
@@ -518,7 +518,7 @@ def _section(value: Any) -> dict[str, Any]:
 
 
 def _name_and_seed(name: Any) -> tuple[Any, int | None]:
-    """Split a name of schema 1 into the name of the model and the seed.
+    """Split the name of a run into the name of the model and the seed.
 
     The seed is None if the name does not contain a seed.
     """
@@ -531,7 +531,9 @@ def _read_history(path: Path, header: Header) -> list[Epoch]:
     rows = [[cell or math.nan for cell in row] for row in read_table(path, HISTORY_COLUMNS)]
     history: list[Epoch] = checked([dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows], list[Epoch], path)
     if problem := _missing_epochs(header, history):
-        raise LineupError(f"{path}: {problem}; the file is incomplete or of another training; make the record again")
+        raise LineupError(
+            f"{path}: {problem}; the file is incomplete or belongs to a different training; create the record again"
+        )
     return history
 
 
@@ -577,7 +579,7 @@ def read_confusion(record: Record) -> np.ndarray:
         raise LineupError(f"{path}: not a confusion matrix of these classes: {shortened(error)}") from error
     images = record.header.data.test_images
     if counts.min(initial=0) < 0 or counts.max(initial=0) > images or counts.sum() != images:
-        raise LineupError(f"{path}: counts {counts.sum()} images, record.json says {images}")
+        raise LineupError(f"{path}: expected {images} images, as in record.json, found {counts.sum()}")
     return counts
 
 
@@ -586,14 +588,14 @@ def read_predictions(path: Path, data: DataIdentity) -> Predictions:
     arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
     expected = {f"{part}_{field.name}" for part in PARTS for field in dataclasses.fields(Scores)}
     if set(arrays) != expected:
-        raise LineupError(f"{path}: holds {shortened(sorted(arrays))}, expected {sorted(expected)}")
+        raise LineupError(f"{path}: expected the arrays {sorted(expected)}, found {shortened(sorted(arrays))}")
     scores = {}
     for part, images in zip(PARTS, (data.validation_images, data.test_images), strict=True):
         shapes = {"indices": (images,), "labels": (images,), "probabilities": (images, len(data.classes))}
         for name, shape in shapes.items():
             if arrays[f"{part}_{name}"].shape != shape:
                 found = arrays[f"{part}_{name}"].shape
-                raise LineupError(f"{path}: {part}_{name} has shape {found}, record.json says {shape}")
+                raise LineupError(f"{path}: {part}_{name}: expected shape {shape}, as in record.json, found {found}")
         try:
             scores[part] = Scores(**{name: arrays[f"{part}_{name}"] for name in shapes})
         except LineupError as error:

@@ -1,4 +1,13 @@
-"""Summarise the runs of a model or committee for ``dvc metrics show``."""
+"""Summarise the runs of a model or committee for ``dvc metrics show``.
+
+>>> from unittest.mock import MagicMock
+>>> records = [MagicMock(metrics=dict.fromkeys(SHOWN, value)) for value in (0.5, 0.75)]
+>>> for record in records:
+...     record.runtime.training_seconds = 60.0
+>>> values = summary(records)
+>>> values["test_accuracy"], values["seeds"]
+(0.625, 2)
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,14 @@
 """Train models of the family ``autoencoder``.
 
 The autoencoder is trained first, then a classifier on its frozen encoder. Fine-tuning of both is optional.
+
+>>> from keras import layers
+>>> encoder = _chain([layers.Dense(2)], (4,), "encoder")
+>>> len(encoder.trainable_weights)
+2
+>>> _freeze(encoder, batch_norm=True)
+>>> len(encoder.trainable_weights)
+0
 """
 
 from __future__ import annotations

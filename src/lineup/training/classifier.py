@@ -1,4 +1,17 @@
-"""Train networks that are defined by a list of layers."""
+"""Train networks that are defined by a list of layers.
+
+>>> from lineup.models.registry import architecture
+>>> from lineup.models.settings import NetworkRecipe
+>>> from lineup.training.backup import Backup
+>>> recipe = NetworkRecipe(
+...     family="dense", architecture="shallow_nn", validation=0.5, epochs=1, batch_size=2, learning_rate=0.01
+... )
+>>> images, labels = np.zeros((4, 8, 8), np.uint8), np.array([0, 1, 0, 1])
+>>> data = TrainingData(images, labels, images, labels, classes=2)
+>>> fitted = fit_model(architecture("dense", "shallow_nn"), recipe, data, lambda row: None, Backup(None))
+>>> fitted.model.predict(images).shape
+(4, 2)
+"""
 
 from __future__ import annotations
 

@@ -112,6 +112,7 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
 def onednn_enabled() -> bool:
     """Return whether TensorFlow can use oneDNN.
 
-    By default, oneDNN is enabled. It is disabled if the environment variable ``TF_ENABLE_ONEDNN_OPTS`` is 0.
+    By default, oneDNN is enabled. Users can set the environment variable ``TF_ENABLE_ONEDNN_OPTS`` to 0 to disable
+    oneDNN.
     """
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"

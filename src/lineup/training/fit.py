@@ -1,4 +1,9 @@
-"""Train one Keras network, epoch by epoch. Importing this module does not import Keras."""
+"""Train one Keras network, epoch by epoch. Importing this module does not import Keras.
+
+>>> row = Epoch("classifier", 1, 0.7, 0.5, 0.6, 0.6, learning_rate=0.001, seconds=2.5, timestamp=now())
+>>> phase_seconds([row, row])
+{'classifier': 5.0}
+"""
 
 from __future__ import annotations
 
@@ -93,7 +98,7 @@ def fit_network(
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
     """Update the weights that the network gets at the end of the training.
 
-    Depending on the settings, these are the averaged weights or the weights of the best epoch.
+    The weights are those of the best epoch or an average, depending on the settings.
     """
     epoch = len(state.history)
     if fit.patience is not None and best_epoch(state.history) == epoch:

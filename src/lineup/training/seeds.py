@@ -69,6 +69,33 @@ def train_seeds(
     ------
     LineupError
         See `lineup.training.train.train_model`.
+
+    Examples
+    --------
+    >>> from contextlib import nullcontext
+    >>> from tempfile import TemporaryDirectory
+    >>> from lineup.data.download import download
+    >>> from lineup.data.split import write_split
+    >>> from lineup.models.settings import ClassicalRecipe
+    >>> class Silent(Watcher):
+    ...     pass
+    >>> recipe = ClassicalRecipe(family="classical", architecture="knn", validation=0.2, seeds=[1, 2])
+    >>> with TemporaryDirectory() as temporary:
+    ...     path = Path(temporary)
+    ...     _ = download("synthetic", path / "raw", folder=None, train_images=200, test_images=50, seed=1)
+    ...     records = train_seeds(
+    ...         "knn",
+    ...         recipe,
+    ...         write_split(path / "raw", path / "dataset.npz", seed=1),
+    ...         path / "knn",
+    ...         threads=1,
+    ...         kept=path / "kept",
+    ...         backups=path / "backups",
+    ...         watch=lambda: nullcontext(Silent()),
+    ...         listener=Silent(),
+    ...     )
+    >>> [record.header.label for record in records]
+    ['knn_seed1', 'knn_seed2']
     """
     wanted = {seed_folder(folder, seed).name for seed in recipe.seeds}
     for found in folder.iterdir() if folder.is_dir() else ():

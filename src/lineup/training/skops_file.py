@@ -2,9 +2,10 @@
 
 A skops file is a ZIP archive that contains arrays and a file ``schema.json`` with the type of every object. By default,
 skops trusts all estimators of scikit-learn and does not check their arrays. Some of the arrays contain indices, such as
-the child nodes of a tree. The compiled code of scikit-learn does not check these indices, so a forged file could cause
-memory errors. This module therefore allows only the types that lineup's own models use. It also checks all indices
-before a file is loaded. The files contain no dates and no memory addresses, so equal estimators give equal files.
+the child nodes of a tree. The compiled code of scikit-learn does not check such indices, so a forged file could cause
+memory errors. This module therefore allows only the types that lineup's own models use. The module also checks all
+indices before it loads a file. The files contain no dates and no memory addresses, so equal estimators give equal
+files.
 
 >>> "sklearn.neighbors._classification.KNeighborsClassifier" in TYPES
 True
@@ -119,7 +120,7 @@ def arrays_sha256(estimator: Any) -> str:
 
 
 def file_arrays_sha256(path: Path) -> str:
-    """Compute the hash of `arrays_sha256` from a file, without loading the estimator.
+    """Compute the same hash as `arrays_sha256` from a file, without loading the estimator.
 
     Raises
     ------
@@ -205,7 +206,7 @@ def _parts(estimator: Any) -> dict[str, bytes]:
 def _without_padding(content: bytes) -> bytes:
     """Replace the padding between the fields of a structured array with zeros.
 
-    The padding would otherwise contain arbitrary bytes, so that equal arrays give different files.
+    Otherwise, the padding contains arbitrary bytes, and equal arrays give different files.
     """
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
@@ -265,7 +266,8 @@ def _check_numbers(path: Path, archive: zipfile.ZipFile, schema: Any, features: 
         check = checks.get(node["__class__"])
         if check and not check(archive, node, features):
             raise LineupError(
-                f"{path}: {node['__class__']}: numbers out of range or not for {features:,} features; not loaded"
+                f"{path}: {node['__class__']}: a number is out of range, or the number of features is not {features:,};"
+                " not loaded"
             )
 
 

@@ -201,7 +201,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return the name of the folder that a training has in ``kept`` and in ``backups``."""
+    """Return a name that identifies a training in the folders ``kept`` and ``backups``."""
     return f"{header.key}-{training_sha256(header.family)[:8]}"
 
 
