@@ -146,7 +146,7 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     ("committees.both.members", {"kind": "cnn"}, ("members.kind = 'cnn': expected 'network' or 'classical'",)),
     ("committees.both.members", {"family": "vgg"}, ("members.family = 'vgg': expected one of dense",)),
     ("committees.both.members", {"report": "Z"}, ("committees.both.members: no model has this kind, family and",)),
-    ("committees.both.members", {"family": "dense"}, ("committees.both.members: no model is of this kind",)),
+    ("committees.both.members", {"family": "dense"}, ("committees.both.members: no model has this kind",)),
     ("committees.both.members", ["small", "small"], ("committees.both.members: 'small' is listed twice",)),
     (
         "committees.both.members",

@@ -398,7 +398,7 @@ def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
         ),
         (arrays(val_indices=np.zeros((6, 1), np.int32)), r"val_indices: expected .* found \(6, 1\)"),
         (arrays(test_probabilities=np.zeros((TEST, 2), np.float32)), r"test_probabilities: expected .* found \(9, 2\)"),
-        (arrays(extra=np.zeros(1)), "found .*'extra'"),
+        (arrays(extra=np.zeros(1)), "expected the arrays .*'extra'"),
         ({"val_labels": np.zeros(6, np.uint8)}, r"expected the arrays .*, found \['val_labels'\]"),
     ],
     ids=["labels", "indices", "classes", "extra", "missing"],
