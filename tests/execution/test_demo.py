@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from lineup.execution.demo import next_steps, prepare_demo
 from lineup.execution.init import project_files
 from lineup.paths import Project
-from lineup.tracking.address import sqlite_uri
 
 
 @pytest.fixture
@@ -62,27 +58,6 @@ def test_a_demo_of_an_earlier_version_is_deleted(project: Project) -> None:
     copied.parent.mkdir(parents=True)
     copied.touch()
     assert set(_tree(prepare_demo(project).root)) == set(project_files(in_git=False))
-
-
-@pytest.mark.slow
-def test_the_demo_runs_and_fills_the_store_of_the_project(project: Project) -> None:
-    before = _tree(project.root)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
-    # The virtual environment is not active: the stages have to find their Python by themselves.
-    environment = kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "lineup", "demo"]
-    done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "small_cnn" in done.stdout
-    assert "See every run with its curves: lineup ui" in done.stdout
-    client = MlflowClient(sqlite_uri(project.root / "mlflow.db"))
-    experiment = client.get_experiment_by_name("lineup-synthetic")
-    assert experiment is not None
-    assert len(client.search_runs([experiment.experiment_id])) >= 10
-    made = {
-        name for name in _tree(project.root) if not name.startswith((".demo/", "mlartifacts/", "mlflow.db", ".mlf"))
-    }
-    assert made - {".published.json"} == set(before)
 
 
 SERVE = "mlflow models serve -m models:/lineup-synthetic@champion --env-manager local --port 5001"

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from lineup.errors import LineupError
 from lineup.execution.init import FILES, create_project, project_files
 from lineup.models.registry import architecture, list_architectures
 from lineup.params import load_params
 from lineup.paths import Project
+from lineup.tracking.address import sqlite_uri
 from tests.small_disk import small_disk
 
 ROOT = Path(__file__).parents[2]
@@ -182,20 +184,6 @@ def test_dvc_repro_without_the_environment_of_lineup_gives_one_line(project: Pro
     assert done.stdout.count("Running stage") == 1
 
 
-SMALL = """\
-data: {name: synthetic, train_images: 400, test_images: 100, seed: 1}
-split: {seed: 2025}
-training: {threads: 1}
-models:
-  small_cnn:
-    {family: project, architecture: small_cnn, epochs: 1, batch_size: 32, learning_rate: 0.001, validation: 0.2}
-  random_forest: {family: classical, architecture: random_forest, validation: 0.2}
-committees:
-  both: {members: all, rule: average}
-champion: {metric: loss, among: all}
-"""
-
-
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The Python of a new environment with lineup from a wheel; other packages come from the tests' environment."""
@@ -218,13 +206,22 @@ def installed(tmp_path: Path) -> Path:
     return python
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file in a project, apart from the demo, the MLflow store and the stamp."""
+    others = (".demo", "mlartifacts", "mlflow.db", ".published.json")
+    paths = {path: path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {str(name): path.read_bytes() for path, name in paths.items() if name.parts[0] not in others}
+
+
 @pytest.mark.slow
-def test_a_project_runs_with_lineup_from_a_wheel(installed: Path, tmp_path: Path) -> None:
+def test_the_demo_runs_with_lineup_from_a_wheel(installed: Path, tmp_path: Path) -> None:
     """Without a checkout, outside of git, and with an environment that is not activated."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "PYTHON"))}
     environment = kept | {"PATH": "/usr/bin:/bin", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    shoes = tmp_path / "shoes"
+    demo, store = shoes / ".demo", sqlite_uri(shoes / "mlflow.db")
 
-    def run(module: str, *arguments: str, folder: Path = tmp_path / "shoes", **variables: str) -> str:
+    def run(module: str, *arguments: str, folder: Path, **variables: str) -> str:
         command = [str(installed), "-m", module, *arguments]
         done = subprocess.run(
             command, cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
@@ -233,10 +230,18 @@ def test_a_project_runs_with_lineup_from_a_wheel(installed: Path, tmp_path: Path
         return done.stdout
 
     run("lineup", "init", "shoes", folder=tmp_path)
-    (tmp_path / "shoes" / "params.yaml").write_text(SMALL)
-    run("lineup", "repro", "-j", "2")
-    assert "small_cnn" in run("lineup", "leaderboard")
+    before = contents(shoes)
+    output = run("lineup", "demo", folder=shoes)
+    assert contents(shoes) == before
+    assert "small_cnn" in output  # in the leaderboard
+    assert "See every run with its curves: lineup ui" in output
+    assert (demo / "runs" / "models" / "small_cnn" / "seed_1" / "record.json").is_file()
     assert list(installed.parents[1].rglob("lineup/published/claims.yaml"))
-    assert (tmp_path / "shoes" / "runs" / "models" / "small_cnn" / "seed_1" / "record.json").is_file()
-    done = run("dvc", "repro", PATH=os.pathsep.join([str(installed.parent), environment["PATH"]]))
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("lineup-synthetic")
+    assert experiment is not None
+    assert len(client.search_runs([experiment.experiment_id])) >= 10
+    path = os.pathsep.join([str(installed.parent), environment["PATH"]])
+    done = run("dvc", "repro", folder=demo, PATH=path, MLFLOW_TRACKING_URI=store)
     assert [line.split("'")[1] for line in done.splitlines() if line.startswith("Running")] == ["code", "publish"]
+    assert "0 new, 0 completed" in done

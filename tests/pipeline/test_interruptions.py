@@ -51,9 +51,11 @@ def test_a_killed_training_resumes(copy: Folder) -> None:
     assert not list((copy.root / "runs" / "models" / "shallow_nn").glob("*/record.json"))
     assert [run.info.status for run in copy.runs()].count("RUNNING") == 1
 
-    done = copy.run("dvc", "repro")
+    done = copy.run("dvc", "repro", "train@shallow_nn")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ran(done.stdout)[:2] == ["code", "train@shallow_nn"]
+    assert ran(done.stdout) == ["code", "train@shallow_nn"]
+    done = copy.run("lineup", "publish")
+    assert done.returncode == 0, done.stdout + done.stderr
     runs = copy.runs()
     assert {run.info.status for run in runs} == {"FINISHED"}
     keys = [run.data.tags["lineup.key"] for run in runs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -95,6 +96,13 @@ def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[
     assert not list(backups.iterdir())
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[ProcessPoolExecutor]:
+    """A new process, because the threads of TensorFlow are set before its first operation."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as started:
+        yield started
+
+
 @pytest.mark.parametrize(
     ("recipe", "stop_after"),
     [
@@ -105,8 +113,6 @@ def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[
     ],
 )
 def test_a_resumed_training_gives_the_record_of_an_uninterrupted_one(
-    tmp_path: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]
+    process: ProcessPoolExecutor, tmp_path: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]
 ) -> None:
-    # In a new process, because the threads of TensorFlow are set before its first operation.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        process.submit(interrupt_and_resume, tmp_path, recipe, stop_after).result()
+    process.submit(interrupt_and_resume, tmp_path, recipe, stop_after).result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from io import StringIO
@@ -74,10 +74,11 @@ class Silent(Watcher):
         """See `lineup.training.train.Listener`."""
 
 
-def in_new_process(folder: Path, check: Callable[[Path, Dataset], None]) -> None:
-    """Run a check in a new process, because the threads of TensorFlow are set before its first operation."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        process.submit(_with_dataset, folder, check).result()
+@pytest.fixture(scope="module")
+def process() -> Iterator[ProcessPoolExecutor]:
+    """A new process, because the threads of TensorFlow are set before its first operation."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as started:
+        yield started
 
 
 def _with_dataset(folder: Path, check: Callable[[Path, Dataset], None]) -> None:
@@ -108,8 +109,8 @@ def same_as_alone(folder: Path, dataset: Dataset) -> None:
     assert records[0].header.weights != records[1].header.weights
 
 
-def test_a_seed_gives_the_same_record_as_alone(tmp_path: Path) -> None:
-    in_new_process(tmp_path, same_as_alone)
+def test_a_seed_gives_the_same_record_as_alone(process: ProcessPoolExecutor, tmp_path: Path) -> None:
+    process.submit(_with_dataset, tmp_path, same_as_alone).result()
 
 
 def nothing_twice(folder: Path, dataset: Dataset) -> None:
@@ -135,8 +136,8 @@ def nothing_twice(folder: Path, dataset: Dataset) -> None:
     assert len(list((folder / "finished" / "small").iterdir())) == 1
 
 
-def test_a_seed_that_is_finished_is_not_trained_again(tmp_path: Path) -> None:
-    in_new_process(tmp_path, nothing_twice)
+def test_a_seed_that_is_finished_is_not_trained_again(process: ProcessPoolExecutor, tmp_path: Path) -> None:
+    process.submit(_with_dataset, tmp_path, nothing_twice).result()
 
 
 def only_whole_and_same(folder: Path, dataset: Dataset) -> None:
@@ -156,5 +157,5 @@ def only_whole_and_same(folder: Path, dataset: Dataset) -> None:
     assert other.started == [1]
 
 
-def test_a_damaged_or_different_training_is_not_copied(tmp_path: Path) -> None:
-    in_new_process(tmp_path, only_whole_and_same)
+def test_a_damaged_or_different_training_is_not_copied(process: ProcessPoolExecutor, tmp_path: Path) -> None:
+    process.submit(_with_dataset, tmp_path, only_whole_and_same).result()

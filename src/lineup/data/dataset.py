@@ -1,7 +1,7 @@
 """Read and write dataset files, which contain images, labels and their split.
 
-The training images are permuted once. Each model uses the first of the permuted images for validation and the others
-for training. A smaller validation set is therefore always a subset of a larger validation set. Test images are not
+The training images are permuted once. Each model uses the first images of this order for validation and the others for
+training. A smaller validation set is therefore always a subset of a larger validation set. Test images are not
 permuted.
 
 >>> check_pair("labels", np.zeros((2, 20, 24, 3), np.uint8), np.array([0, 1], np.uint8), ["cat", "dog"])

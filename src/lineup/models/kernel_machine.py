@@ -27,7 +27,7 @@ class KernelMachine:
     many images at once. The method has four steps:
 
     1. ``SVC`` is fitted on all training images.
-    2. Two additional machines are each fitted on one half of the images and predict the margins of the other half.
+    2. One additional machine is fitted on each half of the images. It predicts the margins of the other half.
     3. For each pair of classes, a sigmoid is fitted that converts the margins to probabilities (Platt,
        "Probabilistic outputs for support vector machines", 1999).
     4. For predictions, the function `couple` converts the probabilities of all pairs to class probabilities.

@@ -144,7 +144,7 @@ def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
-    """Compute additional metrics of a record, a mask of the correct predictions, and the scores of each class."""
+    """Return the additional metrics, the mask of correct predictions and the class scores of a record."""
     predictions = record.predictions()
     probabilities, labels = predictions.test.probabilities, predictions.test.labels
     rows = per_class_table(probabilities, labels, record.header.data.classes)

@@ -243,7 +243,7 @@ def _caption(frame: pd.DataFrame) -> str:
 def _texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the main columns as text, with headings for display.
 
-    Columns with published results are omitted if there are no published results.
+    The columns with published results are shown only if a model has a published result.
     """
 
     def column(text: Callable[..., str], *names: str) -> list[str]:

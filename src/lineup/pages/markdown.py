@@ -67,7 +67,7 @@ def data_line(title: str, test_images: int, *, generated: bool) -> str:
 
 
 def figure_line(data: DataIdentity) -> str:
-    """Return the name of the data as the subtitle of a figure."""
+    """Return the subtitle of a figure: the name of the dataset."""
     kind = "GENERATED DATA" if data.generated else data.title
     return f"{kind}, {count(data.test_images, 'test image')}"
 
@@ -84,7 +84,7 @@ def origin(records: Sequence[Record]) -> str:
     """Return a Markdown list with the data, the devices and the library versions of all runs."""
     data = records[0].header.data
     lines = [f"- Data: `{data.name}`. The fingerprint of the images, labels and split is `{data.fingerprint[:12]}`."]
-    lines.append(f"- The runs used these devices: {_frequencies(device_of(record) for record in records)}.")
+    lines.append(f"- Devices of the runs: {_frequencies(device_of(record) for record in records)}.")
     versions = (
         ", ".join(f"{name} {version}" for name, version in sorted(record.header.libraries.items()))
         for record in records
@@ -100,7 +100,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _frequencies(texts: Iterable[str]) -> str:
-    """Join the distinct texts, sorted by their number of runs."""
+    """Join the distinct texts. The most frequent text comes first."""
     counts: dict[str, int] = {}
     for text in texts:
         counts[text] = counts.get(text, 0) + 1

@@ -64,8 +64,8 @@ Reports B and C used the test set for validation, and report A used it to valida
 set makes it possible to train on all training images, and to choose the epoch with the best test accuracy.
 `benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after each epoch.
 The pipeline never scores the test images during training. The column *gain* contains the increase in test accuracy over
-the last epoch of the training with held-out images. The gain is the mean over the seeds, and the column *standard
-error* contains its standard error.
+the last epoch of the training with held-out images, averaged over the seeds. The column *standard error* contains the
+standard error of this mean.
 
 Report C does not state whether its convolutions are padded. Our convolutions are not padded. Padding enlarges the
 feature maps after the last pooling layer, so a padded network has more parameters."""

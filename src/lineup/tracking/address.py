@@ -209,7 +209,7 @@ def _database_uri(given: str, root: Path) -> str:
 
 
 def _absolute_sqlite(url: URL, given: str, root: Path) -> str:
-    """Make the path in the address of an SQLite file absolute."""
+    """Return the address of an SQLite file with an absolute path."""
     if url.host or url.username or url.port or url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _malformed(given)
     if ("?" in given and not url.query) or any("/" in str(value) for value in url.query.values()):

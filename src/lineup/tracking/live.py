@@ -162,7 +162,7 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, root: Path, experiment: str, run_id: str | None, header: Header, attempt: str, started: int
 ) -> str:
-    """Create the MLflow run of a training, and delete the runs that it replaces."""
+    """Create an MLflow run for a training, and delete the earlier runs that it replaces."""
     from lineup.tracking.runs import end_dead_runs, find_runs, log_params, process_tags
 
     end_dead_runs(client, experiment, root)

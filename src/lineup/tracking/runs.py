@@ -90,7 +90,7 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     A run keeps the status RUNNING if its training was killed, or if the training could not reach the store at the end.
     The new status is FINISHED if the training wrote a record, otherwise KILLED.
 
-    A process on this host counts as alive if a running process has the same process id and the same start time. A
+    On this host, a process is alive if its id and its start time match those of a running process. A
     process on another host counts as dead if it has not updated the tag of its run for one hour. Each training updates
     the tag every minute. The limit is long, because clocks may differ and computers may be suspended. If a training was
     wrongly counted as dead, it corrects the status when it ends.

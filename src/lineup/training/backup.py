@@ -81,7 +81,7 @@ class Backup:
         state.kept = [arrays[f"kept_{number}"] for number in range(content["kept"])]
 
     def save(self, phase: str, state: FitState) -> None:
-        """Write a backup of a phase if enough time has passed since the last backup.
+        """Write a backup if enough time has passed since the last backup.
 
         If the backup cannot be written, a warning is printed and the training continues.
         """
@@ -103,6 +103,6 @@ class Backup:
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Remove the backups of a finished training."""
+        """Remove the backups after the training has finished."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
