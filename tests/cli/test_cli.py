@@ -152,6 +152,14 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["evaluate"], "no record yet for shallow_nn, basic_cnn, deeper_cnn and 49 more; run dvc repro"),
     (["reproduce"], "no record yet for shallow_nn, basic_cnn"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
+    (["plot", "curves", "basic_cnn", "vgg"], "no record yet for basic_cnn; run dvc repro"),
+    (
+        ["plot", "errors", "vgg"],
+        "unknown model 'vgg'; expected one of the 52 in params.yaml and the folder experiments",
+    ),
+    (["plot", "differences", "report_a"], "no record yet for report_a; run dvc repro"),
+    (["plot", "classes"], "no records yet; run dvc repro"),
+    (["plot", "data"], "dataset.npz: no such file; run lineup split first"),
     (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
 ]
 
@@ -235,6 +243,8 @@ def test_bad_parameters_give_one_line(project: Path) -> None:
         (["train", "basic_cnn", "--epoch", "3"], "--epochs"),  # as mlflow run -P epoch=3 becomes
         (["trian", "basic_cnn"], "'train'"),
         (["train"], "Missing argument"),
+        (["plot", "curves"], "Missing argument"),
+        (["plot", "erors", "basic_cnn"], "'errors'"),
         (["ui", "--port", "70000"], "65535"),
         (["fly"], "fly"),
         (["train", "basic_cnn", "--epochs", "abc"], "--epochs"),

@@ -15,13 +15,20 @@ from lineup.errors import LineupError
 from lineup.evaluation.calibration import ReliabilityBins, reliability_bins
 from lineup.evaluation.curves import cutoff_curves, precision_recall, roc, selective_accuracy
 from lineup.evaluation.metrics import accuracy_interval
+from lineup.evaluation.scores import Scores
 from lineup.evaluation.seeds import RecipePair
 from lineup.figures import style
-from lineup.figures.confusion import confusion_matrix
+from lineup.figures.balance import class_balance
+from lineup.figures.class_accuracy import class_accuracies
+from lineup.figures.classes import mean_images, sample_grid
+from lineup.figures.confusion import confusion_difference, confusion_matrix
 from lineup.figures.curves import training_curves
 from lineup.figures.cutoff import cutoff_panels
 from lineup.figures.leaderboard import leaderboard
+from lineup.figures.mistakes import committee_differences, misclassified
+from lineup.figures.model_curves import model_curves
 from lineup.figures.pairs import significant_pairs
+from lineup.figures.pixels import pixel_histogram
 from lineup.figures.reconstructions import reconstructions
 from lineup.figures.reliability import reliability_diagram
 from lineup.figures.roc import roc_panels
@@ -75,6 +82,9 @@ BINS = ReliabilityBins(np.array([0.5, 0.8, 0.95]), np.array([0.5, 0.6, 1.0]), np
 # The last class has no images, so that it has no ROC, no precision-recall curve and no recall.
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
 LABELS = np.array([0, 0, 1, 1, 1])
+SCORES = Scores(np.arange(5), LABELS, PROBABILITIES)
+RIGHT = Scores(np.arange(5), LABELS, np.eye(3)[LABELS])
+"""The first model is wrong on one image, and the second one on none."""
 
 
 ACCURACIES = {"forest": 0.87, "cnn": 0.91, "vote": 0.93}
@@ -104,6 +114,23 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
         CLASSES,
         title="cnn",
         subtitle="synthetic data",
+    ),
+    "samples": lambda: sample_grid(images(5), LABELS, CLASSES, title="cnn", subtitle="synthetic data"),
+    "means": lambda: mean_images(images(5), LABELS, CLASSES, title="cnn", subtitle="synthetic data"),
+    "balance": lambda: class_balance(
+        {"training": COUNTS[0], "test": COUNTS[1]}, CLASSES, title="cnn", subtitle="synthetic data"
+    ),
+    "pixels": lambda: pixel_histogram(images(), title="cnn", subtitle="synthetic data"),
+    "difference": lambda: confusion_difference(
+        COUNTS, np.diag([10, 10, 0]), CLASSES, title="cnn", subtitle="synthetic data"
+    ),
+    "class accuracies": lambda: class_accuracies({"cnn": COUNTS}, CLASSES, title="cnn", subtitle="synthetic data"),
+    "model curves": lambda: model_curves(
+        {"one": history(), "other": history()}, title="cnn", subtitle="synthetic data"
+    ),
+    "mistakes": lambda: misclassified(images(5), SCORES, CLASSES, title="cnn", subtitle="synthetic data"),
+    "differences": lambda: committee_differences(
+        images(5), SCORES, RIGHT, CLASSES, name="one", title="cnn", subtitle="synthetic data"
     ),
 }
 
@@ -339,14 +366,19 @@ def test_selective_curve_without_a_mistake() -> None:
 def test_cutoff_panels_show_each_class_and_their_mean() -> None:
     curves = cutoff_curves(PROBABILITIES, LABELS, np.linspace(0, 1, 21))
     figure = cutoff_panels(curves, CLASSES, title="cnn")
-    assert [axes.get_title() for axes in figure.axes] == ["accuracy", "precision", "recall"]
-    for axes, mean in zip(
-        figure.axes, (curves.macro_accuracy, curves.macro_precision, curves.macro_recall), strict=True
-    ):
+    assert [axes.get_title() for axes in figure.axes] == [*CLASSES, "mean of the classes"]
+    for label, axes in enumerate(figure.axes[:-1]):
         lines = lines_by_label(axes)
-        assert list(lines) == [*CLASSES, "mean of the classes"]
-        np.testing.assert_array_equal(lines["mean of the classes"].get_ydata(), mean)
-    assert len({text for text in texts(figure) if text in CLASSES}) == 3
+        assert list(lines) == ["accuracy", "precision", "recall"]
+        for line, values in zip(lines.values(), (curves.accuracy, curves.precision, curves.recall), strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), curves.thresholds)
+            np.testing.assert_array_equal(line.get_ydata(), values[label])
+    means = (curves.macro_accuracy, curves.macro_precision, curves.macro_recall)
+    for line, mean in zip(lines_by_label(figure.axes[-1]).values(), means, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), mean)
+    looks = [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines]
+    assert len({colour for colour, _ in looks}) == len({dashes for _, dashes in looks}) == 3
+    assert texts(figure).count("precision") == 1  # one legend for all panels
     with pytest.raises(LineupError, match="cutoff curves: expected 2 classes, found 3 curves"):
         cutoff_panels(curves, CLASSES[:2], title="cnn")
 
@@ -357,17 +389,47 @@ def test_cutoff_panels_start_at_the_lowest_value_between_the_ends() -> None:
     assert all(0.9 < axes.get_ylim()[0] < 1 for axes in figure.axes)
     bare = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), [0.0, 1.0]), CLASSES, title="cnn")
     assert all(axes.get_ylim()[0] == 0 for axes in bare.axes)
+    # The lowest of all values is the recall of Trouser at threshold 0.95, which is 0.
+    low = cutoff_panels(cutoff_curves(PROBABILITIES, LABELS, np.linspace(0, 1, 21)), CLASSES, title="cnn")
+    assert all(axes.get_ylim() == pytest.approx((-0.06, 1.01)) for axes in low.axes)
 
 
 def test_roc_panels_give_areas_and_leave_out_a_class_without_images() -> None:
-    left, right = roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS)
-    figure = roc_panels(left, right, CLASSES, title="cnn")
-    for axes, curves in zip(figure.axes, (left, right), strict=True):
-        expected = [f"{name}: {curve.area:.4f}" for name, curve in zip(CLASSES[:2], curves.curves, strict=False)]
-        assert list(lines_by_label(axes)) == expected
-    assert {f"AUC, mean {left.macro:.4f}", f"average precision, mean {right.macro:.4f}"} <= set(texts(figure))
+    above, below = roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS)
+    figure = roc_panels(above, below, CLASSES, title="cnn")
+    rows = (figure.axes[:3], above, "AUC"), (figure.axes[3:], below, "AP")
+    for row, curves, area in rows:
+        titles = [f"{name}: {area} {curve.area:.4f}" for name, curve in zip(CLASSES, curves.curves, strict=True)]
+        assert [axes.get_title() for axes in row] == [*titles[:2], f"Bag: {area}"]
+        for axes, curve in zip(row[:2], curves.curves, strict=False):
+            np.testing.assert_array_equal(axes.lines[0].get_xydata(), np.stack([curve.x, curve.y], axis=1))
+        assert [text.get_text() for text in row[2].texts] == ["no test images"]
+    means = f"mean AUC {above.macro:.4f}, mean average precision (AP) {below.macro:.4f}"
+    assert any(text.startswith(means) for text in texts(figure))
     with pytest.raises(LineupError, match="ROC: expected 2 classes, found 3 curves"):
-        roc_panels(left, right, CLASSES[:2], title="cnn")
+        roc_panels(above, below, CLASSES[:2], title="cnn")
+
+
+def test_roc_has_a_square_root_scale_and_a_curve_of_chance() -> None:
+    axes = roc_panels(roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS), CLASSES, title="cnn").axes
+    for panel in axes[:3]:
+        quarter, one = panel.transData.transform([(0.25, 0), (1, 0)])[:, 0] - panel.transData.transform((0, 0))[0]
+        assert quarter / one == pytest.approx(0.5)
+    for panel in axes[:2]:
+        chance = np.asarray(panel.lines[1].get_xydata())
+        np.testing.assert_array_equal(chance[:, 0], chance[:, 1])
+    assert axes[3].get_xscale() == "linear"
+
+
+def test_of_many_classes_the_first_twenty_are_shown() -> None:
+    names = [f"class {number}" for number in range(23)]
+    scores, labels = np.random.default_rng(0).dirichlet(np.ones(23), 46), np.arange(46) % 23
+    figure = roc_panels(roc(scores, labels), precision_recall(scores, labels), names, title="cnn")
+    assert len(figure.axes) == 40
+    assert any("the first 20 of 23 classes" in text for text in texts(figure))
+    figure = cutoff_panels(cutoff_curves(scores, labels, [0.0, 0.5]), names, title="cnn")
+    assert len(figure.axes) == 21
+    assert "the first 20 of 23 classes" in texts(figure)
 
 
 def test_the_first_lines_look_different() -> None:

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from lineup import __version__, signals
-from lineup.cli import committees, data, models, pages, project, tracking
+from lineup.cli import committees, data, models, pages, plots, project, tracking
 from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
@@ -51,6 +51,7 @@ app = typer.Typer(
 for heading, functions in COMMANDS.items():
     for function in functions:
         app.command(rich_help_panel=heading)(function)
+app.add_typer(plots.app, rich_help_panel="Results")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,10 +1,14 @@
-"""Plot a confusion matrix.
+r"""Plot a confusion matrix, and the difference of two confusion matrices.
 
 Examples
 --------
->>> figure = confusion_matrix(np.array([[9, 1], [2, 8]]), ["cat", "dog"], title="cnn")
+>>> counts = np.array([[9, 1], [2, 8]])
+>>> figure = confusion_matrix(counts, ["cat", "dog"], title="cnn")
 >>> [text.get_text() for text in figure.axes[0].texts]
 ['9', '1', '2', '8']
+>>> figure = confusion_difference(counts, np.array([[9, 1], [0, 10]]), ["cat", "dog"], title="cnn minus forest")
+>>> [text.get_text() for text in figure.axes[0].texts] == ["+2", "\N{MINUS SIGN}2"]
+True
 """
 
 from __future__ import annotations
@@ -13,13 +17,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.figures import style
+from lineup.figures.cells import style_cells, text_colour, write_right
+
+_DASH = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+_MORE_AND_FEWER = LinearSegmentedColormap.from_list("more and fewer", [style.VERMILLION, "white", style.BLUE])
 
 
 def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
@@ -47,37 +56,94 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     LineupError
         If the counts are not square or do not match the class names.
     """
-    k = len(classes)
-    if k == 0 or counts.shape != (k, k):
-        raise LineupError(f"confusion matrix: expected counts of shape ({k}, {k}), found {counts.shape}")
+    _check(counts, classes)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
-    figure = style.new_figure(2.6 + 0.58 * k, 1.5 + 0.48 * k, title=title, subtitle=subtitle)
+    figure = _new_figure(len(classes), title, subtitle)
     axes = figure.add_subplot()
     colours = axes.imshow(shares, cmap=colormaps["Blues"], norm=PowerNorm(0.5, 0, 1), aspect="auto")
     for row, column in np.argwhere(counts):
-        red, green, blue, _ = colours.to_rgba(shares[row, column])
-        dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5  # luma of ITU-R BT.709
-        colour, weight = "white" if dark else style.INK, "bold" if row == column else "normal"
+        colour = text_colour(colours.to_rgba(shares[row, column]))
+        weight = "bold" if row == column else "normal"
         axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", size=8, color=colour, weight=weight)
     axes.set(xlabel="predicted class", ylabel="actual class")
-    axes.set_xticks(range(k), classes, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(k), classes)
-    _style(axes, [f"{s:.3f}" if n else "\N{EN DASH}" for s, n in zip(np.diag(shares), totals, strict=True)])
+    style_cells(axes, classes, classes)
+    recalls = [f"{s:.3f}" if n else _DASH for s, n in zip(np.diag(shares), totals, strict=True)]
+    write_right(axes, recalls, "recall")
     return figure
 
 
-def _style(axes: Axes, recalls: list[str]) -> None:
-    """Draw lines between the cells, and write the recall of each class on the right."""
-    k = len(recalls)
-    style.tidy(axes)
-    axes.spines[:].set_visible(False)
-    axes.set_xticks(np.arange(k - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(k - 1) + 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.5)
-    axes.tick_params(which="both", length=0)
-    right = axes.secondary_yaxis("right")
-    right.set_yticks(range(k), recalls)
-    right.set_ylabel("recall", size=style.LABEL_SIZE, color=style.INK, family=style.FONT)
-    right.tick_params(length=0, labelsize=style.TICK_SIZE, labelcolor=style.INK, labelfontfamily=style.FONT)
-    right.spines[:].set_visible(False)
+def confusion_difference(
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    title: str,
+    subtitle: str = "",
+) -> Figure:
+    """Plot the first confusion matrix minus the second one.
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (k, k)
+        Number of images of two models for the same test images. Rows are actual classes, and columns are predicted
+        classes.
+    classes : sequence of str, length k
+        Class names, in the order of the rows and columns.
+    title : str
+        First line.
+    subtitle : str, optional
+        Second line, such as the name of the data. Default: none.
+
+    Returns
+    -------
+    Figure
+        Each cell shows the difference unless it is zero. Cells are blue if the first model has more images there, and
+        vermillion if it has fewer. On the diagonal, which is framed, the predictions are correct. The difference in
+        recall is shown on the right.
+
+    Raises
+    ------
+    LineupError
+        If the counts are not square, do not match the class names, or have different numbers of images in a class.
+    """
+    _check(first, classes)
+    _check(second, classes)
+    totals = first.sum(axis=1)
+    if not np.array_equal(totals, second.sum(axis=1)):
+        raise LineupError("confusion matrices: expected the same test images, found different numbers per class")
+    difference = first - second
+    largest = max(int(np.abs(difference).max()), 1)
+    figure = _new_figure(len(classes), title, subtitle)
+    axes = figure.add_subplot()
+    colours = axes.imshow(difference, cmap=_MORE_AND_FEWER, vmin=-largest, vmax=largest, aspect="auto")
+    for row, column in np.argwhere(difference):
+        value = difference[row, column]
+        colour, weight = text_colour(colours.to_rgba(value)), "bold" if row == column else "normal"
+        axes.text(column, row, _signed(value, "+d"), ha="center", va="center", size=8, color=colour, weight=weight)
+    axes.set(xlabel="predicted class", ylabel="actual class")
+    style_cells(axes, classes, classes)
+    axes.grid(which="minor", color=style.GRID, linewidth=1)  # white lines would not be visible between white cells
+    for number in range(len(classes)):
+        axes.add_patch(Rectangle((number - 0.5, number - 0.5), 1, 1, fill=False, edgecolor=style.MUTED, linewidth=1))
+    changes = np.diag(difference) / np.maximum(totals, 1)
+    recalls = [_signed(c, "+.3f") if n else _DASH for c, n in zip(changes, totals, strict=True)]
+    write_right(axes, recalls, "difference in recall")
+    return figure
+
+
+def _check(counts: NDArray[np.integer], classes: Sequence[str]) -> None:
+    """Raise an error if the counts are not a confusion matrix of these classes."""
+    k = len(classes)
+    if k == 0 or counts.shape != (k, k):
+        raise LineupError(f"confusion matrix: expected counts of shape ({k}, {k}), found {counts.shape}")
+
+
+def _new_figure(k: int, title: str, subtitle: str) -> Figure:
+    """Return an empty figure with space for k rows and columns."""
+    return style.new_figure(2.6 + 0.58 * k, 1.5 + 0.48 * k, title=title, subtitle=subtitle)
+
+
+def _signed(value: float, form: str) -> str:
+    """Format a number with its sign."""
+    return format(value, form).replace("-", _MINUS)

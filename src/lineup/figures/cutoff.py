@@ -5,7 +5,7 @@ Examples
 >>> from lineup.evaluation.curves import cutoff_curves
 >>> curves = cutoff_curves(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]), [0.0, 0.5, 1.0])
 >>> [axes.get_title() for axes in cutoff_panels(curves, ["cat", "dog"], title="cnn").axes]
-['accuracy', 'precision', 'recall']
+['cat', 'dog', 'mean of the classes']
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
 from lineup.evaluation.curves import CutoffCurves
 from lineup.figures import style
+from lineup.figures.panels import LONGEST, MOST, height_of, note_of, panels
+
+_COLOURS = (style.BLUE, style.VERMILLION, style.GREEN)
+_BELOW = 0.9
+"""Height of the labels of the x axis and of the legend, in inches."""
+_DASHES = ("-", "--", "-.")
 
 
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
@@ -40,10 +46,11 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     Returns
     -------
     Figure
-        Figure with three panels. Each panel has a line per class and a thick line for the mean. The precision is
-        undefined, and not shown, at thresholds that no image reaches. The y axis starts at the lowest value between the
-        thresholds 0.05 and 0.95. Near the thresholds 0 and 1, lines may leave the panel, because the accuracy of every
-        classifier falls there.
+        Figure with a panel per class and one for the mean of all classes. Each panel has a line for the accuracy, the
+        precision and the recall. The precision is undefined, and not shown, at thresholds that no image reaches. The y
+        axis starts at the lowest value between the thresholds 0.05 and 0.95. Near the thresholds 0 and 1, lines may
+        leave the panel, because the accuracy of every classifier falls there. Of more than 20 classes, the first 20 are
+        shown.
 
     Raises
     ------
@@ -52,25 +59,31 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     """
     if len(curves.accuracy) != len(classes):
         raise LineupError(f"cutoff curves: expected {len(classes)} classes, found {len(curves.accuracy)} curves")
-    figure = style.new_figure(10.5, 4.0, title=title, subtitle=subtitle)
-    panels = {
-        "accuracy": (curves.accuracy, curves.macro_accuracy),
-        "precision": (curves.precision, curves.macro_precision),
-        "recall": (curves.recall, curves.macro_recall),
+    measures = {
+        "accuracy": (*curves.accuracy[:MOST], curves.macro_accuracy),
+        "precision": (*curves.precision[:MOST], curves.macro_precision),
+        "recall": (*curves.recall[:MOST], curves.macro_recall),
     }
-    all_axes = figure.subplots(1, len(panels))
-    for axes, (what, (of_classes, mean)) in zip(all_axes, panels.items(), strict=True):
-        for name, values, (colour, dashes) in zip(classes, of_classes, style.line_looks(len(classes)), strict=True):
-            axes.plot(curves.thresholds, values, color=colour, linestyle=dashes, linewidth=1.1, label=name)
-        axes.plot(curves.thresholds, mean, color=style.INK, linewidth=2.6, label="mean of the classes")
-        axes.set(xlabel="threshold", title=what)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(_bottom(curves.thresholds, of_classes), 1.01)
+    headings = [*(shortened(name, LONGEST) for name in classes[:MOST]), "mean of the classes"]
+    columns = min(6, len(headings))
+    width, height = max(1.9 * columns, 5.0), height_of(len(headings), columns) + _BELOW
+    figure = style.new_figure(width, height, title=title, subtitle=subtitle)
+    grid = panels(figure, len(headings), columns=columns, bottom=_BELOW)
+    for (what, lines), colour, dashes in zip(measures.items(), _COLOURS, _DASHES, strict=True):
+        for axes, values in zip(grid, lines, strict=True):
+            axes.plot(curves.thresholds, values, color=colour, linestyle=dashes, linewidth=1.6, label=what)
+    bottom = min(_bottom(curves.thresholds, np.stack(lines)) for lines in measures.values())
+    grid[0].set(xlim=(0, 1), ylim=(bottom, 1.01), xticks=[0, 0.5, 1])  # for all panels, which share their scales
+    for number, (axes, heading) in enumerate(zip(grid, headings, strict=True)):
+        axes.set_title(heading)
+        if number >= len(grid) - columns:
+            axes.set_xlabel("threshold")
         style.tidy(axes, grid="both")
+    grid[-1].title.set_fontweight("bold")
     # All panels have the same lines, so one legend is enough.
-    lines, names = all_axes[0].get_legend_handles_labels()
+    handles, names = grid[0].get_legend_handles_labels()
     font = {"family": style.FONT, "size": style.TICK_SIZE}
-    figure.legend(lines, names, loc="outside lower center", ncols=6, frameon=False, prop=font)
+    figure.legend(handles, names, loc="lower center", ncols=3, frameon=False, prop=font, title=note_of(classes) or None)
     return figure
 
 
