@@ -151,6 +151,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["split"], "dataset.json: no such file; run lineup download first"),
     (["evaluate"], "no record yet for shallow_nn, basic_cnn, deeper_cnn and 49 more; run dvc repro"),
     (["reproduce"], "no record yet for shallow_nn, basic_cnn"),
+    (["report"], "no record yet for shallow_nn, basic_cnn"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
     (["plot", "curves", "basic_cnn", "vgg"], "no record yet for basic_cnn; run dvc repro"),
     (

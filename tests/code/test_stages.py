@@ -33,7 +33,7 @@ def named(stage: dict[str, Any]) -> list[str]:
 
 def test_every_stage_names_its_own_key() -> None:
     expected = {name: [name] for name in stages()} | {"code": [], "publish": [], "train": ["train.${item.family}"]}
-    for name in ("select", "evaluate", "reproduce", "champion"):  # they read all models and committees
+    for name in ("select", "evaluate", "reproduce", "champion", "report"):  # they read all models and committees
         expected[name] += ["params.models", "params.committees"]
     assert {name: named(stage) for name, stage in stages().items()} == expected
     assert {name for name in keys() if "." not in name} == set(stages()) - {"code", "publish", "train"}
@@ -70,6 +70,8 @@ def test_no_stage_depends_on_how_it_is_called_or_shown(key: str) -> None:
 
 def test_a_data_file_of_a_module_counts() -> None:
     assert "lineup/published/claims.yaml" in code_of("reproduce")
+    page = {"report.html", "report.css", "report.js", "plotly.js"}
+    assert {f"lineup/pages/{name}" for name in page} <= set(code_of("report"))
 
 
 def test_the_code_of_a_stage_is_one_text(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_an_unreachable_server_loses_nothing(copy: Folder, server: tuple[str, Ca
     assert done.returncode != 0
     stages = ran(done.stdout)
     assert stages[:4] == ["code", "train@shallow_nn", "select", "committee@pair"]
-    assert sorted(stages[4:]) == ["champion", "evaluate", "publish", "reproduce"]
+    assert sorted(stages[4:]) == ["champion", "evaluate", "publish", "report", "reproduce"]
     assert done.stderr.count("warning: no live tracking") == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1

@@ -16,7 +16,7 @@ from .conftest import LABELS, LOG, MODELS, PARENTS, Folder, ran
 
 pytestmark = pytest.mark.slow
 
-PAGES = ["champion", "evaluate", "reproduce"]
+PAGES = ["champion", "evaluate", "report", "reproduce"]
 STAGES = ["code", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
 
 

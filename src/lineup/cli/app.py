@@ -35,6 +35,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         pages.evaluate,
         pages.reproduce,
         committees.champion,
+        pages.report,
         tracking.publish,
     ],
 }

@@ -58,6 +58,23 @@ def reproduce(
     print(f"{folder}: reproduction.md and reproduction.csv")
 
 
+def report(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The HTML file. Default: experiments/report/index.html.")
+    ] = None,
+) -> None:
+    """Write all results to one HTML file, which opens in a browser without a network."""
+    from lineup.data.dataset import load_dataset
+    from lineup.pages.report import write_report
+
+    project, params = open_project()
+    path = output or project.experiments / "report" / "index.html"
+    records = all_records(project, params)
+    dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
+    write_report(records, path, dataset)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
+
+
 def leaderboard(
     readme: Annotated[bool, typer.Option("--readme", help="Also write the table into README.md.")] = False,
 ) -> None:

@@ -28,6 +28,9 @@ DIGITS = 12
 
 EMPTY = meaning("")
 
+DATA = (".yaml", ".html", ".css", ".js")
+"""Suffixes of files that are part of the module with the same name."""
+
 _HOLD_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 """Types of nodes that can contain an import."""
 
@@ -96,7 +99,7 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
     -------
     dict of str to str
         Hashes of 12 hexadecimal digits by path, sorted. Paths are relative to the folder that contains the package, or
-        to the project. A YAML file with the same name as a module is part of the module.
+        to the project. A file with the name of a module and a suffix in `DATA` is part of the module.
 
     Raises
     ------
@@ -109,8 +112,8 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     """Return the files that Python runs when it imports one module.
 
-    The files are the module, its parent packages and a YAML file with the same name. Each item of the list is a folder
-    on Python's search path and a path relative to this folder. The list is empty for modules of other libraries and for
+    The files are the module, its parent packages and its data files, see `DATA`. Each item of the list is a folder on
+    Python's search path and a path relative to this folder. The list is empty for modules of other libraries and for
     names that are not modules.
     """
     parts = module.split(".")
@@ -122,7 +125,7 @@ def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     if not any(file.is_file() for file in own):
         return []
     packages = [base.joinpath(*parts[:length], "__init__.py") for length in range(1, len(parts))]
-    files = [*packages, *own, path.with_name(f"{parts[-1]}.yaml")]
+    files = [*packages, *own, *(path.with_name(f"{parts[-1]}{suffix}") for suffix in DATA)]
     return [(base, file.relative_to(base).as_posix()) for file in files if file.is_file()]
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 from lineup.evaluation.metrics import accuracy_interval
-from lineup.published.claims import Claim
-from lineup.records.model_runs import ModelRuns
+from lineup.published.claims import Claim, load_claims
+from lineup.records.model_runs import ModelRuns, seed_deviations
 
 CONFIDENCE = 0.95
 
@@ -103,3 +104,25 @@ def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     band = 0.5 * 10**-claim.digits + z * math.sqrt(of_images + of_seeds)
     return Verdict(claim, model, mean - published, spread, band)
+
+
+def judge_models(models: Sequence[ModelRuns]) -> list[Verdict]:
+    """Compare each model that has a published result with this result.
+
+    Parameters
+    ----------
+    models : sequence of ModelRuns
+        At least one. All must have the same data.
+
+    Returns
+    -------
+    list of Verdict
+        In the order of the published results. It is empty if the reports did not use these data.
+    """
+    by_name = {model.name: model for model in models}
+    deviations = seed_deviations(models)
+    return [
+        judge(claim, by_name[name], deviations[by_name[name].first.header.kind].value)
+        for name, claim in load_claims(models[0].first.header.data.name).items()
+        if name in by_name
+    ]

@@ -1,0 +1,27 @@
+"""The JavaScript library Plotly, for pages that work without a network.
+
+``plotly.js`` is the unchanged file ``plotly-basic.min.js`` of the npm package plotly.js-basic-dist-min, version 4.1.1.
+Its licence (MIT) is in ``plotly_license.txt``.
+
+Examples
+--------
+>>> plotly_bundle().splitlines()[1]
+'* plotly.js (basic - minified) v4.1.1'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lineup.files import read_text
+
+
+def plotly_bundle() -> str:
+    """Return the library as a text for a ``<script>`` element.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing.
+    """
+    return read_text(Path(__file__).with_suffix(".js"))

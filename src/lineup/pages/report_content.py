@@ -1,0 +1,324 @@
+"""Collect the content of the report from records, as plain dictionaries and lists.
+
+Examples
+--------
+>>> points = [{"cost": 10.0, "accuracy": 0.91}, {"cost": 20.0, "accuracy": 0.90}, {"cost": 30.0, "accuracy": 0.92}]
+>>> [point["cost"] for point in with_front(points) if point["front"]]
+[10.0, 30.0]
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lineup.committee.model import ANALYSIS, read_analysis
+from lineup.data.dataset import Dataset
+from lineup.errors import LineupError
+from lineup.pages.compare import Comparison, compare
+from lineup.pages.leaderboard import leaderboard_frame
+from lineup.pages.markdown import data_line, device_of, figure_line
+from lineup.pages.verdict import Verdict, judge_models
+from lineup.records.model_runs import ModelRuns
+from lineup.records.record import MODEL, PHASES, Epoch, Record
+
+CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
+"""Values of each epoch in the report."""
+
+METRICS = ("test_accuracy", "test_loss", "test_macro_f1", "test_ece", "val_accuracy")
+"""Metrics of each run in the report, if the record has them."""
+
+_LEADERBOARD = (
+    "rank",
+    "name",
+    "kind",
+    "family",
+    "report",
+    "seeds",
+    "test_accuracy",
+    "test_accuracy_sd",
+    "low",
+    "high",
+    "val_accuracy",
+    "test_loss",
+    "published",
+    "published_to",
+    "difference",
+    "parameters",
+    "training_seconds",
+)
+
+
+def report_content(records: Sequence[Record], dataset: Dataset | None = None) -> dict[str, Any]:
+    """Return the content of the report.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        At least one record. All records must be from the same data.
+    dataset : Dataset, optional
+        The dataset of the records. Only its fingerprint is checked here. Default: None, the report has no images.
+
+    Returns
+    -------
+    dict
+        Dictionaries, lists, texts, numbers and None only. ``runs`` are in the order of the records, and ``pairs`` are
+        all pairs of runs: first each pair with the first run, then each further pair with the second run, and so on.
+        The predicted classes and the labels are bytes in base64, one byte per test image. ``hardest`` are the test
+        images, those that most models misclassify first; of each model, the first run counts.
+
+    Raises
+    ------
+    LineupError
+        If there are no records, if a record is incomplete, or if the data of two records, or of a record and the
+        dataset, differ.
+    """
+    comparison = compare(records)
+    data = records[0].header.data
+    if dataset and dataset.fingerprint != data.fingerprint:
+        raise LineupError(f"{records[0].folder}: made from different data than the dataset; run dvc repro")
+    predicted = {record.header.label: _predicted(record) for record in records}
+    labels = records[0].predictions().test.labels
+    return {
+        "title": data.title,
+        "generated": data.generated,
+        "line": data_line(data.title, data.test_images, generated=data.generated),
+        "subtitle": figure_line(data),
+        "classes": data.classes,
+        "labels": _base64(labels),
+        "leaderboard": _leaderboard(comparison),
+        "verdicts": [_verdict(verdict) for verdict in judge_models(comparison.models)],
+        "committees": _committees(comparison),
+        "runs": [_run(record, predicted[record.header.label]) for record in records],
+        "pairs": _pairs(comparison, data.test_images),
+        "costs": _costs(comparison, records),
+        "machines": _machines(records),
+        "data": _data(records, labels),
+        "libraries": _libraries(records),
+        "hardest": _hardest([predicted[model.first.header.label] for model in comparison.models], labels),
+        "shown_curves": _shown_curves(comparison),
+    }
+
+
+def with_front(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mark the points of the Pareto front: no other point has a lower cost and at least the same accuracy.
+
+    Parameters
+    ----------
+    points : sequence of dict
+        Points with a ``cost`` and an ``accuracy``.
+
+    Returns
+    -------
+    list of dict
+        The points sorted by cost, with the additional key ``front``. Of points with the same cost, only the most
+        accurate ones can be on the front.
+    """
+    marked: list[dict[str, Any]] = []
+    best = -math.inf
+    for point in sorted(points, key=lambda point: (point["cost"], -point["accuracy"])):
+        same = bool(marked) and (marked[-1]["cost"], marked[-1]["accuracy"]) == (point["cost"], point["accuracy"])
+        front = point["accuracy"] > best or (same and marked[-1]["front"])
+        marked.append({**point, "front": front})
+        best = max(best, point["accuracy"])
+    return marked
+
+
+def _predicted(record: Record) -> np.ndarray:
+    """Return the predicted class of each test image."""
+    predicted: np.ndarray = record.predictions().test.probabilities.argmax(axis=1).astype(np.uint8)
+    return predicted
+
+
+def _base64(classes: np.ndarray) -> str:
+    return base64.b64encode(classes.astype(np.uint8).tobytes()).decode()
+
+
+def _number(value: Any, digits: int = 6) -> Any:
+    """Round a number; return None for a missing number, because JSON has no NaN."""
+    if isinstance(value, str):
+        return value
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits) if int(value) != value else int(value)
+
+
+def _leaderboard(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the rows of the leaderboard, the most accurate model first, with the first run of each model."""
+    frame = leaderboard_frame(comparison.models, comparison.ranks)
+    frame = frame.astype({"parameters": "float64"})
+    rows = frame[list(_LEADERBOARD)].to_dict("records")
+    return [
+        {str(key): _number(value) for key, value in row.items()}
+        | {"run": comparison.model(row["name"]).first.header.label}
+        for row in rows
+    ]
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    claim, (low, high) = verdict.claim, verdict.interval
+    return {
+        "model": verdict.model.name,
+        "report": claim.report,
+        "published": claim.text,
+        "accuracy": verdict.model.mean("test_accuracy"),
+        "low": low,
+        "high": high,
+        "difference": verdict.difference,
+        "band": verdict.band,
+        "word": verdict.word,
+        "contradiction": claim.contradiction,
+        "why": claim.why if verdict.word != "reproduced" else None,
+    }
+
+
+def _committees(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the members of each committee and, if the record has it, the analysis of its first run."""
+    committees = []
+    for model in sorted(comparison.models, key=lambda model: list(comparison.ranks).index(model.name)):
+        header = model.first.header
+        if header.kind != "committee":
+            continue
+        folder = model.first.folder / MODEL
+        analysis = asdict(read_analysis(folder)) if (folder / ANALYSIS).is_file() else None
+        if analysis:
+            del analysis["error_correlation"]
+        committees.append(
+            {
+                "name": model.name,
+                "run": header.label,
+                "rule": header.architecture,
+                "accuracy": model.first.metrics["test_accuracy"],
+                "members": [member.label for member in header.members],
+                "analysis": analysis,
+            }
+        )
+    return committees
+
+
+def _run(record: Record, predicted: np.ndarray) -> dict[str, Any]:
+    header, runtime = record.header, record.runtime
+    return {
+        "label": header.label,
+        "model": header.name,
+        "kind": header.kind,
+        "seed": header.seed,
+        "key": header.key,
+        "predicted": _base64(predicted),
+        "metrics": {name: _number(record.metrics[name]) for name in METRICS if name in record.metrics},
+        "history": _history(record.history),
+        "parameters": header.parameters,
+        "libraries": header.libraries,
+        "weights": _parameters(record),
+        "device": device_of(record),
+        "host": runtime.machine.host,
+        "seconds": _number(runtime.training_seconds, 2),
+        "commit": runtime.git_commit,
+    }
+
+
+def _history(history: Sequence[Epoch]) -> dict[str, list[Any]]:
+    """Return the values of each epoch. The phase ``autoencoder`` is left out: it has no accuracy and another loss."""
+    rows = [row for row in history if row.phase != next(iter(PHASES))]
+    return {name: [_number(getattr(row, name), 4) for row in rows] for name in CURVES}
+
+
+def _pairs(comparison: Comparison, images: int) -> dict[str, list[Any]]:
+    """Return McNemar's test of each pair of runs. The bounds of the interval are numbers of images."""
+    pairs = comparison.run_pairs
+    return {
+        "low": [round(pair.low * images) for pair in pairs],
+        "high": [round(pair.high * images) for pair in pairs],
+        "p": [float(f"{pair.p:.3g}") for pair in pairs],
+        "p_holm": [float(f"{pair.p_holm:.3g}") for pair in pairs],
+    }
+
+
+def _costs(comparison: Comparison, records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
+    """Return the training time and the number of parameters of each model, for the figures with the Pareto front.
+
+    The cost of a committee is the sum over its members. A model without this cost is left out.
+    """
+    by_label = {record.header.label: record for record in records}
+    costs: dict[str, list[dict[str, Any]]] = {"seconds": [], "parameters": []}
+    for model in comparison.models:
+        for name, value in _cost(model, by_label).items():
+            if value:
+                accuracy, kind = model.mean("test_accuracy"), model.first.header.kind
+                costs[name].append({"name": model.name, "kind": kind, "cost": value, "accuracy": accuracy})
+    return {name: with_front(points) for name, points in costs.items()}
+
+
+def _cost(model: ModelRuns, by_label: Mapping[str, Record]) -> dict[str, float | None]:
+    header = model.first.header
+    if header.kind != "committee":
+        return {"seconds": model.training_seconds, "parameters": _parameters(model.first)}
+    members = [by_label[member.label] for member in header.members if member.label in by_label]
+    if len(members) < len(header.members):
+        return {}
+    parameters = [_parameters(member) for member in members]
+    return {
+        "seconds": sum(member.runtime.training_seconds for member in members),
+        "parameters": sum(filter(None, parameters)) if all(parameters) else None,
+    }
+
+
+def _parameters(record: Record) -> int | None:
+    """Return the number of parameters of a model. A classical model has no such number; its record contains 0."""
+    weights = record.header.weights
+    return (weights.parameters or None) if weights else None
+
+
+def _machines(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return each machine with its number of runs and its training time, the most used first."""
+    machines: dict[tuple[str, ...], dict[str, Any]] = {}
+    for record in records:
+        machine = record.runtime.machine
+        key = (machine.host, machine.cpu_model, machine.system, device_of(record))
+        row = machines.setdefault(
+            key, {**asdict(machine), "device": device_of(record), "runs": 0, "seconds": 0.0, "commits": []}
+        )
+        row["runs"] += 1
+        row["seconds"] += 0 if record.header.kind == "committee" else record.runtime.training_seconds
+        if record.runtime.git_commit not in row["commits"]:
+            row["commits"].append(record.runtime.git_commit)
+    return sorted(machines.values(), key=lambda row: -row["runs"])
+
+
+def _data(records: Sequence[Record], labels: np.ndarray) -> dict[str, Any]:
+    first = records[0].header.data
+    models = [record.header.data for record in records if record.header.kind != "committee"]
+    counts = np.bincount(labels, minlength=len(first.classes)).tolist()
+    return {
+        "name": first.name,
+        "fingerprint": first.fingerprint,
+        "shape": first.shape,
+        "test_images": first.test_images,
+        "splits": sorted({(data.training_images, data.validation_images) for data in models}),
+        "classes": [{"name": name, "images": images} for name, images in zip(first.classes, counts, strict=True)],
+    }
+
+
+def _libraries(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return each version of each library with its number of runs."""
+    counts = Counter(item for record in records for item in record.header.libraries.items())
+    return [{"name": name, "version": version, "runs": counts[name, version]} for name, version in sorted(counts)]
+
+
+def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
+    """Return the indices of all test images, those that most models misclassify first. Ties go to the lowest index."""
+    wrong = np.sum([classes != labels for classes in predicted], axis=0)
+    order: list[int] = np.argsort(-wrong, kind="stable").tolist()
+    return order
+
+
+def _shown_curves(comparison: Comparison, most: int = 3) -> list[str]:
+    """Return the first runs of the models with the highest validation accuracy that have curves."""
+    runs = [model.first for model in comparison.by_validation() if _history(model.first.history)["loss"]]
+    return [run.header.label for run in runs[:most]]
