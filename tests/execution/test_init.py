@@ -129,13 +129,13 @@ def test_another_project_has_its_own_architectures(project: Project, monkeypatch
     ("old", "new", "said"),
     [
         ("def small_cnn(", "def small_cnn((", r"models\.py, line \d+: SyntaxError: "),
-        ("@register_model()", "@register_modle()", r"models\.py, line 16: NameError: name 'register_modle' is not "),
+        ("@register_model()", "@register_modle()", r"models\.py, line 17: NameError: name 'register_modle' is not "),
         (
             "from lineup.models.layers",
             "import missing_module\nfrom lineup.models.layers",
-            r"models\.py, line 12: ModuleNotFoundError: No module named 'missing_module'",
+            r"models\.py, line 13: ModuleNotFoundError: No module named 'missing_module'",
         ),
-        ("shape: Shape, classes: int, ", "", r"models\.py, line 16: ValueError: small_cnn: expected the arguments sh"),
+        ("shape: Shape, classes: int, ", "", r"models\.py, line 17: ValueError: small_cnn: expected the arguments sh"),
     ],
 )
 def test_an_error_in_models_py_is_one_line_with_its_place(project: Project, old: str, new: str, said: str) -> None:
@@ -150,7 +150,7 @@ def test_an_error_in_models_py_is_one_line_with_its_place(project: Project, old:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("layers.Conv2D(filters", "layers.Conv3D(undefined", r"models\.py, line 22: NameError: name 'undefined' is"),
+        ("layers.Conv2D(filters", "layers.Conv3D(undefined", r"models\.py, line 23: NameError: name 'undefined' is"),
         (
             "return [",
             "return layers.Flatten()\n    return [",
