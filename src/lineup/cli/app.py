@@ -18,13 +18,13 @@ from typing import Annotated
 import typer
 
 from lineup import __version__, signals
-from lineup.cli import committees, data, models, pages, plots, project, tracking
+from lineup.cli import committees, compare, data, models, pages, plots, project, tracking
 from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Project": [project.init, project.demo, project.repro, project.doctor, project.check],
-    "Results": [pages.leaderboard, tracking.ui, models.models],
+    "Results": [pages.leaderboard, compare.compare, tracking.ui, models.models],
     "Stages of the pipeline": [
         project.code,
         data.download,
