@@ -1,4 +1,13 @@
-"""Check before publishing that all files of a record are present, readable and unchanged."""
+"""Check before publishing that all files of a record are present, readable and unchanged.
+
+Examples
+--------
+>>> from types import SimpleNamespace
+>>> record = SimpleNamespace(folder=Path("runs/models/cnn/seed_1"), header=SimpleNamespace(members=[]))
+>>> check_records(Path(), [record])  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+lineup.errors.LineupError: runs/models/cnn/seed_1: no record.json and no history.csv and ...
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,12 @@
 A run belongs to a record if both have the same key. If a run was created during training, the missing parts of the run
 are logged. A finished run is kept if it has the same digest as the record. Missing artifacts of a finished run are
 logged again. All other runs with the same key are deleted.
+
+Examples
+--------
+>>> new = Match(run=None, is_finished=False, outdated=[])  # a record that has no run yet
+>>> new.is_finished, len(new.outdated)
+(False, 0)
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""Register the champion in the MLflow model registry."""
+"""Register the champion in the MLflow model registry.
+
+Examples
+--------
+>>> f"models:/{experiment_name('fashion_mnist')}@{CHAMPION}"  # address of the champion in MLflow
+'models:/lineup-fashion_mnist@champion'
+"""
 
 from __future__ import annotations
 
