@@ -207,8 +207,8 @@ def installed(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the content of each file in a project, apart from the demo, the MLflow store and the stamp."""
-    others = (".demo", "mlartifacts", "mlflow.db", ".published.json")
+    """Return the content of each file in a project, apart from the demo and the MLflow store with its locks and stamp."""
+    others = (".demo", "mlartifacts", "mlflow.db", ".mlflow.lock", ".mlflow.publish.lock", ".published.json")
     paths = {path: path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {str(name): path.read_bytes() for path, name in paths.items() if name.parts[0] not in others}
 

@@ -5,7 +5,7 @@ Large libraries are imported only when a command needs them, so that ``lineup --
 Examples
 --------
 >>> [command.__name__ for command in COMMANDS["Results"]]
-['leaderboard', 'ui', 'models']
+['leaderboard', 'compare', 'ui', 'models']
 """
 
 from __future__ import annotations

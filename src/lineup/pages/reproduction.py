@@ -34,7 +34,7 @@ confidence interval of our mean accuracy is computed from the number of test ima
 validated on the test images."""
 
 _PAPER = """\
-Table 3 of the Fashion-MNIST paper (arXiv:1708.07747) contains results for the classical models of report E. The paper
+Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The paper
 uses all training images, standardises each pixel, and averages the accuracy over up to five repetitions with shuffled
 images. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
 scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark scales, shuffles and

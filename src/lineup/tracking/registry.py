@@ -2,8 +2,8 @@
 
 Examples
 --------
->>> f"models:/{experiment_name('fashion_mnist')}@{CHAMPION}"  # address of the champion in MLflow
-'models:/lineup-fashion_mnist@champion'
+>>> f"models:/{experiment_name('synthetic')}@{CHAMPION}"  # address of the champion in MLflow
+'models:/lineup-synthetic@champion'
 """
 
 from __future__ import annotations
