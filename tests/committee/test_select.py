@@ -82,13 +82,16 @@ def test_the_selection_has_key_and_hash_of_each_member_in_order(models: Path, tm
     assert len({member.key for member in members}) == 2
     for member in members:
         assert member.predictions_sha256 == file_sha256(seed_folder(models / member.name, 1) / PREDICTIONS)
-    write_selection(tmp_path / "pair.json", Selection([members]))
+    write_selection(tmp_path / "pair.json", Selection(committee("one", "two"), [members]))
     assert read_selection(tmp_path / "pair.json").runs == [members]
 
 
-def test_the_selection_changes_only_with_the_predictions_of_a_member(models: Path, tmp_path: Path) -> None:
-    def contents() -> dict[str, bytes]:
-        select_all({"pair": committee("one", "two"), "last": committee("three")}, NAMED, models, tmp_path / "selection")
+def test_the_selection_changes_only_with_its_settings_and_the_predictions_of_a_member(
+    models: Path, tmp_path: Path
+) -> None:
+    def contents(rule: str = "average") -> dict[str, bytes]:
+        last = dataclasses.replace(committee("three"), rule=rule)
+        select_all({"pair": committee("one", "two"), "last": last}, NAMED, models, tmp_path / "selection")
         return {path.name: path.read_bytes() for path in (tmp_path / "selection").iterdir()}
 
     before = contents()
@@ -98,6 +101,8 @@ def test_the_selection_changes_only_with_the_predictions_of_a_member(models: Pat
     after = contents()
     assert after["pair.json"] == before["pair.json"]
     assert after["last.json"] != before["last.json"]
+    assert contents("greedy")["pair.json"] == before["pair.json"]
+    assert contents("greedy")["last.json"] != after["last.json"]
 
 
 def test_the_file_of_a_removed_committee_is_removed(models: Path, tmp_path: Path) -> None:
@@ -174,6 +179,7 @@ def test_the_error_of_a_member_without_predictions_says_how_to_make_them(
         select("few", Committee(members=members, rule="average"), named, models)
 
 
+PAIR = {"members": ["one", "two"], "rule": "average"}
 MEMBER: dict[str, Any] = {"name": "one", "seed": 1, "key": "0" * 16, "predictions_sha256": "0" * 64}
 
 
@@ -186,11 +192,11 @@ MEMBER: dict[str, Any] = {"name": "one", "seed": 1, "key": "0" * 16, "prediction
         "3",
         "null",
         "{}",
-        json.dumps({"runs": 3}),
-        json.dumps({"runs": [["one"]]}),
-        json.dumps({"runs": [[MEMBER | {"extra": 1}]]}),
-        json.dumps({"runs": [[{"name": "one"}]]}),
-        json.dumps({"runs": [[MEMBER | {"name": ["one"]}]]}),
+        json.dumps({"committee": PAIR, "runs": 3}),
+        json.dumps({"committee": PAIR, "runs": [["one"]]}),
+        json.dumps({"committee": PAIR, "runs": [[MEMBER | {"extra": 1}]]}),
+        json.dumps({"committee": PAIR, "runs": [[{"name": "one"}]]}),
+        json.dumps({"committee": PAIR, "runs": [[MEMBER | {"name": ["one"]}]]}),
         "\udcff",
     ],
     ids=lambda content: ascii(content[:40]),
@@ -216,11 +222,19 @@ def test_a_selection_that_is_too_large_is_an_error(tmp_path: Path) -> None:
         read_selection(path)
 
 
-def test_a_selection_is_read_as_written(tmp_path: Path) -> None:
-    write_selection(tmp_path / "none.json", Selection([]))
-    assert read_selection(tmp_path / "none.json").runs == []
-    write_selection(tmp_path / "one.json", Selection([[Member(**MEMBER)]]))
-    assert read_selection(tmp_path / "one.json").runs == [[Member(**MEMBER)]]
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(committee("one"), []),
+        Selection(committee("one"), [[Member(**MEMBER)]]),
+        Selection(Committee("all", "greedy", "A", "both", seed=3, seeds=2), [[Member(**MEMBER)], []]),
+        Selection(Committee(MemberFilter(family="cnn", best=2), "stacking"), [[Member(**MEMBER)]]),
+    ],
+    ids=lambda selection: selection.committee.rule,
+)
+def test_a_selection_is_read_as_written(tmp_path: Path, selection: Selection) -> None:
+    write_selection(tmp_path / "pair.json", selection)
+    assert read_selection(tmp_path / "pair.json") == selection
 
 
 def test_run_n_combines_the_nth_seed_of_each_member(tmp_path: Path) -> None:

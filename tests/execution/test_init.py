@@ -207,7 +207,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the content of each file in a project, apart from the demo and the MLflow store with its locks and stamp."""
+    """Return the content of each file in a project, apart from the demo and the files of the MLflow store."""
     others = (".demo", "mlartifacts", "mlflow.db", ".mlflow.lock", ".mlflow.publish.lock", ".published.json")
     paths = {path: path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {str(name): path.read_bytes() for path, name in paths.items() if name.parts[0] not in others}
@@ -243,5 +243,4 @@ def test_the_demo_runs_with_lineup_from_a_wheel(installed: Path, tmp_path: Path)
     assert len(client.search_runs([experiment.experiment_id])) >= 10
     path = os.pathsep.join([str(installed.parent), environment["PATH"]])
     done = run("dvc", "repro", folder=demo, PATH=path, MLFLOW_TRACKING_URI=store)
-    assert [line.split("'")[1] for line in done.splitlines() if line.startswith("Running")] == ["code", "publish"]
-    assert "0 new, 0 completed" in done
+    assert [line.split("'")[1] for line in done.splitlines() if line.startswith("Running")] == ["code"]

@@ -14,7 +14,7 @@ from lineup.committee.champion import Champion
 from lineup.execution.doctor import _store
 from lineup.paths import Project
 from lineup.records.record import Record, read_record
-from lineup.tracking.artifacts import files_in
+from lineup.tracking.listing import files_in
 from lineup.tracking.live import LiveRun
 from lineup.tracking.publish import publish
 from lineup.tracking.stamp import is_published

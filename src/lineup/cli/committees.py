@@ -23,7 +23,6 @@ from lineup.cli.common import RecordFolder, all_records, finish, from_stage, ope
 from lineup.paths import seed_folder
 
 if TYPE_CHECKING:
-    from lineup.committee.settings import Committee
     from lineup.paths import Project
 
 
@@ -53,14 +52,14 @@ def committee(
     name, is_stage = from_stage("committee", name)
     settings = params.committee(name)
     if is_stage and record is None:
-        _combine_stage(project, name, settings)
+        _combine_stage(project, name)
         return
     folder, experiment = place(project, name, record)
     members = choose_members(name, settings, params.candidates(), project.models)
     finish(project, build_committee(name, settings, members, project.models, folder, experiment=experiment))
 
 
-def _combine_stage(project: Project, name: str, settings: Committee) -> None:
+def _combine_stage(project: Project, name: str) -> None:
     """Run the stage of a committee, and write one record for each run."""
     from lineup.committee.build import build_committee
     from lineup.committee.select import read_selection
@@ -70,7 +69,7 @@ def _combine_stage(project: Project, name: str, settings: Committee) -> None:
     records = []
     for run, members in enumerate(selection.runs, 1):
         folder = seed_folder(project.committees / name, run)
-        records.append(build_committee(name, settings, members, project.models, folder, run=run))
+        records.append(build_committee(name, selection.committee, members, project.models, folder, run=run))
     write_summary(project.metrics / f"{name}.json", records)
     for record in records:
         finish(project, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -135,3 +135,17 @@ def record_folders(project: Project, params: Params) -> tuple[list[Path], list[s
         folders += [seed_folder(project.committees / name, run) for run in range(1, committee.seeds + 1)]
     found = [folder for folder in folders if (folder / HEADER).exists()]
     return found, list(dict.fromkeys(folder.parent.name for folder in folders if folder not in found))
+
+
+def experiment_folders(project: Project) -> list[Path]:
+    """Return the folders of the records of all single experiments."""
+    from lineup.records.record import HEADER
+
+    return sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
+
+
+def champion_json(project: Project) -> Any:
+    """Return the content of ``champion.json``, or None if the file does not exist."""
+    from lineup.schema import read_json
+
+    return read_json(project.champion) if project.champion.is_file() else None

@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from lineup.cli.common import open_project
+from lineup.cli.tracking import forget_publishing
 from lineup.errors import LineupError
 from lineup.paths import find_project
 
@@ -56,6 +57,7 @@ def code(
         raise LineupError(f"{error}{_how_to_undo_set_param()}") from error
     print(f"params.yaml: {params.summary()}")
     changed = write_code(project.root)
+    forget_publishing(project, params)
     print(f"{CODE}: {'written' if changed else 'unchanged'}")
 
 
@@ -92,8 +94,10 @@ def repro(jobs: Jobs = 1) -> None:
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
 
-    project, _ = open_project()  # checks params.yaml first, because DVC reads it without limits
-    write_code(project.root)  # DVC compares code.yaml to find the stages that are out of date
+    project, params = open_project()  # checks params.yaml first, because DVC reads it without limits
+    # DVC needs code.yaml and the output of publish to find the stages that are out of date.
+    write_code(project.root)
+    forget_publishing(project, params)
     run_stages(project.root, jobs)
 
 

@@ -9,33 +9,53 @@ Examples
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup.cli.common import open_project, record_folders
+from lineup.cli.common import champion_json, experiment_folders, open_project, record_folders
+from lineup.errors import LineupError
+
+if TYPE_CHECKING:
+    from lineup.params import Params
+    from lineup.paths import Project
 
 
 def publish() -> None:
     """Log all records in MLflow. Missing runs are created, and incomplete runs are completed."""
-    from lineup.records.record import HEADER, read_record
-    from lineup.schema import read_json
-    from lineup.tracking.stamp import is_published, summary
+    from lineup.tracking.stamp import is_published, summary, write_mark
 
     project, params = open_project()
     folders, missing = record_folders(project, params)
     for name in missing:
         print(f"{name}: no record yet")
-    folders += sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
-    has_champion = project.champion.is_file()
-    if is_published(project.root, folders, read_json(project.champion) if has_champion else None):
+    folders += experiment_folders(project)
+    if is_published(project.root, folders, champion_json(project)):
         print(summary(project.root, unchanged=len(folders)))
-        return
-    from lineup.committee.champion import read_champion
-    from lineup.tracking.publish import publish as publish_records
+    else:
+        from lineup.committee.champion import read_champion
+        from lineup.records.record import read_record
+        from lineup.tracking.publish import publish as publish_records
 
-    champion = read_champion(project.champion) if has_champion else None
-    publish_records(project.root, map(read_record, folders), champion=champion, log=print)
+        champion = read_champion(project.champion) if project.champion.is_file() else None
+        publish_records(project.root, map(read_record, folders), champion=champion, log=print)
+    write_mark(project.root)
+
+
+def forget_publishing(project: Project, params: Params) -> None:
+    """Delete the output of the stage ``publish`` if the MLflow store may no longer contain all records."""
+    from lineup.tracking.stamp import MARK, is_published
+
+    mark = project.root / MARK
+    if not mark.exists():
+        return
+    folders, _ = record_folders(project, params)
+    try:
+        published = is_published(project.root, folders + experiment_folders(project), champion_json(project))
+    except LineupError:  # the stage reports it
+        published = False
+    if not published:
+        mark.unlink(missing_ok=True)
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:

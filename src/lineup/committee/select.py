@@ -1,15 +1,16 @@
 """Choose the members of each committee before the committees are built.
 
 DVC cannot list the members of a committee as dependencies of a stage, because their number varies. The stage ``select``
-therefore writes one small file per committee, with the members and hashes of their predictions. The stage of a
-committee depends only on the file of the committee. DVC builds a committee again if the predictions of a member change.
+therefore writes one small file per committee, with its settings, its members and hashes of their predictions. The stage
+of a committee depends only on this file. DVC builds a committee again if its settings or the predictions of a member
+change.
 
 Examples
 --------
 >>> from tempfile import TemporaryDirectory
 >>> member = Member("basic_cnn", 2, key="0123456789abcdef", predictions_sha256="0" * 64)
 >>> with TemporaryDirectory() as folder:
-...     write_selection(Path(folder, "pair.json"), Selection([[member]]))
+...     write_selection(Path(folder, "pair.json"), Selection(Committee(["basic_cnn"], "average"), [[member]]))
 ...     selection = read_selection(Path(folder, "pair.json"))
 >>> selection.runs[0][0].label
 'basic_cnn_seed2'
@@ -20,26 +21,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.candidates import Candidate, candidates, split_member
 from lineup.committee.gather import gather
+from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_folder
 from lineup.paths import seed_folder
 from lineup.records.record import PREDICTIONS, STRICT, Member, Record, read_record
-from lineup.schema import read_checked, write_json
-
-if TYPE_CHECKING:
-    from lineup.committee.settings import Committee
+from lineup.schema import checked, read_json, write_json
 
 
 @dataclass(frozen=True, config=STRICT)
 class Selection:
-    """Members that were selected for each run of a committee."""
+    """Settings of a committee, and the members that were selected for each of its runs."""
 
+    committee: Committee
     runs: list[list[Member]]
 
 
@@ -65,7 +64,7 @@ def select_all(
     with replacing_folder(target) as partial:
         for name, committee in committees.items():
             runs = [select(name, committee, models, records, run=run) for run in range(1, committee.seeds + 1)]
-            write_selection(partial / f"{name}.json", Selection(runs))
+            write_selection(partial / f"{name}.json", Selection(committee, runs))
 
 
 def select(
@@ -117,12 +116,12 @@ def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]
 
 
 def write_selection(path: Path, selection: Selection) -> None:
-    """Write the members of each run of a committee to a JSON file."""
+    """Write a selection to a JSON file."""
     write_json(path, dataclasses.asdict(selection))
 
 
 def read_selection(path: Path) -> Selection:
-    """Read the members of each run of a committee from a JSON file.
+    """Read a selection from a JSON file.
 
     Raises
     ------
@@ -131,5 +130,5 @@ def read_selection(path: Path) -> Selection:
     """
     if not path.is_file():
         raise LineupError(f"{path}: no such file; run lineup select first")
-    selection: Selection = read_checked(path, Selection)
+    selection: Selection = checked(read_json(path), Selection, path, strict=True)
     return selection

@@ -2,16 +2,13 @@
 
 Examples
 --------
->>> with tempfile.TemporaryDirectory() as folder:
-...     _ = Path(folder, "report.txt").write_text("text")
-...     files_in(Path(folder))
-{'report.txt': 4}
+>>> f"runs:/RUN_ID/{LISTING}"  # address of the list in MLflow
+'runs:/RUN_ID/artifacts.json'
 """
 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,6 +20,7 @@ from lineup.schema import read_checked
 from lineup.tracking.address import prepare_environment, store_file
 from lineup.tracking.errors import store_errors
 from lineup.tracking.groups import GROUP
+from lineup.tracking.listing import files_in
 from lineup.tracking.locations import EXPERIMENT_PREFIX, former_folders, local_folder
 from lineup.tracking.runs import DIGEST
 
@@ -33,27 +31,7 @@ if TYPE_CHECKING:
 LISTING = "artifacts.json"
 """The artifact with the list of the other artifacts and the files of the model, with their sizes in bytes."""
 
-LEFT_BY_LOADING = ("__pycache__", "registered_model_meta")
-"""Files that loading a model adds to its folder."""
-
 Listing = dict[str, dict[str, int | None]]
-
-
-def files_in(folder: Path) -> dict[str, int | None]:
-    """Return the sizes, in bytes, of all files in a folder and its subfolders.
-
-    The keys of the result are relative paths. The function ignores files that are created when MLflow loads a model.
-    The result is empty if the folder does not exist.
-    """
-    found: dict[str, int | None] = {}
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in LEFT_BY_LOADING]
-        inside = Path(place).relative_to(folder)
-        for name in names:
-            with suppress(OSError):  # removed in the meantime, or a broken link
-                if name not in LEFT_BY_LOADING:
-                    found[(inside / name).as_posix()] = Path(place, name).stat().st_size
-    return found
 
 
 def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:

@@ -5,6 +5,9 @@ time of each record file and of the store. The stamp also contains a hash of the
 matches, there is nothing to publish. The stamp no longer matches if a record or the store has changed, or if an
 artifact was deleted. A store on a server has no stamp.
 
+The output of the stage ``publish`` is another file, the mark, whose content is the same on every machine. The stage
+``code`` deletes the mark if the stamp does not match, so that DVC runs ``publish`` again.
+
 Examples
 --------
 >>> from tempfile import TemporaryDirectory
@@ -26,10 +29,12 @@ from typing import Any
 
 from lineup.errors import LineupError
 from lineup.schema import read_json, write_json
-from lineup.tracking.address import shown_uri, store_file, tracking_uri
-from lineup.tracking.artifacts import files_in
+from lineup.tracking.address import local_store, shown_uri, tracking_uri
+from lineup.tracking.listing import files_in
 
 STAMP = ".published.json"
+MARK = ".published"
+"""Output of the stage ``publish``."""
 
 
 def is_published(root: Path, records: Sequence[Path], champion: Any = None) -> bool:
@@ -70,9 +75,14 @@ def save_stamp(root: Path, records: Sequence[Path], champion: Any = None, artifa
         write_json(root / STAMP, state)
 
 
+def write_mark(root: Path) -> None:
+    """Write the mark after all records of the project have been published."""
+    (root / MARK).write_text("All records are in the MLflow store.\n", encoding="utf-8")
+
+
 def _state(root: Path, records: Sequence[Path], champion: Any, artifacts: Sequence[Path]) -> dict[str, Any] | None:
     """Return the content of the stamp, or None if the store is not a local file."""
-    database = store_file(tracking_uri(root))
+    database = local_store(root)
     if database is None or not database.is_file():
         return None
     files = [database, *(database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-journal"))]
