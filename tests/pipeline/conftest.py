@@ -86,6 +86,14 @@ class Folder:
             params["models" if name in MODELS else "committees"][name].update(settings)
         path.write_text(yaml.safe_dump(params))
 
+    def remove(self, *models: str) -> None:
+        """Remove models from params.yaml."""
+        path = self.root / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        for name in models:
+            del params["models"][name]
+        path.write_text(yaml.safe_dump(params))
+
     def client(self, uri: str | None = None) -> MlflowClient:
         return MlflowClient(uri or self.store)
 
@@ -153,6 +161,10 @@ def _first_run(root: Path) -> Folder:
 @pytest.fixture
 def copy(finished: Folder, tmp_path: Path) -> Folder:
     """A copy of the finished project and its MLflow store."""
-    target = tmp_path / "project"
-    shutil.copytree(finished.root, target, ignore=shutil.ignore_patterns("__pycache__", LOG), symlinks=True)
+    return copy_of(finished, tmp_path / "project")
+
+
+def copy_of(folder: Folder, target: Path) -> Folder:
+    """Copy a project and its MLflow store to a new folder."""
+    shutil.copytree(folder.root, target, ignore=shutil.ignore_patterns("__pycache__", LOG), symlinks=True)
     return Folder(target)

@@ -129,7 +129,9 @@ def test_a_repro_with_nothing_to_do_logs_no_new_run(copy: Folder) -> None:
     before = {run.info.run_name: run.info.run_id for run in copy.runs()}
     done = copy.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == ["code"]
+    assert ran(done.stdout) == ["code", "publish"]  # the copied store is in another folder
+    assert f"0 new, 0 completed, {len(LABELS)} unchanged" in done.stdout
+    assert ran(copy.run("dvc", "repro").stdout) == ["code"]
     assert {run.info.run_name: run.info.run_id for run in copy.runs()} == before
 
 

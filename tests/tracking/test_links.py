@@ -31,10 +31,9 @@ def test_links_into_the_dvc_cache_are_published_as_files(published: Published, r
     shutil.copytree(published.root / "runs" / "pair", root / "runs" / "pair")
     (root / "pages").mkdir()
     (root / "pages" / "leaderboard.md").write_text("| name |")
-    dvc(root, "init", "--no-scm")
-    dvc(root, "config", "core.analytics", "false")
-    dvc(root, "cache", "dir", str(tmp_path / "shared"))
-    dvc(root, "config", "--local", "cache.type", "symlink")
+    (root / ".dvc").mkdir()
+    settings = f"[core]\n    analytics = false\n    no_scm = true\n[cache]\n    dir = {tmp_path / 'shared'}\n"
+    (root / ".dvc" / "config").write_text(f"{settings}    type = symlink\n")
     folders = [root / "runs" / name for name in ("models/one/seed_1", "models/two/seed_1", "pair")]
     dvc(root, "add", *(str(folder / name) for folder in folders for name in (MODEL, PREDICTIONS)), str(root / "pages"))
     assert (folders[0] / PREDICTIONS).is_symlink()
