@@ -29,7 +29,7 @@ OUTER_PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 export PATH := $(CURDIR)/.venv/bin:$(OUTER_PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 # The user's pip settings choose the package index. The lock file alone chooses the packages.
-PIP_INSTALL := .venv/bin/python -I scripts/pip_clean.py install --quiet --no-input
+PIP_INSTALL := .venv/bin/python -I scripts/pip_clean.py install --no-input --progress-bar off
 UV_SOURCES := UV_DEFAULT_INDEX UV_INDEX% UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_OFFLINE UV_INSECURE_HOST UV_NATIVE_TLS \
 	UV_SYSTEM_CERTS UV_HTTP_% UV_KEYRING_PROVIDER UV_CACHE_DIR
 unexport PYTHONHOME PYTHONPATH $(filter-out $(UV_SOURCES),$(filter UV_%,$(.VARIABLES)))
@@ -93,5 +93,5 @@ clean-demo:  ## remove the demo's folder
 
 .venv/.ready: .venv/.locked pyproject.toml
 	@echo "set-up 4/4: lineup itself, editable"
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable . 2>.venv/pip.log || { tail -n 20 .venv/pip.log >&2; exit 1; }
+	@$(PIP_INSTALL) --quiet --no-deps --no-build-isolation --editable . 2>.venv/pip.log || { tail -n 20 .venv/pip.log >&2; exit 1; }
 	@touch $@

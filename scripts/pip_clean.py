@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from pip._internal.configuration import Configuration
 from pip._internal.exceptions import PipError
@@ -65,7 +66,24 @@ def main() -> int:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     environment |= kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     command = [sys.executable, "-I", "-m", "pip", *sys.argv[1:]]
-    return subprocess.run(command, env=environment, check=False).returncode
+    if "install" not in sys.argv or "--quiet" in sys.argv:
+        return subprocess.run(command, env=environment, check=False).returncode
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stdout is not None  # it is a pipe
+        show_progress(process.stdout)
+    return process.returncode
+
+
+def show_progress(lines: Iterable[str]) -> None:
+    """Print a line for every 20 packages that pip has downloaded, instead of the output of pip."""
+    packages = 0
+    for line in lines:
+        if line.startswith("Collecting "):
+            packages += 1
+            if packages % 20 == 0:
+                print(f"  {packages} packages downloaded", flush=True)
+        elif line.startswith("Installing collected packages"):
+            print(f"  installing {packages} packages", flush=True)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,8 @@ def test_next_steps_name_the_store_that_the_demo_filled(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
     else:
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    runs, serve = next_steps(project, "synthetic")
+    report, runs, serve = next_steps(project, "synthetic")
+    assert report == f"Open the report in a browser: {project.root / '.demo' / 'reports' / 'index.html'}"
     assert runs == f"See every run with its curves: {see}"
     before = see.removesuffix("lineup ui") if store is None else store.format(root=project.root)
     assert serve == f"Serve the champion, with {Path(sys.executable).parent} on the PATH: {before}{SERVE}"

@@ -158,6 +158,19 @@ def test_printed_table(records: list[Record], width: int) -> None:
     assert "the results do not apply to real images" in printed
 
 
+@pytest.mark.parametrize(("width", "headings"), [(46, 1), (80, 4), (100, 5)])
+def test_names_do_not_wrap_and_columns_are_left_out(records: list[Record], width: int, headings: int) -> None:
+    console = Console(file=StringIO(), width=width)
+    frame = frame_of(records)
+    frame["name"] = ["report_a_voting_proportion", "cnn", "svm"]
+    print_leaderboard(frame, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert any("report_a_voting_proportion" in line for line in lines)
+    assert max(map(len, lines[1:])) <= width
+    found = [name for name in ("rank", "kind", "test accuracy", "95 % interval", "published") if name in lines[2]]
+    assert len(found) == headings
+
+
 def test_only_the_block_between_the_markers_is_replaced() -> None:
     text = "before\n<!-- a:begin -->\nold\n<!-- a:end -->\n<!-- b:begin --><!-- b:end -->\nafter\n"
     changed = replace_block(text, "a", "| new \\1 |\n")

@@ -86,7 +86,7 @@ def run_demo(project: Project, jobs: int) -> None:
 
 
 def next_steps(project: Project, data: str) -> list[str]:
-    """Suggest commands that show the runs of the demo and serve its champion.
+    """Suggest how to open the report of the demo, show its runs and serve its champion.
 
     Parameters
     ----------
@@ -106,7 +106,9 @@ def next_steps(project: Project, data: str) -> list[str]:
         runs = f"{shown} in a browser"
     else:
         runs = f"{store}lineup ui" if given else "lineup ui"
+    report = project.root / FOLDER / "reports" / "index.html"
     return [
+        f"Open the report in a browser: {report}",
         f"See every run with its curves: {runs}",
         f"Serve the champion, with {Path(sys.executable).parent} on the PATH: {store}{serve}",
     ]

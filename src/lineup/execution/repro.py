@@ -11,6 +11,7 @@ Examples
 ...     project = create_project(Path(folder) / "shoes")
 ...     _ = (project.root / "dvc.yaml").write_text("stages: {hello: {cmd: echo hello}}")
 ...     repro(project.root, jobs=1)  # doctest: +ELLIPSIS
+[hello] stage 1 of 1
 [hello] Running stage 'hello':
 [hello] hello
 1 stage up to date after ... s, 1 at a time
@@ -26,6 +27,7 @@ from lineup.errors import LineupError, count
 from lineup.execution.local import LocalProcesses
 from lineup.execution.pipeline import check_not_busy
 from lineup.execution.plan import Plan, previous_seconds, stages_to_run
+from lineup.execution.progress import Progress
 
 
 def repro(
@@ -53,15 +55,18 @@ def repro(
     started = time.perf_counter()
     check_not_busy(root)
     needs = stages_to_run(root)
-    plan = Plan(needs, previous_seconds(root, needs))
+    seconds = previous_seconds(root, needs)
+    plan, progress = Plan(needs, seconds), Progress(needs, jobs, seconds)
     with LocalProcesses(root, jobs, log, environment) as processes:
         while True:
             for name in plan.start(jobs - len(plan.running)):
+                log(f"[{name}] {progress.start(name)}")
                 processes.start(name)
             if not plan.running:
                 break
             name, status = processes.wait()
             plan.end(name, succeeded=status == 0)
+            progress.end(name)
             if status:
                 check_not_busy(root, processes.pids())
                 log(f"{name}: failed; stages that do not depend on it continue")

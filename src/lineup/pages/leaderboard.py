@@ -123,6 +123,8 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
 def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
     """Print the main columns of the leaderboard to a terminal.
 
+    In a narrow terminal, some columns are left out, so that the names of the models do not wrap.
+
     Parameters
     ----------
     frame : DataFrame
@@ -136,11 +138,15 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
 
     texts = _texts(frame)
     console.print(Text(_caption(frame)), soft_wrap=True)
-    printed = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown = [name for name in _PRINTED if name in texts]
+    # Headings wrap at spaces. Numbers and names do not wrap, unless the terminal is too narrow for two columns.
+    widths = {name: max(map(len, [*name.split(), *texts[name]])) for name in shown}
+    for name in _LEFT_OUT:
+        if sum(widths[column] + _SPACE for column in shown) > console.width and name in shown:
+            shown.remove(name)
+    printed = Table(box=SIMPLE_HEAD, padding=(0, _SPACE - 1, 0, 0))  # the box adds one space
     for name in shown:
-        # In a narrow terminal, headings wrap at spaces and model names fold. Numbers do not wrap.
-        width = None if name == "model" else max(map(len, [*name.split(), *texts[name]]))
+        width = None if name == "model" else widths[name]
         printed.add_column(name, justify="left" if name in _LEFT else "right", width=width, overflow="fold")
     for cells in texts[shown].to_numpy().tolist():
         printed.add_row(*map(Text, cells))
@@ -187,6 +193,10 @@ def replace_block(text: str, marker: str, block: str) -> str:
 
 
 _LEFT = ("model", "kind")
+_LEFT_OUT = ("kind", "published", "95 % interval", "rank")
+"""Columns that are left out in a narrow terminal, the least important first."""
+_SPACE = 2
+"""Spaces after each printed column."""
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
     "Accuracies are means ± standard deviations over the seeds. The 95 % confidence interval of the mean accuracy is"

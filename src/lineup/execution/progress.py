@@ -1,0 +1,93 @@
+"""Number the stages of a run, and estimate the time that is left.
+
+Examples
+--------
+>>> progress = Progress(["split", "train@a", "train@b"], jobs=1, seconds={"train@a": 60, "train@b": 120})
+>>> progress.start("split")
+'stage 1 of 3, about 3 min left'
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean
+
+
+class Progress:
+    """Progress of several stages.
+
+    The estimate for a stage is the duration of its last run. If this duration is unknown, the estimate is the mean
+    duration of the stages of the same kind that have already ended, such as other trainings, or otherwise of all known
+    durations.
+
+    Parameters
+    ----------
+    stages : iterable of str
+        Names of the stages to run.
+    jobs : int
+        Number of stages that run at the same time.
+    seconds : dict of str to float, optional
+        Duration of the last run of each stage. Unknown durations may be missing.
+    clock : callable, optional
+        Returns the current time in seconds. Default: `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        stages: Iterable[str],
+        jobs: int,
+        seconds: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._left = list(stages)
+        self._total, self._jobs, self._clock = len(self._left), jobs, clock
+        self._number = 0
+        self._seconds = dict(seconds or {})
+        self._started: dict[str, float] = {}
+
+    def start(self, name: str) -> str:
+        """Count a stage that starts, and return one line with its number and the estimated time that is left."""
+        self._number += 1
+        self._started[name] = self._clock()
+        line, left = f"stage {self._number} of {self._total}", self.seconds_left()
+        return line if left is None else f"{line}, about {in_words(left)} left"
+
+    def end(self, name: str) -> None:
+        """Record the duration of a stage that has ended."""
+        self._left.remove(name)
+        self._seconds[name] = self._clock() - self._started.pop(name)
+
+    def seconds_left(self) -> float | None:
+        """Return the estimated time in seconds until all stages have ended, or None if no duration is known."""
+        if not self._seconds:
+            return None
+        now = self._clock()
+        left = [
+            max(self._estimate(name) - (now - self._started[name] if name in self._started else 0), 0)
+            for name in self._left
+        ]
+        return max(sum(left) / self._jobs, *left) if left else 0.0
+
+    def _estimate(self, name: str) -> float:
+        kind = _kind(name)
+        alike = [seconds for other, seconds in self._seconds.items() if _kind(other) == kind]
+        return self._seconds.get(name) or fmean(alike or self._seconds.values())
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as a short text.
+
+    Examples
+    --------
+    >>> in_words(8), in_words(100), in_words(7200)
+    ('10 s', '2 min', '2.0 h')
+    """
+    if seconds < 55:
+        return f"{max(10 * round(seconds / 10), 10)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _kind(stage: str) -> str:
+    """Return ``train`` for ``train@basic_cnn``."""
+    return stage.partition("@")[0]
