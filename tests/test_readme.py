@@ -70,5 +70,5 @@ def test_the_reference_lists_every_command() -> None:
     from lineup.cli.app import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    named = set(re.findall(r"`lineup ([a-z]+)", README))
+    named = set(re.findall(r"`lineup ([a-z]+)", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")))
     assert named == known
