@@ -20,7 +20,7 @@ def test_the_estimate_uses_the_stages_of_the_same_kind() -> None:
     assert progress.start("code") == "stage 1 of 4"  # nothing is known yet
     clock.now = 2
     progress.end("code")
-    assert progress.start("train@a") == "stage 2 of 4, about 10 s left"  # as long as the stage before
+    assert progress.start("train@a") == "stage 2 of 4"  # no training has ended yet
     clock.now = 302
     progress.end("train@a")
     # 300 s for train@b, and the mean of all known durations for report.

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 
 
+TRAIN = "train"
+"""Kind of the stages that train a model, such as ``train@basic_cnn``."""
+
+
 class Progress:
     """Progress of several stages.
 
@@ -59,8 +63,13 @@ class Progress:
         self._seconds[name] = self._clock() - self._started.pop(name)
 
     def seconds_left(self) -> float | None:
-        """Return the estimated time in seconds until all stages have ended, or None if no duration is known."""
-        if not self._seconds:
+        """Return the estimated time in seconds until all stages have ended.
+
+        The result is None if a training is left and the duration of no training is known, because trainings take most of
+        the time.
+        """
+        known = {_kind(name) for name in self._seconds}
+        if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):
             return None
         now = self._clock()
         left = [
@@ -89,5 +98,5 @@ def in_words(seconds: float) -> str:
 
 
 def _kind(stage: str) -> str:
-    """Return ``train`` for ``train@basic_cnn``."""
+    """Return the name of a stage without the name of a model or committee."""
     return stage.partition("@")[0]
