@@ -23,13 +23,13 @@ def test_the_estimate_uses_the_stages_of_the_same_kind() -> None:
     assert progress.start("train@a") == "stage 2 of 4"  # no training has ended yet
     clock.now = 302
     progress.end("train@a")
-    # 300 s for train@b, and the mean of all known durations for report.
-    assert progress.seconds_left() == 300 + (2 + 300) / 2
-    assert progress.start("train@b") == "stage 3 of 4, about 8 min left"
+    # 300 s for train@b, and 2 s, as for code, for report.
+    assert progress.seconds_left() == 302
+    assert progress.start("train@b") == "stage 3 of 4, about 5 min left"
     clock.now = 552
-    assert progress.seconds_left() == 50 + (2 + 300) / 2
+    assert progress.seconds_left() == 52
     clock.now = 902
-    assert progress.seconds_left() == (2 + 300) / 2  # late: the estimate of a running stage is not negative
+    assert progress.seconds_left() == 2  # late: the estimate of a running stage is not negative
 
 
 def test_durations_of_the_last_run_are_used_and_jobs_share_the_time() -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 
-
 TRAIN = "train"
 """Kind of the stages that train a model, such as ``train@basic_cnn``."""
 
@@ -22,8 +21,8 @@ class Progress:
     """Progress of several stages.
 
     The estimate for a stage is the duration of its last run. If this duration is unknown, the estimate is the mean
-    duration of the stages of the same kind that have already ended, such as other trainings, or otherwise of all known
-    durations.
+    duration of the stages of the same kind that have already ended, such as other trainings, or otherwise of all stages
+    that are not trainings.
 
     Parameters
     ----------
@@ -65,8 +64,8 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return the estimated time in seconds until all stages have ended.
 
-        The result is None if a training is left and the duration of no training is known, because trainings take most of
-        the time.
+        The result is None if a training is left and the duration of no training is known, because trainings take most
+        of the time.
         """
         known = {_kind(name) for name in self._seconds}
         if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):
@@ -81,7 +80,8 @@ class Progress:
     def _estimate(self, name: str) -> float:
         kind = _kind(name)
         alike = [seconds for other, seconds in self._seconds.items() if _kind(other) == kind]
-        return self._seconds.get(name) or fmean(alike or self._seconds.values())
+        short = [seconds for other, seconds in self._seconds.items() if _kind(other) != TRAIN]
+        return self._seconds[name] if name in self._seconds else fmean(alike or short or [0.0])
 
 
 def in_words(seconds: float) -> str:
