@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lineup.committee.champion import choose
+from lineup.committee.settings import ChampionRule
 from lineup.data.dataset import Dataset
 from lineup.errors import LineupError
 from lineup.pages.compare import compare
@@ -179,6 +181,14 @@ def test_the_same_records_give_the_same_file(
     write_report(report_records, tmp_path / "index.html", report_dataset)
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == page
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_the_champion_is_named(report_records: list[Record]) -> None:
+    champion = choose(report_records, ChampionRule("loss"))
+    page = report_html(report_content(report_records, champion=champion))
+    assert f"<strong>{champion.name}</strong>, with the lowest loss" in page
+    assert f"{champion.test_accuracy:.4f}" in page
+    assert "Champion:" not in report_html(report_content(report_records))
 
 
 def test_without_a_dataset_there_are_no_images(content: dict[str, Any]) -> None:

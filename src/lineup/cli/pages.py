@@ -64,6 +64,7 @@ def report(
     ] = None,
 ) -> None:
     """Write all results to one HTML file, which opens in a browser without a network."""
+    from lineup.committee.champion import choose
     from lineup.data.dataset import load_dataset
     from lineup.pages.report import write_report
 
@@ -71,7 +72,7 @@ def report(
     path = output or project.experiments / "report" / "index.html"
     records = all_records(project, params)
     dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
-    write_report(records, path, dataset)
+    write_report(records, path, dataset, choose(records, params.champion))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
 
 

@@ -43,7 +43,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("lineup.pages.evaluate",),
     "reproduce": ("lineup.pages.reproduce",),
     "champion": ("lineup.committee.settings", "lineup.committee.champion"),
-    "report": ("lineup.pages.report",),
+    "report": ("lineup.committee.settings", "lineup.committee.champion", "lineup.pages.report"),
 }
 """Modules that the command of each stage calls. The settings are listed because they contain default values.
 

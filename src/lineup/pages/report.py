@@ -19,6 +19,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from lineup.committee.champion import Champion
 from lineup.data.dataset import Dataset
 from lineup.errors import count
 from lineup.files import check_room, read_text
@@ -35,7 +36,9 @@ _FOR_SCRIPT = ("classes", "labels", "runs", "pairs", "costs", "sheet")
 """Parts of the content that ``report.js`` reads. The template writes the other parts as text and tables."""
 
 
-def write_report(records: Sequence[Record], path: Path, dataset: Dataset | None = None) -> None:
+def write_report(
+    records: Sequence[Record], path: Path, dataset: Dataset | None = None, champion: Champion | None = None
+) -> None:
     """Write the report to a file.
 
     Parameters
@@ -46,6 +49,8 @@ def write_report(records: Sequence[Record], path: Path, dataset: Dataset | None 
         The HTML file.
     dataset : Dataset, optional
         The dataset of the records, for the images. Default: None, the report has no images.
+    champion : Champion, optional
+        The champion among the records. Default: None, the report does not name a champion.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def write_report(records: Sequence[Record], path: Path, dataset: Dataset | None 
         See `lineup.pages.report_content.report_content`; also if the file cannot be written.
     """
     check_room(path)
-    content = report_content(records, dataset)
+    content = report_content(records, dataset, champion)
     write_text(path, report_html(content, dataset))
 
 

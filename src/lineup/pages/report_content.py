@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from lineup.committee.champion import Champion
 from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.data.dataset import Dataset
 from lineup.errors import LineupError
@@ -55,7 +56,9 @@ _LEADERBOARD = (
 )
 
 
-def report_content(records: Sequence[Record], dataset: Dataset | None = None) -> dict[str, Any]:
+def report_content(
+    records: Sequence[Record], dataset: Dataset | None = None, champion: Champion | None = None
+) -> dict[str, Any]:
     """Return the content of the report.
 
     Parameters
@@ -64,6 +67,8 @@ def report_content(records: Sequence[Record], dataset: Dataset | None = None) ->
         At least one record. All records must be from the same data.
     dataset : Dataset, optional
         The dataset of the records. Only its fingerprint is checked here. Default: None, the report has no images.
+    champion : Champion, optional
+        The champion among the records. Default: None, the report does not name a champion.
 
     Returns
     -------
@@ -92,6 +97,7 @@ def report_content(records: Sequence[Record], dataset: Dataset | None = None) ->
         "subtitle": figure_line(data),
         "classes": data.classes,
         "labels": _base64(labels),
+        "champion": asdict(champion) if champion else None,
         "leaderboard": _leaderboard(comparison),
         "verdicts": [_verdict(verdict) for verdict in judge_models(comparison.models)],
         "committees": _committees(comparison),
