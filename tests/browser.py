@@ -21,10 +21,17 @@ SECONDS = 60
 OPTIONS = ["--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 OPTIONS += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
-START = (
-    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
-)
-"""Program that becomes Chromium, which reads requests from file descriptor 3 and writes answers to 4."""
+START = """\
+import fcntl, os, sys
+requests, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(requests, 3)
+os.dup2(answers, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Program that becomes Chromium, which reads requests from file descriptor 3 and writes answers to 4.
+
+Both are copied to numbers from 10 first, because one of them may be 3 or 4 already.
+"""
 
 
 class Browser:
