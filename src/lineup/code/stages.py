@@ -47,7 +47,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 }
 """Modules that the command of each stage calls. The settings are listed because they contain default values.
 
-``publish`` always runs and needs no key. ``train`` has a key for each family; see `keys`.
+``publish`` needs no key, because its code does not affect results. ``train`` has a key for each family; see `keys`.
 """
 
 _TRAINING = (
