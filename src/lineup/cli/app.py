@@ -5,7 +5,7 @@ Large libraries are imported only when a command needs them, so that ``lineup --
 Examples
 --------
 >>> [command.__name__ for command in COMMANDS["Results"]]
-['leaderboard', 'compare', 'ui', 'models']
+['leaderboard', 'compare', 'predict', 'ui', 'models']
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Annotated
 import typer
 
 from lineup import __version__, signals
-from lineup.cli import committees, compare, data, models, pages, plots, project, tracking
+from lineup.cli import committees, compare, data, models, pages, plots, predict, project, tracking
 from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Project": [project.init, project.demo, project.repro, project.doctor, project.check],
-    "Results": [pages.leaderboard, compare.compare, tracking.ui, models.models],
+    "Results": [pages.leaderboard, compare.compare, predict.predict, tracking.ui, models.models],
     "Stages of the pipeline": [
         project.code,
         data.download,

@@ -11,7 +11,7 @@ The loaded model accepts raw images without any preprocessing. Predictions do no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,13 +131,18 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
     raise LineupError(f"{folder}: no network.keras, estimator.skops or {COMMITTEE} here")
 
 
-def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
+def load_with_agreement(
+    folder: Path, shape: Shape, members: Mapping[str, Path] | None = None
+) -> PredictorWithAgreement:
     """Load a model that returns class probabilities and the agreement of its members.
 
     Parameters
     ----------
     folder, shape
         See `load_predictor`.
+    members : mapping of str to Path, optional
+        Folder of the model of each member of a committee, by the member's label. Default: ``members/<label>`` in
+        ``folder``.
 
     Returns
     -------
@@ -146,7 +151,7 @@ def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
         share of members, from 0 to 1, with the same most probable class as the committee. It is 1 for a single model.
     """
     if (folder / COMMITTEE).is_file():
-        return _load_committee(folder, shape)
+        return _load_committee(folder, shape, members)
     predict = load_predictor(folder, shape)
     return lambda images: (predict(images), np.ones(len(images)))
 
@@ -169,12 +174,15 @@ def _load_estimator(path: Path, shape: Shape) -> Predictor:
     return partial(predict_estimator, load_estimator(path, math.prod(shape)))
 
 
-def _load_committee(folder: Path, shape: Shape) -> PredictorWithAgreement:
+def _load_committee(folder: Path, shape: Shape, members: Mapping[str, Path] | None = None) -> PredictorWithAgreement:
     names, fitted = read_committee(folder)
-    members = [load_predictor(folder / "members" / name, shape) for name in names]
+    places = {name: folder / "members" / name for name in names} if members is None else members
+    if absent := [name for name in names if name not in places]:
+        raise LineupError(f"{folder / COMMITTEE}: no model for the member {absent[0]}")
+    predictors = [load_predictor(places[name], shape) for name in names]
 
     def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        each = np.stack([member(images) for member in members])
+        each = np.stack([predictor(images) for predictor in predictors])
         probabilities = fitted.apply(each)
         return probabilities, (each.argmax(axis=2) == probabilities.argmax(axis=1)).mean(axis=0)
 

@@ -1,0 +1,214 @@
+"""Command that predicts the classes of pictures.
+
+Examples
+--------
+>>> from contextlib import chdir
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> with TemporaryDirectory() as folder, chdir(create_project(Path(folder) / "shoes").root):
+...     predict([Path("boot.jpg")], model="basic_cnn")
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: no record yet for basic_cnn; run dvc repro
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineup.cli.common import open_project
+from lineup.cli.named_records import label_of, named_record
+from lineup.errors import LineupError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lineup.params import Params
+    from lineup.paths import Project
+    from lineup.records.record import Member, Record
+    from lineup.serving.answers import Answer, Threshold
+    from lineup.serving.predictor import PredictorWithAgreement
+
+CHAMPION = "champion"
+_MOST = 1_000
+"""Largest number of pictures in one call, which limits the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """A picture that was read, and what the model sees of it."""
+
+    path: Path
+    colours: np.ndarray
+    image: np.ndarray
+
+
+def predict(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures in the format PNG, JPEG or WebP, of any size.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="A model or committee in params.yaml, one of its runs (NAME_seed2), a folder in experiments/, or"
+            " champion.",
+        ),
+    ] = CHAMPION,
+    accuracy: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Answer 'not sure' below the probability that keeps this accuracy on validation images."
+        ),
+    ] = 0.98,
+    show: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PNG file for a figure of the pictures and the answers.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Only resize the pictures. Use this for images of the dataset itself.")
+    ] = False,
+) -> None:
+    """Predict the classes of pictures.
+
+    The object in each picture is separated from the background and brought to the form of the training images. A
+    picture that has the size and the colours of the training images already is not changed. A file that cannot be
+    read gives one line, the other files are still predicted, and the exit status is 1.
+    """
+    from lineup.serving.answers import describe, sure_threshold
+
+    if show is not None and show.suffix.lower() != ".png":
+        raise LineupError(f"{show}: expected the name of a file that ends in .png")
+    if len(images) > _MOST:
+        raise LineupError(f"expected at most {_MOST:,} pictures, found {len(images):,}; predict them in parts")
+    project, params = open_project()
+    record = _record(project, params, model)
+    pictures = _read(images, record, plain)
+    if pictures:
+        threshold = sure_threshold(record.predictions().val, accuracy)
+        print(_heading(record, threshold, accuracy))
+        answers = _answer(_load(project, record), record, pictures, threshold)
+        for picture, answer in zip(pictures, answers, strict=True):
+            print(f"{picture.path}: {describe(answer)}")
+        if show is not None:
+            _save(pictures, answers, record, show)
+            print(show)
+    if len(pictures) < len(images):
+        raise typer.Exit(1)
+
+
+def _record(project: Project, params: Params, name: str) -> Record:
+    """Return the record of a model by its name, or that of the champion."""
+    from lineup.committee.champion import Champion
+    from lineup.schema import read_checked
+
+    if name != CHAMPION:
+        return named_record(project, params, name)
+    if not project.champion.is_file():
+        raise LineupError(f"{project.champion}: no champion yet; run dvc repro, or choose a model with --model")
+    return named_record(project, params, read_checked(project.champion, Champion).name)
+
+
+def _read(paths: list[Path], record: Record, plain: bool) -> list[_Picture]:
+    """Read and prepare pictures, and print one line for each file that cannot be read."""
+    from lineup.data.preparation import prepare, resize
+    from lineup.serving.pictures import read_picture
+
+    data = record.header.data
+    height, width, channels = data.shape
+    shape, pictures = (height, width, channels), []
+    for path in paths:
+        try:
+            colours = read_picture(path)
+            image = resize(colours, shape) if plain else prepare(data.name, colours, shape)
+        except LineupError as error:
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            pictures.append(_Picture(path, colours, image))
+    return pictures
+
+
+def _load(project: Project, record: Record) -> PredictorWithAgreement:
+    """Load the model of a record. For a committee, the models of all members are loaded."""
+    from lineup.records.record import MODEL
+    from lineup.serving.predictor import load_with_agreement
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow writes messages about the processor
+    folders = {member.label: folder / MODEL for member, folder in _members(project, record)}
+    height, width, channels = record.header.data.shape
+    return load_with_agreement(record.folder / MODEL, (height, width, channels), folders)
+
+
+def _members(project: Project, record: Record) -> list[tuple[Member, Path]]:
+    """Return the members of a committee with the folders of their records, after a check that none has changed."""
+    from lineup.files import file_sha256
+    from lineup.paths import seed_folder
+    from lineup.records.record import PREDICTIONS
+
+    members = [(member, seed_folder(project.models / member.name, member.seed)) for member in record.header.members]
+    for member, folder in members:
+        if not (folder / PREDICTIONS).is_file():
+            raise LineupError(f"{folder}: no record of {member.label}, a member of {label_of(record)}; run dvc repro")
+        if file_sha256(folder / PREDICTIONS) != member.predictions_sha256:
+            raise LineupError(f"{member.label} was trained again after {label_of(record)} was made; run dvc repro")
+    return members
+
+
+def _answer(
+    predictor: PredictorWithAgreement, record: Record, pictures: list[_Picture], threshold: Threshold
+) -> list[Answer]:
+    """Predict all pictures at once."""
+    import numpy as np
+
+    from lineup.serving.answers import answer_of
+
+    probabilities, agreement = predictor(np.stack([picture.image for picture in pictures]))
+    classes, members = record.header.data.classes, max(1, len(record.header.members))
+    return [
+        answer_of(row, classes, threshold.probability, agreement=float(share), members=members)
+        for row, share in zip(probabilities, agreement, strict=True)
+    ]
+
+
+def _heading(record: Record, threshold: Threshold, accuracy: float) -> str:
+    """Describe the model and the threshold."""
+    from lineup.pages.markdown import GENERATED
+
+    data = record.header.data
+    about = f"{label_of(record)}, trained on {data.title}."
+    if math.isinf(threshold.probability):
+        sure = f"It is never sure, because no probability keeps an accuracy of {accuracy:g} on the validation images."
+    else:
+        sure = (
+            f"It is sure from a probability of {threshold.probability:.3f} on. {threshold.coverage:.1%} of the"
+            f" validation images reach it, with an accuracy of {threshold.accuracy:.4f}."
+        )
+    return " ".join([about, sure, *([GENERATED] if data.generated else [])])
+
+
+def _save(pictures: list[_Picture], answers: list[Answer], record: Record, path: Path) -> None:
+    """Write a figure of the pictures, the images that the model saw, and the answers."""
+    from lineup.figures.predictions import MOST, ShownPicture, predictions
+    from lineup.figures.save import save_png
+    from lineup.serving.answers import agreement_text
+
+    shown = [
+        ShownPicture(
+            picture.path.name,
+            picture.colours,
+            picture.image,
+            answer.top,
+            agreement_text(answer) if answer.members > 1 else "",
+            warning="" if answer.sure else "not sure",
+        )
+        for picture, answer in zip(pictures[:MOST], answers, strict=False)
+    ]
+    data = record.header.data
+    subtitle = f"trained on {'GENERATED DATA' if data.generated else data.title}"
+    save_png(predictions(shown, title=f"{label_of(record)}: predictions", subtitle=subtitle), path)

@@ -1,0 +1,168 @@
+"""Bring a picture of any size and colour to the form of a dataset's images.
+
+Examples
+--------
+>>> picture = np.full((60, 40, 4), 255, np.uint8)
+>>> picture[10:50, 10:30, :3] = (0, 90, 160)
+>>> image = prepare("fashion_mnist", picture, (28, 28, 1))
+>>> image.shape, int(image[14, 14]), int(image[14, 0])
+((28, 28), 184, 0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from lineup.data.cutout import object_mask
+from lineup.errors import LineupError
+
+Picture = NDArray[np.uint8]
+Shape = tuple[int, int, int]
+
+_WORKING = 512
+"""Longest edge of a picture while its object is searched, in pixels."""
+
+_THUMBNAIL = 73 / 28
+"""Size of the photographs of Fashion-MNIST before every few rows and columns were kept, relative to their final size.
+
+The photographs were 51 x 73 pixels.
+"""
+
+
+def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
+    """Bring a picture to the form of the images of a dataset.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset. Pictures for datasets that `lineup` does not know are only resized.
+    picture : ndarray of uint8, shape (height, width, 4)
+        Red, green, blue and opacity.
+    shape : tuple of int
+        Height, width and channels of the images of the dataset.
+
+    Returns
+    -------
+    ndarray of uint8
+        Of shape (height, width) for one channel, otherwise (height, width, channels). A picture that has the size and
+        the channels of the dataset already is not changed.
+
+    Raises
+    ------
+    LineupError
+        If the images of the dataset have neither one channel nor three.
+    """
+    if picture.shape[:2] == shape[:2] and _is_opaque(picture) and (shape[2] == 3 or _is_grey(picture)):
+        return resize(picture, shape)
+    return _PREPARATIONS.get(dataset, resize)(picture, shape)
+
+
+def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
+    """Resize a picture, and place transparent pictures on white. The ratio of height and width is not kept.
+
+    See `prepare` for the parameters.
+    """
+    height, width, channels = shape
+    colours = Image.fromarray(_on_white(picture)).convert(_mode(channels))
+    return np.array(colours.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
+    """Cut out the object of a photograph, and make the negative that a dataset of garments on black contains.
+
+    The steps are those of the authors of Fashion-MNIST (H. Xiao, K. Rasul and R. Vollgraf, arXiv:1708.07747, section
+    3.1): trim the edges, keep every few rows and columns, sharpen with a Gaussian, extend the shorter edge, negate, and
+    convert to grey. Before these steps, all pixels outside of the object become white, because their photographs were
+    taken on white. Large pictures are reduced to the size of their thumbnails by averaging.
+
+    See `prepare` for the parameters.
+    """
+    height, width, channels = shape
+    picture = _reduced(picture, max(_WORKING, 4 * max(height, width)))
+    mask = object_mask(picture)
+    white = np.where(mask[..., None], _on_white(picture), np.uint8(255))
+    photograph = np.asarray(Image.fromarray(_trim(white, mask)).convert(_mode(channels)))
+    scale = min(height / photograph.shape[0], width / photograph.shape[1])
+    thumbnail = _reduced(photograph, round(_THUMBNAIL * scale * max(photograph.shape[:2])))
+    small = _sharpen(_subsample(thumbnail, min(height / thumbnail.shape[0], width / thumbnail.shape[1]), shape))
+    return 255 - _extend(small, height, width)
+
+
+_PREPARATIONS: dict[str, Callable[[Picture, Shape], NDArray[np.uint8]]] = {
+    "fashion_mnist": cut_out_and_negate,
+    "synthetic": cut_out_and_negate,
+}
+"""How to prepare pictures for a dataset. Without an entry, they are resized."""
+
+
+def _mode(channels: int) -> str:
+    """Return Pillow's name of a number of channels."""
+    if channels not in (1, 3):
+        raise LineupError(f"images with {channels} channels: pictures can only be prepared for models with 1 or 3")
+    return "L" if channels == 1 else "RGB"
+
+
+def _is_opaque(picture: Picture) -> bool:
+    return bool((picture[..., 3] == 255).all())
+
+
+def _is_grey(picture: Picture) -> bool:
+    return bool((picture[..., :3] == picture[..., :1]).all())
+
+
+def _on_white(picture: Picture) -> Picture:
+    """Place a picture on white according to its opacity."""
+    opacity = picture[..., 3:] / 255
+    return np.rint(picture[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+
+
+def _reduced(picture: Picture, longest: int) -> Picture:
+    """Reduce a picture by averaging if its longest edge has more pixels than ``longest``."""
+    scale = longest / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.BOX), dtype=np.uint8)
+
+
+def _trim(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
+    """Remove the rows and columns around the object."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
+    """Keep every few rows and columns, or repeat them if the picture is too small."""
+    chosen = []
+    for found, most in zip(picture.shape[:2], shape, strict=False):
+        size = min(most, max(1, round(found * scale)))
+        chosen.append((((np.arange(size) + 0.5) * found) // size).astype(np.intp))
+    return picture[np.ix_(*chosen)]
+
+
+def _sharpen(picture: Picture) -> Picture:
+    """Sharpen as ImageMagick does for radius 1 and standard deviation 1.
+
+    The kernel is a negative Gaussian whose centre is twice the sum of all its values, divided by its sum.
+    """
+    offsets = np.array([-1.0, 0.0, 1.0])
+    kernel = -np.exp(-(offsets[:, None] ** 2 + offsets**2) / 2)
+    kernel[1, 1] = -2 * kernel.sum()
+    kernel /= kernel.sum()
+    channels = picture.reshape(*picture.shape[:2], -1).astype(np.float64)
+    sharp = ndimage.convolve(channels, kernel[..., None], mode="nearest")
+    sharp_bytes: Picture = np.rint(sharp.clip(0, 255)).astype(np.uint8)
+    return sharp_bytes.reshape(picture.shape)
+
+
+def _extend(picture: Picture, height: int, width: int) -> Picture:
+    """Add white rows and columns so that the picture is in the centre."""
+    canvas = np.full((height, width, *picture.shape[2:]), 255, np.uint8)
+    top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
+    canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return canvas
