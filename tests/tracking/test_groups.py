@@ -62,7 +62,10 @@ def test_seeds_have_a_parent_with_their_statistics(tmp_path: Path, empty_store: 
         assert parent.data.metrics["test_loss_high"] == pytest.approx(high)
         assert parent.data.params["seeds"] == "1, 2"
         assert parent.data.params["learning_rate"] == "0.001"
+        assert parent.data.params["parameters"] == "10"  # of the network
         assert "seed" not in parent.data.params
+        assert parent.data.metrics["training_seconds"] == RUNTIME.training_seconds
+        assert not [name for name in parent.data.metrics if "/" in name]
         assert parent.info.status == "FINISHED"
 
 

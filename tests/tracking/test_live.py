@@ -70,6 +70,7 @@ def test_a_training_with_a_record_is_finished_with_its_metrics(root: Path, tmp_p
     assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
     assert record.metrics.items() <= run.data.metrics.items()
     assert run.data.metrics["training_seconds"] == record.runtime.training_seconds
+    assert run.data.params["parameters"] == "10"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,19 @@ def test_the_note_of_an_experiment_names_its_data(store: tuple[MlflowClient, str
     open_store(root, "synthetic")
     note = client.get_experiment(experiment).tags["mlflow.note.content"]
     assert note.startswith("Models and committees on Synthetic garments. **Generated data**: ")
+
+
+def test_an_existing_experiment_gets_the_saved_views(store: tuple[MlflowClient, str], root: Path) -> None:
+    client, experiment = store
+    name = "mlflow.sharedViewState.leaderboard"
+    client.set_experiment_tag(experiment, name, "from an earlier version")
+    open_store(root, "synthetic")
+    view = json.loads(client.get_experiment(experiment).tags[name])
+    assert view["name"] == "Leaderboard"
+    state = json.loads(view["state"])
+    assert state["selectedColumns"][1] == "metrics.`test_accuracy`"
+    # Only a filter that the store accepts gives any rows.
+    assert client.search_runs([experiment], state["searchFilter"]) == []
 
 
 def test_tags_that_are_known_before_training() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +25,9 @@ from lineup.errors import LineupError
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.publish import publish
 from lineup.tracking.ui import serve_ui
+from lineup.tracking.views import WIDTHS, view_link
+from tests.browser import CHROMIUM, browser
+from tests.make_records import DATA
 
 from .conftest import store_in
 from .published import network_record
@@ -139,7 +144,10 @@ def running(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
 def test_only_the_address_is_printed_when_the_server_responds(running: Running) -> None:
     said = running.log.read_text().splitlines()  # and no message of the server itself
     address = f"http://127.0.0.1:{running.port}"
-    assert said == [f"MLflow UI: starting on port {running.port} ...", f"MLflow UI: {address} (Ctrl-C ends it)"]
+    assert said == [
+        f"MLflow UI: starting on port {running.port} ...",
+        f"MLflow UI: {address}{view_link('1')} (Ctrl-C ends it)",
+    ]
     with urllib.request.urlopen(f"{address}/health", timeout=30) as response:
         assert response.status == 200
 
@@ -165,6 +173,39 @@ def test_no_password_is_printed_or_written(
     assert len(written) > 20
     for secret in (b"s3cr/t", b"s3cr%2Ft"):
         assert not any(secret in text for text in [out.encode(), err.encode(), *written])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_the_printed_link_opens_a_leaderboard(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a real browser: one row for each model, the most accurate first, with the columns of the view."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{running.port}")
+    models, data = tmp_path / "runs" / "models", dataclasses.replace(DATA, name="fashion_mnist")
+    seeds = [("two", 1), ("two", 2), ("three", 1)]
+    records = [network_record(models / name / f"seed_{seed}", seed=seed, data=data) for name, seed in seeds]
+    publish(tmp_path, records, log=lambda line: None)
+    link = running.log.read_text().split()[-4]
+    names = "[...document.querySelectorAll('.ag-pinned-left-cols-container .ag-row')]"
+    with browser(tmp_path / "profile") as page:
+        page.size(1800)
+        page.call("Page.navigate", url=link)
+        page.wait_for(f"{names}.length >= 2 && document.body.innerText.includes('Leaderboard')")
+        rows = dict(page.run(f"{names}.map(row => [+row.getAttribute('row-index'), row.innerText])"))
+        cells = "[...document.querySelectorAll('.ag-header-cell')]"
+        columns = page.run(f"{cells}.map(cell => [cell.getBoundingClientRect().left, cell.getAttribute('col-id')])")
+    accuracies = {
+        "two, 2 seeds": statistics.fmean(record.metrics["test_accuracy"] for record in records[:2]),
+        "three_seed1": records[2].metrics["test_accuracy"],
+    }
+    names_shown = [name for row in sorted(rows) for name in accuracies if name in rows[row]]
+    assert sorted(names_shown) == sorted(accuracies)
+    assert len(rows) == 2
+    assert accuracies[names_shown[0]] >= accuracies[names_shown[1]]
+    shown = [name for _, name in sorted(columns) if name in WIDTHS]
+    assert shown == list(WIDTHS)[: len(shown)]
+    assert len(shown) >= 5
 
 
 @pytest.mark.slow

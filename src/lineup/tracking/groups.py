@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from lineup.evaluation.seeds import mean_interval
 from lineup.records.model_runs import by_name
 from lineup.records.record import Header, Record
-from lineup.tracking.contents import GENERATED, KEY, NOTE, common_tags
+from lineup.tracking.contents import GENERATED, KEY, NOTE, common_tags, record_params
 from lineup.tracking.runs import DIGEST, find_runs, log_metrics, log_params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-VERSION = "2"
+VERSION = "3"
 """Version of the contents of a parent run. A new number replaces all parent runs at the next publish."""
 GROUP = "lineup.seeds_of"
 """Tag of a parent run with the name of its model or committee."""
@@ -83,25 +83,28 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
 def _note(header: Header, seeds: int) -> str:
     text = (
         f"Mean, standard deviation (`_sd`) and 95 % interval of the mean (`_low`, `_high`) of each metric over {seeds}"
-        " seeds, from the runs below."
+        " seeds. The runs of the seeds are below this run."
     )
     return f"{GENERATED} {text}" if header.data.generated else text
 
 
 def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None:
-    """Log the parameters that the child runs have in common, and the statistics of their metrics."""
+    """Log the parameters that the child runs have in common, and the statistics of their metrics.
+
+    The metrics of single classes, such as ``test_f1/bag``, are only in the child runs.
+    """
     from mlflow.entities import Metric
 
-    parameters = [child.header.parameters for child in children]
+    parameters = [record_params(child) for child in children]
     shared = {name: value for name, value in parameters[0].items() if all(p.get(name) == value for p in parameters)}
     log_params(client, run_id, shared | {"seeds": ", ".join(str(child.header.seed) for child in children)})
     ended = max(child.runtime.ended for child in children)
+    values = [{**child.metrics, "training_seconds": child.runtime.training_seconds} for child in children]
     metrics = [
         Metric(key, value, ended, 0)
-        for name in children[0].metrics
-        for key, value in seed_statistics(
-            name, [child.metrics[name] for child in children if name in child.metrics]
-        ).items()
+        for name in values[0]
+        if "/" not in name
+        for key, value in seed_statistics(name, [found[name] for found in values if name in found]).items()
         if math.isfinite(value)
     ]
     log_metrics(client, run_id, metrics)

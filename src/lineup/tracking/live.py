@@ -24,7 +24,15 @@ from lineup.records.machine import this_machine
 from lineup.records.record import Epoch, Header, Record, now
 from lineup.signals import before_exit
 from lineup.tracking.address import shown_uri
-from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, final_metrics, start_tags
+from lineup.tracking.contents import (
+    ATTEMPT,
+    KEY,
+    epoch_metrics,
+    experiment_note,
+    final_metrics,
+    record_params,
+    start_tags,
+)
 from lineup.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -180,9 +188,10 @@ def _make_run(
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
-    """Log the final metrics if the training wrote a record, and then end the run."""
-    from lineup.tracking.runs import log_metrics
+    """Log the final parameters and metrics if the training wrote a record, and then end the run."""
+    from lineup.tracking.runs import log_metrics, log_params
 
     if end.record is not None:
+        log_params(client, run_id, record_params(end.record))
         log_metrics(client, run_id, final_metrics(end.record))
     client.set_terminated(run_id, end.status, end.ended)

@@ -1,7 +1,7 @@
 """Check quickly whether all records are already published, without importing MLflow.
 
 After publishing, lineup writes a small file that is called the stamp. The stamp contains the size and the modification
-time of each record file and of the store. The stamp also contains a hash of the list of artifacts. If the stamp still
+time of each record file and of the store, a hash of the list of artifacts and a version. If the stamp still
 matches, there is nothing to publish. The stamp no longer matches if a record or the store has changed, or if an
 artifact was deleted. A store on a server has no stamp.
 
@@ -33,6 +33,8 @@ from lineup.tracking.address import local_store, shown_uri, tracking_uri
 from lineup.tracking.listing import files_in
 
 STAMP = ".published.json"
+VERSION = 2
+"""Version of the contents of the store. With a new number, all records are published once more."""
 MARK = ".published"
 """Output of the stage ``publish``."""
 
@@ -87,6 +89,7 @@ def _state(root: Path, records: Sequence[Path], champion: Any, artifacts: Sequen
         return None
     files = [database, *(database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-journal"))]
     return {
+        "version": VERSION,
         "store": str(database),
         "files": [_look(file) for file in files if file.is_file()],
         "folders": list(map(str, artifacts)),

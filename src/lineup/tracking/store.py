@@ -18,6 +18,7 @@ from lineup.tracking.address import DATABASES, prepare_environment, sqlite_uri, 
 from lineup.tracking.contents import NOTE
 from lineup.tracking.errors import store_errors
 from lineup.tracking.locations import EXPERIMENT_PREFIX
+from lineup.tracking.views import view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -74,12 +75,13 @@ def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str
             if experiment is None:
                 # A server chooses the location itself.
                 artifacts = (folder / "mlartifacts" / name).as_uri() if uri.startswith(DATABASES) else None
-                tags = {NOTE: note, "mlflow.experimentKind": "custom_model_development"}
+                tags = {NOTE: note, "mlflow.experimentKind": "custom_model_development"} | view_tags()
                 return client, client.create_experiment(name, artifact_location=artifacts, tags=tags)
             if experiment.lifecycle_stage == "deleted":
                 client.restore_experiment(experiment.experiment_id)
-            if note and experiment.tags.get(NOTE) != note:
-                client.set_experiment_tag(experiment.experiment_id, NOTE, note)
+            for tag, value in (view_tags() | ({NOTE: note} if note else {})).items():
+                if experiment.tags.get(tag) != value:
+                    client.set_experiment_tag(experiment.experiment_id, tag, value)
             return client, experiment.experiment_id
 
 

@@ -28,6 +28,7 @@ from typing import IO
 from lineup.errors import LineupError
 from lineup.tracking.address import VARIABLE, shown_uri, store_environment, tracking_uri
 from lineup.tracking.store import open_store
+from lineup.tracking.views import view_link
 
 HOST = "127.0.0.1"
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,8 +39,8 @@ STOP_SECONDS = 10.0
 def serve_ui(root: Path, data: str, port: int) -> None:
     """Run the MLflow server on 127.0.0.1 until the user interrupts it.
 
-    The address is printed when the server is ready. Ctrl-C, SIGTERM and SIGHUP stop the command and the server. The
-    messages of the server are shown only if the server fails.
+    When the server is ready, a link to the leaderboard of the project is printed. Ctrl-C, SIGTERM and SIGHUP stop the
+    command and the server. The messages of the server are shown only if the server fails.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
     check_port(port)
     print(f"MLflow UI: starting on port {port} ...", flush=True)
     level = os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING")
-    open_store(root, data)
+    _, experiment = open_store(root, data)
     responded = False
     with (
         tempfile.TemporaryFile() as output,
@@ -74,7 +75,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
                 print(output.read().decode(errors="replace"), file=sys.stderr, end="", flush=True)
                 raise LineupError(f"the MLflow server failed with status {process.returncode}")
             if not responded and _responds(port):
-                print(f"MLflow UI: http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
+                print(f"MLflow UI: http://{HOST}:{port}{view_link(experiment)} (Ctrl-C ends it)", flush=True)
                 responded = True
 
 
