@@ -31,7 +31,7 @@ def test_a_training_with_its_own_parameters(copy: Folder) -> None:
     experiment = client.get_experiment_by_name("single")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])
-    assert run.info.status == "FINISHED"
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "shallow_nn epochs=2")
     assert run.data.params["epochs"] == "2"
     assert run.data.params["batch_size"] == "32"
     assert run.data.params["seed"] == "1"
@@ -55,7 +55,7 @@ def test_the_other_entry_points(copy: Folder) -> None:
     runs = client.search_runs([experiment.experiment_id])
     assert sorted(run.info.status for run in runs) == ["FINISHED", "FINISHED"]
     scored = [run for run in runs if "test_accuracy" in run.data.metrics]
-    assert len(scored) == 1
+    assert [run.info.run_name for run in scored] == ["pair"]
     pages = [run for run in runs if client.list_artifacts(run.info.run_id, "evaluation")]
     assert len(pages) == 1
 

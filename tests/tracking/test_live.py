@@ -127,11 +127,21 @@ def test_a_given_run_is_used(root: Path) -> None:
         live.start(UNTRAINED, "attempt-1", STARTED)
         live.epoch(HISTORY[1])
     (run,) = client.search_runs([experiment])
-    assert run.info.run_id == given
+    assert (run.info.run_id, run.info.run_name) == (given, "by mlflow run")
     assert run.data.tags[ATTEMPT] == "attempt-1"
     assert run.data.params["learning_rate"] == "1e-3"
     assert run.data.params["epochs"] == "2"
     assert run.data.metrics["epoch/loss"] == HISTORY[1].loss
+
+
+def test_a_name_that_mlflow_invented_is_replaced(root: Path) -> None:
+    client, experiment = open_store(root, "synthetic")
+    given = client.create_run(experiment).info
+    assert given.run_name
+    with LiveRun(root, given.run_id, lambda header: f"{header.name} epochs={header.parameters['epochs']}") as live:
+        live.start(UNTRAINED, "attempt-1", STARTED)
+    (run,) = client.search_runs([experiment])
+    assert (run.info.run_id, run.info.run_name) == (given.run_id, "small epochs=2")
 
 
 def test_a_deleted_run_gives_one_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

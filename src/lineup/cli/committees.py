@@ -23,6 +23,7 @@ from lineup.cli.common import RecordFolder, all_records, finish, from_stage, ope
 from lineup.paths import seed_folder
 
 if TYPE_CHECKING:
+    from lineup.params import Params
     from lineup.paths import Project
 
 
@@ -52,14 +53,15 @@ def committee(
     name, is_stage = from_stage("committee", name)
     settings = params.committee(name)
     if is_stage and record is None:
-        _combine_stage(project, name)
+        _combine_stage(project, params, name)
         return
     folder, experiment = place(project, name, record)
     members = choose_members(name, settings, params.candidates(), project.models)
-    finish(project, build_committee(name, settings, members, project.models, folder, experiment=experiment))
+    done = build_committee(name, settings, members, project.models, folder, experiment=experiment)
+    finish(project, params, done)
 
 
-def _combine_stage(project: Project, name: str) -> None:
+def _combine_stage(project: Project, params: Params, name: str) -> None:
     """Run the stage of a committee, and write one record for each run."""
     from lineup.committee.build import build_committee
     from lineup.committee.select import read_selection
@@ -72,7 +74,7 @@ def _combine_stage(project: Project, name: str) -> None:
         records.append(build_committee(name, selection.committee, members, project.models, folder, run=run))
     write_summary(project.metrics / f"{name}.json", records)
     for record in records:
-        finish(project, record)
+        finish(project, params, record)
 
 
 def champion(

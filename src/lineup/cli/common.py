@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,7 +88,7 @@ def place(project: Project, name: str, record: Path | None) -> tuple[Path, str |
     return project.experiments / f"{name}-{experiment}", experiment
 
 
-def finish(project: Project, record: Record) -> None:
+def finish(project: Project, params: Params, record: Record) -> None:
     """Print the accuracies of a new record.
 
     The record of a single experiment is also published in MLflow.
@@ -100,11 +101,13 @@ def finish(project: Project, record: Record) -> None:
     )
     if header.experiment is None:
         return
+    from lineup.cli.run_names import run_name
     from lineup.records.record import read_record
     from lineup.tracking.publish import publish
 
     members = [read_record(seed_folder(project.models / member.name, member.seed)) for member in header.members]
-    publish(project.root, [*members, record], log=print, run_id=os.environ.get("MLFLOW_RUN_ID"))
+    name_of = partial(run_name, params)
+    publish(project.root, [*members, record], log=print, name_of=name_of, run_id=os.environ.get("MLFLOW_RUN_ID"))
 
 
 def all_records(project: Project, params: Params) -> list[Record]:

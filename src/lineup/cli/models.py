@@ -88,11 +88,12 @@ def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe
     )
     write_summary(project.metrics / f"{model}.json", records)
     for record in records:
-        finish(project, record)
+        finish(project, params, record)
 
 
 def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe, record: Path | None) -> None:
     """Train a model once, and write one record."""
+    from lineup.cli.run_names import run_name
     from lineup.data.dataset import load_dataset
     from lineup.tracking.live import LiveRun
     from lineup.training.progress import ConsoleProgress
@@ -100,7 +101,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
 
     folder, experiment = place(project, model, record)
     dataset = load_dataset(project.dataset)
-    with LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID")) as live:
+    with LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID"), partial(run_name, params)) as live:
         done = train_model(
             model,
             recipe,
@@ -113,7 +114,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
             listeners=[ConsoleProgress(), live],
         )
         live.finish(done)
-    finish(project, done)
+    finish(project, params, done)
 
 
 def models(family: Annotated[str | None, typer.Option(help="List this family only.")] = None) -> None:

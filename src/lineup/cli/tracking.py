@@ -9,6 +9,7 @@ Examples
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,12 +34,14 @@ def publish() -> None:
     if is_published(project.root, folders, champion_json(project)):
         print(summary(project.root, unchanged=len(folders)))
     else:
+        from lineup.cli.run_names import run_name
         from lineup.committee.champion import read_champion
         from lineup.records.record import read_record
         from lineup.tracking.publish import publish as publish_records
 
         champion = read_champion(project.champion) if project.champion.is_file() else None
-        publish_records(project.root, map(read_record, folders), champion=champion, log=print)
+        records, name_of = map(read_record, folders), partial(run_name, params)
+        publish_records(project.root, records, champion=champion, log=print, name_of=name_of)
     write_mark(project.root)
 
 

@@ -33,6 +33,11 @@ EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"
 GENERATED = "**Generated data**: the results do not apply to real images."
 
 
+def label(header: Header) -> str:
+    """Return the default name of a run: the label of its record."""
+    return header.label
+
+
 def common_tags(header: Header) -> dict[str, str]:
     """Return the tags that all runs of a model or committee have in common.
 

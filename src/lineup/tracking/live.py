@@ -15,6 +15,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from lineup.tracking.contents import (
     epoch_metrics,
     experiment_note,
     final_metrics,
+    label,
     record_params,
     start_tags,
 )
@@ -75,11 +77,14 @@ class LiveRun:
         Project folder.
     run_id : str, optional
         An existing run to log into, created by ``mlflow run``. Default: a new run.
+    name_of : callable, optional
+        Returns the name of the run. Default: the label of the record.
     """
 
-    def __init__(self, root: Path, run_id: str | None = None) -> None:
+    def __init__(self, root: Path, run_id: str | None = None, name_of: Callable[[Header], str] = label) -> None:
         self._root = root
         self._run_id = run_id
+        self._name_of = name_of
         self._queue: queue.SimpleQueue[tuple[Header, str, int] | Epoch | _End] = queue.SimpleQueue()
         self._record: Record | None = None
         # A daemon thread, because a hanging server must not keep the process alive.
@@ -135,13 +140,15 @@ class LiveRun:
             )
 
     def _send(self) -> None:
-        from lineup.tracking.runs import SEEN, log_metrics
+        from lineup.tracking.runs import SEEN, end_dead_runs, log_metrics
 
         first = self._queue.get()
         assert isinstance(first, tuple)  # start is called before any epoch
         header, attempt, started = first
         client, experiment = open_store(self._root, header.data.name, experiment_note(header.data))
-        run_id = _make_run(client, self._root, experiment, self._run_id, header, attempt, started)
+        end_dead_runs(client, experiment, self._root)
+        name = self._name_of(header)
+        run_id = _make_run(client, experiment, self._run_id, name, header, attempt, started)
         seen, end = now(), None
         while end is None:
             rows, end = self._take()
@@ -168,21 +175,21 @@ class LiveRun:
 
 
 def _make_run(
-    client: MlflowClient, root: Path, experiment: str, run_id: str | None, header: Header, attempt: str, started: int
+    client: MlflowClient, experiment: str, run_id: str | None, name: str, header: Header, attempt: str, started: int
 ) -> str:
     """Create an MLflow run for a training, and delete the earlier runs that it replaces."""
-    from lineup.tracking.runs import end_dead_runs, find_runs, log_params, process_tags
+    from lineup.tracking.runs import find_runs, log_params, name_run, process_tags
 
-    end_dead_runs(client, experiment, root)
     tags = start_tags(header, this_machine()) | {ATTEMPT: attempt} | process_tags()
     for former in find_runs(client, KEY, header.key):
         if former.info.run_id != run_id:
             client.delete_run(former.info.run_id)
     if run_id is None:
-        run_id = client.create_run(experiment, start_time=started, run_name=header.label, tags=tags).info.run_id
+        run_id = client.create_run(experiment, start_time=started, run_name=name, tags=tags).info.run_id
     else:
-        for name, value in tags.items():
-            client.set_tag(run_id, name, value)
+        name_run(client, run_id, name)
+        for tag, value in tags.items():
+            client.set_tag(run_id, tag, value)
     log_params(client, run_id, header.parameters)
     return run_id
 

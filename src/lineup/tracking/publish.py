@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineup.records.record import MODEL, Record
+from lineup.records.record import MODEL, Header, Record
 from lineup.tracking.artifact_files import write_artifact_files
 from lineup.tracking.artifacts import local_folders, log_listing, logged_model
 from lineup.tracking.check import check_records
@@ -32,6 +32,7 @@ from lineup.tracking.contents import (
     epoch_metrics,
     experiment_note,
     final_metrics,
+    label,
     record_params,
     record_tags,
 )
@@ -42,7 +43,7 @@ from lineup.tracking.lock import publish_lock
 from lineup.tracking.model import Models, absent_members, identity, log_model
 from lineup.tracking.reconcile import PUBLISHING, is_complete, match_runs
 from lineup.tracking.registry import register_champion
-from lineup.tracking.runs import DIGEST, end_dead_runs, log_metrics, log_params, process_tags
+from lineup.tracking.runs import DIGEST, end_dead_runs, log_metrics, log_params, name_run, process_tags
 from lineup.tracking.stamp import is_published, save_stamp, summary
 from lineup.tracking.store import open_store
 
@@ -62,6 +63,7 @@ def publish(
     *,
     log: Callable[[str], None],
     champion: Champion | None = None,
+    name_of: Callable[[Header], str] = label,
     run_id: str | None = None,
 ) -> None:
     """Create an MLflow run for each record, or complete the existing run.
@@ -77,6 +79,8 @@ def publish(
         Called with one line for each new or completed run, and with a summary.
     champion : Champion, optional
         The champion. Its model gets the alias ``champion`` in the model registry. Default: do not change the registry.
+    name_of : callable, optional
+        Returns the name of a new run. Default: the label of the record.
     run_id : str, optional
         Run for the last record, if ``mlflow run`` has created one. Default: use the live run, or create a new run.
 
@@ -96,7 +100,7 @@ def publish(
         check_records(root, records)
         with store_errors(root), publish_lock(root, log):
             if not nothing_to_do():  # another process may have published them in the meantime
-                counts = _publish_all(root, records, champion, run_id, log)
+                counts = _publish_all(_Publisher(root, name_of), records, champion, run_id, log)
     log(summary(root, **counts))
 
 
@@ -116,6 +120,8 @@ class _Publisher:
     ----------
     root : Path
         Project folder.
+    name_of : callable
+        Returns the name of a new run.
     stores : dict
         Client and id of the experiment, by name of the dataset.
     models : Models
@@ -125,6 +131,7 @@ class _Publisher:
     """
 
     root: Path
+    name_of: Callable[[Header], str]
     stores: dict[str, tuple[MlflowClient, str]] = field(default_factory=dict)
     models: Models = field(default_factory=dict)
     run_ids: dict[str, str] = field(default_factory=dict)
@@ -173,8 +180,9 @@ class _Publisher:
             return run, "completed"
         if run is None:
             tags = {KEY: record.header.key, PUBLISHING: "true"} | process_tags()
-            started, label = record.runtime.started, record.header.label
-            run = client.create_run(experiment, start_time=started, run_name=label, tags=tags)
+            started, name = record.runtime.started, self.name_of(record.header)
+            run = client.create_run(experiment, start_time=started, run_name=name, tags=tags)
+        name_run(client, run.info.run_id, self.name_of(record.header))
         _log_contents(client, run.info.run_id, record)
         self._log_artifacts(client, run, record)
         client.set_terminated(run.info.run_id, "FINISHED", record.runtime.ended)
@@ -195,11 +203,14 @@ class _Publisher:
 
 
 def _publish_all(
-    root: Path, records: list[Record], champion: Champion | None, run_id: str | None, log: Callable[[str], None]
+    publisher: _Publisher,
+    records: list[Record],
+    champion: Champion | None,
+    run_id: str | None,
+    log: Callable[[str], None],
 ) -> dict[str, int]:
     """Publish records and the champion, and return the numbers of new, completed and unchanged runs."""
     counts = {"new": 0, "completed": 0, "unchanged": 0}
-    publisher = _Publisher(root)
     folders: list[Path] = []
     for record in records:
         run, state = publisher.publish(record, run_id if record is records[-1] else None)
@@ -215,7 +226,8 @@ def _publish_all(
         publish_groups(client, records, publisher.run_ids)
         if champion is not None:
             register_champion(client, champion, log=log)
-    save_stamp(root, [record.folder for record in records], champion and dataclasses.asdict(champion), folders)
+    chosen = champion and dataclasses.asdict(champion)
+    save_stamp(publisher.root, [record.folder for record in records], chosen, folders)
     return counts
 
 

@@ -9,6 +9,7 @@ True
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ SEEN = "lineup.seen"
 """Tag with the last time at which this process was alive, in milliseconds since 1970."""
 SILENT_SECONDS = 3600
 """A run of another host counts as dead if its tag was not updated for this time."""
+INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 BATCH_METRICS = 1000
 BATCH_PARAMS = 100
 
@@ -67,6 +69,12 @@ def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> Non
     params = [Param(name, str(value)) for name, value in values.items() if name not in known]
     for start in range(0, len(params), BATCH_PARAMS):
         client.log_batch(run_id, params=params[start : start + BATCH_PARAMS])
+
+
+def name_run(client: MlflowClient, run_id: str, name: str) -> None:
+    """Replace a name that MLflow invented for a run, such as ``bold-lark-123``. Other names come from the user."""
+    if INVENTED_NAME.fullmatch(client.get_run(run_id).info.run_name or ""):
+        client.update_run(run_id, name=name)
 
 
 def process_tags() -> dict[str, str]:

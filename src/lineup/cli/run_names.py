@@ -1,0 +1,51 @@
+"""Name the runs of single experiments in MLflow after what differs from the recipe.
+
+Examples
+--------
+>>> from contextlib import chdir
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> from lineup.params import load_params
+>>> with TemporaryDirectory() as folder, chdir(create_project(Path(folder) / "shoes").root):
+...     params = load_params(Path("params.yaml"))
+>>> changes(params, "basic_cnn", {"epochs": 3, "batch_size": 32, "seed": 1})
+{'epochs': 3}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lineup.params import Params
+    from lineup.records.record import Header
+
+
+def run_name(params: Params, header: Header) -> str:
+    """Return the name of a run in MLflow.
+
+    The run of a single experiment is named after its model and the settings that differ from ``params.yaml``, such as
+    ``basic_cnn epochs=3 learning_rate=0.002``. A run of the pipeline has the label of its record.
+    """
+    if header.experiment is None:
+        return header.label
+    different = changes(params, header.name, header.parameters)
+    return " ".join([header.name, *(f"{name}={value}" for name, value in different.items())])
+
+
+def changes(params: Params, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a training that differ from the recipe of its model in ``params.yaml``.
+
+    Parameters that do not come from the recipe are not compared. The result is empty for a committee, and for a model
+    that ``params.yaml`` no longer contains.
+    """
+    from lineup.records.record import flatten
+
+    recipe = params.models.get(name)
+    if recipe is None:
+        return {}
+    values = flatten({**dataclasses.asdict(recipe), "seed": recipe.seed})
+    return {key: value for key, value in parameters.items() if key in values and value != values[key]}
