@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from lineup.cli.app import app
 from lineup.committee.fitting import FittedRule
 from lineup.committee.model import write_committee
+from lineup.data.dataset import Dataset, save_dataset
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
 from lineup.paths import seed_folder
@@ -56,6 +58,21 @@ def add_committee(project: Path, *members: Record) -> Record:
     )
 
 
+def add_dataset(project: Path) -> Dataset:
+    """Write a dataset of noise with the classes of the records."""
+    labels = (np.arange(90) % len(CLASSES)).astype(np.uint8)
+    project.joinpath("data", "splits").mkdir(parents=True)
+    arrays = {
+        "train_images": random_images(90, seed=5),
+        "train_labels": labels,
+        "test_images": random_images(9, seed=6),
+        "test_labels": labels[:9],
+        "order": np.random.default_rng(1).permutation(90).astype(np.int32),
+    }
+    described = {"name": "synthetic", "generated": True, "classes": CLASSES}
+    return save_dataset(project / "data" / "splits" / "dataset.npz", described, arrays, seed=1)
+
+
 def crown(project: Path, name: str) -> None:
     """Write a champion."""
     values = {"name": name, "key": "k", "metric": "loss", "candidates": 1, "images": 6, "validation": {name: 0.1}}
@@ -75,7 +92,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_a_network_answers_for_a_picture(project: Path) -> None:
     add_network(project, "basic_cnn", seed=3)
     status, output, errors = run("picture.png", "--model", "basic_cnn", "--accuracy", "0")
-    heading, line = output.splitlines()
+    heading, _, line = output.splitlines()
     (row,) = np.asarray(tiny_network(3)(random_images(1)))
     expected = ", ".join(f"{CLASSES[k]} {row[k]:.3f}" for k in np.argsort(-row))
     assert (status, errors) == (0, "")
@@ -84,11 +101,41 @@ def test_a_network_answers_for_a_picture(project: Path) -> None:
     assert heading.endswith("The data are generated, so the results do not apply to real images.")
 
 
+def test_pictures_unlike_the_training_images_are_flagged(project: Path) -> None:
+    """Real images and real weights; random training images are all alike, and an empty one is far from them."""
+    dataset = add_dataset(project)
+    folder = seed_folder(project / "runs" / "models" / "basic_cnn", 1)
+    network = save_network(folder / MODEL, 1)
+    indices = dataset.order[:20]
+    images = dataset.train_images[indices]
+    val = Scores(indices, dataset.train_labels[indices], np.asarray(network(images)))
+    data = dataclasses.replace(DATA, fingerprint=dataset.fingerprint, validation_images=20)
+    make_record(folder, Predictions(val, random_predictions(1).test), data=data)
+    Image.new("L", (28, 28), 0).save(project / "empty.png")
+    Image.fromarray(images[0]).save(project / "known.png")
+    _, output, _ = run("empty.png", "known.png", "--model", "basic_cnn", "--accuracy", "0", "--show", "seen.png")
+    _, empty, known, _ = output.splitlines()
+    assert empty.startswith("empty.png: unlike the training images: ")
+    assert known.startswith("known.png: ")
+    assert "unlike" not in known
+
+
+def test_without_the_dataset_the_reason_is_printed(project: Path) -> None:
+    add_network(project, "basic_cnn")
+    _, output, _ = run("picture.png", "--model", "basic_cnn")
+    (line,) = [line for line in output.splitlines() if line.startswith("Pictures unlike")]
+    assert "no such file; run lineup split" in line
+    add_dataset(project)
+    _, output, _ = run("picture.png", "--model", "basic_cnn")
+    (line,) = [line for line in output.splitlines() if line.startswith("Pictures unlike")]
+    assert line.endswith("basic_cnn_seed1 was made from other images or another split; run dvc repro")
+
+
 def test_a_bad_file_is_one_line_and_the_rest_go_on(project: Path) -> None:
     add_network(project, "basic_cnn")
     status, output, errors = run("bad.jpg", "picture.png", "gone.png", "--model", "basic_cnn")
     assert status == 1
-    assert [line.partition(":")[0] for line in output.splitlines()[1:]] == ["picture.png"]
+    assert [line.partition(":")[0] for line in output.splitlines()[2:]] == ["picture.png"]
     first, second = errors.splitlines()
     assert first.startswith("error: bad.jpg: ")
     assert second == "error: gone.png: no such file"
@@ -108,7 +155,7 @@ def test_the_champion_answers_by_default_with_the_agreement_of_its_members(proje
     _, output, _ = run("picture.png")
     votes = [int(np.asarray(tiny_network(k)(random_images(1))).argmax()) for k in range(3)]
     mean = np.mean([np.asarray(tiny_network(k)(random_images(1)))[0] for k in range(3)], axis=0)
-    heading, line = output.splitlines()
+    heading, _, line = output.splitlines()
     assert heading.startswith("best_five_seed1, trained on Synthetic garments.")
     assert line.endswith(f"({votes.count(int(mean.argmax()))} of 3 members agree)")
     assert f"{CLASSES[int(mean.argmax())]} {mean.max():.3f}" in line
@@ -128,7 +175,7 @@ def test_the_figure_shows_every_picture(project: Path) -> None:
 def test_plain_pictures_are_only_resized(project: Path) -> None:
     add_network(project, "basic_cnn")
     Image.fromarray(random_images(1)[0]).resize((280, 280), Image.Resampling.NEAREST).save(project / "large.png")
-    answers = [run(name, "--model", "basic_cnn", "--plain")[1].splitlines()[1] for name in ("picture.png", "large.png")]
+    answers = [run(name, "--model", "basic_cnn", "--plain")[1].splitlines()[2] for name in ("picture.png", "large.png")]
     assert answers[0].partition(":")[2] == answers[1].partition(":")[2]
 
 
@@ -198,4 +245,7 @@ def test_an_answer_below_the_threshold_is_not_sure() -> None:
     assert describe(answer_of(row, DATA.classes, 0.4)) == "T-shirt/top 0.500, Trouser 0.300, Ankle boot 0.200"
     assert describe(answer_of(row, DATA.classes, 0.6, agreement=2 / 3, members=3)) == (
         "not sure: T-shirt/top 0.500, Trouser 0.300, Ankle boot 0.200 (2 of 3 members agree)"
+    )
+    assert describe(answer_of(row, DATA.classes, 0.6, unlike=True)).startswith(
+        "unlike the training images, not sure: T-shirt/top 0.500"
     )

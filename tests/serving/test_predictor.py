@@ -19,7 +19,7 @@ from lineup.committee.model import COMMITTEE, read_committee, write_committee
 from lineup.committee.rules import RULES
 from lineup.errors import LineupError
 from lineup.models.classical import logistic_regression
-from lineup.serving.predictor import MAX_IMAGES, as_images, load_predictor, load_with_agreement
+from lineup.serving.predictor import MAX_IMAGES, as_images, load_predictor, load_with_agreement, load_with_members
 from lineup.training.estimator import Classical, fit_estimator
 from tests.make_records import CLASSES
 from tests.networks import random_images, save_network
@@ -217,6 +217,26 @@ def test_the_agreement_of_a_single_model_is_one(tmp_path: Path) -> None:
     probabilities, agreement = load_with_agreement(tmp_path, SHAPE)(IMAGES)
     np.testing.assert_allclose(probabilities, np.asarray(network(IMAGES)), atol=1e-7)
     assert agreement.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_the_models_of_the_members_can_be_elsewhere(tmp_path: Path) -> None:
+    single = save_committee(tmp_path / "committee")
+    expected = load_predictor(tmp_path / "committee", SHAPE)(IMAGES)
+    (tmp_path / "committee" / "members").rename(tmp_path / "elsewhere")
+    folders = {name: tmp_path / "elsewhere" / name for name in ("three", "one", "two")}
+    probabilities, each = load_with_members(tmp_path / "committee", SHAPE, folders)(IMAGES)
+    np.testing.assert_array_equal(probabilities, expected)
+    np.testing.assert_allclose(each, single, atol=1e-6)
+    del folders["two"]
+    with pytest.raises(LineupError, match=r"committee\.json: no model for the member two"):
+        load_with_members(tmp_path / "committee", SHAPE, folders)
+
+
+def test_a_single_model_is_its_only_member(tmp_path: Path) -> None:
+    save_network(tmp_path, seed=1)
+    probabilities, each = load_with_members(tmp_path, SHAPE)(IMAGES)
+    assert each.shape == (1, *probabilities.shape)
+    np.testing.assert_array_equal(each[0], probabilities)
 
 
 def test_too_many_images_are_refused_before_an_array_is_created() -> None:

@@ -84,6 +84,30 @@ def existing_records(project: Project, params: Params) -> list[Record]:
     return [read_record(folder) for folder in reversed(first.values())]
 
 
+def member_records(project: Project, committee: Record) -> list[Record]:
+    """Return the records of the members of a committee. For a single model, the list is empty.
+
+    Raises
+    ------
+    LineupError
+        If a record is missing, or a member was trained again after the committee was made.
+    """
+    from lineup.files import file_sha256
+    from lineup.records.record import HEADER, PREDICTIONS, read_record
+
+    members = []
+    for member in committee.header.members:
+        folder = seed_folder(project.models / member.name, member.seed)
+        if not (folder / HEADER).is_file():
+            raise LineupError(
+                f"{folder}: no record of {member.label}, a member of {label_of(committee)}; run dvc repro"
+            )
+        if file_sha256(folder / PREDICTIONS) != member.predictions_sha256:
+            raise LineupError(f"{member.label} was trained again after {label_of(committee)} was made; run dvc repro")
+        members.append(read_record(folder))
+    return members
+
+
 def label_of(record: Record) -> str:
     """Return the name of a record in figures: the label of its run, or the folder of its experiment."""
     header = record.header

@@ -24,17 +24,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineup.cli.common import open_project
-from lineup.cli.named_records import label_of, named_record
+from lineup.cli.named_records import label_of, member_records, named_record
 from lineup.errors import LineupError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from lineup.evaluation.novelty import NoveltyDetector
     from lineup.params import Params
     from lineup.paths import Project
-    from lineup.records.record import Member, Record
+    from lineup.records.record import Record
     from lineup.serving.answers import Answer, Threshold
-    from lineup.serving.predictor import PredictorWithAgreement
+    from lineup.serving.predictor import PredictorWithMembers
 
 CHAMPION = "champion"
 _MOST = 1_000
@@ -80,6 +81,9 @@ def predict(
     The object in each picture is separated from the background and brought to the form of the training images. A
     picture that has the size and the colours of the training images already is not changed. A file that cannot be
     read gives one line, the other files are still predicted, and the exit status is 1.
+
+    A picture is flagged as unlike the training images if it is so far from them, and the prediction is so uncertain,
+    that at most 5 % of the validation images would be flagged too.
     """
     from lineup.serving.answers import describe, sure_threshold
 
@@ -93,7 +97,8 @@ def predict(
     if pictures:
         threshold = sure_threshold(record.predictions().val, accuracy)
         print(_heading(record, threshold, accuracy))
-        answers = _answer(_load(project, record), record, pictures, threshold)
+        members = member_records(project, record)
+        answers = _answer(_load(record, members), _detector(project, record, members), pictures, record, threshold)
         for picture, answer in zip(pictures, answers, strict=True):
             print(f"{picture.path}: {describe(answer)}")
         if show is not None:
@@ -134,45 +139,55 @@ def _read(paths: list[Path], record: Record, plain: bool) -> list[_Picture]:
     return pictures
 
 
-def _load(project: Project, record: Record) -> PredictorWithAgreement:
+def _load(record: Record, members: list[Record]) -> PredictorWithMembers:
     """Load the model of a record. For a committee, the models of all members are loaded."""
     from lineup.records.record import MODEL
-    from lineup.serving.predictor import load_with_agreement
+    from lineup.serving.predictor import load_with_members
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow writes messages about the processor
-    folders = {member.label: folder / MODEL for member, folder in _members(project, record)}
     height, width, channels = record.header.data.shape
-    return load_with_agreement(record.folder / MODEL, (height, width, channels), folders)
+    folders = {member.header.label: member.folder / MODEL for member in members}
+    return load_with_members(record.folder / MODEL, (height, width, channels), folders)
 
 
-def _members(project: Project, record: Record) -> list[tuple[Member, Path]]:
-    """Return the members of a committee with the folders of their records, after a check that none has changed."""
-    from lineup.files import file_sha256
-    from lineup.paths import seed_folder
-    from lineup.records.record import PREDICTIONS
+def _detector(project: Project, record: Record, members: list[Record]) -> NoveltyDetector | None:
+    """Return the detector of unlike images. If the dataset is missing, print the reason and return None."""
+    from lineup.data.dataset import load_dataset
+    from lineup.serving.novelty import novelty_detector
 
-    members = [(member, seed_folder(project.models / member.name, member.seed)) for member in record.header.members]
-    for member, folder in members:
-        if not (folder / PREDICTIONS).is_file():
-            raise LineupError(f"{folder}: no record of {member.label}, a member of {label_of(record)}; run dvc repro")
-        if file_sha256(folder / PREDICTIONS) != member.predictions_sha256:
-            raise LineupError(f"{member.label} was trained again after {label_of(record)} was made; run dvc repro")
-    return members
+    try:
+        return novelty_detector(load_dataset(project.dataset), record, members)
+    except LineupError as error:
+        print(f"Pictures unlike the training images are not flagged: {error}")
+        return None
 
 
 def _answer(
-    predictor: PredictorWithAgreement, record: Record, pictures: list[_Picture], threshold: Threshold
+    predictor: PredictorWithMembers,
+    detector: NoveltyDetector | None,
+    pictures: list[_Picture],
+    record: Record,
+    threshold: Threshold,
 ) -> list[Answer]:
     """Predict all pictures at once."""
     import numpy as np
 
     from lineup.serving.answers import answer_of
+    from lineup.serving.predictor import agreement
 
-    probabilities, agreement = predictor(np.stack([picture.image for picture in pictures]))
-    classes, members = record.header.data.classes, max(1, len(record.header.members))
+    images = np.stack([picture.image for picture in pictures])
+    probabilities, each = predictor(images)
+    unlike = np.zeros(len(images), bool) if detector is None else detector.is_novel(images, each)
     return [
-        answer_of(row, classes, threshold.probability, agreement=float(share), members=members)
-        for row, share in zip(probabilities, agreement, strict=True)
+        answer_of(
+            row,
+            record.header.data.classes,
+            threshold.probability,
+            agreement=float(share),
+            members=len(each),
+            unlike=bool(flag),
+        )
+        for row, share, flag in zip(probabilities, agreement(probabilities, each), unlike, strict=True)
     ]
 
 
@@ -205,7 +220,7 @@ def _save(pictures: list[_Picture], answers: list[Answer], record: Record, path:
             picture.image,
             answer.top,
             agreement_text(answer) if answer.members > 1 else "",
-            warning="" if answer.sure else "not sure",
+            warning=answer.warning,
         )
         for picture, answer in zip(pictures[:MOST], answers, strict=False)
     ]

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from lineup.evaluation.curves import selective_accuracy
 from lineup.evaluation.scores import Scores
 
+UNLIKE = "unlike the training images"
+
 TOP = 3
 """Number of classes in an answer."""
 
@@ -54,12 +56,21 @@ class Answer:
         Whether the highest probability reaches the threshold.
     agreeing, members : int
         Number of members of a committee that predict the same class, and of all members. Both are 1 for a single model.
+    unlike : bool
+        Whether the picture is unlike the training images.
     """
 
     top: list[tuple[str, float]]
     sure: bool
     agreeing: int = 1
     members: int = 1
+    unlike: bool = False
+
+    @property
+    def warning(self) -> str:
+        """Why the answer should not be trusted; empty if nothing is known against it."""
+        reasons = {UNLIKE: self.unlike, "not sure": not self.sure}
+        return ", ".join(reason for reason, holds in reasons.items() if holds)
 
 
 def sure_threshold(validation: Scores, accuracy: float) -> Threshold:
@@ -95,6 +106,7 @@ def answer_of(
     *,
     agreement: float = 1.0,
     members: int = 1,
+    unlike: bool = False,
 ) -> Answer:
     """Return the answer for one picture.
 
@@ -110,17 +122,20 @@ def answer_of(
         Share of the members that predict the most probable class. Default 1.
     members : int, optional
         Number of members. Default 1.
+    unlike : bool, optional
+        Whether the picture is unlike the training images. Default False.
     """
     order = np.argsort(-probabilities, kind="stable")[:TOP]
     top = [(classes[index], float(probabilities[index])) for index in order]
-    return Answer(top, top[0][1] >= threshold, round(agreement * members), members)
+    return Answer(top, top[0][1] >= threshold, round(agreement * members), members, unlike)
 
 
 def describe(answer: Answer) -> str:
     """Describe an answer in one line."""
     classes = ", ".join(f"{name} {probability_text(probability)}" for name, probability in answer.top)
     agree = f" ({agreement_text(answer)})" if answer.members > 1 else ""
-    return f"{'' if answer.sure else 'not sure: '}{classes}{agree}"
+    warning = f"{answer.warning}: " if answer.warning else ""
+    return f"{warning}{classes}{agree}"
 
 
 def agreement_text(answer: Answer) -> str:

@@ -30,6 +30,7 @@ MAX_IMAGES = 10_000
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 PredictorWithAgreement = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+PredictorWithMembers = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def accepted_shapes(shape: Shape) -> str:
@@ -131,10 +132,31 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
     raise LineupError(f"{folder}: no network.keras, estimator.skops or {COMMITTEE} here")
 
 
-def load_with_agreement(
-    folder: Path, shape: Shape, members: Mapping[str, Path] | None = None
-) -> PredictorWithAgreement:
+def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
     """Load a model that returns class probabilities and the agreement of its members.
+
+    Parameters
+    ----------
+    folder, shape
+        See `load_predictor`.
+
+    Returns
+    -------
+    callable
+        Function that maps uint8 images to float32 probabilities (n, classes) and agreement (n,). The agreement is the
+        share of members, from 0 to 1, with the same most probable class as the committee. It is 1 for a single model.
+    """
+    with_members = load_with_members(folder, shape)
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        probabilities, each = with_members(images)
+        return probabilities, agreement(probabilities, each)
+
+    return predict
+
+
+def load_with_members(folder: Path, shape: Shape, members: Mapping[str, Path] | None = None) -> PredictorWithMembers:
+    """Load a model that returns its class probabilities and those of each member.
 
     Parameters
     ----------
@@ -147,13 +169,36 @@ def load_with_agreement(
     Returns
     -------
     callable
-        Function that maps uint8 images to float32 probabilities (n, classes) and agreement (n,). The agreement is the
-        share of members, from 0 to 1, with the same most probable class as the committee. It is 1 for a single model.
+        Function that maps uint8 images to float32 probabilities (n, classes), and to those of each member (members, n,
+        classes). A single model is its only member.
     """
     if (folder / COMMITTEE).is_file():
         return _load_committee(folder, shape, members)
-    predict = load_predictor(folder, shape)
-    return lambda images: (predict(images), np.ones(len(images)))
+    single = load_predictor(folder, shape)
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        probabilities = single(images)
+        return probabilities, probabilities[None]
+
+    return predict
+
+
+def agreement(probabilities: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """Return the share of members with the same most probable class as the committee.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, classes)
+        Of the committee.
+    each : ndarray of float, shape (members, n, classes)
+        Of each member.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    same: np.ndarray = (each.argmax(axis=2) == probabilities.argmax(axis=1)).mean(axis=0)
+    return same
 
 
 def _load_network(path: Path) -> Predictor:
@@ -174,7 +219,7 @@ def _load_estimator(path: Path, shape: Shape) -> Predictor:
     return partial(predict_estimator, load_estimator(path, math.prod(shape)))
 
 
-def _load_committee(folder: Path, shape: Shape, members: Mapping[str, Path] | None = None) -> PredictorWithAgreement:
+def _load_committee(folder: Path, shape: Shape, members: Mapping[str, Path] | None = None) -> PredictorWithMembers:
     names, fitted = read_committee(folder)
     places = {name: folder / "members" / name for name in names} if members is None else members
     if absent := [name for name in names if name not in places]:
@@ -183,7 +228,6 @@ def _load_committee(folder: Path, shape: Shape, members: Mapping[str, Path] | No
 
     def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         each = np.stack([predictor(images) for predictor in predictors])
-        probabilities = fitted.apply(each)
-        return probabilities, (each.argmax(axis=2) == probabilities.argmax(axis=1)).mean(axis=0)
+        return fitted.apply(each), each
 
     return predict
