@@ -11,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from lineup.records.record import read_record
+from lineup.tracking.contents import MEMBERS
 
 from .conftest import LABELS, LOG, MODELS, PARENTS, Folder, ran
 
@@ -29,16 +30,16 @@ def snapshot(folder: Folder) -> dict[str, Any]:
 def contents(client: MlflowClient, run: Any) -> dict[str, Any]:
     """Return what MLflow contains of one run."""
     run_id = run.info.run_id
-    changing = ("lineup.process", "lineup.seen", "mlflow.parentRunId")
-    tags = {name: value for name, value in run.data.tags.items() if name not in changing}
-    links = {name: client.get_run(value).info.run_name for name, value in tags.items() if name.startswith("member.")}
+    tags = {name: value for name, value in run.data.tags.items() if name != "mlflow.parentRunId"}
+    members = json.loads(tags.pop(MEMBERS, "{}")).values()
     points = {name: client.get_metric_history(run_id, name) for name in run.data.metrics}
     folders = [item.path for item in client.list_artifacts(run_id)]
     return {
         "status": run.info.status,
         "times": (run.info.start_time, run.info.end_time),
         "params": run.data.params,
-        "tags": tags | links,
+        "tags": tags,
+        "members": [client.get_run(member).info.run_name for member in members],
         "metrics": {name: sorted((p.step, p.timestamp, p.value) for p in found) for name, found in points.items()},
         "artifacts": {item.path for folder in folders for item in client.list_artifacts(run_id, folder)},
         "models": len(run.outputs.model_outputs),
@@ -87,7 +88,7 @@ def test_every_record_is_complete_in_mlflow(finished: Folder) -> None:
     assert [point[0] for point in encoder["metrics"]["autoencoder/loss"]] == [1, 2]
     assert [point[0] for point in runs["shallow_nn_seed2"]["metrics"]["epoch/val_accuracy"]] == [1, 2, 3]
     for member in ("shallow_nn", "small_cnn"):
-        assert f"{member}_seed2" in runs["pair_seed2"]["tags"].values()
+        assert f"{member}_seed2" in runs["pair_seed2"]["members"]
 
 
 def test_both_phases_of_the_encoder_are_timed(finished: Folder) -> None:

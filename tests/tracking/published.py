@@ -17,7 +17,7 @@ from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.records.record import MODEL, Predictions, Record
 from lineup.tracking.address import sqlite_uri
-from lineup.tracking.contents import KEY
+from lineup.tracking.contents import KEY, MEMBERS
 from lineup.tracking.publish import publish
 from tests.make_records import RUNTIME, TEST, VALIDATION, make_record, random_predictions
 from tests.networks import random_images, save_network
@@ -118,7 +118,7 @@ def snapshot(folder: Path, *, ids: bool = False) -> dict[str, dict[str, Any]]:
     assert experiment is not None
     found: dict[str, dict[str, Any]] = {}
     for run in client.search_runs([experiment.experiment_id]):
-        tags = {name: value for name, value in run.data.tags.items() if not name.startswith("member.")}
+        tags = {name: value for name, value in run.data.tags.items() if name != MEMBERS}
         found[run.data.tags[KEY]] = {
             "status": (run.info.status, run.info.run_name),
             "times": (run.info.start_time, run.info.end_time),

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from lineup.records.machine import this_machine
-from lineup.tracking.contents import ATTEMPT, KEY
+from lineup.tracking.contents import ATTEMPT, KEY, NOTE
 from lineup.tracking.live import LiveRun
 from lineup.tracking.runs import PROCESS, SEEN, find_runs, process_tag
 from lineup.tracking.store import open_store
@@ -52,7 +52,8 @@ def test_each_epoch_is_logged_during_training(root: Path) -> None:
         tags = run.data.tags
         assert (tags[KEY], tags[ATTEMPT]) == (UNTRAINED.key, "attempt-1")
         assert tags[PROCESS] == process_tag(os.getpid())
-        assert tags["host"] == this_machine().host
+        assert tags["machine"].startswith(f"{this_machine().host}: ")
+        assert tags[NOTE].startswith("Network `small_seed1`")
         assert run.data.params == {"epochs": "2", "learning_rate": "0.001", "scaling": "unit", "pretrain.epochs": "1"}
         live.epoch(HISTORY[2])
     points = client_of(root).get_metric_history(run.info.run_id, "epoch/val_accuracy")
@@ -71,6 +72,7 @@ def test_a_training_with_a_record_is_finished_with_its_metrics(root: Path, tmp_p
     assert record.metrics.items() <= run.data.metrics.items()
     assert run.data.metrics["training_seconds"] == record.runtime.training_seconds
     assert run.data.params["parameters"] == "10"
+    assert not {PROCESS, SEEN} & run.data.tags.keys()
 
 
 @pytest.mark.parametrize(

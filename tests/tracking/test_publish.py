@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import socket
 from pathlib import Path
@@ -16,7 +17,7 @@ from lineup.committee.model import COMMITTEE, read_analysis
 from lineup.errors import LineupError
 from lineup.records.record import CONFUSION, MODEL, PREDICTIONS, Record
 from lineup.tracking.address import sqlite_uri
-from lineup.tracking.contents import dataset_input
+from lineup.tracking.contents import MEMBERS, dataset_input
 from lineup.tracking.publish import publish, publish_folder
 from lineup.tracking.reconcile import PUBLISHING
 from lineup.tracking.runs import DIGEST
@@ -81,15 +82,18 @@ def test_metrics_have_their_original_times_and_steps(published: Published) -> No
         "training_seconds": 3.5,
         "training_seconds/autoencoder": 1.0,
         "training_seconds/classifier": 2.5,
-        "images_per_second": 19.2,
-        "peak_memory_mib": 300.0,
+        "resources/images_per_second": 19.2,
+        "resources/peak_memory_mib": 300.0,
     }
     assert final == {name: [(0, ended, value)] for name, value in expected.items()}
 
 
 def test_tags_describe_the_model_and_the_machine(published: Published) -> None:
     tags = run_of(published.root, published.records["two"]).data.tags
-    assert (tags["report"], tags["device_name"], tags["host"]) == ("A", "A processor", "elsewhere")
+    assert (tags["report"], tags["device_name"]) == ("A", "A processor")
+    assert tags["machine"] == "elsewhere: A processor, 4 cores, Linux x86_64"
+    own = [name for name in tags if name.startswith("lineup.")]
+    assert sorted(own) == ["lineup.attempt", "lineup.digest", "lineup.key"]
     assert tags["git_commit"] == RUNTIME.git_commit
     assert tags["mlflow.source.git.commit"] == RUNTIME.git_commit.removesuffix("-dirty")
     assert tags["mlflow.note.content"] == (
@@ -110,8 +114,21 @@ def test_the_note_gives_the_published_accuracy(root: Path) -> None:
 def test_committee_links_to_the_runs_of_its_members(published: Published) -> None:
     tags = run_of(published.root, published.records["pair"]).data.tags
     assert tags["members"] == "one_seed1, two_seed1"
-    for name in ("one", "two"):
-        assert tags[f"member.{name}_seed1"] == run_of(published.root, published.records[name]).info.run_id
+    runs = {f"{name}_seed1": run_of(published.root, published.records[name]).info.run_id for name in ("one", "two")}
+    assert json.loads(tags[MEMBERS]) == runs
+
+
+def test_tags_of_an_earlier_version_are_replaced(published: Published, copied: Path) -> None:
+    client, record = client_of(copied), published.records["pair"]
+    run_id = run_of(copied, record).info.run_id
+    expected = run_of(copied, record).data.tags
+    for tag in ("host", "cores", "lineup.process", "member.one_seed1"):
+        client.set_tag(run_id, tag, "of an earlier version")
+    client.delete_tag(run_id, "machine")
+    lines: list[str] = []
+    publish(copied, published.records.values(), log=lines.append)
+    assert lines == [f"MLflow: 0 new, 0 completed, 4 unchanged (sqlite:///{copied}/mlflow.db)"]
+    assert (run_of(copied, record).info.run_id, run_of(copied, record).data.tags) == (run_id, expected)
 
 
 def test_artifacts(published: Published, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 from lineup.records.machine import this_machine
-from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics
+from lineup.tracking.contents import ATTEMPT, KEY, MEMBERS, epoch_metrics
 from lineup.tracking.live import LiveRun
 from lineup.tracking.publish import publish
 from lineup.tracking.reconcile import PUBLISHING
@@ -57,7 +58,8 @@ def test_a_changed_record_replaces_its_run(published: Published, copied: Path, t
     for name in ("two", "pair", "single"):
         assert run_of(copied, published.records[name]).info.run_id == old[name]
     # The run of the committee has not changed, and links to the new run.
-    assert run_of(copied, published.records["pair"]).data.tags["member.one_seed1"] == run.info.run_id
+    members = json.loads(run_of(copied, published.records["pair"]).data.tags[MEMBERS])
+    assert members["one_seed1"] == run.info.run_id
 
     # A committee with the former member is published without a model.
     client_of(copied).delete_run(old["pair"])

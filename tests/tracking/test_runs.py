@@ -16,7 +16,7 @@ from lineup.errors import LineupError
 from lineup.records.machine import this_machine
 from lineup.records.record import now
 from lineup.tracking.address import sqlite_uri
-from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, start_tags
+from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, record_note, start_tags
 from lineup.tracking.runs import (
     BATCH_METRICS,
     BATCH_PARAMS,
@@ -65,16 +65,13 @@ def test_tags_that_are_known_before_training() -> None:
         "lineup.key": HEADER.key,
         "report": "A",
         "family": "dense",
-        "architecture": "shallow_nn",
         "kind": "network",
         "data": "synthetic",
         "data_generated": "true",
         "device_kind": "cpu",
         "device_name": "A processor",
-        "cpu_model": "A processor",
-        "cores": "4",
-        "host": "elsewhere",
-        "system": "Linux x86_64",
+        "machine": "elsewhere: A processor, 4 cores, Linux x86_64",
+        "mlflow.note.content": record_note(HEADER),
     }
     real = dataclasses.replace(HEADER, data=dataclasses.replace(HEADER.data, generated=False))
     assert start_tags(real, MACHINE)["data_generated"] == "false"

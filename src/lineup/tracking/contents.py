@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from lineup.errors import count
@@ -28,6 +29,11 @@ ATTEMPT = "lineup.attempt"
 """Tag with the attempt of the training. It identifies the live run of a record."""
 NOTE = "mlflow.note.content"
 """Tag with the note that the MLflow UI shows."""
+
+MEMBERS = "lineup.members"
+"""Tag of a committee's run with the ids of the members' runs, as JSON."""
+FORMER_TAGS = re.compile(r"architecture|cpu_model|cores|host|system|lineup\.process|lineup\.seen|member\..*")
+"""Tags of finished runs of earlier versions that are no longer used."""
 
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 GENERATED = "**Generated data**: the results do not apply to real images."
@@ -46,7 +52,6 @@ def common_tags(header: Header) -> dict[str, str]:
     return {
         "report": header.report,
         "family": header.family,
-        "architecture": header.architecture,
         "kind": header.kind,
         "data": header.data.name,
         "data_generated": str(header.data.generated).lower(),
@@ -59,10 +64,8 @@ def start_tags(header: Header, machine: Machine) -> dict[str, str]:
         KEY: header.key,
         "device_kind": header.device.kind,
         "device_name": header.device.name,
-        "cpu_model": machine.cpu_model,
-        "cores": str(machine.cores),
-        "host": machine.host,
-        "system": machine.system,
+        "machine": f"{machine.host}: {machine.cpu_model}, {count(machine.cores, 'core')}, {machine.system}",
+        NOTE: record_note(header),
     }
 
 
@@ -75,7 +78,6 @@ def record_tags(record: Record) -> dict[str, str]:
         "mlflow.source.git.commit": runtime.git_commit.removesuffix("-dirty"),
         "mlflow.source.name": "lineup",
         "mlflow.source.type": "LOCAL",
-        NOTE: record_note(header),
     }
     if header.members:
         tags["members"] = ", ".join(member.label for member in header.members)
@@ -141,18 +143,21 @@ def epoch_metrics(row: Epoch) -> list[Metric]:
 
 
 def final_metrics(record: Record) -> list[Metric]:
-    """Return the final metrics of a record for MLflow. The timestamp of each metric is the end of the training."""
+    """Return the final metrics of a record for MLflow. The timestamp of each metric is the end of the training.
+
+    The MLflow UI shows metrics without a prefix, such as ``test_accuracy``, before all others.
+    """
     from mlflow.entities import Metric
 
     runtime = record.runtime
     values = dict(record.metrics) | {
         "training_seconds": runtime.training_seconds,
-        "peak_memory_mib": runtime.peak_memory_bytes / 2**20,
+        "resources/peak_memory_mib": runtime.peak_memory_bytes / 2**20,
     }
     if len(runtime.phase_seconds) > 1:
         values |= {f"training_seconds/{phase}": seconds for phase, seconds in runtime.phase_seconds.items()}
     if runtime.images_per_second is not None:
-        values["images_per_second"] = runtime.images_per_second
+        values["resources/images_per_second"] = runtime.images_per_second
     return [Metric(name, value, runtime.ended, 0) for name, value in values.items()]
 
 

@@ -196,9 +196,12 @@ def _make_run(
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
     """Log the final parameters and metrics if the training wrote a record, and then end the run."""
-    from lineup.tracking.runs import log_metrics, log_params
+    from lineup.tracking.runs import PROCESS, SEEN, log_metrics, log_params
 
     if end.record is not None:
         log_params(client, run_id, record_params(end.record))
         log_metrics(client, run_id, final_metrics(end.record))
     client.set_terminated(run_id, end.status, end.ended)
+    if end.record is not None:
+        for tag in (PROCESS, SEEN):
+            client.delete_tag(run_id, tag)

@@ -14,6 +14,7 @@ MLflow: 0 new, 0 completed, 0 unchanged (sqlite:///.../mlflow.db)
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import tempfile
 import time
@@ -27,7 +28,9 @@ from lineup.tracking.artifact_files import write_artifact_files
 from lineup.tracking.artifacts import local_folders, log_listing, logged_model
 from lineup.tracking.check import check_records
 from lineup.tracking.contents import (
+    FORMER_TAGS,
     KEY,
+    MEMBERS,
     dataset_input,
     epoch_metrics,
     experiment_note,
@@ -43,7 +46,7 @@ from lineup.tracking.lock import publish_lock
 from lineup.tracking.model import Models, absent_members, identity, log_model
 from lineup.tracking.reconcile import PUBLISHING, is_complete, match_runs
 from lineup.tracking.registry import register_champion
-from lineup.tracking.runs import DIGEST, end_dead_runs, log_metrics, log_params, name_run, process_tags
+from lineup.tracking.runs import DIGEST, PROCESS, SEEN, end_dead_runs, log_metrics, log_params, name_run, process_tags
 from lineup.tracking.stamp import is_published, save_stamp, summary
 from lineup.tracking.store import open_store
 
@@ -173,6 +176,8 @@ class _Publisher:
         for outdated in match.outdated:
             client.delete_run(outdated.info.run_id)
         run = match.run
+        if run is not None:
+            _update_tags(client, run, record_tags(record))
         if run is not None and match.is_finished:
             if is_complete(client, run, record, self.models):
                 return run, "unchanged"
@@ -187,7 +192,8 @@ class _Publisher:
         self._log_artifacts(client, run, record)
         client.set_terminated(run.info.run_id, "FINISHED", record.runtime.ended)
         client.set_tag(run.info.run_id, DIGEST, record.digest())
-        client.delete_tag(run.info.run_id, PUBLISHING)
+        for tag in (PUBLISHING, PROCESS, SEEN):
+            client.delete_tag(run.info.run_id, tag)
         return client.get_run(run.info.run_id), "completed" if match.run else "new"
 
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record) -> None:
@@ -243,15 +249,23 @@ def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
     client.log_inputs(run_id, [dataset_input(record.header.data)])
 
 
+def _update_tags(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
+    """Replace the tags of a run that an earlier version of lineup published."""
+    for name in filter(FORMER_TAGS.fullmatch, run.data.tags):
+        client.delete_tag(run.info.run_id, name)
+    for name in tags.keys() - run.data.tags.keys():
+        client.set_tag(run.info.run_id, name, tags[name])
+
+
 def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mapping[str, str]) -> None:
-    """Log the run ids of the members as tags of the committee's run.
+    """Log the run ids of the members in a tag of the committee's run.
 
     The run id of a member changes if a new run replaces the old run.
     """
-    for member in record.header.members:
-        tag, member_run = f"member.{member.label}", run_ids.get(member.key)
-        if member_run and run.data.tags.get(tag) != member_run:
-            client.set_tag(run.info.run_id, tag, member_run)
+    found = {member.label: run_ids[member.key] for member in record.header.members if member.key in run_ids}
+    value = json.dumps(found)
+    if found and run.data.tags.get(MEMBERS) != value:
+        client.set_tag(run.info.run_id, MEMBERS, value)
 
 
 def _without(record: Record, models: Models) -> str:
