@@ -93,6 +93,20 @@ def test_the_status_of_a_training_that_an_error_ends(root: Path, error: type[Bas
     assert run.data.metrics["autoencoder/loss"] == HISTORY[0].loss
 
 
+def test_a_training_that_is_killed_after_its_record_was_written_is_finished(root: Path) -> None:
+    record = make_record(root / "runs" / "models" / "small" / "seed_1", random_predictions(1))
+
+    def train() -> None:
+        with LiveRun(root) as live:
+            live.start(record.header, record.runtime.attempt, STARTED)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    (run,) = find_runs(client_of(root), KEY, record.header.key)
+    assert run.info.status == "FINISHED"
+
+
 def test_a_run_is_marked_as_alive_repeatedly(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lineup.tracking.live.BEAT_SECONDS", 0.1)
     with LiveRun(root) as live:

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -140,7 +140,7 @@ class LiveRun:
             )
 
     def _send(self) -> None:
-        from lineup.tracking.runs import SEEN, end_dead_runs, log_metrics
+        from lineup.tracking.runs import SEEN, end_dead_runs, log_metrics, recorded_attempts
 
         first = self._queue.get()
         assert isinstance(first, tuple)  # start is called before any epoch
@@ -156,6 +156,8 @@ class LiveRun:
             if now() - seen >= BEAT_SECONDS * 1000:
                 seen = now()
                 client.set_tag(run_id, SEEN, seen)
+        if end.status == "KILLED" and attempt in recorded_attempts(self._root):  # killed after the record was written
+            end = replace(end, status="FINISHED")
         _end_run(client, run_id, end)
 
     def _take(self) -> tuple[list[Epoch], _End | None]:

@@ -113,7 +113,7 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     """
     running = client.search_runs([experiment], filter_string="attributes.status = 'RUNNING'")
     dead = [run for run in running if PROCESS in run.data.tags and not is_alive(run)]
-    attempts = _attempts(root) if dead else set()
+    attempts = recorded_attempts(root) if dead else set()
     for run in dead:
         status = "FINISHED" if run.data.tags.get(ATTEMPT) in attempts else "KILLED"
         client.set_terminated(run.info.run_id, status=status)
@@ -135,7 +135,7 @@ def is_alive(run: Run) -> bool:
         return True  # from an earlier version of lineup, or another program
 
 
-def _attempts(root: Path) -> set[str]:
+def recorded_attempts(root: Path) -> set[str]:
     """Return the attempt ids of all records in a project."""
     found = set()
     for path in (*root.glob(f"runs/*/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
