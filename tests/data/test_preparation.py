@@ -71,6 +71,13 @@ def test_without_an_object_the_whole_picture_is_kept() -> None:
     assert object_mask(shoe(BLUE, BLUE)[0]).all()
 
 
+def test_scattered_parts_of_a_busy_picture_are_no_object() -> None:
+    picture, _ = shoe(checks(BLUE, ORANGE), BLUE)
+    for row, column in ((20, 20), (40, 130), (100, 40), (95, 90)):
+        picture[row : row + 8, column : column + 8, :3] = (250, 250, 250)
+    assert object_mask(picture).all()
+
+
 def test_a_hole_in_a_handle_shows_the_background() -> None:
     picture, expected = shoe(BLUE)
     picture[62:88, 75:125, :3] = BLUE
