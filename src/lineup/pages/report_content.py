@@ -146,8 +146,12 @@ def _base64(classes: np.ndarray) -> str:
     return base64.b64encode(classes.astype(np.uint8).tobytes()).decode()
 
 
-def _number(value: Any, digits: int = 6) -> Any:
-    """Round a number; return None for a missing number, because JSON has no NaN."""
+def _number(value: Any, digits: int = 10) -> Any:
+    """Round a number; return None for a missing number, because JSON has no NaN.
+
+    By default, the page rounds to four digits what this function rounds to ten. With fewer digits, a number that is
+    rounded twice could differ from the same number in the leaderboard.
+    """
     if isinstance(value, str):
         return value
     if value is None or not math.isfinite(value):
