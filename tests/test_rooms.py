@@ -29,6 +29,7 @@ ORDER = (
     ("code",),
     ("training", "committee"),
     ("serving", "figures"),
+    ("explain",),
     ("pages",),
     ("tracking",),
     ("params",),

@@ -21,8 +21,10 @@ from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
 from lineup.figures.save import save_png
 from lineup.records.record import PREDICTIONS, Member, Predictions, Record
+from lineup.training.devices import quiet_stderr
 from tests.figures.test_figures import texts
 from tests.make_records import CLASSES, DATA, TEST, TRAINING, VALIDATION, make_record, member_of, random_predictions
+from tests.networks import save_network
 
 ROOT = Path(__file__).parents[2]
 LINE = "GENERATED DATA, 9 test images"
@@ -255,3 +257,39 @@ def test_a_committee_is_found_by_its_name(project: Path) -> None:
     record = vote(project, [member_of(member)])
     assert named_record(*open_project(), "report_a").folder == record.folder
     assert [found.folder for found in existing_records(*open_project())] == [member.folder, record.folder]
+
+
+def test_figures_of_a_network_need_the_network_that_has_them(project: Path, written: Written) -> None:
+    record = add(project, "runs/models/basic_cnn/seed_1", 1)
+    with pytest.raises(LineupError, match=r"network\.keras"):
+        plots.maps("basic_cnn")
+    save_network(record.folder / "model", seed=1)
+    for plot in (plots.gradcam, plots.filters, plots.maps):
+        with pytest.raises(LineupError, match="this network has no convolutions"):
+            plot("basic_cnn")
+    with pytest.raises(LineupError, match="this network has no encoder"):
+        plots.latent("basic_cnn")
+    vote(project, [member_of(record)])
+    with pytest.raises(LineupError, match="report_a_seed1: expected a network, found a committee model"):
+        plots.gradcam("report_a")
+    assert not written
+
+
+def test_feature_maps_are_those_of_the_named_run(project: Path, written: Written) -> None:
+    record = add(project, "runs/models/basic_cnn/seed_2", 2)
+    with quiet_stderr():
+        import keras
+    layers = keras.layers
+    inputs = [keras.Input((28, 28), dtype="uint8"), layers.Rescaling(1 / 255), layers.Reshape((28, 28, 1))]
+    network = keras.Sequential(
+        [*inputs, layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")]
+    )
+    (record.folder / "model").mkdir()
+    network.save(record.folder / "model" / "network.keras")
+    for plot in (plots.gradcam, plots.filters, plots.maps):
+        plot("basic_cnn_seed2")
+    folder = project / "experiments" / "plots"
+    assert list(written) == [folder / f"{name}-basic_cnn_seed2.png" for name in ("gradcam", "filters", "maps")]
+    assert all(
+        text.startswith("GENERATED DATA, ") for text in (figure.texts[1].get_text() for figure in written.values())
+    )

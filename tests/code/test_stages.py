@@ -35,6 +35,7 @@ def test_every_stage_names_its_own_key() -> None:
     expected = {name: [name] for name in stages()} | {"code": [], "publish": [], "train": ["train.${item.family}"]}
     for name in ("select", "evaluate", "reproduce", "champion", "report"):  # they read all models and committees
         expected[name] += ["params.models", "params.committees"]
+    expected["explain"].append("params.models")
     assert {name: named(stage) for name, stage in stages().items()} == expected
     assert {name for name in keys() if "." not in name} == set(stages()) - {"code", "publish", "train"}
 

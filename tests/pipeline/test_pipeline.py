@@ -17,7 +17,7 @@ from .conftest import LABELS, LOG, MODELS, PARENTS, Folder, ran
 
 pytestmark = pytest.mark.slow
 
-PAGES = ["champion", "evaluate", "report", "reproduce"]
+PAGES = ["champion", "evaluate", "explain", "report", "reproduce"]
 STAGES = ["code", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
 
 
@@ -83,8 +83,10 @@ def test_every_record_is_complete_in_mlflow(finished: Folder) -> None:
         assert {"figures/confusion_matrix.png", "record/confusion_matrix.csv"} <= run["artifacts"]
         assert run["models"] == 1
         assert run["data"] == [("synthetic", record.header.data.fingerprint[:36])]
-    encoder = runs["frozen_encoder_seed1"]
-    assert "figures/reconstructions.png" in encoder["artifacts"]
+    encoder, cnn = runs["frozen_encoder_seed1"], runs["small_cnn_seed1"]
+    assert {"figures/reconstructions.png", "figures/latent.png", "figures/gradcam.png"} <= encoder["artifacts"]
+    assert {"figures/gradcam.png", "figures/filters.png", "figures/maps.png"} <= cnn["artifacts"]
+    assert "figures/gradcam.png" not in runs["small_cnn_seed2"]["artifacts"]  # only the first seed has them
     assert [point[0] for point in encoder["metrics"]["autoencoder/loss"]] == [1, 2]
     assert [point[0] for point in runs["shallow_nn_seed2"]["metrics"]["epoch/val_accuracy"]] == [1, 2, 3]
     for member in ("shallow_nn", "small_cnn"):

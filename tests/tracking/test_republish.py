@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
+from lineup.explain.files import EXPLAINED, Source, source_of
 from lineup.records.machine import this_machine
+from lineup.schema import write_json
 from lineup.tracking.contents import ATTEMPT, KEY, MEMBERS, epoch_metrics
 from lineup.tracking.live import LiveRun
 from lineup.tracking.publish import publish
@@ -76,6 +79,28 @@ def test_a_changed_record_replaces_its_run(published: Published, copied: Path, t
     publish(copied, former, log=lines.append)
     assert lines[-1].startswith("MLflow: 1 new, 1 completed, 1 unchanged")
     assert len(models_of(run_of(copied, published.records["pair"]))) == 1
+
+
+def test_figures_of_the_network_are_logged_once_and_again_if_they_change(published: Published, copied: Path) -> None:
+    record, other = published.records["one"], published.records["two"]
+    weights = record.header.weights
+    assert weights is not None
+    figure = copied / EXPLAINED / "one" / "gradcam.png"
+    figure.parent.mkdir(parents=True)
+    write_json(source_of(figure.parent), dataclasses.asdict(Source(record.header.label, weights.sha256)))
+    lines: list[str] = []
+    for content in (b"first", b"later"):
+        figure.write_bytes(content)
+        for result in ("0 new, 1 completed, 1 unchanged", "0 new, 0 completed, 2 unchanged"):
+            publish(copied, [record, other], log=lines.append)
+            assert lines[-1].startswith(f"MLflow: {result}")
+        client, run_id = client_of(copied), run_of(copied, record).info.run_id
+        assert Path(client.download_artifacts(run_id, "figures/gradcam.png")).read_bytes() == content
+        assert "figures/confusion_matrix.png" in files_of(client, run_id)
+    assert "figures/gradcam.png" not in files_of(client, run_of(copied, other).info.run_id)
+    shutil.rmtree(copied / EXPLAINED)  # a machine without the figures keeps those of the store
+    publish(copied, [record, other], log=lines.append)
+    assert lines[-1].startswith("MLflow: 0 new, 0 completed, 2 unchanged")
 
 
 def test_a_killed_publish_is_completed(published: Published, root: Path) -> None:

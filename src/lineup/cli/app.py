@@ -36,6 +36,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         pages.reproduce,
         committees.champion,
         pages.report,
+        pages.explain,
         tracking.publish,
     ],
 }

@@ -1,4 +1,4 @@
-"""Commands that write pages and tables of results.
+"""Commands that write pages, tables and figures of results.
 
 Examples
 --------
@@ -21,7 +21,8 @@ from typing import Annotated
 import typer
 
 from lineup.cli.common import all_records, open_project
-from lineup.paths import find_project
+from lineup.errors import count
+from lineup.paths import find_project, seed_folder
 
 
 def evaluate(
@@ -74,6 +75,24 @@ def report(
     dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
     write_report(records, path, dataset, choose(records, params.champion))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
+
+
+def explain(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the figures. Default: experiments/explain.")
+    ] = None,
+) -> None:
+    """Plot Grad-CAM, filters, feature maps and latent space of the first network of each model."""
+    from lineup.data.dataset import load_dataset
+    from lineup.explain.stage import write_explanations
+    from lineup.records.record import HEADER, read_record
+
+    project, params = open_project()
+    folder = output or project.experiments / "explain"
+    firsts = [seed_folder(project.models / name, recipe.seeds[0]) for name, recipe in params.models.items()]
+    records = [read_record(place) for place in firsts if (place / HEADER).exists()]
+    written = write_explanations(records, load_dataset(project.dataset), folder)
+    print(f"{folder}: figures of {count(written, 'network')}")
 
 
 def leaderboard(

@@ -177,6 +177,42 @@ def differences(committee: Model, output: Output = None) -> None:
     _save(figure, project, "differences", [label], output)
 
 
+@app.command()
+def gradcam(name: Model, output: Output = None) -> None:
+    """Plot which regions of test images matter for the predictions of a network with convolutions (Grad-CAM)."""
+    _plot_network("gradcam", name, output)
+
+
+@app.command()
+def filters(name: Model, output: Output = None) -> None:
+    """Plot the filters of the first convolution of a network."""
+    _plot_network("filters", name, output)
+
+
+@app.command()
+def maps(name: Model, output: Output = None) -> None:
+    """Plot the feature maps of each convolution of a network, for one test image of each class."""
+    _plot_network("maps", name, output)
+
+
+@app.command()
+def latent(name: Model, output: Output = None) -> None:
+    """Plot the latent space of an autoencoder in two dimensions, with PCA and t-SNE."""
+    _plot_network("latent", name, output)
+
+
+def _plot_network(what: str, name: str, output: Path | None) -> None:
+    """Plot a figure that requires the network of a record."""
+    from lineup.explain.network import open_network
+    from lineup.explain.record_figures import PLOTS
+
+    project, params = open_project()
+    record = named_record(project, params, name)
+    dataset = _dataset_of(project, record)
+    figure = PLOTS[what](record, dataset, open_network(record))
+    _save(figure, project, what, [label_of(record)], output)
+
+
 def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
     """Return the project, and the records with these names by their labels. Without names, all models are returned."""
     project, params = open_project()

@@ -44,6 +44,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "reproduce": ("lineup.pages.reproduce",),
     "champion": ("lineup.committee.settings", "lineup.committee.champion"),
     "report": ("lineup.committee.settings", "lineup.committee.champion", "lineup.pages.report"),
+    "explain": ("lineup.explain.stage",),
 }
 """Modules that the command of each stage calls. The settings are listed because they contain default values.
 

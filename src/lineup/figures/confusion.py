@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ from lineup.figures.cells import style_cells, text_colour, write_right
 
 _DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
-_MORE_AND_FEWER = LinearSegmentedColormap.from_list("more and fewer", [style.VERMILLION, "white", style.BLUE])
 
 
 def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
@@ -116,7 +115,7 @@ def confusion_difference(
     largest = max(int(np.abs(difference).max()), 1)
     figure = _new_figure(len(classes), title, subtitle)
     axes = figure.add_subplot()
-    colours = axes.imshow(difference, cmap=_MORE_AND_FEWER, vmin=-largest, vmax=largest, aspect="auto")
+    colours = axes.imshow(difference, cmap=style.DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
     for row, column in np.argwhere(difference):
         value = difference[row, column]
         colour, weight = text_colour(colours.to_rgba(value)), "bold" if row == column else "normal"

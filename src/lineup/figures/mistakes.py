@@ -18,18 +18,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lineup.errors import LineupError, count, shortened
+from lineup.errors import LineupError, count
 from lineup.evaluation.scores import Scores
 from lineup.figures import style
-from lineup.figures.pictures import check_images, draw_pictures, grid_size, write_caption
+from lineup.figures.pictures import (
+    check_images,
+    class_text,
+    draw_pictures,
+    grid_size,
+    prediction_text,
+    write_caption,
+    write_heading,
+)
 
 _WIDTH = 1.62
 """Width of an image with its caption, in inches."""
 _COLUMNS = 6
 _CAPTION = {3: 0.32, 4: 0.4}
 """Space below an image, by the number of lines of its caption. The width of the image is 1."""
-_LONGEST = 14
-"""Largest number of characters of a class name in a caption."""
 
 
 def misclassified(
@@ -81,13 +87,13 @@ def misclassified(
     corners = draw_pictures(axes, images[shown], columns=_COLUMNS, below=_CAPTION[3])
     for index, corner in zip(shown, corners, strict=True):
         lines = [
-            (f"predicted: {_prediction(classes, predicted[index], confidence[index])}", style.VERMILLION),
-            (f"actual: {_name(classes, scores.labels[index])}", style.INK),
+            (f"predicted: {prediction_text(classes, predicted[index], confidence[index])}", style.VERMILLION),
+            (f"actual: {class_text(classes, scores.labels[index])}", style.INK),
             (f"test image {scores.indices[index]:,}", style.MUTED),
         ]
         write_caption(axes, corner, lines)
     share = f"{len(wrong):,} of {count(len(images), 'image')} misclassified"
-    _head(axes, f"{share}; {len(shown)} with the highest probability of the wrong class")
+    write_heading(axes, f"{share}; {len(shown)} with the highest probability of the wrong class")
     return figure
 
 
@@ -156,7 +162,7 @@ def committee_differences(
         corners = draw_pictures(axes, images[rows], columns=most, below=_CAPTION[4])
         for index, corner in zip(rows, corners, strict=True):
             _write_both(axes, corner, index, committee, member, classes)
-        _head(axes, f"{heading}: {count(int(panels[heading].sum()), 'image')}")
+        write_heading(axes, f"{heading}: {count(int(panels[heading].sum()), 'image')}")
     return figure
 
 
@@ -168,10 +174,10 @@ def _write_both(
     lines = []
     for who, scores in (("committee", committee), ("member", member)):
         label = int(scores.probabilities[index].argmax())
-        text = f"{who}: {_prediction(classes, label, scores.probabilities[index, label])}"
+        text = f"{who}: {prediction_text(classes, label, scores.probabilities[index, label])}"
         lines.append((text, style.BLUE if label == actual else style.VERMILLION))
     lines += [
-        (f"actual: {_name(classes, actual)}", style.INK),
+        (f"actual: {class_text(classes, actual)}", style.INK),
         (f"test image {committee.indices[index]:,}", style.MUTED),
     ]
     write_caption(axes, corner, lines)
@@ -185,17 +191,3 @@ def _predictions(scores: Scores) -> tuple[NDArray[np.intp], NDArray[np.floating]
 def _most_confident(indices: NDArray[np.intp], confidence: NDArray[np.floating]) -> NDArray[np.intp]:
     """Sort images by decreasing confidence. Ties go to the first image."""
     return indices[np.argsort(-confidence[indices], kind="stable")]
-
-
-def _prediction(classes: Sequence[str], label: int, probability: float) -> str:
-    """Return the name of a class with its probability. No probability is rounded to 1."""
-    return f"{_name(classes, label)} {f'{probability:.3f}' if probability < 0.9995 else '>0.999'}"
-
-
-def _name(classes: Sequence[str], label: int) -> str:
-    return shortened(classes[label], _LONGEST)
-
-
-def _head(axes: Axes, text: str) -> None:
-    """Write a heading above the images, aligned left."""
-    axes.set_title(text, loc="left", size=style.LABEL_SIZE, color=style.INK, family=style.FONT)

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, shortened
 from lineup.figures import style
 
 _GAP = 0.08
@@ -30,6 +30,8 @@ MARGIN = 0.03
 
 _LINE = 10.0
 """Height of a line of a caption, in points."""
+_LONGEST = 14
+"""Largest number of characters of a class name in a caption."""
 
 
 def check_images(what: str, images: NDArray[Any], labels: NDArray[Any], classes: Sequence[str]) -> None:
@@ -144,6 +146,27 @@ def write_caption(axes: Axes, corner: tuple[float, float], lines: Sequence[tuple
         offset = (0.0, -3.0 - number * _LINE)
         font: dict[str, Any] = {"size": 7.5, "color": colour, "family": style.FONT}
         axes.annotate(text, corner, xytext=offset, textcoords="offset points", ha="left", va="top", **font)
+
+
+def write_heading(axes: Axes, text: str) -> None:
+    """Write a heading above the images, aligned left."""
+    axes.set_title(text, loc="left", size=style.LABEL_SIZE, color=style.INK, family=style.FONT)
+
+
+def class_text(classes: Sequence[str], label: int) -> str:
+    """Return the name of a class for a caption, shortened if it is long."""
+    return shortened(classes[label], _LONGEST)
+
+
+def prediction_text(classes: Sequence[str], label: int, probability: float) -> str:
+    """Return the name of a class with its probability. No probability is rounded to 1.
+
+    Examples
+    --------
+    >>> prediction_text(["cat", "dog"], 1, 0.99999)
+    'dog >0.999'
+    """
+    return f"{class_text(classes, label)} {f'{probability:.3f}' if probability < 0.9995 else '>0.999'}"
 
 
 def _picture(image: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ Examples
 from __future__ import annotations
 
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -24,6 +25,9 @@ GREEN = "#009E73"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
 PURPLE = "#CC79A7"
+
+DIVERGING = LinearSegmentedColormap.from_list("negative and positive", [VERMILLION, "white", BLUE])
+"""Colours of negative and positive numbers."""
 
 INK = "#222222"
 MUTED = "#666666"

@@ -9,6 +9,7 @@ Examples
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +23,7 @@ RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
 """The files of a record that are logged as artifacts in the folder ``record``."""
 
 
-def write_artifact_files(record: Record, folder: Path) -> None:
+def write_artifact_files(record: Record, folder: Path, explained: Iterable[Path] = ()) -> None:
     """Write all artifacts of a run except its model.
 
     Parameters
@@ -32,6 +33,8 @@ def write_artifact_files(record: Record, folder: Path) -> None:
     folder : Path
         An empty folder. The function creates ``record/``, ``figures/``, ``classification_report.txt`` and, for a
         committee, ``committee/`` in it.
+    explained : iterable of Path, optional
+        More figures to copy; see `lineup.explain.files.explained_figures`. Default: none.
 
     Raises
     ------
@@ -46,6 +49,8 @@ def write_artifact_files(record: Record, folder: Path) -> None:
     (folder / "classification_report.txt").write_text(_classification_report(record), encoding="utf-8")
     for name, figure in figures_of(record).items():
         save_png(figure, folder / "figures" / f"{name}.png")
+    for path in explained:
+        (folder / "figures" / path.name).write_bytes(path.read_bytes())  # no copy of a link
     if record.header.members:
         _write_members(record, folder / "committee")
 

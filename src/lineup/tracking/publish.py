@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lineup.explain.files import explained_figures, figures_sha256
 from lineup.records.record import MODEL, Header, Record
 from lineup.tracking.artifact_files import write_artifact_files
 from lineup.tracking.artifacts import local_folders, log_listing, logged_model
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 
     from lineup.committee.champion import Champion
 
+FIGURES = "lineup.figures"
+"""Tag with a hash of the figures of the stage ``explain``."""
 RETRY_SECONDS = (2.0, 10.0)
 """Longest time, in seconds, to wait before each new attempt after another machine has deleted the run."""
 
@@ -179,7 +182,7 @@ class _Publisher:
         if run is not None:
             _update_tags(client, run, record_tags(record))
         if run is not None and match.is_finished:
-            if is_complete(client, run, record, self.models):
+            if is_complete(client, run, record, self.models) and self._has_figures(run, record):
                 return run, "unchanged"
             self._log_artifacts(client, run, record)
             return run, "completed"
@@ -199,13 +202,21 @@ class _Publisher:
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record) -> None:
         """Log the artifacts and the model of a record, and a list of all logged files."""
         run_id, logged = run.info.run_id, logged_model(client, run)
+        explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:
-            write_artifact_files(record, Path(temporary))
+            write_artifact_files(record, Path(temporary), explained)
             client.log_artifacts(run_id, temporary)
         with tempfile.TemporaryDirectory() as temporary:
             model_id = logged.model_id if logged else None
             log_model(self.root, run_id, record, self.models, Path(temporary), model_id=model_id)
         log_listing(client, run_id)
+        if explained:
+            client.set_tag(run_id, FIGURES, figures_sha256(explained))
+
+    def _has_figures(self, run: Run, record: Record) -> bool:
+        """Return whether a run contains the current figures of the stage ``explain``, if there are any."""
+        explained = explained_figures(self.root, record)
+        return not explained or run.data.tags.get(FIGURES) == figures_sha256(explained)
 
 
 def _publish_all(

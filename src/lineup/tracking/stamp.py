@@ -1,9 +1,9 @@
 """Check quickly whether all records are already published, without importing MLflow.
 
 After publishing, lineup writes a small file that is called the stamp. The stamp contains the size and the modification
-time of each record file and of the store, a hash of the list of artifacts and a version. If the stamp still
-matches, there is nothing to publish. The stamp no longer matches if a record or the store has changed, or if an
-artifact was deleted. A store on a server has no stamp.
+time of each record file, of the figures of the stage ``explain`` and of the store, a hash of the list of artifacts and
+a version. If the stamp still matches, there is nothing to publish. The stamp no longer matches if a record, a figure or
+the store has changed, or if an artifact was deleted. A store on a server has no stamp.
 
 The output of the stage ``publish`` is another file, the mark, whose content is the same on every machine. The stage
 ``code`` deletes the mark if the stamp does not match, so that DVC runs ``publish`` again.
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from lineup.errors import LineupError
+from lineup.explain.files import EXPLAINED
 from lineup.schema import read_json, write_json
 from lineup.tracking.address import local_store, shown_uri, tracking_uri
 from lineup.tracking.listing import files_in
@@ -94,14 +95,15 @@ def _state(root: Path, records: Sequence[Path], champion: Any, artifacts: Sequen
         "files": [_look(file) for file in files if file.is_file()],
         "folders": list(map(str, artifacts)),
         "artifacts": _sha256([files_in(folder) for folder in artifacts]),
+        "explained": _sha256([_look(file) for file in _files(root / EXPLAINED)]),
         "records": _sha256([[folder, *map(_look, _files(folder))] for folder in records]),
         "champion": champion,
     }
 
 
-def _files(record: Path) -> list[Path]:
-    """Return all files of a record, including the files of its model."""
-    return sorted(path for path in record.rglob("*") if path.is_file())
+def _files(folder: Path) -> list[Path]:
+    """Return all files of a folder, such as a record with its model. The folder may be missing."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _look(file: Path) -> list[Any]:
