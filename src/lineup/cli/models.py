@@ -118,7 +118,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
 
 
 def models(family: Annotated[str | None, typer.Option(help="List this family only.")] = None) -> None:
-    """List the registered architectures with family, report and number of parameters."""
+    """List the registered architectures with their families, reports and numbers of parameters."""
     from lineup.pages.show import show_architectures
 
     show_architectures(family)

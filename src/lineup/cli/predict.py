@@ -78,12 +78,12 @@ def predict(
 ) -> None:
     """Predict the classes of pictures.
 
-    The object in each picture is separated from the background and brought to the form of the training images. A
-    picture that has the size and the colours of the training images already is not changed. A file that cannot be
-    read gives one line, the other files are still predicted, and the exit status is 1.
+    The object in each picture is cut out, scaled and converted to the colours of the training images. A picture that
+    already has their size and colours is not changed. If a file cannot be read, an error is printed, the other files
+    are still predicted, and the exit status is 1.
 
-    A picture is flagged as unlike the training images if it is so far from them, and the prediction is so uncertain,
-    that at most 5 % of the validation images would be flagged too.
+    A picture is flagged as unlike the training images if its distance to them and the uncertainty of the prediction
+    are large. The threshold flags 5 % of the validation images.
     """
     from lineup.serving.answers import describe, sure_threshold
 
@@ -109,7 +109,7 @@ def predict(
 
 
 def _record(project: Project, params: Params, name: str) -> Record:
-    """Return the record of a model by its name, or that of the champion."""
+    """Return the record of a model, which is given by name or as ``champion``."""
     from lineup.committee.champion import Champion
     from lineup.schema import read_checked
 

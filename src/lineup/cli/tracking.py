@@ -46,7 +46,7 @@ def publish() -> None:
 
 
 def forget_publishing(project: Project, params: Params) -> None:
-    """Delete the output of the stage ``publish`` if the MLflow store may no longer contain all records."""
+    """Delete the output of the stage ``publish`` if the MLflow store was changed or deleted."""
     from lineup.tracking.stamp import MARK, is_published
 
     mark = project.root / MARK

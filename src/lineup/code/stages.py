@@ -115,7 +115,7 @@ def training_sha256(family: str) -> str:
 
 
 def _modules(family: str) -> tuple[str, ...]:
-    """Return the modules that are needed to train a model of a family."""
+    """Return the modules that are needed to train the models of a given family."""
     if family == PROJECT:
         return (*_TRAINING, "lineup.training.classifier", "models")
     return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}", f"lineup.models.{family}")

@@ -111,7 +111,7 @@ class FittedRule:
     def weights(self) -> list[float]:
         """Weights of the members.
 
-        Rules without weights give all members the same weight.
+        If the rule has no weights, all members have the same weight.
 
         Notes
         -----

@@ -186,7 +186,7 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
 def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
     """Complete a partly downloaded file from one host and verify its checksum.
 
-    The first part of the file may come from a different host. If the checksum is wrong, the whole file is downloaded
+    The partial file may have been downloaded from another host. If the checksum is wrong, the whole file is downloaded
     again.
     """
     while True:

@@ -116,7 +116,7 @@ def _is_grey(picture: Picture) -> bool:
 
 
 def _on_white(picture: Picture) -> Picture:
-    """Place a picture on white according to its opacity."""
+    """Place a picture on a white background, using its alpha channel."""
     opacity = picture[..., 3:] / 255
     return np.rint(picture[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
 

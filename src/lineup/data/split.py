@@ -27,7 +27,7 @@ from lineup.files import file_sha256
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
-    """Return a stratified random order of the images.
+    """Shuffle the images, stratified by class, and return their order.
 
     Every prefix of the order has about the same class proportions as all images. The order within each class is random.
     The images are sorted by (rank within the class + 0.5) / (size of the class), and ties are broken at random. If all

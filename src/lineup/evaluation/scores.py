@@ -64,7 +64,7 @@ class Scores:
 
 
 def check_members(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Check that the predictions of several members are valid.
+    """Check that the predictions of all members of a committee are valid.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from lineup.evaluation.significance import LEVEL, holm
 class SeedDeviation:
     """Estimated standard deviation of the accuracy over several seeds.
 
-    Equal `SeedDeviation` objects are treated as one shared estimate.
+    If several models have equal `SeedDeviation` objects, they share one estimate.
 
     Attributes
     ----------

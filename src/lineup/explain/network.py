@@ -33,7 +33,7 @@ SIDE_BY_SIDE = 4
 
 
 class UnsuitableModelError(LineupError):
-    """Raised if a figure does not exist for a kind of model, such as feature maps of a network without convolutions."""
+    """Raised if a model has no such figure. For example, a network without convolutions has no feature maps."""
 
 
 def open_network(record: Record) -> keras.Model:
@@ -53,7 +53,7 @@ def open_network(record: Record) -> keras.Model:
 
 
 def convolutions(network: keras.Model) -> list[keras.Layer]:
-    """Return the convolutions of a network, from the first to the last. Parts such as an encoder are searched too.
+    """Return all convolutional layers of a network in order, including the layers of nested models.
 
     Raises
     ------

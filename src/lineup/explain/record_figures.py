@@ -159,7 +159,7 @@ def check_dataset(record: Record, dataset: Dataset) -> None:
 
 
 def _examples(scores: Scores, classes: int) -> NDArray[np.intp]:
-    """Return the numbers of images with heat maps: wrong predictions first."""
+    """Return the indices of the images to explain. Misclassified images come first."""
     predicted, confidence = scores.probabilities.argmax(axis=1), scores.probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != scores.labels)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]

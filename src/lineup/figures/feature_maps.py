@@ -135,7 +135,10 @@ def _pictures(images: NDArray[np.uint8]) -> NDArray[np.floating]:
 
 
 def _draw(axes: Axes, cells: NDArray[np.floating], labels: Sequence[str]) -> None:
-    """Draw cells of shape (rows, columns, height, width, 3) as one image, with a label for each row."""
+    """Draw a grid of images as one image, with a label for each row.
+
+    The shape of ``cells`` is (rows, columns, height, width, 3).
+    """
     rows, columns = cells.shape[:2]
     size = _PIXELS + _GAP
     canvas = np.ones((rows * size - _GAP, columns * size - _GAP, 3))

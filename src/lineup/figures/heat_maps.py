@@ -103,7 +103,7 @@ def heat_maps(
 
 
 def _caption(scores: Scores, index: int, classes: Sequence[str], *, empty: bool) -> list[tuple[str, str]]:
-    """Return two lines below an image. Wrong predictions are vermillion, and an empty heat map is named."""
+    """Return the two lines of the caption of an image. The caption of a misclassified image is vermillion."""
     actual, probabilities = scores.labels[index], scores.probabilities[index]
     label = int(probabilities.argmax())
     text = f"predicted: {prediction_text(classes, label, probabilities[label])}, actual: {class_text(classes, actual)}"

@@ -1,4 +1,4 @@
-"""Plot misclassified images, and images for which a committee and a member differ.
+"""Plot misclassified images, and images for which a committee and a member predict different classes.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Plot pictures beside the images that a model saw, with its answers.
+"""Plot pictures, the images that were passed to the model, and its predictions.
 
 Examples
 --------

@@ -210,7 +210,7 @@ def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
 
 
 def couple(pairwise: Array, k: int) -> Array:
-    """Convert the probabilities of all pairs of classes to class probabilities.
+    """Convert pairwise probabilities to class probabilities.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Write the evidence page with significance tests and the calibration of the probabilities."""
+"""Write a page with the significance tests and the calibration of all models."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
     """
     texts = _texts(frame)
     trained = frame.loc[frame["kind"] != "committee", "device"]
-    machines = f" The models were trained on these devices: {'; '.join(sorted(set(trained)))}." if len(trained) else ""
+    machines = f" Training devices: {'; '.join(sorted(set(trained)))}." if len(trained) else ""
     rows = texts.to_numpy().tolist()
     return f"{_caption(frame)}\n\n{_READING}{machines}\n\n{table([str(name) for name in texts], rows, _LEFT)}"
 

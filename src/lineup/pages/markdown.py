@@ -109,5 +109,5 @@ def _frequencies(texts: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Escape a text for a cell of a Markdown table."""
+    """Escape special characters in a cell of a Markdown table."""
     return " ".join(text.replace("|", "\\|").split())

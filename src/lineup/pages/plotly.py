@@ -1,4 +1,4 @@
-"""The JavaScript library Plotly, for pages that work without a network.
+"""The JavaScript library Plotly, for pages that work offline.
 
 ``plotly.js`` is the unchanged file ``plotly-basic.min.js`` of the npm package plotly.js-basic-dist-min, version 4.1.1.
 Its licence (MIT) is in ``plotly_license.txt``.

@@ -42,7 +42,7 @@ scores the images in the same way as the authors' script (`benchmark/runner.py` 
 
 The paper does not state which version of the images it used. On 31 August 2017, six days after the first version of the
 paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and the
-test set. The reported images have since been replaced. Images that are in both sets make a test easier, but most
+test set. These images have since been replaced. Images that are in both sets would increase the accuracy, but most
 accuracies in the paper are lower than ours. If the paper used entirely different test images, this would explain
 differences of up to about 0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
 
@@ -63,7 +63,7 @@ _VALIDATING_ON_TEST = """\
 Reports B and C used the test set for validation, and report A used it to validate its encoder. Validation on the test
 set makes it possible to train on all training images, and to choose the epoch with the best test accuracy.
 `benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after each epoch.
-The pipeline never scores the test images during training. The column *gain* contains the increase in test accuracy over
+The pipeline never uses the test images during training. The column *gain* contains the increase in test accuracy over
 the last epoch of the training with held-out images, averaged over the seeds. The column *standard error* contains the
 standard error of this mean.
 
@@ -77,7 +77,7 @@ def reproduction_markdown(
     variants: Sequence[RecipePair],
     measurements: Mapping[str, Any],
 ) -> str:
-    """Return the reproduction page as Markdown.
+    """Return the comparison with the published results as a Markdown page.
 
     Parameters
     ----------

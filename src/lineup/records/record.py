@@ -1,4 +1,4 @@
-"""Read and write records, which are folders with the results of a training or a committee.
+"""Read and write records. A record is a folder with the results of a model or committee.
 
 ======================== ===============================================================================
 ``record.json``          `Header`: name, parameters, data and versions
@@ -381,7 +381,7 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
 ) -> Runtime:
-    """Create the `Runtime` of a run that has just ended.
+    """Return the times, the memory use and the machine of a run that has just ended.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
 
 
 def load_with_members(folder: Path, shape: Shape, members: Mapping[str, Path] | None = None) -> PredictorWithMembers:
-    """Load a model that returns its class probabilities and those of each member.
+    """Load a committee that also returns the class probabilities of each member.
 
     Parameters
     ----------

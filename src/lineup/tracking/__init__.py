@@ -1,1 +1,1 @@
-"""Log trainings and committees in MLflow, and register the champion."""
+"""Log models and committees in MLflow, and register the champion."""

@@ -1,4 +1,4 @@
-"""Build and parse the addresses of MLflow stores, and hide passwords in them.
+"""Build and parse the URIs of MLflow stores, and hide passwords in them.
 
 Examples
 --------

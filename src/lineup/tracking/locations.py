@@ -35,7 +35,7 @@ COLUMNS = {
 
 
 def artifact_location(database: Path, experiment: str) -> str:
-    """Return the address of the folder that contains the artifacts of an experiment."""
+    """Return the URI of the artifact folder of an experiment."""
     return (database.parent / ARTIFACTS / experiment).as_uri()
 
 

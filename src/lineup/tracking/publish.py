@@ -200,7 +200,7 @@ class _Publisher:
         return client.get_run(run.info.run_id), "completed" if match.run else "new"
 
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record) -> None:
-        """Log the artifacts and the model of a record, and a list of all logged files."""
+        """Log the artifacts and the model of a record. Then log a list of these files."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:

@@ -69,7 +69,7 @@ def summary(root: Path, *, unchanged: int, new: int = 0, completed: int = 0) -> 
 
 
 def save_stamp(root: Path, records: Sequence[Path], champion: Any = None, artifacts: Sequence[Path] = ()) -> None:
-    """Write the stamp after the records have been published.
+    """Write the stamp file. Call this function after all records have been published.
 
     ``artifacts`` are the folders that contain the artifacts of the records.
     """

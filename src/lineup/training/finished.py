@@ -36,7 +36,7 @@ def keep(folder: Path, place: Path) -> None:
 
 
 def restore(place: Path, header: Header, folder: Path) -> Record | None:
-    """Restore the record of a finished training if a complete copy exists.
+    """Copy the record of an earlier training if the copy in ``runs/finished`` is complete.
 
     Parameters
     ----------

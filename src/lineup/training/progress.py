@@ -1,4 +1,4 @@
-"""Print the progress of a training, with one line per epoch.
+"""Print one line per epoch during training.
 
 >>> _measures("val_", 0.25, 0.9)
 'val_loss 0.2500 val_accuracy 0.9000'
