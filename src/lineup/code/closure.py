@@ -112,9 +112,9 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     """Return the files that Python runs when it imports one module.
 
-    The files are the module, its parent packages and its data files, see `DATA`. Each item of the list is a folder on
-    Python's search path and a path relative to this folder. The list is empty for modules of other libraries and for
-    names that are not modules.
+    The files are the module, its parent packages and its data files, see `DATA`. Each item of the list is a
+    pair of a folder on Python's search path and a path relative to this folder. The list is empty for modules of other
+    libraries and for names that are not modules.
     """
     parts = module.split(".")
     base = SOURCE if parts[0] == "lineup" else project

@@ -57,8 +57,8 @@ p-values, so that the probability of any false positive among all {pairs} is at 
 ### Results
 
 {significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number of models
-that are significantly better. A model never ranks behind a model with a lower mean accuracy. Each model with rank 1 may
-be the best model."""
+that are significantly better. A model never ranks behind a model with a lower mean accuracy. No model is
+significantly better than a model with rank 1."""
 
 _RUNS = """\
 McNemar's exact test compares two trained models and ignores the variation between seeds. This example compares the
