@@ -48,7 +48,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     -------
     Figure
         Each cell shows its count unless it is zero. The colour shows the share of the row on a square-root scale, so
-        that confusions of a few per cent are visible. The recall of each class is shown on the right.
+        that rare confusions are visible. The recall of each class is shown on the right.
 
     Raises
     ------
