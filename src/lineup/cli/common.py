@@ -46,7 +46,9 @@ def _check_stage(stage: str, project: Project, params: Params) -> None:
 
     group, _, name = stage.rpartition(":")[2].partition("@")
     if group == "train" and name in params.models:
-        check_code(f"train.{params.models[name].family}", project.root)
+        recipe = params.models[name]
+        check_code(f"train.{recipe.family}", project.root)
+        check_code(f"models.{recipe.family}.{recipe.architecture}", project.root)
     elif group in STAGES:
         check_code(group, project.root)
 

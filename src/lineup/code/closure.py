@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from lineup.code.builders import only_builder
 from lineup.code.meaning import is_type_checking, meaning, tree_meaning
 from lineup.errors import LineupError, shortened
 from lineup.files import read_text
@@ -66,26 +67,30 @@ class SourceFiles:
         self._files_of = cache(_files_of)
         self._read = cache(_read)
 
-    def closure(self, modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
-        """Return all files that run when modules are imported, with their hashes."""
+    def closure(
+        self, modules: Iterable[str], project: Path | None = None, builder: str | None = None
+    ) -> dict[str, str]:
+        """Return all files that run when modules are imported, with their hashes. See `closure`."""
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
+        reduced: set[tuple[Path, str]] = set()
         for module in modules:
             files = self._files_of(module, project)
             if not files:
                 raise LineupError(f"no module {module} in {SOURCE / 'lineup'}{f' or {project}' if project else ''}")
             todo.extend(files)
+            reduced.update(files)
         while todo:
             base, name = todo.pop()
             if name in found or (base == SOURCE and name.startswith(NEUTRAL)):
                 continue
-            found[name], imports = self._read(base, name)
+            found[name], imports = self._read(base, name, builder if (base, name) in reduced else None)
             for module in imports:
                 todo.extend(self._files_of(module, None if base == SOURCE else base))
         return {name: digest for name, digest in sorted(found.items()) if digest}
 
 
-def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, str]:
+def closure(modules: Iterable[str], project: Path | None = None, builder: str | None = None) -> dict[str, str]:
     """Return all files that Python runs when it imports the given modules, with their hashes.
 
     Parameters
@@ -94,6 +99,9 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
         Full names such as ``lineup.models.cnn``. If a project is given, modules in its folder are also accepted.
     project : Path, optional
         Folder of a project whose modules are included. Default: only modules of this package.
+    builder : str, optional
+        Name of an architecture. The other architectures that the given modules register are left out, together with
+        the files that only they import. Default: nothing is left out.
 
     Returns
     -------
@@ -106,7 +114,7 @@ def closure(modules: Iterable[str], project: Path | None = None) -> dict[str, st
     LineupError
         If a module is missing, or a file cannot be read or parsed.
     """
-    return SourceFiles().closure(modules, project)
+    return SourceFiles().closure(modules, project, builder)
 
 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
@@ -129,8 +137,8 @@ def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     return [(base, file.relative_to(base).as_posix()) for file in files if file.is_file()]
 
 
-def _read(base: Path, name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the hash of a file and the names of its imports.
+def _read(base: Path, name: str, builder: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the hash of a file, or of the code of one builder in it, and the names of its imports.
 
     The hash is empty if the file contains only a docstring.
     """
@@ -138,15 +146,17 @@ def _read(base: Path, name: str) -> tuple[str, tuple[str, ...]]:
     if not name.endswith(".py"):
         return _sha256(source), ()
     try:
-        return _parsed(source, name)
+        return _parsed(source, name, builder)
     except (SyntaxError, ValueError, RecursionError) as error:
         line = f": line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise LineupError(f"{base / name}{line}: not Python code: {shortened(error)}") from error
 
 
 @cache
-def _parsed(source: str, name: str) -> tuple[str, tuple[str, ...]]:
+def _parsed(source: str, name: str, builder: str | None) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(source)
+    if builder is not None:
+        tree = only_builder(tree, builder)
     text = tree_meaning(tree)
     return ("" if text == EMPTY else _sha256(text)), tuple(dict.fromkeys(_imports(tree, name)))
 

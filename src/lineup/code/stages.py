@@ -1,22 +1,24 @@
 """Hash the code of each pipeline stage and write the hashes to ``code.yaml``.
 
-Each stage in ``dvc.yaml`` lists a key of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs a stage again
-when one of the hashes under its key changes. ``dvc.lock`` keeps the hashes of the last run, so that
+Each stage in ``dvc.yaml`` lists keys of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs a stage again
+when one of the hashes under its keys changes. ``dvc.lock`` keeps the hashes of the last run, so that
 `lineup.code.explain` can list the files that changed.
 
 Examples
 --------
->>> "lineup/models/cnn.py" in code_of("train.cnn")
+>>> "lineup/training/loop.py" in code_of("train.cnn")
 True
 >>> "lineup/training/loop.py" in code_of("train.classical")
 False
+>>> "lineup/models/cnn.py" in code_of("models.cnn.basic_cnn")
+True
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ CODE = "code.yaml"
 SECTIONS = ("models", "committees")
 """Sections of ``params.yaml`` that have a hash in ``code.yaml``."""
 
-_TRAIN = "train."
+_TRAIN = "train"
+_MODELS = "models"
 _COMMITTEE = ("lineup.committee.settings", "lineup.committee.select")
 
 STAGES: Mapping[str, tuple[str, ...]] = {
@@ -48,7 +51,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 }
 """Modules that the command of each stage calls. The settings are listed because they contain default values.
 
-``publish`` needs no key, because its code does not affect results. ``train`` has a key for each family; see `keys`.
+``publish`` needs no key, because its code does not affect results. The stage ``train`` has two keys: the code that
+trains the family of a model, and the code of its architecture; see `keys`.
 """
 
 _TRAINING = (
@@ -64,17 +68,34 @@ _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
 def keys(project: Path | None = None) -> list[str]:
     """Return the keys of ``code.yaml``.
 
-    The key of a training is ``train.<family>``. All other keys are names of stages.
+    All keys are names of stages, except ``train.<family>`` for the code that trains a family, and
+    ``models.<family>.<architecture>`` for the code of an architecture.
 
     Parameters
     ----------
     project : Path, optional
-        Folder of a project. If it contains ``models.py``, the key ``train.project`` is included.
+        Folder of a project. Its architectures are those that ``params.yaml`` mentions. If it contains ``models.py``,
+        the key ``train.project`` is included. Default: the keys of this package, without architectures.
     """
     families = [family for family in FAMILIES if family != PROJECT]
     if project and (project / "models.py").is_file():
         families.append(PROJECT)
-    return [*STAGES, *(f"{_TRAIN}{family}" for family in families)]
+    known = [(family, name) for family, name in _architectures(project) if family in families] if project else []
+    return [*STAGES, *(f"{_TRAIN}.{family}" for family in families), *(".".join((_MODELS, *pair)) for pair in known)]
+
+
+def _architectures(project: Path) -> list[tuple[str, str]]:
+    """Return the family and the name of each architecture in ``params.yaml``, without checking the file."""
+    models = _read_params(project).get("models")
+    recipes = models.values() if isinstance(models, Mapping) else ()
+    pairs = [(recipe.get("family"), recipe.get("architecture")) for recipe in recipes if isinstance(recipe, Mapping)]
+    return sorted({(str(family), name) for family, name in pairs if isinstance(name, str) and name.isidentifier()})
+
+
+def _read_params(project: Path) -> Mapping[str, Any]:
+    path = project / "params.yaml"
+    values = read_yaml(path) if path.is_file() else {}
+    return values if isinstance(values, Mapping) else {}
 
 
 def code_of(key: str, project: Path | None = None, sources: SourceFiles | None = None) -> dict[str, str]:
@@ -83,9 +104,9 @@ def code_of(key: str, project: Path | None = None, sources: SourceFiles | None =
     Parameters
     ----------
     key : str
-        One of `keys`.
+        The name of a stage, ``train.<family>`` or ``models.<family>.<architecture>``.
     project : Path, optional
-        Folder of a project. Its ``models.py`` is the code of ``train.project``.
+        Folder of a project. Its ``models.py`` contains the architectures of the family ``project``.
     sources : SourceFiles, optional
         Files that were already read. Default: read all files.
 
@@ -95,30 +116,43 @@ def code_of(key: str, project: Path | None = None, sources: SourceFiles | None =
         If the key does not exist, or a file cannot be read as Python.
     """
     sources = sources or SourceFiles()
-    known = keys(project)
-    if key not in known:
-        raise LineupError(f"code: unknown key {key!r}; {expected_one_of(key, known)}")
-    if not key.startswith(_TRAIN):
-        return sources.closure(STAGES[key])
-    family = key.removeprefix(_TRAIN)
-    return sources.closure((*_modules(family), *_SEEDS), project if family == PROJECT else None)
+    group, _, rest = key.partition(".")
+    family, _, name = rest.partition(".")
+    has_models = project is not None and (project / "models.py").is_file()
+    known = family in FAMILIES and (family != PROJECT or has_models)
+    if group == _TRAIN and known and not name:
+        return sources.closure((*_training(family), *_SEEDS))
+    if group == _MODELS and known and name:
+        return sources.closure([_module(family)], _own(family, project), name)
+    if key not in STAGES:
+        raise LineupError(f"code: unknown key {key!r}; {expected_one_of(key, keys(project))}")
+    return sources.closure(STAGES[key])
 
 
-def training_sha256(family: str) -> str:
-    """Return the SHA-256 of the code that trains the models of a family.
+def training_sha256(family: str, name: str) -> str:
+    """Return the SHA-256 of the code that trains an architecture.
 
     Finished trainings and backups are used again only if their hash is the same. The code that loops over the seeds is
     not part of the hash. For the family ``project``, the code in the current project is used.
     """
-    code = closure(_modules(family), find_project().root if family == PROJECT else None)
+    own = _own(family, find_project().root if family == PROJECT else None)
+    code = [closure(_training(family)), closure([_module(family)], own, name)]
     return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
 
 
-def _modules(family: str) -> tuple[str, ...]:
-    """Return the modules that are needed to train the models of a given family."""
-    if family == PROJECT:
-        return (*_TRAINING, "lineup.training.classifier", "models")
-    return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}", f"lineup.models.{family}")
+def _training(family: str) -> tuple[str, ...]:
+    """Return the modules that train the models of a family."""
+    return (*_TRAINING, f"lineup.training.{FAMILIES[family].trainer}")
+
+
+def _module(family: str) -> str:
+    """Return the module that registers the architectures of a family."""
+    return "models" if family == PROJECT else f"lineup.models.{family}"
+
+
+def _own(family: str, project: Path | None) -> Path | None:
+    """Return the folder of the project if a family is defined in its ``models.py``."""
+    return project if family == PROJECT else None
 
 
 def write_code(project: Path) -> bool:
@@ -177,16 +211,31 @@ def code_yaml(project: Path) -> str:
     project : Path
         Folder of the project.
     """
-    lines = [f"# The code of each stage, written by the stage `code`. See also `lineup code --explain {_TRAIN}cnn`."]
-    train, sources = ["train:"], SourceFiles()
+    sources = SourceFiles()
+    tree: dict[str, Any] = {}
     for key in keys(project):
-        stage, _, family = key.partition(".")
-        files = to_text(code_of(key, project, sources)).replace(",", ",\\\n    ")
-        (train if family else lines).append(f'{"  " if family else ""}{family or stage}: "{files}"')
-    path = project / "params.yaml"
-    sections: Any = read_yaml(path) if path.is_file() else {}
-    hashes = [f'  {name}: "{_section_hash(sections[name])}"' for name in SECTIONS if name in sections]
-    return "\n".join([*lines, *train, *(["params:", *hashes] if hashes else [])]) + "\n"
+        *groups, last = key.split(".")
+        branch = tree
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        branch[last] = to_text(code_of(key, project, sources))
+    sections = _read_params(project)
+    hashes = {name: _section_hash(sections[name]) for name in SECTIONS if name in sections}
+    if hashes:
+        tree["params"] = hashes
+    first = "# The code of each stage, written by the stage `code`. See also `lineup code --explain train.cnn`."
+    return "\n".join([first, *_lines(tree)]) + "\n"
+
+
+def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield the lines of a YAML file, with one line per source file, which keeps differences between commits short."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{key}:"
+            yield from _lines(value, f"{indent}  ")
+        else:
+            text = value.replace(",", ",\\\n    ")
+            yield f'{indent}{key}: "{text}"'
 
 
 def to_text(files: Mapping[str, str]) -> str:

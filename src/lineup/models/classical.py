@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lineup.models.kernel_machine import KernelMachine
 from lineup.models.layers import Shape
 from lineup.models.registry import register_model
 
@@ -31,7 +30,25 @@ def logistic_regression(shape: Shape, classes: int, c: float = 1.0, iterations: 
 @register_model(report="E", parameters=0)
 def svm(shape: Shape, classes: int, c: float = 10.0) -> Any:
     """Support vector machine with an RBF kernel and class probabilities (report E, accuracy 0.87 to 0.89)."""
+    from lineup.models.kernel_machine import KernelMachine
+
     return KernelMachine(c=c)
+
+
+@register_model(report="C", parameters=0)
+def svm_linear(shape: Shape, classes: int, c: float = 10.0) -> Any:
+    """Support vector machine with a linear kernel and class probabilities (appendix of report C)."""
+    from lineup.models.kernel_machine import KernelMachine
+
+    return KernelMachine(c=c, degree=1)
+
+
+@register_model(report="C", parameters=0)
+def svm_polynomial(shape: Shape, classes: int, c: float = 10.0, degree: int = 3) -> Any:
+    """Support vector machine with a polynomial kernel and class probabilities (appendix of report C)."""
+    from lineup.models.kernel_machine import KernelMachine
+
+    return KernelMachine(c=c, degree=degree)
 
 
 @register_model(report="E", parameters=0)

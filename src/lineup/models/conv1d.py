@@ -2,11 +2,12 @@
 
 The networks are the baseline and models 1 to 3 of report C. The report specifies the filters, the kernel sizes and the
 dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout, so that the number of
-layers agrees with the report. There is no hidden dense layer.
+layers agrees with the report. There is no hidden dense layer. The report does not state the padding; its accuracies are
+reached if the rows are padded, which is the default of the option ``padding``.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options
-('dropout',)
+('dropout', 'padding')
 """
 
 from __future__ import annotations
@@ -16,40 +17,41 @@ from lineup.models.registry import register_model
 
 
 @register_model(report="C", parameters=83_142)
-def conv1d_baseline(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
+def conv1d_baseline(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 236 and 128 filters and kernel size 2 (baseline of report C)."""
-    return [*_blocks(shape, 236, 128, kernel=2, dropout=dropout), *dense_end(classes)]
+    return [*_blocks(shape, 236, 128, kernel=2, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=93_446)
-def conv1d_1(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
+def conv1d_1(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 236, 128 and 64 filters and kernel size 2 (report C, model 1)."""
-    return [*_blocks(shape, 236, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
+    return [*_blocks(shape, 236, 128, 64, kernel=2, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=99_786)
-def conv1d_2(shape: Shape, classes: int, dropout: float = 0.2) -> Layers:
+def conv1d_2(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 256, 128 and 64 filters and kernel size 2 (report C, model 2)."""
-    return [*_blocks(shape, 256, 128, 64, kernel=2, dropout=dropout), *dense_end(classes)]
+    return [*_blocks(shape, 256, 128, 64, kernel=2, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
 @register_model(report="C", parameters=147_274)
-def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3) -> Layers:
+def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 256, 128 and 64 filters and kernel size 3 (report C, model 3)."""
-    return [*_blocks(shape, 256, 128, 64, kernel=3, dropout=dropout), *dense_end(classes)]
+    return [*_blocks(shape, 256, 128, 64, kernel=3, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
-def _blocks(shape: Shape, *filters: int, kernel: int, dropout: float) -> Layers:
+def _blocks(shape: Shape, *filters: int, kernel: int, dropout: float, padding: str) -> Layers:
     """Return a block of layers for each convolution. Pooling is omitted if its input has only one row."""
     from keras import layers
 
     blocks: Layers = []
     rows = shape[0]
     for count in filters:
-        rows -= kernel - 1
+        if padding == "valid":
+            rows -= kernel - 1
         if rows < 1:
             raise ValueError(f"{shape[0]} rows of pixels are too few for {len(filters)} convolutions over rows")
-        blocks += [layers.Conv1D(count, kernel, activation="relu"), layers.BatchNormalization()]
+        blocks += [layers.Conv1D(count, kernel, padding=padding, activation="relu"), layers.BatchNormalization()]
         if rows > 1:
             blocks.append(layers.MaxPooling1D())
             rows //= 2

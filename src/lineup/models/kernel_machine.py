@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 class KernelMachine:
-    """One-vs-one support vector machine with an RBF kernel and class probabilities.
+    """One-vs-one support vector machine with class probabilities.
 
     In scikit-learn, the option ``probability=True`` of ``SVC`` is deprecated. With this option, ``SVC`` fits five
     additional machines and predicts one image at a time. This class needs only two additional machines and predicts
@@ -41,6 +41,9 @@ class KernelMachine:
     ----------
     c : float
         Penalty for training images on the wrong side of a margin. Default 10.
+    degree : int, optional
+        Degree of the polynomial kernel (gamma x . y)^degree; 1 is the linear kernel. Default: the RBF kernel
+        exp(-gamma |x - y|^2).
     cache_mb : int
         Size of the kernel cache during fitting, in megabytes. Default 2000.
     random_state : int, optional
@@ -50,8 +53,8 @@ class KernelMachine:
     ----------
     classes_ : ndarray of shape (k,)
     gamma_ : float
-        Coefficient of the kernel exp(-gamma |x - y|^2): 1 / (features * variance of all inputs), as with
-        ``gamma="scale"`` in scikit-learn. The result does not depend on the unit of the inputs.
+        Coefficient of the kernel: 1 / (features * variance of all inputs), as with ``gamma="scale"`` in scikit-learn.
+        The result does not depend on the unit of the inputs.
     support_vectors_ : ndarray of shape (s, features)
         Ordered by class.
     n_support_ : ndarray of shape (k,)
@@ -63,14 +66,17 @@ class KernelMachine:
         Slope and offset of each pair.
     """
 
-    def __init__(self, c: float = 10.0, cache_mb: int = 2000, random_state: int | None = None) -> None:
+    def __init__(
+        self, c: float = 10.0, degree: int | None = None, cache_mb: int = 2000, random_state: int | None = None
+    ) -> None:
         self.c = c
+        self.degree = degree
         self.cache_mb = cache_mb
         self.random_state = random_state
 
     def get_params(self) -> dict[str, Any]:
         """Return the settings by name."""
-        return {"c": self.c, "cache_mb": self.cache_mb, "random_state": self.random_state}
+        return {"c": self.c, "degree": self.degree, "cache_mb": self.cache_mb, "random_state": self.random_state}
 
     def set_params(self, **settings: Any) -> KernelMachine:
         """Change settings."""
@@ -108,7 +114,8 @@ class KernelMachine:
 
     def _fit_machines(self, inputs: Array, labels: Array) -> KernelMachine:
         self.gamma_ = float(1 / (inputs.shape[1] * inputs.var(dtype=np.float64)))
-        machine = support_vector_classifier()(C=self.c, gamma=self.gamma_, cache_size=self.cache_mb)
+        kernel = {"kernel": "rbf"} if self.degree is None else {"kernel": "poly", "degree": self.degree}
+        machine = support_vector_classifier()(C=self.c, gamma=self.gamma_, cache_size=self.cache_mb, **kernel)
         machine.fit(inputs.astype(np.float64), labels)
         self.classes_, self.n_support_ = machine.classes_, np.asarray(machine.n_support_, np.int64)
         self.support_vectors_ = machine.support_vectors_.astype(inputs.dtype)
@@ -135,8 +142,12 @@ class KernelMachine:
 
     def _margins(self, batch: Array, vectors: Array) -> Array:
         inputs = batch.astype(np.float64)
-        distances = (inputs**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2 * inputs @ vectors.T
-        kernel = np.exp(-self.gamma_ * np.maximum(distances, 0))
+        products = inputs @ vectors.T
+        if self.degree is None:
+            distances = (inputs**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2 * products
+            kernel = np.exp(-self.gamma_ * np.maximum(distances, 0))
+        else:
+            kernel = (self.gamma_ * products) ** self.degree
         ends = np.cumsum(self.n_support_)
         # For each of the k classes, the sums over its support vectors for its k - 1 machines, of shape (n, k - 1).
         parts = [

@@ -202,7 +202,7 @@ def _header(
 
 def training_identity(header: Header) -> str:
     """Return a name that identifies a training in the folders ``kept`` and ``backups``."""
-    return f"{header.key}-{training_sha256(header.family)[:8]}"
+    return f"{header.key}-{training_sha256(header.family, header.architecture)[:8]}"
 
 
 def _training_data(dataset: Dataset, share: float) -> TrainingData:
