@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from lineup.code.closure import SOURCE, closure
 from lineup.code.explain import explain
 from lineup.code.stages import check_code, code_of, code_yaml, from_text, keys, to_text, training_sha256, write_code
 from lineup.errors import LineupError
-from lineup.models.registry import FAMILIES, PROJECT
+from lineup.models.registry import FAMILIES, PROJECT, list_architectures
 from lineup.paths import FILES
 
 ROOT = Path(__file__).parents[2]
+TRAIN = ["train.${item.family}", "models.${item.family}.${item.architecture}"]
 NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network" and name != PROJECT]
 
 
@@ -32,7 +34,7 @@ def named(stage: dict[str, Any]) -> list[str]:
 
 
 def test_every_stage_names_its_own_key() -> None:
-    expected = {name: [name] for name in stages()} | {"code": [], "publish": [], "train": ["train.${item.family}"]}
+    expected = {name: [name] for name in stages()} | {"code": [], "publish": [], "train": TRAIN}
     for name in ("select", "evaluate", "reproduce", "champion", "report"):  # they read all models and committees
         expected[name] += ["params.models", "params.committees"]
     expected["explain"].append("params.models")
@@ -51,15 +53,59 @@ def test_no_name_from_params_yaml_is_part_of_a_command(name: str) -> None:
 
 @pytest.mark.parametrize("family", NETWORKS)
 def test_a_network_depends_on_the_loop_and_on_its_own_family_alone(family: str) -> None:
-    code = code_of(f"train.{family}")
-    assert {"lineup/training/loop.py", "lineup/training/network.py", f"lineup/models/{family}.py"} <= set(code)
-    assert not {f"lineup/models/{other}.py" for other in FAMILIES if other != family} & set(code)
+    training = set(code_of(f"train.{family}"))
+    assert {"lineup/training/loop.py", "lineup/training/network.py"} <= training
+    name = list_architectures(family)[0].name
+    architecture = set(code_of(f"models.{family}.{name}"))
+    assert f"lineup/models/{family}.py" in architecture
+    assert not {f"lineup/models/{other}.py" for other in FAMILIES if other != family} & (training | architecture)
 
 
 def test_a_classical_model_depends_on_its_file_format_and_on_no_loop() -> None:
     code = code_of("train.classical")
-    assert {"lineup/training/skops_file.py", "lineup/training/estimator.py", "lineup/models/classical.py"} <= set(code)
+    assert {"lineup/training/skops_file.py", "lineup/training/estimator.py"} <= set(code)
     assert not {f"lineup/training/{name}.py" for name in ("loop", "fit", "network", "classifier")} & set(code)
+
+
+def test_an_architecture_depends_only_on_files_that_its_builder_imports() -> None:
+    assert "lineup/models/kernel_machine.py" in code_of("models.classical.svm")
+    assert "lineup/models/kernel_machine.py" not in code_of("models.classical.knn")
+
+
+def test_a_new_builder_changes_the_code_of_no_other_architecture(tmp_path: Path) -> None:
+    before = """
+        from lineup.models.registry import register_model
+        from layers import block
+        @register_model(report="A")
+        def small(shape, classes): return [block(8)]
+        """
+    path = tmp_path / "models.py"
+    (tmp_path / "layers.py").write_text("def block(filters): ...")
+    path.write_text(dedent(before))
+    small = code_of("models.project.small", tmp_path)
+    assert {"layers.py", "models.py"} <= set(small)
+    path.write_text(
+        dedent(before)
+        + "@register_model()\ndef large(shape, classes):\n    import wide\n    return small(shape, classes)\n"
+    )
+    (tmp_path / "wide.py").write_text("x = 1\n")
+    assert code_of("models.project.small", tmp_path) == small
+    large = code_of("models.project.large", tmp_path)
+    assert "wide.py" in large
+    path.write_text(path.read_text().replace("block(8)", "block(16)"))
+    assert code_of("models.project.small", tmp_path) != small
+    assert code_of("models.project.large", tmp_path) != large  # it calls small
+    path.write_text(path.read_text().replace("block(16)", "block(8)") + "LARGE = 3\n")
+    assert code_of("models.project.small", tmp_path) != small  # other code of the module counts
+
+
+def test_the_architectures_in_params_yaml_have_keys(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(
+        "models: {a: {family: cnn, architecture: depth_2}, b: {family: cnn, architecture: depth_2},"
+        " c: {family: dense, architecture: 7}, d: 1, e: {family: none, architecture: x}}\n"
+    )
+    assert [key for key in keys(tmp_path) if key.startswith("models.")] == ["models.cnn.depth_2"]
+    assert yaml.safe_load(code_yaml(tmp_path))["models"]["cnn"]["depth_2"] == to_text(code_of("models.cnn.depth_2"))
 
 
 @pytest.mark.parametrize("key", keys())
@@ -111,8 +157,8 @@ def test_code_that_changed_after_the_file_was_written_is_refused(tmp_path: Path)
     check_code("train.cnn", tmp_path)  # no file yet
     write_code(tmp_path)
     check_code("train.cnn", tmp_path)
-    (tmp_path / "code.yaml").write_text(code_yaml(tmp_path).replace(code_of("train.cnn")["lineup/models/cnn.py"], "0"))
-    check_code("train.dense", tmp_path)
+    (tmp_path / "code.yaml").write_text(code_yaml(tmp_path).replace("loop.py=", "loop.py=0"))
+    check_code("train.classical", tmp_path)
     with pytest.raises(
         LineupError, match=r"code\.yaml: the code of train\.cnn has changed since this file was written"
     ):
@@ -134,24 +180,25 @@ def test_the_project_family_is_models_py_and_what_it_imports(tmp_path: Path, mon
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    code = code_of("train.project", tmp_path)
+    code = code_of("models.project.any", tmp_path)
     own = [name for name in code if not name.startswith("lineup/")]
     assert own == ["blocks/deep.py", "blocks/narrow.py", "blocks/wide.py", "json.py", "models.py", "sizes.py"]
-    assert {"lineup/models/layers.py", "lineup/training/loop.py"} <= set(code)
+    assert "lineup/models/layers.py" in code
+    assert "lineup/training/loop.py" in code_of("train.project", tmp_path)
     for name in FILES:
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
-    before = training_sha256("project")
+    before = training_sha256("project", "any")
     (tmp_path / "sizes.py").write_text("SIZE = 1  # a comment\n")
-    assert training_sha256("project") == before
+    assert training_sha256("project", "any") == before
     (tmp_path / "sizes.py").write_text("SIZE = 2\n")
-    assert training_sha256("project") != before
+    assert training_sha256("project", "any") != before
 
 
 def test_a_mistake_in_models_py_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "models.py").write_text("x = 1\ndef f(:\n")
     with pytest.raises(LineupError, match=rf"^{tmp_path}/models\.py: line 2: not Python code: "):
-        code_of("train.project", tmp_path)
+        code_of("models.project.f", tmp_path)
 
 
 def test_a_missing_module_is_an_error() -> None:

@@ -23,12 +23,14 @@ pytestmark = pytest.mark.slow
 SMALL: dict[str, dict[str, Any]] = {
     "logistic_regression": {},
     "svm": {},
+    "svm_linear": {},
+    "svm_polynomial": {"degree": 2},
     "random_forest": {"trees": 5},
     "knn": {},
     "mlp": {"units": 32, "epochs": 20},
     "gradient_boosting": {"trees": 5, "leaves": 7},
 }
-RANDOM = {"svm", "random_forest", "mlp"}
+RANDOM = {"svm", "svm_linear", "svm_polynomial", "random_forest", "mlp"}
 GENERATED = generate(train_images=300, test_images=100, seed=1)
 
 
@@ -117,14 +119,28 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return inputs[:400].astype(np.float32), labels[:400], inputs[400:600].astype(np.float32), labels[400:600]
 
 
-def test_margins_equal_scikit_learn() -> None:
+@pytest.mark.parametrize(
+    ("degree", "kernel"),
+    [(None, {}), (1, {"kernel": "poly", "degree": 1}), (3, {"kernel": "poly", "degree": 3})],
+)
+def test_margins_equal_scikit_learn(degree: int | None, kernel: dict[str, Any]) -> None:
     from sklearn.svm import SVC
 
     inputs, labels, others, _ = digits()
-    ours = KernelMachine(c=10, random_state=1).fit(inputs, labels)
-    theirs = SVC(C=10, decision_function_shape="ovo").fit(inputs, labels)
+    ours = KernelMachine(c=10, degree=degree, random_state=1).fit(inputs, labels)
+    theirs = SVC(C=10, decision_function_shape="ovo", **kernel).fit(inputs, labels)
     np.testing.assert_allclose(ours.decision_function(others), theirs.decision_function(others), atol=0.01)
     assert ours.decision_function(others[:0]).shape == (0, 45)
+
+
+def test_degree_1_is_the_linear_kernel() -> None:
+    from sklearn.svm import SVC
+
+    inputs, labels, others, _ = digits()
+    ours = KernelMachine(c=10, degree=1, random_state=1).fit(inputs, labels)
+    scale = np.sqrt(ours.gamma_)
+    theirs = SVC(C=10, kernel="linear", decision_function_shape="ovo").fit(scale * inputs, labels)
+    np.testing.assert_allclose(ours.decision_function(others), theirs.decision_function(scale * others), atol=0.01)
 
 
 def test_probabilities_are_as_good_as_in_libsvm() -> None:

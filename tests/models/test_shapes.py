@@ -106,13 +106,37 @@ def test_reconstructions_have_the_shape_of_the_images() -> None:
 @pytest.mark.parametrize(
     ("family", "name", "message"),
     [
-        ("cnn", "conv2d_4", "conv2d_4: 8 x 8 pixels are too few for 3 convolutions"),
-        ("conv1d", "conv1d_3", "conv1d_3: 8 rows of pixels are too few for 3 convolutions over rows"),
+        ("cnn", "conv2d_4", "8 x 8 pixels are too few for 3 convolutions"),
+        ("conv1d", "conv1d_3", "8 rows of pixels are too few for 3 convolutions over rows"),
     ],
 )
 def test_images_that_are_too_small_raise_a_one_line_error(family: str, name: str, message: str) -> None:
-    with pytest.raises(LineupError, match=f"^{message}$"):
-        architecture(family, name).make((8, 8, 1), 2, {})
+    with pytest.raises(LineupError, match=rf"^options of {name} \(padding='valid'\): {message}$"):
+        architecture(family, name).make((8, 8, 1), 2, {"padding": "valid"})
+
+
+@pytest.mark.parametrize(("family", "name"), [("cnn", "conv2d_4"), ("conv1d", "conv1d_3")])
+def test_an_unknown_padding_raises_a_one_line_error(family: str, name: str) -> None:
+    with pytest.raises(LineupError, match=rf"^options of {name} \(padding='full'\): .*full"):
+        architecture(family, name).make((28, 28, 1), 10, {"padding": "full"})
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "parameters"),
+    [
+        ("cnn", "conv2d_4", 60_554),
+        ("cnn", "conv2d_5", 110_474),
+        ("conv1d", "conv1d_baseline", 83_142),
+        ("conv1d", "conv1d_1", 93_446),
+        ("conv1d", "conv1d_2", 99_786),
+        ("conv1d", "conv1d_3", 147_274),
+    ],
+)
+def test_a_network_without_padding_has_fewer_parameters(family: str, name: str, parameters: int) -> None:
+    entry = architecture(family, name)
+    layers = entry.make((28, 28, 1), 10, {"padding": "valid"})
+    network = classifier(name, "unit", layers, (28, 28, 1), channels=entry.channels)
+    assert network.count_params() == parameters < entry.parameters
 
 
 def test_margins_of_two_classes_are_those_of_the_first_one() -> None:

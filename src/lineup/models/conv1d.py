@@ -16,25 +16,25 @@ from lineup.models.layers import Layers, Shape, dense_end
 from lineup.models.registry import register_model
 
 
-@register_model(report="C", parameters=83_142)
+@register_model(report="C", parameters=84_422)
 def conv1d_baseline(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 236 and 128 filters and kernel size 2 (baseline of report C)."""
     return [*_blocks(shape, 236, 128, kernel=2, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
-@register_model(report="C", parameters=93_446)
+@register_model(report="C", parameters=94_086)
 def conv1d_1(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 236, 128 and 64 filters and kernel size 2 (report C, model 1)."""
     return [*_blocks(shape, 236, 128, 64, kernel=2, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
-@register_model(report="C", parameters=99_786)
+@register_model(report="C", parameters=100_426)
 def conv1d_2(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 256, 128 and 64 filters and kernel size 2 (report C, model 2)."""
     return [*_blocks(shape, 256, 128, 64, kernel=2, dropout=dropout, padding=padding), *dense_end(classes)]
 
 
-@register_model(report="C", parameters=147_274)
+@register_model(report="C", parameters=148_554)
 def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3, padding: str = "same") -> Layers:
     """Network with 1D convolutions of 256, 128 and 64 filters and kernel size 3 (report C, model 3)."""
     return [*_blocks(shape, 256, 128, 64, kernel=3, dropout=dropout, padding=padding), *dense_end(classes)]
