@@ -20,6 +20,7 @@ from lineup.data.dataset import save_dataset
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
 from lineup.figures.save import save_png
+from lineup.figures.side_by_side import roc_and_cutoff
 from lineup.records.record import PREDICTIONS, Member, Predictions, Record
 from lineup.training.devices import quiet_stderr
 from tests.figures.test_figures import texts
@@ -143,6 +144,23 @@ def test_classes_are_those_of_all_models_with_a_record_or_of_the_named_ones(proj
         written[project / "experiments" / "plots" / "classes-basic_cnn_seed1.png"].axes[0].texts[0].get_text()
         == "0.667"
     )
+
+
+def test_roc_has_one_column_for_each_model(project: Path, written: Written) -> None:
+    add(project, "runs/models/basic_cnn/seed_1", 1, with_labels(RIGHT))
+    add(project, "runs/models/shallow_nn/seed_1", 1, with_labels([1, *RIGHT[1:]]))
+    plots.roc(["basic_cnn", "shallow_nn"])
+    axes = written.only().axes
+    assert [one.get_title() for one in axes] == ["basic_cnn_seed1", "shallow_nn_seed1", "", ""]
+    assert axes[0].texts[0].get_text() == "mean AUC 1.0000"
+    assert {line.get_label() for line in axes[3].lines} == {"accuracy", "precision", "recall"}
+    np.testing.assert_allclose(
+        np.asarray(axes[2].lines[2].get_ydata())[50], 1
+    )  # recall of the correct model at threshold 0.5
+    np.testing.assert_allclose(np.asarray(axes[3].lines[2].get_ydata())[50], 8 / 9)
+    assert LINE in texts(written.only())
+    with pytest.raises(LineupError, match=r"^roc: expected 1 to 6 models, found 7$"):
+        roc_and_cutoff({str(number): random_predictions(1).test for number in range(7)}, title="")
 
 
 def test_errors_are_the_misclassified_test_images(project: Path, written: Written) -> None:

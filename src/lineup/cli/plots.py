@@ -178,6 +178,20 @@ def differences(committee: Model, output: Output = None) -> None:
 
 
 @app.command()
+def roc(names: Models, output: Output = None) -> None:
+    """Plot the ROC curves and the cutoff curves of several models side by side."""
+    from lineup.figures.side_by_side import roc_and_cutoff
+
+    project, records = _open_records(names)
+    figure = roc_and_cutoff(
+        {label: record.predictions().test for label, record in records.items()},
+        title="ROC curves and cutoff curves, each class against the rest",
+        subtitle=_line(next(iter(records.values()))),
+    )
+    _save(figure, project, "roc", list(records), output)
+
+
+@app.command()
 def gradcam(name: Model, output: Output = None) -> None:
     """Plot which regions of test images matter for the predictions of a network with convolutions (Grad-CAM)."""
     _plot_network("gradcam", name, output)

@@ -21,10 +21,8 @@ from lineup.evaluation.curves import CutoffCurves
 from lineup.figures import style
 from lineup.figures.panels import LONGEST, MOST, height_of, note_of, panels
 
-_COLOURS = (style.BLUE, style.VERMILLION, style.GREEN)
 _BELOW = 0.9
 """Height of the labels of the x axis and of the legend, in inches."""
-_DASHES = ("-", "--", "-.")
 
 
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
@@ -59,20 +57,20 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     """
     if len(curves.accuracy) != len(classes):
         raise LineupError(f"cutoff curves: expected {len(classes)} classes, found {len(curves.accuracy)} curves")
-    measures = {
-        "accuracy": (*curves.accuracy[:MOST], curves.macro_accuracy),
-        "precision": (*curves.precision[:MOST], curves.macro_precision),
-        "recall": (*curves.recall[:MOST], curves.macro_recall),
-    }
+    measures = (
+        (*curves.accuracy[:MOST], curves.macro_accuracy),
+        (*curves.precision[:MOST], curves.macro_precision),
+        (*curves.recall[:MOST], curves.macro_recall),
+    )
     headings = [*(shortened(name, LONGEST) for name in classes[:MOST]), "mean of the classes"]
     columns = min(6, len(headings))
     width, height = max(1.9 * columns, 5.0), height_of(len(headings), columns) + _BELOW
     figure = style.new_figure(width, height, title=title, subtitle=subtitle)
     grid = panels(figure, len(headings), columns=columns, bottom=_BELOW)
-    for (what, lines), colour, dashes in zip(measures.items(), _COLOURS, _DASHES, strict=True):
+    for lines, (what, colour, dashes) in zip(measures, style.MEASURES, strict=True):
         for axes, values in zip(grid, lines, strict=True):
             axes.plot(curves.thresholds, values, color=colour, linestyle=dashes, linewidth=1.6, label=what)
-    bottom = min(_bottom(curves.thresholds, np.stack(lines)) for lines in measures.values())
+    bottom = min(bottom_of(curves.thresholds, np.stack(lines)) for lines in measures)
     grid[0].set(xlim=(0, 1), ylim=(bottom, 1.01), xticks=[0, 0.5, 1])  # for all panels, which share their scales
     for number, (axes, heading) in enumerate(zip(grid, headings, strict=True)):
         axes.set_title(heading)
@@ -87,7 +85,7 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     return figure
 
 
-def _bottom(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+def bottom_of(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
     """Return the lower limit of the y axis.
 
     The limit is slightly below the lowest value between the thresholds 0.05 and 0.95.

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from lineup.errors import LineupError, shortened
 from lineup.evaluation.curves import ClassCurve, ClassCurves
@@ -76,8 +75,7 @@ def roc_panels(
     for name, axes, curve in zip(shown, below, precision_recall.curves, strict=False):
         _draw(axes, curve, f"{name}: AP", style.VERMILLION)
     # All panels of a grid share their scales, so that one panel is set for all.
-    above[0].set_xscale("function", functions=(_root, np.square))
-    above[0].set_xticks([0, 0.1, 0.4, 1], ["0", "0.1", "0.4", "1"])
+    style.root_scale(above[0])
     below[0].set_xticks([0, 0.5, 1])
     _name_axes(above, columns, "false positive rate", "true positive rate")
     _name_axes(below, columns, "recall", "precision")
@@ -107,10 +105,3 @@ def _name_axes(grid: Sequence[Axes], columns: int, x: str, y: str) -> None:
             axes.set_xlabel(x)
         style.tidy(axes, grid="both")
         axes.title.set_fontsize(style.TICK_SIZE)
-
-
-def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the square root of positive values, and 0 for negative values."""
-    # Negative values occur in the margin of an axis.
-    root: NDArray[np.float64] = np.sqrt(np.maximum(values, 0))
-    return root

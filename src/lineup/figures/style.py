@@ -11,10 +11,12 @@ Examples
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
 
 DPI = 110
 
@@ -41,6 +43,9 @@ TICK_SIZE = 8.5
 # Yellow is not used, because it is too faint on white. Black is used only for the mean.
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
 _DASHES = ("-", "--", ":", "-.")
+
+MEASURES = (("accuracy", BLUE, "-"), ("precision", VERMILLION, "--"), ("recall", GREEN, "-."))
+"""Name, colour and line style of the measures in the figures of the cutoff curves."""
 
 FONT = "DejaVu Sans"  # included in matplotlib, so that figures are the same on every machine
 _MARGIN = 0.12
@@ -75,6 +80,19 @@ def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -
 def line_looks(count: int) -> list[tuple[str, str]]:
     """Return a colour and a line style for each line of a plot. The first 24 combinations are different."""
     return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
+
+
+def root_scale(axes: Axes) -> None:
+    """Give the x axis from 0 to 1 a square-root scale, which enlarges the small values."""
+    axes.set_xscale("function", functions=(_root, np.square))
+    axes.set_xticks([0, 0.1, 0.4, 1], ["0", "0.1", "0.4", "1"])
+
+
+def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the square root of positive values, and 0 for negative values."""
+    # Negative values occur in the margin of an axis.
+    root: NDArray[np.float64] = np.sqrt(np.maximum(values, 0))
+    return root
 
 
 def tidy(axes: Axes, *, grid: str = "") -> None:
