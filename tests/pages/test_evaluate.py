@@ -160,8 +160,8 @@ def test_the_example_names_the_better_run_first(tmp_path: Path) -> None:
     assert pair.a == "worse_seed1"
     assert pair.difference == pytest.approx(-30 / 900)
     assert (
-        f"{pair.b_only} are classified correctly only by `better_seed1`, and {pair.a_only} only by `worse_seed1`."
-        in page
+        f"Only `better_seed1` is correct on {pair.b_only} of the test images, and only `worse_seed1` is correct on"
+        f" {pair.a_only}." in page
     )
     assert f"+0.0333, with a 95 % bootstrap interval of {-pair.high:+.4f} to {-pair.low:+.4f}" in page
     assert "generated" not in page

@@ -41,18 +41,19 @@ that both models classify correctly, or that both misclassify, do not show which
 ### Significance test
 
 The accuracy of a model on one image is the fraction of its runs that classify the image correctly. The *error from
-images* is the standard error of the difference in accuracy that is due to the sample of images. The *error from seeds*
+images* is the standard error of the difference in accuracy for a random sample of test images. The *error from seeds*
 is √(s²/k + s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy
-between seeds, pooled over all models of the same kind. Networks and committees are pooled together. A model with only
-one seed contributes 0 to the error from seeds. The *standard error* of a difference is the square root of the sum of
-both squared errors. The test statistic is the difference divided by its standard error, and the p-value is computed
-from Student's t distribution. The distribution has few degrees of freedom if s was estimated from few runs. The test
-assumes that all runs are independent, which is conservative if a committee is compared with its own members.
+between seeds, pooled over all models of the same kind. Networks and committees count as one kind. A model with only one
+seed contributes 0 to the error from seeds. The *standard error* of a difference is the square root of the sum of the
+two squared errors. The test statistic is the difference divided by its standard error, and the p-value is computed from
+Student's t distribution. The distribution has few degrees of freedom if s was estimated from few runs. The test assumes
+that all runs are independent. For a committee and its own members, this assumption is conservative.
 
 ### Multiple comparisons
 
 Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction increases the
-p-values, so that the probability of any false positive among all {pairs} is at most {level}.
+p-values. With the corrected p-values, the probability of at least one false positive among all {pairs} is at most
+{level}.
 
 ### Results
 
@@ -62,24 +63,25 @@ significantly better than a model with rank 1."""
 
 _RUNS = """\
 McNemar's exact test compares two trained models and ignores the variation between seeds. This example compares the
-first runs of the two most accurate models. Of all test images, {a_only} are classified correctly only by `{a}`, and
-{b_only} only by `{b}`. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to
-{high}. If both models were equally good, a difference of at least this size would have the probability p = {p}.
-After Holm's correction for all {pairs} of runs, p is {p_holm}, so the difference is {verdict}. The file
-`run_pairs.csv` contains the tests of all pairs of runs."""
+first runs of the two most accurate models. Only `{a}` is correct on {a_only} of the test images, and only `{b}` is
+correct on {b_only}. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to {high}. If
+both models were equally good, the probability of a difference of at least this size would be p = {p}. After Holm's
+correction for all {pairs} of runs, p is {p_holm}, so the difference is {verdict}. The file `run_pairs.csv` contains the
+tests of all pairs of runs."""
 
 _READING = """\
 - The *loss* is the mean negative log-likelihood in nats. A lower loss is better.
 - The *Brier score* of an image is the squared error of its class probabilities, summed over the classes. The score is
   between 0 and 2, and a lower score is better.
-- The *calibration error* (ECE) is the mean absolute difference between confidence and accuracy in 15 bins with equal
-  numbers of images. For example, the error is 0.07 if the confidence is 97 % and the accuracy is 90 % in every bin.
+- The *calibration error* (ECE) divides the images into 15 bins of equal size by their confidence. The error is the mean
+  absolute difference between the confidence and the accuracy of a bin. For example, the error is 0.07 if the confidence
+  is 97 % and the accuracy is 90 % in every bin.
 - The *top-2 accuracy* is the fraction of images whose true class is among the two most probable classes.
 - The *accuracy at 80 % coverage* is the accuracy on the 80 % of the images with the highest confidence.
-- The *AUC* of a class is the probability that an image of this class has a higher score for the class than an image of
+- The *AUC* of a class is the probability that a random image of the class has a higher score than a random image of
   another class.
 
-The table shows means ± standard deviations over the seeds, sorted by loss."""
+The table shows means ± standard deviations over the seeds. The models are sorted by loss."""
 
 _FILES = """
 - `leaderboard.csv` contains the mean and the standard deviation of each metric over the seeds.
@@ -265,14 +267,14 @@ def _typical(spreads: Sequence[SeedSpread]) -> str:
     --------
     >>> sentence = _typical([seed_spread([0.90, 0.91, 0.92], images=10_000)])
     >>> sentence.partition(", and")[0]
-    'For the model with several seeds, the typical standard deviation between seeds is 0.0100'
+    'The typical standard deviation between seeds is 0.0100'
     """
     of_seeds = math.sqrt(fmean(spread.deviation**2 for spread in spreads))
     of_images = math.sqrt(fmean(spread.sampling_error**2 for spread in spreads))
     models = "the model" if len(spreads) == 1 else f"the {len(spreads)} models"
     return (
-        f"For {models} with several seeds, the typical standard deviation between seeds is {of_seeds:.4f}, and the"
-        f" typical sampling error is {of_images:.4f} (root mean squares)."
+        f"The typical standard deviation between seeds is {of_seeds:.4f}, and the typical sampling error is"
+        f" {of_images:.4f}. Both values are root mean squares over {models} with several seeds."
     )
 
 
@@ -296,8 +298,8 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _choice(comparison, best),
         f"This figure shows the calibration of `{best.name}`. Points below the diagonal indicate overconfidence.",
         f"![{best.name}: accuracy by confidence](reliability.png)",
-        "The next figure shows the accuracy if only the images with the highest confidence are classified. The"
-        " figure contains the best model of each kind and the next best models.",
+        "The next figure shows the accuracy on the images with the highest confidence. The figure contains the best"
+        " model of each kind and the next best models.",
         "![Accuracy by coverage](selective.png)",
     ]
 
@@ -310,9 +312,9 @@ def _choice(comparison: Comparison, best: ModelRuns) -> str:
         f" validation accuracy is `{best.name}`. Each model is validated on the"
         f" {' or '.join(f'{count:,}' for count in counts)} images that it held out. The held-out images differ between"
         " models, so the validation accuracy is only used to choose the models in the figures. The champion"
-        " (`champion.json`) can be a different model, because it is selected on the images that all candidates held"
-        " out. A committee of the best models has an unfair advantage, because its members were selected on the same"
-        " validation images. Cross-fitting the rule of the committee does not remove this advantage."
+        " (`champion.json`) can be a different model, because the champion is selected on the images that all"
+        " candidates held out. A committee of the best models has an unfair advantage, because its members were selected"
+        " on the same validation images. Cross-fitting the rule of the committee does not remove this advantage."
     )
 
 

@@ -28,23 +28,23 @@ larger than the band, our result counts as *better* or *worse*. The band is
 
 Here p is the published accuracy, m is our mean accuracy over k seeds, and h is half a unit of the last published digit.
 The standard deviation of the accuracy between seeds is s, and the standard error of an accuracy x on n test images is
-e(x) = √(x (1 - x) / n). The rule is conservative, because it ignores that both accuracies were measured on the same
-images. If a report gives a range of accuracies, p is the value in the range that is nearest to our accuracy. The 95 %
-confidence interval of our mean accuracy is computed from the number of test images (Wilson). None of our models was
-validated on the test images."""
+e(x) = √(x (1 - x) / n). The rule is conservative, because it treats the two accuracies as independent, although the
+test images are the same. If a report gives a range of accuracies, p is the value in this range that is nearest to our
+accuracy. The 95 % confidence interval of our mean accuracy is a Wilson interval for the number of test images. None of
+our models was validated on the test images."""
 
 _PAPER = """\
-Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The paper
-uses all training images, standardises each pixel, and averages the accuracy over up to five repetitions with shuffled
-images. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
+Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The authors of
+the paper train on all training images and standardise each pixel. They shuffle the images up to five times, and average
+the accuracies. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
 scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark scales, shuffles and
 scores the images in the same way as the authors' script (`benchmark/runner.py` in the repository of the dataset).
 
 The paper does not state which version of the images it used. On 31 August 2017, six days after the first version of the
 paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and the
-test set. These images have since been replaced. Images that are in both sets would increase the accuracy, but most
-accuracies in the paper are lower than ours. If the paper used entirely different test images, this would explain
-differences of up to about 0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
+test set. The authors have since replaced these images. Images that are in both sets would increase the accuracy, but
+most accuracies in the paper are lower than ours. A completely different test set would explain differences of up to
+about 0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
 
 _OTHER_SETTINGS = """\
 The standard error of the difference includes the variation between images and between seeds. The p-value is the
@@ -60,12 +60,12 @@ _OTHERS_OF = {
 }
 
 _VALIDATING_ON_TEST = """\
-Reports B and C used the test set for validation, and report A used it to validate its encoder. Validation on the test
-set makes it possible to train on all training images, and to choose the epoch with the best test accuracy.
-`benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after each epoch.
-The pipeline never uses the test images during training. The column *gain* contains the increase in test accuracy over
-the last epoch of the training with held-out images, averaged over the seeds. The column *standard error* contains the
-standard error of this mean.
+Reports B and C used the test set for validation, and report A used the test set to validate its encoder. If the test
+set is used for validation, all training images can be used for training, and the epoch with the best test accuracy can
+be chosen. `benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after
+each epoch. The pipeline never uses the test images during training. The column *gain* contains the difference from the
+test accuracy after the last epoch with held-out images. Each gain is a mean over the seeds. The column *standard error*
+contains the standard error of the gain.
 
 Report C does not state whether its convolutions are padded. Our convolutions are not padded. Padding enlarges the
 feature maps after the last pooling layer, so a padded network has more parameters."""
@@ -159,8 +159,8 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
         "Three seeds are too few to estimate the standard deviation of one model. The standard deviation"
-        " is therefore pooled over all models of the same kind that have several seeds. Networks and committees are"
-        f" pooled together. The values of s are {found}."
+        " is therefore pooled over all models of the same kind that have several seeds. Networks and committees count"
+        f" as one kind. The standard deviation s is {found}."
     )
 
 
@@ -268,7 +268,7 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
     if not rows:
         return []
     headings = ["model", "last epoch, training", "last epoch, validation", "best epoch, validation"]
-    return ["Accuracy by epoch, published / ours:", table(headings, rows, ["model"])]
+    return ["The next table shows the accuracy by epoch (published / ours).", table(headings, rows, ["model"])]
 
 
 def _beside(theirs: float | None, ours: float) -> str:
@@ -291,7 +291,7 @@ def _classifier_seconds(model: ModelRuns) -> float:
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
     """Return tables that compare the published scores of each class with ours."""
     sections = []
-    for title, metric in (("F1", "f1"), ("Recall", "recall")):
+    for title, metric in (("F1", "f1"), ("recall", "recall")):
         rows = [
             [verdict.model.name, *_class_cells(verdict.model, metric, published)]
             for verdict in verdicts
@@ -299,7 +299,8 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
         ]
         if rows:
             classes = verdicts[0].model.first.header.data.classes
-            sections += [f"{title} by class, published / ours:", table(["model", *classes], rows, ["model"])]
+            sections.append(f"The next table shows the {title} of each class (published / ours).")
+            sections.append(table(["model", *classes], rows, ["model"]))
     return sections
 
 
