@@ -124,7 +124,7 @@ def test_a_constant_of_a_family_makes_its_models_out_of_date(copy: Project) -> N
     assert copy.out_of_date() == []
     copy.replace("src/lineup/models/cnn.py", "(32,)", "(16,)")
     assert copy.out_of_date() == ["train@basic_cnn"]
-    explained = copy.run("python", "-m", "lineup", "code", "--explain", "train.cnn").splitlines()
+    explained = copy.run("python", "-m", "lineup", "code", "--explain", "models.cnn.basic_cnn").splitlines()
     assert explained[0].endswith("1 changed since dvc.lock")
     assert [line.split()[1:] for line in explained if line.endswith("changed")] == [["lineup/models/cnn.py", "changed"]]
     assert explained[-1] == "out of date: train@basic_cnn"

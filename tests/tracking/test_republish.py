@@ -83,11 +83,9 @@ def test_a_changed_record_replaces_its_run(published: Published, copied: Path, t
 
 def test_figures_of_the_network_are_logged_once_and_again_if_they_change(published: Published, copied: Path) -> None:
     record, other = published.records["one"], published.records["two"]
-    weights = record.header.weights
-    assert weights is not None
     figure = copied / EXPLAINED / "one" / "gradcam.png"
     figure.parent.mkdir(parents=True)
-    write_json(source_of(figure.parent), dataclasses.asdict(Source(record.header.label, weights.sha256)))
+    write_json(source_of(figure.parent), dataclasses.asdict(Source.of(record)))
     lines: list[str] = []
     for content in (b"first", b"later"):
         figure.write_bytes(content)

@@ -82,7 +82,7 @@ def explain(
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the figures. Default: experiments/explain.")
     ] = None,
 ) -> None:
-    """Plot Grad-CAM, filters, feature maps and latent space of the first network of each model."""
+    """Plot misclassified images of each model and committee, and Grad-CAM, filters and feature maps of each network."""
     from lineup.data.dataset import load_dataset
     from lineup.explain.stage import write_explanations
     from lineup.records.record import HEADER, read_record
@@ -90,9 +90,10 @@ def explain(
     project, params = open_project()
     folder = output or project.experiments / "explain"
     firsts = [seed_folder(project.models / name, recipe.seeds[0]) for name, recipe in params.models.items()]
+    firsts += [seed_folder(project.committees / name, 1) for name in params.committees]
     records = [read_record(place) for place in firsts if (place / HEADER).exists()]
-    written = write_explanations(records, load_dataset(project.dataset), folder)
-    print(f"{folder}: figures of {count(written, 'network')}")
+    written = write_explanations(records, load_dataset(project.dataset), project.models, folder)
+    print(f"{folder}: figures of {count(written, 'run')}")
 
 
 def leaderboard(

@@ -25,7 +25,6 @@ import typer
 from lineup.cli.common import open_project
 from lineup.cli.named_records import check_same_data, existing_records, label_of, named_record
 from lineup.errors import LineupError
-from lineup.paths import seed_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,20 +136,11 @@ def classes(
 @app.command()
 def errors(name: Model, output: Output = None) -> None:
     """Plot the misclassified test images for which the model has the highest confidence."""
-    from lineup.figures.mistakes import misclassified
+    from lineup.explain.predictions import errors as plot
 
     project, params = open_project()
     record = named_record(project, params, name)
-    scores = record.predictions().test
-    label = label_of(record)
-    figure = misclassified(
-        _dataset_of(project, record).test_images[scores.indices],
-        scores,
-        record.header.data.classes,
-        title=f"{label}: misclassified images",
-        subtitle=_line(record),
-    )
-    _save(figure, project, "errors", [label], output)
+    _save(plot(record, _dataset_of(project, record)), project, "errors", [label_of(record)], output)
 
 
 @app.command()
@@ -159,22 +149,13 @@ def differences(committee: Model, output: Output = None) -> None:
 
     The best member has the highest validation accuracy.
     """
-    from lineup.figures.mistakes import committee_differences
+    from lineup.explain.predictions import best_member
+    from lineup.explain.predictions import differences as plot
 
     project, params = open_project()
     record = named_record(project, params, committee)
-    member = _best_member(project, record)
-    scores, label = record.predictions().test, label_of(record)
-    figure = committee_differences(
-        _dataset_of(project, record).test_images[scores.indices],
-        scores,
-        member.predictions().test,
-        record.header.data.classes,
-        name=label_of(member),
-        title=f"{label} and its best member {label_of(member)}: images on which they differ",
-        subtitle=_line(record),
-    )
-    _save(figure, project, "differences", [label], output)
+    member = best_member(record, project.models)
+    _save(plot(record, member, _dataset_of(project, record)), project, "differences", [label_of(record)], output)
 
 
 @app.command()
@@ -238,23 +219,6 @@ def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
         records[label_of(record)] = record
     check_same_data(found)
     return project, records
-
-
-def _best_member(project: Project, committee: Record) -> Record:
-    """Return the record of the member with the highest validation accuracy. Ties go to the first member."""
-    from lineup.files import file_sha256
-    from lineup.records.record import PREDICTIONS, read_record
-
-    members = committee.header.members
-    if not members:
-        raise LineupError(f"{label_of(committee)} is not a committee; expected the name of a committee")
-    records = [read_record(seed_folder(project.models / member.name, member.seed)) for member in members]
-    best = max(range(len(records)), key=lambda number: records[number].metrics["val_accuracy"])
-    if file_sha256(records[best].folder / PREDICTIONS) != members[best].predictions_sha256:
-        raise LineupError(
-            f"{members[best].label} was trained again after {label_of(committee)} was made; run dvc repro"
-        )
-    return records[best]
 
 
 def _dataset_of(project: Project, record: Record) -> Dataset:

@@ -16,29 +16,35 @@ from typing import TYPE_CHECKING
 
 from lineup.errors import LineupError
 from lineup.files import file_sha256
+from lineup.records.record import HEADER
 from lineup.schema import read_checked
 
 if TYPE_CHECKING:
     from lineup.records.record import Record
 
 EXPLAINED = Path("runs", "explained")
-"""Output of the stage ``explain`` in the project folder. It contains one folder per model."""
+"""Output of the stage ``explain`` in the project folder. It contains one folder per model or committee."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The network from which figures were made.
+    """The record from which figures were made.
 
     Parameters
     ----------
     label : str
         Name of the run.
-    weights_sha256 : str
-        Hash of the weights.
+    record_sha256 : str
+        Hash of ``record.json``, which contains the hash of the weights, or of the predictions of all members.
     """
 
     label: str
-    weights_sha256: str
+    record_sha256: str
+
+    @classmethod
+    def of(cls, record: Record) -> Source:
+        """Describe a record."""
+        return cls(record.header.label, file_sha256(record.folder / HEADER))
 
 
 def source_of(folder: Path) -> Path:
@@ -47,7 +53,7 @@ def source_of(folder: Path) -> Path:
 
 
 def explained_figures(root: Path, record: Record) -> list[Path]:
-    """Return the figures that were made from the network of a record.
+    """Return the figures that were made from a record.
 
     Parameters
     ----------
@@ -59,18 +65,17 @@ def explained_figures(root: Path, record: Record) -> list[Path]:
     Returns
     -------
     list of Path
-        PNG files, sorted by name. The list is empty if there are no figures, or if they show another network, such as
-        that of another seed.
+        PNG files, sorted by name. The list is empty if there are no figures, or if they were made from another record,
+        such as that of another seed.
     """
     folder = root / EXPLAINED / record.header.name
-    weights = record.header.weights
-    if weights is None or record.header.experiment is not None or not source_of(folder).is_file():
+    if record.header.experiment is not None or not source_of(folder).is_file():
         return []
     try:
         source = read_checked(source_of(folder), Source)
     except LineupError:
         return []  # the stage writes the folder again
-    if source != Source(record.header.label, weights.sha256):
+    if source != Source.of(record):
         return []
     return sorted(folder.glob("*.png"))
 

@@ -39,7 +39,7 @@ POINTS = 1000
 """Largest number of images in a plot of the latent space."""
 
 
-def explain(record: Record, dataset: Dataset) -> dict[str, Figure]:
+def network_figures(record: Record, dataset: Dataset) -> dict[str, Figure]:
     """Plot all figures that exist for the model of a record.
 
     Parameters
@@ -93,7 +93,7 @@ def gradcam(record: Record, dataset: Dataset, network: keras.Model) -> Figure:
         shown,
         dataset.classes,
         title=f"{record.header.label}: regions that matter for the prediction (Grad-CAM)",
-        subtitle=f"{_line(record)}, heat maps of {size}",
+        subtitle=f"{data_line(record)}, heat maps of {size}",
     )
 
 
@@ -174,5 +174,6 @@ def _data(record: Record) -> str:
     return "GENERATED DATA" if data.generated else data.title
 
 
-def _line(record: Record) -> str:
+def data_line(record: Record) -> str:
+    """Return the name of the data and the number of test images, for a subtitle."""
     return f"{_data(record)}, {count(record.header.data.test_images, 'test image')}"

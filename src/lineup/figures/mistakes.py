@@ -31,6 +31,11 @@ from lineup.figures.pictures import (
     write_heading,
 )
 
+
+class NothingToShowError(LineupError):
+    """No image has the property that a figure shows."""
+
+
 _WIDTH = 1.62
 """Width of an image with its caption, in inches."""
 _COLUMNS = 6
@@ -73,13 +78,15 @@ def misclassified(
     Raises
     ------
     LineupError
-        If the images do not match the scores, or if no image is misclassified.
+        If the images do not match the scores.
+    NothingToShowError
+        If no image is misclassified.
     """
     check_images("misclassified images", images, scores.labels, classes)
     predicted, confidence = _predictions(scores)
     wrong = np.flatnonzero(predicted != scores.labels)
     if not wrong.size:
-        raise LineupError(f"misclassified images: all {len(images):,} images are classified correctly")
+        raise NothingToShowError(f"misclassified images: all {len(images):,} images are classified correctly")
     shown = _most_confident(wrong, confidence)[:most]
     width, height = grid_size(len(shown), images.shape[1:], columns=_COLUMNS, below=_CAPTION[3])
     figure = style.new_figure(0.2 + _WIDTH * width, 0.5 + _WIDTH * height, title=title, subtitle=subtitle)
@@ -137,7 +144,9 @@ def committee_differences(
     Raises
     ------
     LineupError
-        If the images do not match the scores, or if the two never differ.
+        If the images do not match the scores.
+    NothingToShowError
+        If the two predict the same class for every image.
     """
     check_images("differences", images, committee.labels, classes)
     if not np.array_equal(committee.indices, member.indices) or not np.array_equal(committee.labels, member.labels):
@@ -152,7 +161,7 @@ def committee_differences(
     }
     panels = {heading: mask for heading, mask in panels.items() if mask.any()}
     if not panels:
-        raise LineupError(f"differences: the committee and {name} predict the same class for every image")
+        raise NothingToShowError(f"differences: the committee and {name} predict the same class for every image")
     shown = {what: _most_confident(np.flatnonzero(mask), confidence)[:most] for what, mask in panels.items()}
     sizes = [grid_size(len(rows), images.shape[1:], columns=most, below=_CAPTION[4]) for rows in shown.values()]
     high = sum(_WIDTH * height + 0.4 for _, height in sizes)
