@@ -4,9 +4,6 @@ Who validates on the test set has all training images to train on, and may repor
 images. This trains a network as the pipeline does, with a hold-out and without one, and scores the test images after
 each epoch, which the pipeline never does. For each seed and each way to choose the epoch it notes the test accuracy.
 
-With --padding same the convolutions keep the size of the image, which report C does not say of its own. That is another
-network, with more parameters after the last pooling.
-
     python benchmarks/validating_on_test.py --network conv2d_5 --seeds 5
 
 With --epochs 1 --images 2000 it only shows that it works; its result then goes to no file.
@@ -36,13 +33,9 @@ LAST = (HELD_OUT, "the last")
 CHOICES = [LAST, (HELD_OUT, "best by validation"), (HELD_OUT, "best by test"), (ALL, "the last"), (ALL, "best by test")]
 
 
-def new_network(name: str, padding: str | None) -> Any:
-    """Return a new network of ``params.yaml``; with a padding, each of its convolutions has that one."""
-    layers = layers_of(name)
-    for layer in layers:
-        if padding and hasattr(layer, "padding") and hasattr(layer, "filters"):
-            layer.padding = padding
-    return classifier(name, recipe_of(name).scaling, layers, SHAPE, channels=entry_of(name).channels)
+def new_network(name: str) -> Any:
+    """Return a new network of ``params.yaml``."""
+    return classifier(name, recipe_of(name).scaling, layers_of(name), SHAPE, channels=entry_of(name).channels)
 
 
 def accuracies_by_epoch(
@@ -69,7 +62,7 @@ def accuracies_by_epoch(
 
 
 def one_seed(
-    data: Dataset, name: str, padding: str | None, seed: int, epochs: int, images: int | None
+    data: Dataset, name: str, seed: int, epochs: int, images: int | None
 ) -> dict[tuple[str, str], float]:
     """Return the test accuracy by training and by choice of the epoch; on so many images of each part, None for all."""
     share = recipe_of(name).validation
@@ -77,7 +70,7 @@ def one_seed(
 
     def train(chosen: np.ndarray, held_out: np.ndarray) -> tuple[list[float], list[Epoch]]:
         prepare("network", 1, seed)
-        return accuracies_by_epoch(data, new_network(name, padding), name, seed, epochs, chosen, held_out)
+        return accuracies_by_epoch(data, new_network(name), name, seed, epochs, chosen, held_out)
 
     held_out, rows = train(training, validation)
     by_validation = max(range(epochs), key=lambda epoch: rows[epoch].val_accuracy)
@@ -116,21 +109,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 1 on; default: 5")
     parser.add_argument("--epochs", type=int, help="default: those of the recipe")
     parser.add_argument("--images", type=int, help="train on so few, to try it out; default: all")
-    parser.add_argument("--padding", choices=["same", "valid"], help="of all convolutions; default: the network's own")
     arguments = parser.parse_args()
     data, name, scores = dataset(), arguments.network, []
     epochs = arguments.epochs or recipe_of(name).epochs
     for seed in range(1, arguments.seeds + 1):
-        scores.append(one_seed(data, name, arguments.padding, seed, epochs, arguments.images))
+        scores.append(one_seed(data, name, seed, epochs, arguments.images))
         told = "; ".join(f"{training}, {epoch} {score:.4f}" for (training, epoch), score in scores[-1].items())
         print(f"{name} seed {seed}: {told}", flush=True)
     rows = summary(scores)
     print_table(rows)
     if arguments.images is None:
         settings = {"network": name, "seeds": arguments.seeds, "epochs": epochs, "threads": 1}
-        settings |= {"padding": arguments.padding, "parameters": new_network(name, arguments.padding).count_params()}
-        file = "-".join(["validating_on_test", name, *([arguments.padding] if arguments.padding else [])])
-        write_results(f"reproduction/{file}", data, rows, settings=settings)
+        settings["parameters"] = new_network(name).count_params()
+        write_results(f"reproduction/validating_on_test-{name}", data, rows, settings=settings)
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def test_variants_are_compared_with_the_model_that_they_change(tmp_path: Path) -
 MEASURED = {
     "machine": {"cpu_model": "A processor"},
     "data": {"fingerprint": REAL.fingerprint},
-    "settings": {"network": "conv2d_5", "seeds": 5, "epochs": 10, "threads": 1},
+    "settings": {"network": "conv2d_5", "seeds": 5, "epochs": 10, "threads": 1, "parameters": 241546},
     "rows": [
         {"training": "with", "epoch": "the last", "test accuracy": 0.9, "gain": None},
         {"training": "without", "epoch": "the best", "test accuracy": 0.91, "gain": 0.01},
@@ -215,7 +215,7 @@ MEASURED = {
 def test_benchmark_results_are_shown_for_the_same_data_only(three: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9), three, 0.01)
     page = page_of(verdict, measurements={"validating_on_test-conv2d_5": MEASURED})
-    assert "`conv2d_5`, 5 seeds, 10 epochs, A processor, 1 thread:" in page
+    assert "`conv2d_5` (241,546 parameters), 5 seeds, 10 epochs, A processor, 1 thread:" in page
     assert "| without | the best | 0.9100 | 0.0100 |" in page
     assert "| with | the last | 0.9000 | \N{EN DASH} |" in page
     elsewhere = MEASURED | {"data": {"fingerprint": "0" * 64}}
@@ -253,7 +253,7 @@ def test_page_and_table_are_written_from_the_claims(real: list[Record], tmp_path
     reproduce(real, tmp_path, tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
     assert "| basic_cnn | A | 0.9156 | 0.9100 ± 0.0100 | 3 |" in page
-    assert "`conv2d_5`, 5 seeds" in page
+    assert "`conv2d_5` (241,546 parameters), 5 seeds" in page
     absent = sorted(set(load_claims(REAL.name)) - {"basic_cnn"})
     assert f"The following published models are not in `params.yaml`: {', '.join(absent)}." in page
     table = pd.read_csv(tmp_path / "pages" / "reproduction.csv")

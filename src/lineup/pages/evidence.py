@@ -314,7 +314,8 @@ def _choice(comparison: Comparison, best: ModelRuns) -> str:
         " models, so the validation accuracy is only used to choose the models in the figures. The champion"
         " (`champion.json`) can be a different model, because the champion is selected on the images that all"
         " candidates held out. A committee of the best models has an unfair advantage, because its members were"
-        " selected on the same validation images. Cross-fitting the rule of the committee does not remove this advantage."
+        " selected on the same validation images. Cross-fitting the rule of the committee does not remove this"
+        " advantage."
     )
 
 

@@ -66,9 +66,7 @@ be chosen. `benchmarks/validating_on_test.py` trains with and without held-out i
 each epoch. The pipeline never uses the test images during training. The column *gain* contains the difference from the
 test accuracy after the last epoch with held-out images. Each gain is a mean over the seeds. The column *standard error*
 contains the standard error of the gain.
-
-Report C does not state whether its convolutions are padded. Our convolutions are not padded. Padding enlarges the
-feature maps after the last pooling layer, so a padded network has more parameters."""
+"""
 
 
 def reproduction_markdown(
@@ -352,10 +350,8 @@ def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
     for result in measured:
         settings, rows = result["settings"], result["rows"]
         machine = f"{result['machine']['cpu_model']}, {count(settings['threads'], 'thread')}"
-        padded = settings.get("padding") == "same"
-        padding = f" with padded convolutions ({settings['parameters']:,} parameters)" if padded else ""
         amounts = f"{count(settings['seeds'], 'seed')}, {count(settings['epochs'], 'epoch')}"
-        sections.append(f"`{settings['network']}`{padding}, {amounts}, {machine}:")
+        sections.append(f"`{settings['network']}` ({settings['parameters']:,} parameters), {amounts}, {machine}:")
         words = [name for name, value in rows[0].items() if isinstance(value, str)]
         cells = [[_value(value) for value in row.values()] for row in rows]
         sections.append(table(list(rows[0]), cells, words))
