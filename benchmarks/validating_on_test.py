@@ -61,9 +61,7 @@ def accuracies_by_epoch(
     return accuracies, rows
 
 
-def one_seed(
-    data: Dataset, name: str, seed: int, epochs: int, images: int | None
-) -> dict[tuple[str, str], float]:
+def one_seed(data: Dataset, name: str, seed: int, epochs: int, images: int | None) -> dict[tuple[str, str], float]:
     """Return the test accuracy by training and by choice of the epoch; on so many images of each part, None for all."""
     share = recipe_of(name).validation
     training, validation = data.training_indices(share)[:images], data.validation_indices(share)[:images]
