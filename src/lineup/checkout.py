@@ -1,7 +1,7 @@
 """Run the package of the current project instead of the installed package.
 
-An editable installation always runs the code of the same checkout. Without this module, a command in a git worktree or
-in the folder of ``dvc exp run --temp`` would run the code of a different checkout.
+An editable installation always runs the code of the same checkout. This module makes each command run the code of its
+own project, for example in a git worktree or after ``dvc exp run --temp``.
 
 >>> from contextlib import chdir
 >>> with chdir("/"):  # this folder is not in a project
@@ -27,7 +27,8 @@ VARIABLE = "PYTHONPATH"
 def run_own_package() -> None:
     """Restart the command with the package of the current project if a different package is running.
 
-    Call this function before other modules are imported. The function does not return if it restarts the command.
+    Call this function before you import other modules of the package. If the command is restarted, the function does
+    not return.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def run_own_package() -> None:
 def other_source() -> Path | None:
     """Return the folder that contains the package of the current project.
 
-    Return None if the project has no package, or if this package is already running.
+    If the project has no package or its package is already running, return None.
     """
     try:
         source = find_project().root / "src"

@@ -1,4 +1,4 @@
-"""Errors that a user can fix, and functions that format their messages."""
+"""Define an exception for errors that users can fix, and format the messages of such errors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LISTED = 20
 
 
 class LineupError(Exception):
-    """An error that a user can fix, such as a wrong value or a missing file.
+    """Error that a user can fix, such as a wrong value or a missing file.
 
-    The message names the location of the error, the expected value and the found value in one line. The command line
+    In one line, the message names the location of the error, the expected value and the actual value. The command line
     prints the message without a traceback and exits with status 1.
     """
 
@@ -53,7 +53,7 @@ def count(things: Sized | int, noun: str) -> str:
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
-    """Suggest similar names and list the accepted names, for use in an error message.
+    """For an error message, suggest similar names and list the accepted names.
 
     Parameters
     ----------

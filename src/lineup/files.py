@@ -1,4 +1,4 @@
-"""Write files and folders atomically, read files safely, and compute hashes.
+"""Write files and folders atomically, read text files, and compute hashes of files.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -37,11 +37,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces ``path`` on success and is removed on failure.
+    """Yield a temporary path. On success, the temporary file replaces ``path``, and after an error, it is removed.
 
-    Readers see either the old file or the complete new file. If several processes write the same file, the last one
-    wins. Temporary files of killed processes are removed first. If an `OSError` is raised, it names ``path`` and not
-    the temporary path.
+    Other processes see either the old file or the complete new file. If several processes write the same file, the file
+    of the last process is kept. First, temporary files of killed processes are removed. The message of an `OSError`
+    contains ``path`` instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -54,12 +54,12 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder that replaces ``path`` on success.
+    """Yield an empty temporary folder. On success, the temporary folder replaces ``path``.
 
     The old folder is removed only after the new folder has been renamed to ``path``. If a process is killed, a complete
-    folder always remains, and the next call renames it to ``path``. If several processes write the same folder, the
-    last one wins. Temporary folders of killed processes are removed first. If an `OSError` is raised, it names ``path``
-    or a file in ``path``.
+    folder always remains. The next call renames this folder to ``path``. If several processes write the same folder,
+    the folder of the last process is kept. First, temporary folders of killed processes are removed. The message of an
+    `OSError` contains ``path`` or a file in ``path`` instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -72,7 +72,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def check_room(path: Path, room: int = ROOM) -> None:
-    """Check that a path can be written and that its disk has enough free space.
+    """Check that a path can be written, and that the disk has enough free space.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def check_room(path: Path, room: int = ROOM) -> None:
 
 
 def folder_sha256(folder: Path) -> dict[str, str]:
-    """Return the name and the SHA-256 of every file in a folder."""
+    """Compute the SHA-256 of every file in a folder."""
     return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
 
 
@@ -122,7 +122,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_text(path: Path, *, max_bytes: int = TEXT_LIMIT) -> str:
-    """Read a UTF-8 text file and check its type, size and encoding.
+    """Read a UTF-8 text file, and check the type, the size and the encoding of the file.
 
     Parameters
     ----------
@@ -171,12 +171,12 @@ def file_sha256(path: Path) -> str:
 
 
 def _partial_name(path: Path) -> Path:
-    """Return a temporary path beside ``path`` that only this process uses."""
+    """Return a temporary path in the same folder as ``path`` that only this process uses."""
     return path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
 
 
 def _partial(path: Path) -> Path:
-    """Remove the temporary files of killed processes and return a new temporary path."""
+    """Remove the temporary files of killed processes, and return a new temporary path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_name(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
@@ -189,7 +189,7 @@ def _partial(path: Path) -> Path:
 
 
 def _swap(partial: Path, path: Path) -> None:
-    """Rename the old folder and move a new folder to ``path``."""
+    """Rename the old folder, and move the new folder to ``path``."""
     former = partial.with_suffix(_FORMER)
     while True:
         with suppress(FileNotFoundError):
@@ -206,7 +206,7 @@ def _swap(partial: Path, path: Path) -> None:
 def _clear(partial: Path, path: Path) -> None:
     """Remove the temporary files of one process.
 
-    If ``path`` is missing, a complete folder is renamed to ``path`` first.
+    If ``path`` is missing, a complete temporary folder is first renamed to ``path``.
     """
     former = partial.with_suffix(_FORMER)
     if former.is_dir() and not path.exists():
@@ -224,7 +224,7 @@ def _clear(partial: Path, path: Path) -> None:
 
 @contextmanager
 def _final_names(path: Path) -> Iterator[None]:
-    """Replace the temporary file name in an `OSError` with the final file name."""
+    """In an `OSError`, replace the temporary file name with the final file name."""
     try:
         yield
     except OSError as error:
@@ -237,7 +237,7 @@ def _final_names(path: Path) -> Iterator[None]:
 
 
 def _has_ended(process: str) -> bool:
-    """Return whether a text is the ID of a process that has ended."""
+    """Return whether a text is the id of a process that has ended."""
     import psutil
 
     return re.fullmatch(r"[1-9]\d{0,8}", process) is not None and not psutil.pid_exists(int(process))

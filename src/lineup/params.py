@@ -1,6 +1,6 @@
 """Read and check ``params.yaml``.
 
-An invalid setting raises a one-line error with the key, its value and the accepted values.
+An invalid setting raises an error with one line that contains the key, the value and the accepted values.
 
 Examples
 --------
@@ -43,13 +43,13 @@ MODELS = "the section models of params.yaml"
 
 
 def _check_name(section: str, name: str) -> None:
-    """Raise an error if a name looks like the label of a run, such as ``cnn_seed2``."""
+    """Raise an error if the name of a model could be confused with the label of a run, such as ``cnn_seed2``."""
     if re.search(r"_seed\d+$", name):
         raise ValueError(f"{section}.{name}: a name must not end in _seed and a number; set seeds instead")
 
 
 def _check_members(name: str, committee: Committee, models: Mapping[str, Candidate]) -> None:
-    """Raise an error if a member does not exist or has fewer seeds than the committee."""
+    """Raise an error if a member of a committee does not exist, or has fewer seeds than the committee."""
     where, members = f"committees.{name}.members", committee.members
     found = candidates(members, models)
     if not found:
@@ -122,7 +122,7 @@ class Params:
         return f"{models}, {committees}, data {self.data.name}"
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
-        """Return the recipe of a model with some of its settings replaced.
+        """Return the settings of a model, and replace some of the settings.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Params:
     def committee(self, name: str) -> Committee:
         """Return the settings of a committee.
 
-        An unknown name raises a `LineupError` that lists the known names.
+        If the name is unknown, a `LineupError` lists the known names.
         """
         if name not in self.committees:
             known = expected_one_of(name, self.committees, "the section committees of params.yaml")
@@ -186,7 +186,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Return an error message about the first problem in ``params.yaml``. Unknown keys come before other problems."""
+    """Describe the first problem in ``params.yaml`` in an error message. Unknown keys come before other problems."""
     problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))
@@ -216,7 +216,7 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
 
 
 def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Remove the tag that pydantic adds to the location of an error in a union."""
+    """If an error is in a union type, remove the tag that pydantic adds to the location of the error."""
     place = 2 if location[:1] == ("models",) else 3  # the tags of `AnyRecipe` and of `Members`
     if location[:1] in (("models",), ("committees",)) and location[place : place + 1] in _TAGS:
         return location[:place] + location[place + 1 :]

@@ -1,4 +1,4 @@
-"""Paths of all files and folders in a project."""
+"""Define the paths of all files and folders in a project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILES = ("params.yaml", "dvc.yaml")
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
-    """Return the folder that contains the record of one run.
+    """Return the folder that contains the record of a run.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def seed_folder(folder: Path, seed: int) -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """The paths of all files and folders in a project.
+    """Paths of the files and folders in a project.
 
     A project is a folder that contains ``params.yaml`` and ``dvc.yaml``.
 
@@ -42,57 +42,57 @@ class Project:
 
     @property
     def raw(self) -> Path:
-        """Folder with the downloaded or generated files of the dataset."""
+        """Return the folder that contains the downloaded or generated files of the dataset."""
         return self.root / "data" / "raw"
 
     @property
     def dataset(self) -> Path:
-        """NPZ file with all images, the labels and the split."""
+        """Return the path of the NPZ file with all images, the labels and the split."""
         return self.root / "data" / "splits" / "dataset.npz"
 
     @property
     def models(self) -> Path:
-        """Folder with the records of all models, grouped by model."""
+        """Return the folder that contains the records of all models."""
         return self.root / "runs" / "models"
 
     @property
     def committees(self) -> Path:
-        """Folder with the records of all committees, grouped by committee."""
+        """Return the folder that contains the records of all committees."""
         return self.root / "runs" / "committees"
 
     @property
     def metrics(self) -> Path:
-        """Folder with the mean metrics of each model and committee. Git tracks these files."""
+        """Return the folder that contains the mean metrics of each model and committee. Git tracks these files."""
         return self.root / "runs" / "metrics"
 
     @property
     def finished(self) -> Path:
-        """Folder with copies of finished trainings. DVC does not delete this folder."""
+        """Return the folder that contains copies of finished trainings. DVC does not delete this folder."""
         return self.root / "runs" / "finished"
 
     @property
     def backups(self) -> Path:
-        """Folder with the backups of unfinished trainings."""
+        """Return the folder that contains the backups of unfinished trainings."""
         return self.root / "runs" / "backups"
 
     @property
     def selection(self) -> Path:
-        """Folder with the selected members of each committee."""
+        """Return the folder that contains the selected members of each committee."""
         return self.root / "runs" / "selection"
 
     @property
     def experiments(self) -> Path:
-        """Folder with the records of experiments outside of the pipeline."""
+        """Return the folder that contains the records of single experiments."""
         return self.root / "experiments"
 
     @property
     def champion(self) -> Path:
-        """JSON file with the champion and the reasons for its choice."""
+        """Return the path of the JSON file that describes the champion."""
         return self.reports / "champion.json"
 
     @property
     def reports(self) -> Path:
-        """Folder with pages, tables and figures of the results."""
+        """Return the folder that contains the pages, tables and figures of the results."""
         return self.root / "reports"
 
 
@@ -126,7 +126,7 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def _incomplete(folder: Path) -> str:
-    """Return the error message for a folder that lacks one of the two project files."""
+    """Return an error message for a folder that contains only one of the two project files."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

@@ -1,4 +1,4 @@
-"""Suggest how to restore or create missing files, for use in error messages.
+"""For error messages, suggest how to restore or create missing files.
 
 >>> how_to_restore(Path("/no/repository"), "params.yaml")
 'copy it from the original of this folder'
@@ -38,7 +38,7 @@ def how_to_make(path: Path) -> str:
 
 
 def _has_remote(root: Path) -> bool:
-    """Return whether the project or the user has configured a default DVC remote."""
+    """Return whether a default DVC remote is configured for the project or the user."""
     try:
         from dvc.config import Config, ConfigError
     except ImportError:

@@ -74,8 +74,8 @@ def read_json(path: Path) -> Any:
 def read_yaml(path: Path) -> Any:
     """Return the value in a YAML file.
 
-    A small YAML file can expand to gigabytes, because an alias can repeat a whole section. The expanded size is
-    therefore checked before any value is created.
+    In YAML, an alias can repeat a whole section, so a small file can expand to gigabytes. The expanded size of a YAML
+    file is therefore checked before any value is created.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 
 
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
-    """Validate values like `checked`, but raise pydantic's own errors."""
+    """Validate values in the same way as `checked`, but raise the errors of pydantic."""
     from pydantic import TypeAdapter
 
     if strict:
@@ -150,7 +150,7 @@ def first_problem(error: ValidationError) -> ErrorDetails:
 
 
 def read_checked(path: Path, kind: Any) -> Any:
-    """Read a JSON file and convert its content to a type. See `read_json` and `checked` for errors."""
+    """Read a JSON file and convert its content to a type. The errors are those of `read_json` and `checked`."""
     return checked(read_json(path), kind, path)
 
 
@@ -173,7 +173,7 @@ def _refuse(constant: str) -> None:
 
 @dataclass
 class _Collection:
-    """State of a YAML list or mapping that is being parsed.
+    """State of the parser inside of a YAML list or mapping.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _check_scalar(event: Any, parent: _Collection) -> None:
 
 
 def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the expanded size and the nesting depth of an alias."""
+    """Return the expanded size and the nesting depth of the section that an alias repeats."""
     found = measured.get(event.anchor, (1, 0))  # loading the text raises an error for an unknown anchor
     if found is None:
         _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside its own anchor")

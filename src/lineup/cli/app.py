@@ -66,8 +66,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def main() -> None:
     """Run the command.
 
-    For a `LineupError` or a system error, such as a full disk, the command prints one line and exits with status 1. If
-    the command is stopped by a signal, it prints one line and exits with status 128 plus the signal number.
+    After a `LineupError` or a system error, such as a full disk, the command prints one line and exits with status 1.
+    If the command is stopped by a signal, it prints one line and exits with status 128 plus the signal number.
     """
     tolerate_encodings()
     if "DVC_STAGE" in os.environ:
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _system_error(error: OSError) -> str:
-    """Return a message with the file name and the reason of a system error."""
+    """Format a system error as a message with the file name and the reason."""
     if error.filename is None or error.strerror is None:
         return shortened(error)
     return f"{error.filename}: {error.strerror}"

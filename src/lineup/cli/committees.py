@@ -1,4 +1,4 @@
-"""Commands that build committees (ensembles) and choose the champion.
+"""Define the commands that build committees (ensembles) and choose the champion.
 
 Examples
 --------

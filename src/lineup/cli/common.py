@@ -1,4 +1,4 @@
-"""Functions that several commands use, for example to open the project and to read its records."""
+"""Open a project, read its records, and provide other functions that several commands share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def open_project() -> tuple[Project, Params]:
 def _check_stage(stage: str, project: Project, params: Params) -> None:
     """Raise an error if the code of a stage has changed since ``code.yaml`` was written.
 
-    Otherwise DVC would cache the result under the wrong hash.
+    Without this check, DVC could cache a result under the wrong hash.
     """
     from lineup.code.stages import STAGES, check_code
 
@@ -56,9 +56,9 @@ def _check_stage(stage: str, project: Project, params: Params) -> None:
 def from_stage(group: str, name: str) -> tuple[str, bool]:
     """Extract the name of a model or committee from the argument of a command.
 
-    The second value is True if the argument is the name of a stage.
+    Also return whether the argument is the name of a stage.
 
-    If DVC is called from a subfolder, it adds the path of ``dvc.yaml`` to the name of the stage, as in
+    When DVC runs in a subfolder, the name of a stage starts with the path of ``dvc.yaml``, as in
     ``../dvc.yaml:train@basic_cnn``.
 
     Parameters
@@ -78,7 +78,7 @@ def from_stage(group: str, name: str) -> tuple[str, bool]:
 
 
 def place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
-    """Return the folder of a new record and the id of its experiment. The id is None if ``record`` is given."""
+    """Choose the folder of a new record, and the id of its experiment. The id is None if ``record`` is given."""
     import uuid
 
     if record is not None:
@@ -150,7 +150,7 @@ def experiment_folders(project: Project) -> list[Path]:
 
 
 def champion_json(project: Project) -> Any:
-    """Return the content of ``champion.json``, or None if the file does not exist."""
+    """Read ``champion.json``, or return None if the file does not exist."""
     from lineup.schema import read_json
 
     return read_json(project.champion) if project.champion.is_file() else None

@@ -1,4 +1,4 @@
-"""Command that compares two models, committees or single experiments in the terminal.
+"""Define the command that compares two models, committees or single experiments in the terminal.
 
 Examples
 --------
@@ -31,7 +31,8 @@ Second = Annotated[str, typer.Argument(metavar="SECOND", help="The name to compa
 def compare(first: First, second: Second) -> None:
     """Compare the settings, the metrics and the predictions of two models, committees or experiments.
 
-    A model or committee stands for its first run. reports/pairs.csv compares the means over all seeds.
+    For a model or committee with several runs, the first run is compared. reports/pairs.csv compares the means over all
+    seeds.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

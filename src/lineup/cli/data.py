@@ -1,4 +1,4 @@
-"""Commands that download and split the images.
+"""Define the commands that download and split the images.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Commands that train models and list the available architectures.
+"""Define the commands that train models and list the available architectures.
 
 Examples
 --------
@@ -44,8 +44,8 @@ def train(
     """Train a model, log its metrics in MLflow during training, and write a record.
 
     If the argument is the name of a model, the command runs a single experiment. A single experiment trains the model
-    once, with the first seed or with --seed, and writes the record to a new folder in experiments/. The records of the
-    pipeline do not change.
+    once and writes the record to a new folder in experiments/. The seed is the first seed of the model, or the value of
+    --seed. A single experiment does not change the records of the pipeline.
 
     If the argument is the name of a stage, the command trains the model with all seeds and writes the records to
     runs/models. An interrupted stage resumes from its last backup. A single experiment always starts from the

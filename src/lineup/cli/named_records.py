@@ -67,7 +67,7 @@ def named_record(project: Project, params: Params, name: str) -> Record:
 
 
 def existing_records(project: Project, params: Params) -> list[Record]:
-    """Return the first record of each model and committee that has one.
+    """Return the first record of each model and committee that has at least one record.
 
     Raises
     ------
@@ -109,7 +109,9 @@ def member_records(project: Project, committee: Record) -> list[Record]:
 
 
 def label_of(record: Record) -> str:
-    """Return the name of a record in figures: the label of its run, or the folder of its experiment."""
+    """Return the name that identifies a record in figures. The name is the label of the run or the folder of the
+    experiment.
+    """
     header = record.header
     return header.label if header.experiment is None else f"{header.name}-{header.experiment}"
 
@@ -133,7 +135,9 @@ def _experiments(project: Project) -> list[str]:
 
 
 def _group_and_seed(name: str, known: Sequence[str], experiments: Sequence[str]) -> tuple[str, int | None]:
-    """Split the name of a run into its model or committee and its seed, which is None if the name has no seed."""
+    """Split the name of a run into the name of its model or committee and the seed. The seed is None if the name
+    contains no seed.
+    """
     if name in known:
         return name, None
     match = re.fullmatch(r"(.+)_seed(\d{1,9})", name)
@@ -145,7 +149,7 @@ def _group_and_seed(name: str, known: Sequence[str], experiments: Sequence[str])
 
 
 def _runs(project: Project, params: Params, group: str) -> tuple[list[int], Path]:
-    """Return the seeds of a model or committee, and the folder of its records."""
+    """Return the seeds of a model or committee, and the folder that contains its records."""
     if group in params.models:
         return list(params.models[group].seeds), project.models / group
     return list(range(1, params.committees[group].seeds + 1)), project.committees / group

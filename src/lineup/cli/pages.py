@@ -1,4 +1,4 @@
-"""Commands that write pages, tables and figures of results.
+"""Define the commands that write pages, tables and figures of the results.
 
 Examples
 --------
@@ -64,7 +64,7 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="The HTML file. Default: experiments/report/index.html.")
     ] = None,
 ) -> None:
-    """Write all results to one HTML file, which opens in a browser without a network."""
+    """Write all results to one HTML file, which a browser can open without a network connection."""
     from lineup.committee.champion import choose
     from lineup.data.dataset import load_dataset
     from lineup.pages.report import write_report

@@ -1,4 +1,4 @@
-"""Commands that plot figures of the data and of models, for use while experimenting.
+"""Define the commands that plot figures of the data and of models.
 
 Examples
 --------
@@ -93,7 +93,7 @@ def curves(names: Models, output: Output = None) -> None:
 
 @app.command()
 def confusion(first: Model, second: Model, output: Output = None) -> None:
-    """Plot the confusion matrix of the first model minus that of the second one."""
+    """Plot the difference between the confusion matrices of two models."""
     from lineup.figures.confusion import confusion_difference
     from lineup.records.record import read_confusion
 
@@ -145,9 +145,9 @@ def errors(name: Model, output: Output = None) -> None:
 
 @app.command()
 def differences(committee: Model, output: Output = None) -> None:
-    """Plot test images for which a committee and its best member differ.
+    """Plot test images for which a committee and its best member predict different classes.
 
-    The best member has the highest validation accuracy.
+    The best member is the member with the highest validation accuracy.
     """
     from lineup.explain.predictions import best_member
     from lineup.explain.predictions import differences as plot
@@ -174,7 +174,7 @@ def roc(names: Models, output: Output = None) -> None:
 
 @app.command()
 def gradcam(name: Model, output: Output = None) -> None:
-    """Plot which regions of test images matter for the predictions of a network with convolutions (Grad-CAM)."""
+    """Plot which regions of test images affect the predictions of a convolutional network (Grad-CAM)."""
     _plot_network("gradcam", name, output)
 
 
@@ -197,7 +197,7 @@ def latent(name: Model, output: Output = None) -> None:
 
 
 def _plot_network(what: str, name: str, output: Path | None) -> None:
-    """Plot a figure that requires the network of a record."""
+    """Load the network of a record, and plot a figure of the network."""
     from lineup.explain.network import open_network
     from lineup.explain.record_figures import PLOTS
 
@@ -209,7 +209,9 @@ def _plot_network(what: str, name: str, output: Path | None) -> None:
 
 
 def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
-    """Return the project, and the records with these names by their labels. Without names, all models are returned."""
+    """Open the project, and return the named records in a dictionary with their labels as keys. Without names, all
+    models are returned.
+    """
     project, params = open_project()
     found = [named_record(project, params, name) for name in names] if names else existing_records(project, params)
     records: dict[str, Record] = {}
@@ -222,7 +224,7 @@ def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
 
 
 def _dataset_of(project: Project, record: Record) -> Dataset:
-    """Read the dataset of the project, and check that the record was made from it."""
+    """Read the dataset of the project, and check that the record belongs to this dataset."""
     from lineup.data.dataset import load_dataset
 
     dataset = load_dataset(project.dataset)
@@ -234,20 +236,20 @@ def _dataset_of(project: Project, record: Record) -> Dataset:
 
 
 def _usual_validation(params: Params) -> float:
-    """Return the most frequent share of validation images. Ties go to the smallest share."""
+    """Return the validation share that most models use. Ties go to the smallest share."""
     shares = Counter(recipe.validation for recipe in params.models.values())
     return min(shares, key=lambda share: (-shares[share], share))
 
 
 def _line(record: Record) -> str:
-    """Return the subtitle of a figure: the name of the data."""
+    """Return the name of the data as the subtitle of a figure."""
     from lineup.pages.markdown import figure_line
 
     return figure_line(record.header.data)
 
 
 def _curves_line(records: dict[str, Record]) -> str:
-    """Return the subtitle of curves: the name of the data, and the numbers of images for training and validation."""
+    """Return a subtitle with the name of the data and the numbers of training and validation images."""
     data = [record.header.data for record in records.values()]
     kind = "GENERATED DATA" if data[0].generated else data[0].title
     splits = sorted({(one.training_images, one.validation_images) for one in data})
@@ -261,7 +263,7 @@ def _plots(project: Project) -> Path:
 
 
 def _save(figure: Figure, project: Project, what: str, labels: Sequence[str], output: Path | None) -> None:
-    """Write a figure to the chosen file, or to a file that is named after its content."""
+    """Save a figure to the given file, or to a file whose name describes the figure."""
     from lineup.figures.save import save_png
 
     path = output or _plots(project) / f"{'-'.join([what, *labels])[:200]}.png"

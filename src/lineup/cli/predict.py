@@ -1,4 +1,4 @@
-"""Command that predicts the classes of pictures.
+"""Define the command that predicts the classes of pictures.
 
 Examples
 --------
@@ -44,7 +44,7 @@ _MOST = 1_000
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """A picture that was read, and what the model sees of it."""
+    """A picture from a file, and the image that the model receives."""
 
     path: Path
     colours: np.ndarray
@@ -78,12 +78,12 @@ def predict(
 ) -> None:
     """Predict the classes of pictures.
 
-    The object in each picture is cut out, scaled and converted to the colours of the training images. A picture that
-    already has their size and colours is not changed. If a file cannot be read, an error is printed, the other files
-    are still predicted, and the exit status is 1.
+    The command cuts out the object in each picture, and converts the object to the size and colours of the training
+    images. A picture that already looks like a training image is not changed. If a file cannot be read, the command
+    prints an error, predicts the other files, and exits with status 1.
 
-    A picture is flagged as unlike the training images if its distance to them and the uncertainty of the prediction
-    are large. The threshold flags 5 % of the validation images.
+    A picture is flagged if it differs strongly from the training images and its prediction is uncertain. With the
+    default threshold, 5 % of the validation images are flagged.
     """
     from lineup.serving.answers import describe, sure_threshold
 
@@ -109,7 +109,7 @@ def predict(
 
 
 def _record(project: Project, params: Params, name: str) -> Record:
-    """Return the record of a model, which is given by name or as ``champion``."""
+    """Return the record of a model by its name, or the record of the champion."""
     from lineup.committee.champion import Champion
     from lineup.schema import read_checked
 
@@ -140,7 +140,7 @@ def _read(paths: list[Path], record: Record, plain: bool) -> list[_Picture]:
 
 
 def _load(record: Record, members: list[Record]) -> PredictorWithMembers:
-    """Load the model of a record. For a committee, the models of all members are loaded."""
+    """Load the model of a record. If the record belongs to a committee, load the models of all members."""
     from lineup.records.record import MODEL
     from lineup.serving.predictor import load_with_members
 
@@ -151,7 +151,7 @@ def _load(record: Record, members: list[Record]) -> PredictorWithMembers:
 
 
 def _detector(project: Project, record: Record, members: list[Record]) -> NoveltyDetector | None:
-    """Return the detector of unlike images. If the dataset is missing, print the reason and return None."""
+    """Return the detector of unlike images. If the dataset is missing, print an explanation and return None."""
     from lineup.data.dataset import load_dataset
     from lineup.serving.novelty import novelty_detector
 
@@ -208,7 +208,7 @@ def _heading(record: Record, threshold: Threshold, accuracy: float) -> str:
 
 
 def _save(pictures: list[_Picture], answers: list[Answer], record: Record, path: Path) -> None:
-    """Write a figure of the pictures, the images that the model saw, and the answers."""
+    """Save a figure with the pictures, the images that the model received, and the predictions."""
     from lineup.figures.predictions import MOST, ShownPicture, predictions
     from lineup.figures.save import save_png
     from lineup.serving.answers import agreement_text

@@ -1,4 +1,4 @@
-"""Commands that create, check and run a project.
+"""Define the commands that create, check and run a project.
 
 Examples
 --------
@@ -90,7 +90,7 @@ def doctor() -> None:
 
 
 def repro(jobs: Jobs = 1) -> None:
-    """Run all stages that are out of date. Independent stages can run at the same time."""
+    """Run all stages that are out of date. Stages that do not depend on each other can run at the same time."""
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
 

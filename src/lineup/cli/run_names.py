@@ -1,4 +1,4 @@
-"""Name the runs of single experiments in MLflow after what differs from the recipe.
+"""Choose the names of single experiments in MLflow.
 
 Examples
 --------
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def run_name(params: Params, header: Header) -> str:
     """Return the name of a run in MLflow.
 
-    The run of a single experiment is named after its model and the settings that differ from ``params.yaml``, such as
-    ``basic_cnn epochs=3 learning_rate=0.002``. A run of the pipeline has the label of its record.
+    The name of a single experiment contains the model and all settings that differ from ``params.yaml``, as in
+    ``basic_cnn epochs=3 learning_rate=0.002``. The name of a pipeline run is the label of its record.
     """
     if header.experiment is None:
         return header.label
@@ -37,7 +37,7 @@ def run_name(params: Params, header: Header) -> str:
 
 
 def changes(params: Params, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a training that differ from the recipe of its model in ``params.yaml``.
+    """Return the parameters of a training that differ from the settings of the model in ``params.yaml``.
 
     Parameters that do not come from the recipe are not compared. The result is empty for a committee, and for a model
     that ``params.yaml`` no longer contains.

@@ -1,4 +1,4 @@
-"""Commands that publish records in MLflow and start the MLflow UI.
+"""Define the commands that publish records in MLflow and start the MLflow UI.
 
 Examples
 --------
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def publish() -> None:
-    """Log all records in MLflow. Missing runs are created, and incomplete runs are completed."""
+    """Log all records in MLflow. Create missing MLflow runs, and complete incomplete MLflow runs."""
     from lineup.tracking.stamp import is_published, summary, write_mark
 
     project, params = open_project()
@@ -46,7 +46,7 @@ def publish() -> None:
 
 
 def forget_publishing(project: Project, params: Params) -> None:
-    """Delete the output of the stage ``publish`` if the MLflow store was changed or deleted."""
+    """If the MLflow store was changed or deleted, delete the output of the stage ``publish``."""
     from lineup.tracking.stamp import MARK, is_published
 
     mark = project.root / MARK

@@ -1,6 +1,6 @@
 """Reduce a module of builders to the code of one architecture.
 
-If a builder is added to a module, the models of the other builders are therefore not trained again.
+A new builder in a module therefore does not cause the other models to be trained again.
 
 Examples
 --------
@@ -18,7 +18,7 @@ _DECORATOR = "register_model"
 
 
 def only_builder(tree: ast.Module, name: str) -> ast.Module:
-    """Return a copy of a module without the builders that an architecture does not use.
+    """Copy a module, and remove the builders that an architecture does not use.
 
     Parameters
     ----------
@@ -40,12 +40,14 @@ def only_builder(tree: ast.Module, name: str) -> ast.Module:
 
 
 def _is_builder(function: ast.FunctionDef) -> bool:
-    """Return whether ``register_model`` is among the decorators of a function."""
+    """Return whether a function has the decorator ``register_model``."""
     return any(_DECORATOR in _names([decorator]) for decorator in function.decorator_list)
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return all names, attributes and strings in the given nodes, because a builder can also be called by its name."""
+    """Return all names, attributes and strings in the given nodes. Strings are included, because code can refer to a
+    builder by its name.
+    """
     found: set[str] = set()
     for node in nodes:
         for part in ast.walk(node):

@@ -1,7 +1,7 @@
 """Find all files of this package and of the user's project that a module imports.
 
-Modules that are imported with `importlib.import_module` are ignored. The hash of a training therefore does not include
-other families and trainers.
+Imports with `importlib.import_module` are ignored. The code hash of a training therefore includes only the family and
+the trainer of its model.
 
 Examples
 --------
@@ -60,7 +60,7 @@ NEUTRAL = (
 class SourceFiles:
     """Files of this package and of a project.
 
-    Each file is read only once. Create a new instance if a file has changed.
+    Each file is read only once. After a file has changed, create a new instance of the class.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class SourceFiles:
     def closure(
         self, modules: Iterable[str], project: Path | None = None, builder: str | None = None
     ) -> dict[str, str]:
-        """Return all files that run when modules are imported, with their hashes. See `closure`."""
+        """Return all files that run when the given modules are imported, with a hash of each file. See `closure`."""
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
         reduced: set[tuple[Path, str]] = set()
@@ -91,7 +91,7 @@ class SourceFiles:
 
 
 def closure(modules: Iterable[str], project: Path | None = None, builder: str | None = None) -> dict[str, str]:
-    """Return all files that Python runs when it imports the given modules, with their hashes.
+    """Return all files that Python runs when the given modules are imported, with a hash of each file.
 
     Parameters
     ----------
@@ -118,11 +118,11 @@ def closure(modules: Iterable[str], project: Path | None = None, builder: str | 
 
 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
-    """Return the files that Python runs when it imports one module.
+    """Return the files that Python runs when a module is imported.
 
-    The files are the module, its parent packages and its data files, see `DATA`. Each item of the list is a
-    pair of a folder on Python's search path and a path relative to this folder. The list is empty for modules of other
-    libraries and for names that are not modules.
+    The result contains the file of the module, the files of its parent packages, and its data files (see `DATA`). Each
+    item is a folder on Python's search path, together with a path relative to the folder. Return an empty list for a
+    module of another library, or for a name that is not a module.
     """
     parts = module.split(".")
     base = SOURCE if parts[0] == "lineup" else project
@@ -138,9 +138,10 @@ def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
 
 
 def _read(base: Path, name: str, builder: str | None) -> tuple[str, tuple[str, ...]]:
-    """Return the hash of a file, or of the code of one builder in it, and the names of its imports.
+    """Return the code hash of a file and the names that the file imports. If a builder is given, other builders are
+    ignored.
 
-    The hash is empty if the file contains only a docstring.
+    If the file contains only a docstring, the hash is empty.
     """
     source = read_text(base / name)
     if not name.endswith(".py"):

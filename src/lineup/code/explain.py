@@ -51,7 +51,7 @@ def explain(key: str, project: Path) -> list[str]:
 
 
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
-    """Return the hashes in ``dvc.lock`` of all stages that depend on a key of ``code.yaml``."""
+    """Read the code hashes of all stages that depend on a key of ``code.yaml`` from ``dvc.lock``."""
     path = project / LOCK
     stages = _section(read_yaml(path), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}
@@ -63,7 +63,7 @@ def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each changed file and the kind of its change."""
+    """Yield the name of each changed file, and whether the file was added, changed or removed."""
     for name in before.keys() | now.keys():
         if name not in before:
             yield name, "added"

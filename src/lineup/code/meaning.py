@@ -1,7 +1,7 @@
 """Reduce Python code to the parts of its syntax tree that affect results.
 
-Changes in comments, docstrings, annotations and error messages are ignored. Unlike the output of `ast.dump`, the result
-is the same in all supported versions of Python.
+Changes in comments, docstrings, annotations and error messages are ignored. All supported versions of Python give the
+same result, unlike `ast.dump`.
 
 Examples
 --------
@@ -27,7 +27,7 @@ _TYPING = frozenset({"__future__", "collections.abc", "typing"})
 
 
 def meaning(source: str) -> str:
-    """Return the parts of a module that affect results, as text.
+    """Convert the parts of a module that affect results to text.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def meaning(source: str) -> str:
 
 
 def tree_meaning(tree: ast.AST) -> str:
-    """Return the parts of a syntax tree that affect results, as text."""
+    """Convert the parts of a syntax tree that affect results to text."""
     pieces: list[str] = []
     _write(tree, pieces)
     return "".join(pieces)
@@ -97,10 +97,10 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 
 
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
-    """Yield all statements that affect results.
+    """Yield all statements in a list that affect results.
 
-    In the body of a dataclass, a variable is a field only if it has an annotation. Annotations in class bodies are
-    therefore kept, but without their types.
+    In a dataclass, a variable is a field only if the variable has an annotation. For this reason, annotations in class
+    bodies are kept, but their types are removed.
     """
     for statement in body:
         if isinstance(statement, ast.Pass) or _is_constant(statement) or _is_typing_import(statement):
@@ -115,7 +115,7 @@ def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
 
 
 def _is_constant(statement: ast.stmt) -> bool:
-    """Return whether a statement is only a constant, such as a docstring or ``...``."""
+    """Return whether a statement consists only of a constant, such as a docstring or ``...``."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
@@ -126,7 +126,7 @@ def _is_typing_import(statement: ast.stmt) -> bool:
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
     """Join adjacent strings in an f-string and remove empty strings.
 
-    Versions of Python split the strings in an f-string differently.
+    Different versions of Python split the strings in an f-string in different ways.
     """
     joined: list[ast.expr] = []
     for part in parts:

@@ -1,7 +1,7 @@
 """Hash the code of each pipeline stage and write the hashes to ``code.yaml``.
 
 Each stage in ``dvc.yaml`` lists keys of ``code.yaml``, such as ``train.cnn``, under ``params``. DVC runs a stage again
-when one of the hashes under its keys changes. ``dvc.lock`` keeps the hashes of the last run, so that
+if one of its hashes in ``code.yaml`` changes. ``dvc.lock`` keeps the hashes of the last run, so that
 `lineup.code.explain` can list the files that changed.
 
 Examples
@@ -68,8 +68,8 @@ _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
 def keys(project: Path | None = None) -> list[str]:
     """Return the keys of ``code.yaml``.
 
-    All keys are names of stages, except ``train.<family>`` for the code that trains a family, and
-    ``models.<family>.<architecture>`` for the code of an architecture.
+    Most keys are names of stages. The key ``train.<family>`` contains the code that trains a family, and the key
+    ``models.<family>.<architecture>`` contains the code of an architecture.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def keys(project: Path | None = None) -> list[str]:
 
 
 def _architectures(project: Path) -> list[tuple[str, str]]:
-    """Return the family and the name of each architecture in ``params.yaml``, without checking the file."""
+    """Return the family and the name of each architecture in ``params.yaml``. The file is not checked."""
     models = _read_params(project).get("models")
     recipes = models.values() if isinstance(models, Mapping) else ()
     pairs = [(recipe.get("family"), recipe.get("architecture")) for recipe in recipes if isinstance(recipe, Mapping)]
@@ -99,7 +99,7 @@ def _read_params(project: Path) -> Mapping[str, Any]:
 
 
 def code_of(key: str, project: Path | None = None, sources: SourceFiles | None = None) -> dict[str, str]:
-    """Return the source files of a stage and their hashes.
+    """Return the source files of a stage, with a hash of each file.
 
     Parameters
     ----------
@@ -130,10 +130,10 @@ def code_of(key: str, project: Path | None = None, sources: SourceFiles | None =
 
 
 def training_sha256(family: str, name: str) -> str:
-    """Return the SHA-256 of the code that trains an architecture.
+    """Compute the SHA-256 of the code that trains an architecture.
 
-    Finished trainings and backups are used again only if their hash is the same. The code that loops over the seeds is
-    not part of the hash. For the family ``project``, the code in the current project is used.
+    A finished training or a backup is reused only if its code hash is the same. The code that loops over the seeds is
+    not part of the hash. For the family ``project``, hash the code in the current project.
     """
     own = _own(family, find_project().root if family == PROJECT else None)
     code = [closure(_training(family)), closure([_module(family)], own, name)]
@@ -151,12 +151,12 @@ def _module(family: str) -> str:
 
 
 def _own(family: str, project: Path | None) -> Path | None:
-    """Return the folder of the project if a family is defined in its ``models.py``."""
+    """If a family is defined in the ``models.py`` of a project, return the folder of this project."""
     return project if family == PROJECT else None
 
 
 def write_code(project: Path) -> bool:
-    """Update ``code.yaml`` and return whether its content changed.
+    """Update ``code.yaml``, and return whether the content has changed.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def write_code(project: Path) -> bool:
 def check_code(key: str, project: Path) -> None:
     """Check that ``code.yaml`` contains the hashes of the running code.
 
-    The check is skipped if the file does not exist.
+    If the file does not exist, the check is skipped.
 
     Parameters
     ----------
@@ -200,11 +200,12 @@ def check_code(key: str, project: Path) -> None:
 
 
 def code_yaml(project: Path) -> str:
-    """Return the content of ``code.yaml`` as a text.
+    """Return the content of ``code.yaml`` as text.
 
-    The text contains the hashes of the files of each key, and a hash of each section in `SECTIONS`. All hashes of a key
-    form one string, which keeps ``dvc.lock`` short. DVC reads and writes ``dvc.lock`` several times in each run. A
-    stage that depends on all models uses one hash of the section ``models``, which also keeps ``dvc.lock`` short.
+    For each key, the text contains the hashes of its files. For each section in `SECTIONS`, the text contains one hash.
+    All hashes of a key are written as one string, so that ``dvc.lock`` is short. In each run, DVC reads and writes
+    ``dvc.lock`` several times. A stage that depends on all models uses a single hash of the section ``models``, so that
+    ``dvc.lock`` is short.
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ def code_yaml(project: Path) -> str:
 
 
 def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield the lines of a YAML file, with one line per source file, which keeps differences between commits short."""
+    """Yield the lines of a YAML file. Each source file has its own line, so that git shows only the changed files."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield f"{indent}{key}:"
@@ -239,7 +240,7 @@ def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def to_text(files: Mapping[str, str]) -> str:
-    """Convert the hashes of files to one string without spaces.
+    """Join the hashes of several files to one string without spaces.
 
     Examples
     --------
@@ -258,6 +259,6 @@ def from_text(text: object) -> dict[str, str]:
 def _section_hash(section: object) -> str:
     """Return a hash of a section of ``params.yaml``.
 
-    The order of the models affects the hash, because ties between models go to the first model.
+    The hash depends on the order of the models, because ties between models go to the first model.
     """
     return hashlib.sha256(json.dumps(section, default=str).encode()).hexdigest()[:12]

@@ -48,9 +48,9 @@ class MemberRole:
 
 @dataclass(frozen=True, config=STRICT)
 class Decomposition:
-    """Decomposition of the error of a committee.
+    """Decomposition of a committee's error into the errors of its members, their ambiguity and a residual.
 
-    The error of a committee is the mean error of its members, minus their ambiguity, plus a residual.
+    The error of a committee equals the mean error of its members, minus the ambiguity, plus the residual.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ class Decomposition:
 
     @property
     def gain(self) -> float:
-        """Mean error of the members minus the error of the committee."""
+        """Return the mean error of the members minus the error of the committee."""
         return self.members - self.committee
 
     @property
     def residual(self) -> float:
-        """Part of the committee's error that the decomposition does not explain.
+        """Return the part of the committee's error that the decomposition does not explain.
 
         The residual of an exact decomposition is 0, apart from rounding.
         """
@@ -83,7 +83,7 @@ class Decomposition:
 
 @dataclass(frozen=True, config=STRICT)
 class Analysis:
-    """Statistics on a committee and its members.
+    """Statistics about a committee and its members.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def predictions_without_each(
     temperature: Temperature = "none",
     earlier: Details | None = None,
 ) -> np.ndarray | None:
-    """Combine the predictions again after removing each member in turn.
+    """Remove each member in turn, and combine the predictions of the other members.
 
-    The rule is fitted again each time a member is removed.
+    Each time a member is removed, the rule is fitted again.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def analyse(
     labels: np.ndarray,
     without: np.ndarray | None = None,
 ) -> Analysis:
-    """Analyse the predictions of a committee and its members for test images.
+    """Analyse the predictions of a committee and its members on test images.
 
     Parameters
     ----------
@@ -224,17 +224,17 @@ def analyse(
 
 
 def _change(without: np.ndarray, labels: np.ndarray, right: np.ndarray) -> float:
-    """Return the change in accuracy after removing a member.
+    """Return how the accuracy changes when a member is removed.
 
-    The change is computed from counts, so that equal accuracies give exactly 0.
+    The change is computed from numbers of images, so equal accuracies give exactly 0.
     """
     return (int((without.argmax(axis=1) == labels).sum()) - int(right.sum())) / len(labels)
 
 
 def _correlation(errors: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
-    """Return the phi coefficient of each pair of rows.
+    """Compute the phi coefficient for each pair of rows.
 
-    The phi coefficient is the Pearson correlation of two binary variables.
+    The phi coefficient is the Pearson correlation between two binary variables.
     """
     centred = errors - errors.mean(axis=1, keepdims=True)
     deviations = np.sqrt((centred**2).sum(axis=1))
@@ -251,8 +251,8 @@ def _decompose(
 ) -> tuple[Decomposition, Decomposition]:
     """Decompose the squared error and the log loss of a committee.
 
-    The probabilities of each member are first scaled by its temperature. If the rule has no fitted weights, all members
-    have the same weight.
+    First, scale the probabilities of each member by its temperature. If the rule has no fitted weights, give all
+    members the same weight.
 
     Notes
     -----
@@ -270,7 +270,7 @@ def _decompose(
     actual = np.eye(committee.shape[1])[labels]
 
     def decomposition(own: np.ndarray, each: np.ndarray, apart: np.ndarray) -> Decomposition:
-        """Compute a decomposition from the errors of the committee and its members."""
+        """Create a decomposition from the errors of the committee and its members."""
         means = [weights @ part.sum(axis=2).mean(axis=1) for part in (each, apart)]
         return Decomposition(float(own.sum(axis=1).mean()), *map(float, means))
 

@@ -109,9 +109,8 @@ def build_committee(
 def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> tuple[FittedRule, Predictions]:
     """Fit the rule of a committee, and combine the predictions of its members.
 
-    The predictions for the held-out images are computed by cross-validation. The validation metrics of a committee are
-    based on cross-validated predictions. The predictions for the test images come from a rule that is fitted on all
-    held-out images.
+    Use cross-validation to predict the held-out images. The validation metrics of a committee are based on
+    cross-validated predictions. To predict the test images, fit the rule on all held-out images.
 
     Parameters
     ----------
@@ -148,7 +147,7 @@ def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> 
 def analyse_members(
     committee: Committee, fitted: FittedRule, names: Sequence[str], holdout: Scores, test: Scores
 ) -> Analysis:
-    """Analyse a committee on the test images, and measure the effect of removing each member."""
+    """Analyse a committee on the test images, and measure how each member affects the accuracy."""
     without = predictions_without_each(
         committee.rule,
         holdout.probabilities,

@@ -1,6 +1,6 @@
 """List the models that can be members of a committee.
 
-This module does not import the records, so that ``params.yaml`` can be checked without them.
+This module does not use any records, so ``params.yaml`` can be checked before records exist.
 
 Examples
 --------
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A model that can be a member of a committee.
+    """Model that can be a member of a committee.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ def candidates(members: list[str] | str | MemberFilter, models: Mapping[str, Can
 
 
 def split_member(member: str, models: Container[str]) -> tuple[str, int | None]:
-    """Split the name of a member into the name of its model and its seed.
+    """Split the name of a member into the name of its model and a seed.
 
-    The seed is None if the member is the name of a model.
+    If the name contains no seed, the seed is None.
 
     Examples
     --------

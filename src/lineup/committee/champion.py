@@ -1,4 +1,4 @@
-"""Choose the champion, which is the model or committee with the best score on the validation images.
+"""Choose the champion: the model or committee with the best score on the validation images.
 
 The validation score of the champion is too optimistic, because the champion was chosen by this score. The optimism is
 estimated as the validation accuracy minus the test accuracy. After the choice, the champion is evaluated on the test
@@ -42,7 +42,7 @@ RUNNERS_UP = 5
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Champion:
-    """The chosen model or committee, as written to ``reports/champion.json``.
+    """Content of ``reports/champion.json``, which describes the chosen model or committee.
 
     Parameters
     ----------

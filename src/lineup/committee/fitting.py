@@ -1,7 +1,7 @@
 """Fit the rule of a committee on held-out images, and combine predictions with the fitted rule.
 
-Rules are fitted only on held-out images, and never on test images. The caller must pass only images that no member was
-trained on.
+A rule is fitted only on held-out images and never on test images. Pass only images that were not used to train any
+member.
 
 Examples
 --------
@@ -41,7 +41,7 @@ _BEFORE, _AFTER = ("before", "both"), ("after", "both")
 
 @dataclass(frozen=True)
 class FittedRule:
-    """A rule with fitted parameters that combines the predictions of several members.
+    """Fitted rule that combines the predictions of several members.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class FittedRule:
         _check_fitted(self)
 
     def scale(self, probabilities: np.ndarray) -> np.ndarray:
-        """Scale the probabilities of each member by its temperature, if temperatures were fitted."""
+        """If temperatures were fitted, scale the probabilities of each member by its temperature."""
         return _scale(probabilities, self.before)
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ class FittedRule:
         return [float(weight) for weight in (own - others) / self.classes]
 
     def to_json(self) -> dict[str, Any]:
-        """Convert the rule to values that can be saved as JSON without loss."""
+        """Convert the rule to values that JSON can store without loss."""
         return dataclasses.asdict(self)
 
     @classmethod
@@ -224,8 +224,8 @@ def cross_fitted(
 ) -> np.ndarray:
     """Return cross-validated predictions of a committee for the held-out images.
 
-    Each image is predicted by a rule that was fitted on the other folds. The validation metrics of a committee are
-    based on cross-validated predictions. If nothing has to be fitted, no cross-validation is needed.
+    Each image is predicted with a rule that is fitted on the other folds. The validation metrics of a committee are
+    based on cross-validated predictions. If the rule has no parameters to fit, no cross-validation is needed.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def _scale(probabilities: np.ndarray, temperatures: list[float] | None) -> np.nd
 
 
 def _check_holdout(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Raise an error if a rule cannot be fitted on the given predictions."""
+    """Raise an error if the given predictions cannot be used to fit a rule."""
     try:
         check_members(probabilities, labels)
     except LineupError as error:
@@ -319,7 +319,7 @@ def _check_fitted(fitted: FittedRule) -> None:
 
 
 def _numbers(name: str, value: Any, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
-    """Convert numbers to an array, and check their shape and limits."""
+    """Convert numbers to an array, and check the shape and the range of the array."""
     try:
         array = np.asarray(value)
     except ValueError as error:

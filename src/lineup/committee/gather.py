@@ -18,8 +18,8 @@ from lineup.records.record import Record
 def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
     """Return the predictions of several models for the same held-out images and test images.
 
-    Models can hold out different shares of the training images. Each held-out set contains all smaller held-out
-    sets. Only the smallest set is used, because some models were trained on the other images.
+    Models can hold out different shares of the training images. Each held-out set contains every smaller held-out set.
+    Only the smallest held-out set is used, because some models were trained on the other images.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
 
 
 def _find_rows(indices: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the position of each wanted index, or -1 if an index is missing.
+    """Return the position of each index, or -1 for a missing index.
 
     Examples
     --------

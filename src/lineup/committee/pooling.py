@@ -1,7 +1,7 @@
 """Combine the class probabilities of several members.
 
-The input has the shape (members, images, classes). The result has the shape (images, classes), and each row sums to
-one. Values are sorted before they are added, so that the order of the members does not affect rounding.
+The input has the shape (members, images, classes). The result has the shape (images, classes), and the sum of each row
+is one. The order of the members does not affect the result, because values are sorted before they are added.
 
 Examples
 --------
@@ -42,7 +42,7 @@ def average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted mean over the members (linear opinion pool).
+    """Compute the weighted mean of the members' probabilities (linear opinion pool).
 
     Parameters
     ----------
@@ -55,16 +55,16 @@ def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarr
 
 
 def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
-    """Return the geometric mean over the members (logarithmic opinion pool).
+    """Compute the geometric mean of the members' probabilities (logarithmic opinion pool).
 
-    Each row is scaled so that it sums to one. Probabilities below 1e-7 are replaced by 1e-7, as in the log loss.
-    Otherwise, a probability of 0 from a single member would exclude a class.
+    Each row of the result is scaled so that its sum is one. Probabilities below 1e-7 are replaced by 1e-7, as in the
+    log loss. Otherwise, a probability of 0 from a single member would exclude a class.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
 
 def maximum(probabilities: np.ndarray) -> np.ndarray:
-    """Return the maximum over the members, scaled so that each row sums to one.
+    """Compute the maximum of the members' probabilities, and scale each row to the sum one.
 
     Notes
     -----
@@ -92,7 +92,8 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 def winners(probabilities: np.ndarray) -> np.ndarray:
     """Return the class with the most votes for each image.
 
-    Ties go to the class with the higher mean probability, then to the class with the lower index.
+    A tie goes to the class with the higher mean probability. If the means are also equal, the tie goes to the class
+    with the lower index.
 
     Returns
     -------
@@ -105,9 +106,9 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
-    """Return the mean probabilities of the members that voted for the winner.
+    """Average the probabilities of the members that voted for the winning class.
 
-    Each averaged member gives the winner the highest probability, so the winner also has the highest mean.
+    The winning class has the highest probability for each averaged member, so it also has the highest mean probability.
 
     Notes
     -----
@@ -120,7 +121,7 @@ def voting_average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
-    """Return the share of the votes for each class.
+    """Compute the share of the votes for each class.
 
     Notes
     -----
@@ -141,7 +142,7 @@ def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
 
 
 def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
-    """Predict the winner of the vote with the same confidence for all images.
+    """Predict the class with the most votes, with the same confidence for all images.
 
     Parameters
     ----------
@@ -159,14 +160,14 @@ def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
 def sum_over_members(terms: np.ndarray) -> np.ndarray:
     """Sum the values of all members.
 
-    Values are sorted before they are added, so that the order of the members does not affect rounding.
+    The order of the members does not affect the result, because values are sorted before they are added.
     """
     total: np.ndarray = np.sort(terms, axis=0).sum(axis=0)
     return total
 
 
 def clipped_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Return the natural logarithms of probabilities.
+    """Compute the natural logarithm of each probability.
 
     Probabilities below 1e-7 are replaced by 1e-7, as in the log loss.
     """

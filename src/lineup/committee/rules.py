@@ -48,7 +48,7 @@ SHAPES: dict[str, tuple[Literal["members", "classes"], ...]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that combines the predictions of several models.
+    """Rule that combines the predictions of several models.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
-    """Estimate how often the winner of the vote is correct.
+    """Estimate how often the class with the most votes is correct.
 
-    The log loss is lowest if the confidence equals the accuracy. Laplace smoothing keeps the confidence below 1. The
-    confidence is also kept above chance level, so that the committee predicts the winner.
+    The log loss has its minimum where the confidence equals the accuracy. Laplace smoothing keeps the confidence below
+    1. The confidence is also kept above chance level, so that the class with the most votes is predicted.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())
@@ -158,7 +158,7 @@ def find_rule(name: str) -> Rule:
 def single_precision(pooled: np.ndarray) -> np.ndarray:
     """Convert probabilities to float32 without changing the most probable class.
 
-    If rounding causes a tie, the class that was originally the most probable one wins.
+    If rounding causes a tie, the most probable class before rounding is still predicted.
     """
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)

@@ -1,9 +1,9 @@
 """Choose the members of each committee before the committees are built.
 
 DVC cannot list the members of a committee as dependencies of a stage, because their number varies. The stage ``select``
-therefore writes one small file per committee, with its settings, its members and hashes of their predictions. The stage
-of a committee depends only on this file. DVC builds a committee again if its settings or the predictions of a member
-change.
+therefore writes one small file per committee. The file contains the settings, the members, and hashes of the members'
+predictions. The stage that builds a committee depends only on the file of this committee. DVC builds a committee again
+if its settings or the predictions of a member change.
 
 Examples
 --------
@@ -36,7 +36,7 @@ from lineup.schema import checked, read_json, write_json
 
 @dataclass(frozen=True, config=STRICT)
 class Selection:
-    """Settings of a committee, and the members that were selected for each of its runs."""
+    """Settings of a committee, and the selected members of each run."""
 
     committee: Committee
     runs: list[list[Member]]
@@ -75,7 +75,7 @@ def select(
     *,
     run: int = 1,
 ) -> list[Member]:
-    """Return the members of one run of a committee, with hashes of their predictions.
+    """Return the members of one committee run, with a hash of each member's predictions.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def select(
 def _best(committee: str, records: Sequence[Record], count: int) -> list[Record]:
     """Return the records with the highest accuracy on the held-out images.
 
-    The order of the records does not change.
+    The order of the records is kept.
     """
     holdout, _ = gather(committee, records)
     right = holdout.correct().sum(axis=1)

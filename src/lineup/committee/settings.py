@@ -111,7 +111,7 @@ class Committee:
 
 @dataclass(frozen=True, config=STRICT)
 class ChampionRule:
-    """Settings for choosing the champion among models and committees.
+    """Settings that define how the champion is chosen.
 
     Parameters
     ----------

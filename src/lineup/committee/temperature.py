@@ -53,7 +53,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float | np.ndarray
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the lowest log loss, between 0.01 and 100.
+    """Find the temperature between 0.01 and 100 that gives the lowest log loss.
 
     Parameters
     ----------

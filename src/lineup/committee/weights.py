@@ -27,7 +27,7 @@ _ROUNDING = 1e-14
 
 
 def weights_from_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return weights that are proportional to the accuracies of the members.
+    """Compute weights that are proportional to the accuracies of the members.
 
     If all accuracies are 0, all members have the same weight.
 
@@ -90,9 +90,9 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
 def weights_from_greedy_selection(
     probabilities: np.ndarray, labels: np.ndarray, seed: int, *, bags: int = BAGS, smallest_bag: int = SMALLEST_BAG
 ) -> np.ndarray:
-    """Compute weights by greedy selection of members.
+    """Compute weights by a greedy selection of the members.
 
-    Each round of the selection adds the member that gives the lowest log loss. A member can be added several times.
+    Each round adds the member that gives the lowest log loss of the weighted mean. A member can be added several times.
 
     Parameters
     ----------
@@ -137,13 +137,13 @@ def weights_from_greedy_selection(
 
 
 def _of_actual(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the probability that each member gives to the actual class of each image."""
+    """Return the probability of the actual class of each image, for each member."""
     chosen = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
     return np.maximum(chosen, CLIP)
 
 
 def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.ndarray:
-    """Minimise the log loss with a logarithmic barrier that keeps the weights positive."""
+    """Minimise the log loss plus a logarithmic barrier, which keeps the weights positive."""
 
     def objective(at: np.ndarray) -> float:
         return float(at.sum() - np.log(at @ likelihoods).mean() - barrier * np.log(at).sum())
@@ -169,7 +169,7 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
 
 
 def _greedy(likelihoods: np.ndarray) -> np.ndarray:
-    """Run greedy selection on one bag, and return the weights of its members."""
+    """Run greedy selection on one bag of members, and return their weights."""
     counts = np.zeros(len(likelihoods), dtype=np.int64)
     total = np.zeros(likelihoods.shape[1])
     best_counts, best_loss, best_size = counts, np.inf, 0

@@ -42,7 +42,7 @@ The garments in the training images of Fashion-MNIST fill at least 0.23. Less is
 
 
 def object_mask(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return a mask of the object in a picture.
+    """Find the object in a picture, and return a mask of its pixels.
 
     Parameters
     ----------
@@ -69,14 +69,14 @@ def object_mask(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _border(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the pixels at the four edges, in one row."""
+    """Return all pixels at the four edges of a picture as one row."""
     edge = max(1, round(0.02 * min(values.shape[:2])))
     parts = (values[:edge], values[-edge:], values[edge:-edge, :edge], values[edge:-edge, -edge:])
     return np.concatenate([part.reshape(-1, *values.shape[2:]) for part in parts])
 
 
 def _unlike_border(colours: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return a mask of the pixels whose colours differ from those of the border."""
+    """Return a mask of the pixels whose colours differ from the colours at the border."""
     border = _border(colours)
     median = np.median(border, axis=0)
     distances = np.linalg.norm(border - median, axis=1)
@@ -92,7 +92,7 @@ def _unlike_border(colours: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _fill(mask: NDArray[np.bool_]) -> float:
-    """Return the share of the smallest rectangle around an object that the object fills; 0 without an object."""
+    """Return how much of its bounding rectangle an object fills, from 0 to 1. Without an object, return 0."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return 0.0
@@ -100,7 +100,7 @@ def _fill(mask: NDArray[np.bool_]) -> float:
 
 
 def _palette(border: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Reduce the colours of the border to a few, by median cut."""
+    """Choose a few colours that represent the border, with the median-cut algorithm."""
     reduced = Image.fromarray(border.astype(np.uint8)[None]).quantize(_COLOURS, Image.Quantize.MEDIANCUT)
     colours = np.array(reduced.getpalette() or [], np.float32).reshape(-1, 3)
     used: NDArray[np.float32] = colours[np.unique(np.asarray(reduced))]
@@ -108,7 +108,7 @@ def _palette(border: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _to_nearest(colours: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the distance of each pixel to the nearest of a few colours."""
+    """Compute the distance of each pixel to the nearest of several colours."""
     nearest: NDArray[np.float32] = np.min([np.linalg.norm(colours - one, axis=-1) for one in palette], axis=0)
     return nearest
 
@@ -130,7 +130,7 @@ def _tidy(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
 
 
 def _without_small(mask: NDArray[np.bool_], share: float, largest: int = 0) -> tuple[NDArray[np.bool_], int]:
-    """Remove the parts that are smaller than a share of the largest one, and return the size of the largest."""
+    """Remove all parts that are much smaller than the largest part, and return the size of the largest part."""
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0

@@ -1,8 +1,8 @@
-"""Read and write dataset files, which contain images, labels and their split.
+"""Read and write dataset files. A dataset file contains images, labels and a split.
 
-The training images are permuted once. Each model uses the first images of this order for validation and the others for
-training. A smaller validation set is therefore always a subset of a larger validation set. Test images are not
-permuted.
+The training images are permuted once. Each model uses the first images of the stored order for validation and the other
+images for training. A smaller validation set is therefore always a subset of a larger validation set. Test images are
+not permuted.
 
 >>> check_pair("labels", np.zeros((2, 20, 24, 3), np.uint8), np.array([0, 1], np.uint8), ["cat", "dog"])
 """
@@ -82,7 +82,7 @@ class Dataset:
         return find_dataset(self.name).title
 
     def validation_indices(self, share: float) -> Order:
-        """Return the indices of the validation images for a given validation share.
+        """Return the indices of the validation images for a given share of validation images.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Dataset:
         return self.order[: self._cut(share)]
 
     def training_indices(self, share: float) -> Order:
-        """Return the indices of the training images for a given validation share."""
+        """Return the indices of the training images for a given share of validation images."""
         return self.order[self._cut(share) :]
 
     def _cut(self, share: float) -> int:
@@ -121,7 +121,7 @@ class Dataset:
 
 
 def save_dataset(path: Path, described: Mapping[str, Any], arrays: Arrays, seed: int) -> Dataset:
-    """Write the images, labels and order of a dataset to an uncompressed NPZ file. The output is deterministic.
+    """Write the images, the labels and the order of a dataset to an uncompressed NPZ file. The output is deterministic.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def check_arrays(train: str, test: str, arrays: Arrays, classes: Sequence[str]) 
 
 
 def check_pair(where: str, images: Bytes, labels: Bytes, classes: Sequence[str]) -> None:
-    """Check that images and labels are valid. All error messages start with the text ``where``."""
+    """Check that images and labels are valid. Each error message starts with the text in ``where``."""
     if images.ndim not in (3, 4) or 0 in images.shape[1:] or (images.ndim == 4 and images.shape[3] == 1):
         found = _dimensions(images.shape)
         raise LineupError(f"{where}: expected images of n x height x width (x channels, if several), found {found}")

@@ -1,4 +1,4 @@
-"""Definitions of the supported datasets, with their classes, files and checksums.
+"""Define the supported datasets, with their classes, files and checksums.
 
 >>> find_dataset("synthetic").generated
 True
@@ -158,5 +158,5 @@ def find_dataset(name: str) -> DatasetSpec:
 
 
 def class_slug(name: str) -> str:
-    """Convert a class name to a form that is valid in metric names and file names."""
+    """Convert a class name to a text that is valid in metric names and file names."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

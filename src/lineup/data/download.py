@@ -1,7 +1,7 @@
 """Copy, download or generate the four files of a dataset.
 
-A downloaded file gets its final name only after its SHA-256 checksum is verified. An interrupted download is continued
-from another host or in the next run.
+A downloaded file gets its final name only after its SHA-256 checksum has been verified. An interrupted download is
+continued from another host or in the next run.
 
 >>> from tempfile import TemporaryDirectory
 >>> with TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ _WAYS_ON = (
 
 
 class _HostError(Exception):
-    """Exception that is raised when the download from a host fails."""
+    """Raised if the download from a host fails."""
 
     def __init__(self, reason: str, *, reached: bool) -> None:
         super().__init__(reason)
@@ -68,7 +68,7 @@ def download(
 ) -> str:
     """Create the four IDX files of a dataset and its description, ``dataset.json``.
 
-    Existing files are kept if they have the expected content.
+    Existing files with the expected content are not downloaded again.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
 
 
 def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], target: Path) -> str:
-    """Download one file from the first available host and return the host."""
+    """Download one file from the first host that works, and return this host."""
     failures: list[_HostError] = []
     partial = _partial(target, file.name)
     for host in hosts:
@@ -184,10 +184,9 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
 
 
 def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
-    """Complete a partly downloaded file from one host and verify its checksum.
+    """Complete a partial download from one host, and verify the checksum of the file.
 
-    The partial file may have been downloaded from another host. If the checksum is wrong, the whole file is downloaded
-    again.
+    The first part of the file may come from another host. If the checksum is wrong, the whole file is downloaded again.
     """
     while True:
         start = _size(partial)
@@ -205,7 +204,7 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Download a file from byte ``start`` on, and return the byte at which the response starts.
+    """Download a file from byte ``start`` on, and return the position of the first received byte.
 
     Some hosts ignore ``start`` and send the whole file. The response is not decompressed, because some hosts send gzip
     files with the header ``Content-Encoding: gzip``.
@@ -234,12 +233,12 @@ def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Return whether a response contains the requested part of the file."""
+    """Return whether a response contains the requested part of a file."""
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
 def _store(response: requests.Response, host: str, file: RemoteFile, partial: Path, start: int) -> None:
-    """Write the body of a response to a file, up to the expected file size."""
+    """Write the content of a response to a file, up to the expected file size."""
     import urllib3
 
     missing = file.size_bytes - start
@@ -263,7 +262,7 @@ def _store(response: requests.Response, host: str, file: RemoteFile, partial: Pa
 def _progress(file: RemoteFile, start: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar if the output is a terminal.
 
-    The yielded function advances the bar by a number of bytes.
+    Yield a function that advances the progress bar by a number of bytes.
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn

@@ -1,8 +1,9 @@
 """Read and write files in the IDX format, which MNIST and Fashion-MNIST use.
 
 An IDX file starts with two zero bytes, one byte for the data type and one byte for the number of dimensions. This
-module supports only unsigned bytes, whose data type is 8. The size of each dimension follows as a big-endian 32-bit
-integer. The values follow in row-major order. Images with several channels have a fourth dimension.
+module supports only unsigned bytes, whose data type is 8. After these four bytes, the header contains the size of each
+dimension as a big-endian 32-bit integer. The values follow in row-major order. Images with several channels have a
+fourth dimension.
 
 Notes
 -----
@@ -36,8 +37,8 @@ _MAX_BYTES = 1 << 31
 def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Read an IDX file of unsigned bytes, with or without gzip compression.
 
-    The header is checked before memory is allocated. Reading stops if the file contains more data than its header
-    specifies.
+    The header is checked before memory for the array is allocated. Reading stops if a file contains more data than its
+    header specifies.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def _read_stream(path: Path, stream: IO[bytes] | gzip.GzipFile, max_bytes: int) 
 
 
 def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ...]:
-    """Return the dimensions given in the header."""
+    """Read the header of an IDX file, and return the dimensions of the array."""
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0":
         raise LineupError(f"{path}: expected an IDX file, which starts with two zero bytes, found {start[:4]!r}")
@@ -119,7 +120,8 @@ def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
 
 
 def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-    """Write an array as a gzip-compressed IDX file. The output is deterministic for a given version of zlib.
+    """Write an array as a gzip-compressed IDX file. The same array always gives the same file with the same version of
+    zlib.
 
     Parameters
     ----------

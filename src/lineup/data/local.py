@@ -1,7 +1,7 @@
 """Copy the files of a dataset from a local folder.
 
-Files are identified by the SHA-256 of their uncompressed content. Uncompressed files and files with a different gzip
-compression are therefore accepted.
+The SHA-256 of the uncompressed content identifies each file. Uncompressed files, and files with a different gzip
+compression, are therefore accepted.
 
 >>> local_folder("/data/images").path
 PosixPath('/data/images')
@@ -29,7 +29,7 @@ _PARAMETER = "data.folder in params.yaml"
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A local folder that contains the files of a dataset.
+    """Local folder that contains the files of a dataset.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class LocalFolder:
 
 
 def local_folder(parameter: str | None) -> LocalFolder | None:
-    """Return the local folder that contains the dataset, according to the settings.
+    """Return the local folder of the dataset that is set in ``params.yaml`` or in an environment variable.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
     """Copy missing files from a local folder to ``target`` and return their number.
 
-    Published files are copied unchanged. All other files with the expected content are compressed again.
+    Published files are copied unchanged. Other files with the expected content are decompressed and compressed again.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
 
 
 def has_content(path: Path, file: RemoteFile) -> bool:
-    """Return whether a file contains the published data, with or without compression."""
+    """Return whether a file contains the published data, compressed or uncompressed."""
     if not path.is_file():
         return False
     try:
@@ -95,7 +95,7 @@ def has_content(path: Path, file: RemoteFile) -> bool:
 
 
 def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
-    """Copy a file that has one of the usual names and the expected content."""
+    """Find a file with one of the usual names and the expected content, and copy this file."""
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
@@ -110,9 +110,9 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the usual names of a published file.
+    """Return the names under which a published file is usually stored.
 
-    The names may lack the ending ``.gz`` or have a dot instead of a hyphen before ``idx``.
+    A usual name can lack the suffix ``.gz``, or contain a dot instead of a hyphen before ``idx``.
     """
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")

@@ -1,4 +1,4 @@
-"""Bring a picture of any size and colour to the form of a dataset's images.
+"""Convert pictures of any size and colour to images like those of a dataset.
 
 Examples
 --------
@@ -35,7 +35,7 @@ The photographs were 51 x 73 pixels.
 
 
 def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Bring a picture to the form of the images of a dataset.
+    """Convert a picture to an image like those of a dataset.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
 
 def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Resize a picture, and place transparent pictures on white. The ratio of height and width is not kept.
+    """Resize a picture, and replace transparency with white. The ratio of height and width can change.
 
     See `prepare` for the parameters.
     """
@@ -73,12 +73,12 @@ def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
 
 def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Cut out the object of a photograph, and make the negative that a dataset of garments on black contains.
+    """Cut out the object of a photograph, and convert it to a negative on a black background.
 
-    The steps are those of the authors of Fashion-MNIST (H. Xiao, K. Rasul and R. Vollgraf, arXiv:1708.07747, section
-    3.1): trim the edges, keep every few rows and columns, sharpen with a Gaussian, extend the shorter edge, negate, and
-    convert to grey. Before these steps, all pixels outside of the object become white, because their photographs were
-    taken on white. Large pictures are reduced to the size of their thumbnails by averaging.
+    The steps follow the paper of Fashion-MNIST (H. Xiao, K. Rasul and R. Vollgraf, arXiv:1708.07747, section 3.1): trim
+    the edges, keep every few rows and columns, sharpen with a Gaussian, extend the shorter edge, negate, and convert to
+    grey. First, all pixels outside of the object become white, because the photographs in the paper have a white
+    background. Large pictures are reduced to the size of the thumbnails in the paper by averaging.
 
     See `prepare` for the parameters.
     """
@@ -101,7 +101,7 @@ _PREPARATIONS: dict[str, Callable[[Picture, Shape], NDArray[np.uint8]]] = {
 
 
 def _mode(channels: int) -> str:
-    """Return Pillow's name of a number of channels."""
+    """Return the name that Pillow uses for images with a given number of channels."""
     if channels not in (1, 3):
         raise LineupError(f"images with {channels} channels: pictures can only be prepared for models with 1 or 3")
     return "L" if channels == 1 else "RGB"
@@ -122,7 +122,7 @@ def _on_white(picture: Picture) -> Picture:
 
 
 def _reduced(picture: Picture, longest: int) -> Picture:
-    """Reduce a picture by averaging if its longest edge has more pixels than ``longest``."""
+    """If the longest edge of a picture has more than ``longest`` pixels, reduce the picture by averaging."""
     scale = longest / max(picture.shape[:2])
     if scale >= 1:
         return picture
@@ -137,7 +137,7 @@ def _trim(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
 
 
 def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
-    """Keep every few rows and columns, or repeat them if the picture is too small."""
+    """Keep only every n-th row and column. If the picture is too small, repeat rows and columns."""
     chosen = []
     for found, most in zip(picture.shape[:2], shape, strict=False):
         size = min(most, max(1, round(found * scale)))
@@ -146,9 +146,10 @@ def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
 
 
 def _sharpen(picture: Picture) -> Picture:
-    """Sharpen as ImageMagick does for radius 1 and standard deviation 1.
+    """Sharpen a picture in the same way as ImageMagick, with radius 1 and standard deviation 1.
 
-    The kernel is a negative Gaussian whose centre is twice the sum of all its values, divided by its sum.
+    The kernel is the negative of a Gaussian. The centre is replaced by twice the sum of the Gaussian, and the kernel is
+    divided by its sum.
     """
     offsets = np.array([-1.0, 0.0, 1.0])
     kernel = -np.exp(-(offsets[:, None] ** 2 + offsets**2) / 2)
@@ -161,7 +162,7 @@ def _sharpen(picture: Picture) -> Picture:
 
 
 def _extend(picture: Picture, height: int, width: int) -> Picture:
-    """Add white rows and columns so that the picture is in the centre."""
+    """Add white rows and columns around a picture, so that the picture is in the centre."""
     canvas = np.full((height, width, *picture.shape[2:]), 255, np.uint8)
     top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
     canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture

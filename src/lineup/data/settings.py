@@ -1,4 +1,4 @@
-"""Settings in the sections ``data`` and ``split`` of ``params.yaml``.
+"""Define the settings in the sections ``data`` and ``split`` of ``params.yaml``.
 
 >>> Data(name="synthetic").train_images
 3000

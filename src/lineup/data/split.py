@@ -27,11 +27,11 @@ from lineup.files import file_sha256
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
-    """Shuffle the images, stratified by class, and return their order.
+    """Shuffle the indices of images with stratification by class, and return the order.
 
-    Every prefix of the order has about the same class proportions as all images. The order within each class is random.
-    The images are sorted by (rank within the class + 0.5) / (size of the class), and ties are broken at random. If all
-    classes have the same size, the class counts in a prefix differ by at most 1.
+    The first n images of the order have about the same class proportions as all images. The order within each class is
+    random. The images are sorted by (rank within the class + 0.5) / (size of the class). Ties are ordered at random. If
+    all classes have the same size, their numbers among the first n images differ by at most 1.
 
     Parameters
     ----------
@@ -102,7 +102,9 @@ def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _check_files(raw: Path, checksums: object) -> None:
-    """Check the checksums of all files. An interrupted download can leave files of two different datasets."""
+    """Check the checksums of all files. After an interrupted download, the folder can contain files of two different
+    datasets.
+    """
     for name in FILE_NAMES:
         if not (raw / name).is_file():
             raise LineupError(f"{raw / name}: no such file; run lineup download first")

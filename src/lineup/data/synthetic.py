@@ -1,11 +1,11 @@
 """Generate images of garments, for use without a network connection.
 
-The classes are those of Fashion-MNIST. For each class, a function draws shapes with soft edges and random proportions.
-T-shirts, pullovers, coats, shirts and dresses differ only in details such as sleeves, length and collar. Models
-therefore confuse these classes, as in Fashion-MNIST.
+The classes are those of Fashion-MNIST. Each class has a function that draws shapes with soft edges and random
+proportions. T-shirts, pullovers, coats, shirts and dresses differ only in details such as sleeves, length and collar.
+Models therefore confuse these classes, as they do in Fashion-MNIST.
 
-The module uses only operations whose results IEEE 754 defines exactly, such as sums, products and square roots. The
-images are therefore identical on all processors.
+The module uses only sums, products, square roots and other operations that IEEE 754 defines exactly. The images are
+therefore identical on all processors.
 
 >>> generate(20, 10, seed=1).train_images.shape
 (20, 28, 28)
@@ -102,10 +102,10 @@ def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, 
 
 
 class _Canvas:
-    """Images of one class, with methods that draw shapes on all images at once.
+    """All images of one class, with methods that draw a shape on each image.
 
-    ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. The position, size and
-    tilt of a garment differ between images. Values that differ between images are arrays of shape (n, 1, 1).
+    ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. Each image shows a garment
+    with a random position, size and tilt. A value that differs between the n images is an array of shape (n, 1, 1).
     """
 
     def __init__(self, count: int, rng: np.random.Generator, height: int, width: int) -> None:
@@ -122,7 +122,7 @@ class _Canvas:
         return self.rng.uniform(low, high, (self.count, 1, 1)).astype(np.float32)
 
     def some(self, share: float) -> _Field:
-        """Return 1 for randomly chosen images and 0 for all other images."""
+        """Choose images at random, and return 1 for each chosen image and 0 for each other image."""
         return (self.rng.random((self.count, 1, 1)) < share).astype(np.float32)
 
     def paint(self, mask: _Field, shade: _Number) -> None:
@@ -132,13 +132,14 @@ class _Canvas:
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
         """Return the mask of a symmetric shape.
 
-        The pairs in ``knots`` give the half width of the shape at several heights, from top to bottom.
+        The argument ``knots`` contains pairs of a height and the half width of the shape at this height, from top to
+        bottom.
         """
         width = _broken_line(self.y, knots)
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))
 
     def skyline(self, knots: Sequence[tuple[_Number, _Number]], bottom: _Number) -> _Field:
-        """Return the mask of the area below a line.
+        """Return a mask of the area below a line.
 
         The pairs in ``knots`` are the points of the line, from left to right. The area ends at ``bottom``.
         """
@@ -149,7 +150,7 @@ class _Canvas:
     def stroke(
         self, start: tuple[_Number, _Number], end: tuple[_Number, _Number], radius: _Number, *, mirrored: bool = False
     ) -> _Field:
-        """Return the mask of a thick line, and optionally of its mirror image."""
+        """Return a mask of a thick line, and optionally of its mirror image."""
         x = abs(self.x) if mirrored else self.x
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         from_x, from_y = x - start[0], self.y - start[1]
@@ -164,11 +165,13 @@ class _Canvas:
         return _soft((np.sqrt(x * x + y * y) - 1) * np.minimum(radius[0], radius[1]))
 
     def ring(self, centre: tuple[_Number, _Number], radius: tuple[_Number, _Number], thickness: _Number) -> _Field:
-        """Return the mask of the area between an ellipse and a smaller ellipse inside it."""
+        """Return a mask of the area between two ellipses with the same centre."""
         return self.ellipse(centre, radius) * (1 - self.ellipse(centre, (radius[0] - thickness, radius[1] - thickness)))
 
     def print_cloth(self, plain: float) -> None:
-        """Add stripes, checks or speckles to some of the images. The share of images without a pattern is ``plain``."""
+        """Add stripes, checks or speckles to some of the images. The argument ``plain`` is the share of images without
+        a pattern.
+        """
         kind = self.rng.random((self.count, 1, 1))
         pattern = np.zeros_like(self.grey)
         period = self.vary(0.25, 0.6)
@@ -195,7 +198,7 @@ class _Canvas:
 
 
 def _axis(size: int) -> _Field:
-    """Return the coordinates of the pixels along an axis, from about -1 to about 1."""
+    """Return the coordinates of the pixels along one axis, from about -1 to about 1."""
     axis: _Field = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / ((size - 2) / 2)
     return axis
 
@@ -207,7 +210,7 @@ def _soft(distance: _Field) -> _Field:
 
 
 def _wave(position: _Field) -> _Field:
-    """Return a triangle wave with period 1 and values from 0 to 1."""
+    """Compute a triangle wave with period 1 and values from 0 to 1."""
     return abs(position - np.floor(position) - 0.5) * 2
 
 
@@ -245,14 +248,14 @@ def _upper_body(
 
 
 def _chest_print(canvas: _Canvas, share: float) -> None:
-    """Draw a print on the chest in some of the images, which are chosen at random."""
+    """Choose some images at random, and draw a print on the chest of each garment."""
     size = (canvas.vary(0.12, 0.3), canvas.vary(0.08, 0.25))
     where = (canvas.vary(-0.08, 0.08), canvas.vary(-0.4, 0.0))
     canvas.paint(canvas.ellipse(where, size) * canvas.some(share), canvas.vary(0.1, 1.0))
 
 
 def _collar(canvas: _Canvas, share: float) -> None:
-    """Draw a collar in some of the images, which are chosen at random."""
+    """Choose some images at random, and draw a collar on each garment."""
     has = canvas.some(share)
     tip = (canvas.vary(0.1, 0.2), canvas.vary(-0.75, -0.6))
     canvas.paint(canvas.stroke((0.12, -0.92), tip, 0.06, mirrored=True) * has, canvas.vary(0.8, 1.1))
@@ -260,7 +263,7 @@ def _collar(canvas: _Canvas, share: float) -> None:
 
 
 def _front_line(canvas: _Canvas, share: float, radius: _Number, shade: _Number, bottom: _Number) -> None:
-    """Draw a vertical line in the middle of some images, which are chosen at random."""
+    """Choose some images at random, and draw a vertical line in the middle of each garment."""
     middle = canvas.vary(-0.08, 0.08)
     canvas.paint(canvas.stroke((middle, -0.7), (middle, bottom), radius) * canvas.some(share), shade)
 

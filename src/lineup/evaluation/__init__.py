@@ -1,4 +1,4 @@
-"""Metrics, calibration, curves and significance tests for classifiers.
+"""Compute metrics, calibration, curves and significance tests for classifiers.
 
 Examples
 --------

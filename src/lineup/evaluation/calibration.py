@@ -66,7 +66,7 @@ def check_probabilities(probabilities: NDArray[np.floating], labels: NDArray[np.
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """Bins of a reliability diagram, with their mean confidence, accuracy and size.
+    """Bins of a reliability diagram, with the mean confidence, the accuracy and the size of each bin.
 
     The bins are ordered by increasing confidence. The confidence is the probability of the predicted class.
 
@@ -135,7 +135,8 @@ def expected_calibration_error(
 ) -> float:
     """Compute the expected calibration error (ECE).
 
-    The ECE is the weighted mean of the absolute difference between confidence and accuracy over all bins.
+    The ECE is the mean absolute difference between the confidence and the accuracy of a bin, weighted by the size of
+    the bin.
 
     Parameters
     ----------
@@ -168,7 +169,7 @@ def expected_calibration_error(
 
 
 def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean squared distance between class probabilities and one-hot labels.
+    """Compute the mean squared distance between class probabilities and one-hot labels.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """Accuracy on the most confident images, for a range of thresholds.
+    """Accuracy on the images with the highest confidence, for many thresholds.
 
     Attributes
     ----------
@@ -67,23 +67,23 @@ class CutoffCurves:
 
     @property
     def macro_accuracy(self) -> Floats:
-        """Mean accuracy over all classes at each threshold."""
+        """Return the mean accuracy over all classes at each threshold."""
         return _mean_of_known(self.accuracy)
 
     @property
     def macro_precision(self) -> Floats:
-        """Mean precision at each threshold, ignoring classes without predicted images."""
+        """Return the mean precision over all classes with predicted images, at each threshold."""
         return _mean_of_known(self.precision)
 
     @property
     def macro_recall(self) -> Floats:
-        """Mean recall at each threshold, ignoring classes without images."""
+        """Return the mean recall over all classes with images, at each threshold."""
         return _mean_of_known(self.recall)
 
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """One-vs-rest curve of one class over all thresholds.
+    """One-vs-rest curve of one class, with one point per threshold.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class ClassRow:
 
 
 def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> SelectiveAccuracy:
-    """Compute selective accuracy, which is the accuracy on the most confident images.
+    """Compute the selective accuracy, which is the accuracy on the images with the highest confidence.
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def per_class_table(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> list[ClassRow]:
-    """Compute the metrics of each class, and find its most frequent confusion.
+    """Compute the metrics of each class, and find the class with which it is most often confused.
 
     Parameters
     ----------
@@ -372,16 +372,16 @@ def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer
 
 
 def _share(part: Floats, whole: NDArray[Any]) -> Floats:
-    """Divide two arrays and return NaN where the denominator is 0."""
+    """Divide two arrays. The result is NaN where the denominator is 0."""
     quotient = np.full(part.shape, np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
 
 
 def _mean_of_known(values: Floats) -> Floats:
-    """Return the mean of each column, ignoring NaN values.
+    """Compute the mean of each column without its NaN values.
 
-    The result is NaN if a column contains only NaN values.
+    If a column contains only NaN values, its mean is NaN.
     """
     known = ~np.isnan(values)
     return _share(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))

@@ -91,7 +91,7 @@ def classification_metrics(
 
 
 def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the mean negative log-likelihood of the actual classes, in nats.
+    """Compute the mean negative log-likelihood of the actual classes, in nats.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 
 def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.integer], k: int) -> NDArray[np.int64]:
-    """Compute the confusion matrix, with the number of images in each cell.
+    """Compute the confusion matrix. Each cell contains a number of images.
 
     Parameters
     ----------
@@ -217,9 +217,9 @@ _SCORES = ("precision", "recall", "f1")
 
 
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Return the share of images whose actual class is one of the two most probable classes.
+    """Compute the share of images whose actual class is one of the two most probable classes.
 
-    Ties go to the class with the lower index.
+    A tie between two classes goes to the class with the lower index.
     """
     of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
     lower = np.arange(probabilities.shape[1]) < labels[:, None]

@@ -28,7 +28,7 @@ KEPT = 0.95
 
 @dataclass(frozen=True, eq=False)
 class NoveltyDetector:
-    """Compare images with the training images, and the predictions for them with those for the validation images.
+    """Detector that compares images with the training images, and predictions with those for the validation images.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class NoveltyDetector:
     threshold: float
 
     def score(self, images: NDArray[np.generic], members: Floats) -> NDArray[np.float64]:
-        """Return the novelty of images. Larger scores are less like the training images.
+        """Return the novelty of images. A larger score means that an image is less like the training images.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class NoveltyDetector:
 def fit_novelty(
     training: NDArray[np.generic], validation: NDArray[np.generic], members: Floats, kept: float = KEPT
 ) -> NoveltyDetector:
-    """Choose the threshold of a detector on validation images.
+    """Create a detector, and choose its threshold on validation images.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def fit_novelty(
 
 
 def uncertainty(members: Floats) -> NDArray[np.float64]:
-    """Return the uncertainty of predictions in nats.
+    """Compute the uncertainty of predictions, in nats.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def uncertainty(members: Floats) -> NDArray[np.float64]:
 
 
 def nearest_distances(images: NDArray[np.generic], references: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the Euclidean distance of each image to the nearest of the reference images.
+    """Compute the Euclidean distance from each image to its nearest reference image.
 
     Parameters
     ----------
@@ -152,9 +152,9 @@ def _entropy(probabilities: Floats) -> NDArray[np.float64]:
 
 
 def _fisher(validation: Floats, values: Floats) -> NDArray[np.float64]:
-    """Return the negative logarithm of the share of the validation images with a value that is as large.
+    """Compute the share of validation images with an equal or larger value, and return its negative logarithm.
 
-    The added image keeps the share of the largest values above zero.
+    One image is added to the count, so that the share is never zero.
     """
     larger = len(validation) - np.searchsorted(validation, values, side="left")
     share: NDArray[np.float64] = -np.log((larger + 1) / (len(validation) + 1))

@@ -1,4 +1,4 @@
-"""Container for the class probabilities and labels of a set of images.
+"""Define a container for the class probabilities and labels of several images.
 
 Examples
 --------
@@ -19,7 +19,7 @@ from lineup.evaluation.calibration import check_probabilities
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Class probabilities of one or several models, with the labels of the images.
+    """Class probabilities that one or several models predict, with the labels of the images.
 
     Parameters
     ----------

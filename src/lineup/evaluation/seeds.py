@@ -1,8 +1,8 @@
-"""Significance tests for models that are trained with several seeds.
+"""Test the differences between models that are trained with several seeds.
 
 A recipe is a model with fixed settings. Each seed gives a different trained model, even if all settings are the same.
-The accuracy of a recipe therefore varies with the seeds as well as with the test images. The tests include the
-variation between seeds and the variation between images.
+The accuracy of a model therefore depends on the seeds and on the test images. The tests include the variation between
+seeds and the variation between images.
 
 >>> correct = {"a": np.ones((3, 100), bool), "b": np.arange(300).reshape(3, 100) % 2 == 0}
 >>> estimate = SeedDeviation(value=0.01, dof=4)
@@ -26,9 +26,9 @@ from lineup.evaluation.significance import LEVEL, holm
 
 @dataclass(frozen=True)
 class SeedDeviation:
-    """Estimated standard deviation of the accuracy over several seeds.
+    """Estimate of the standard deviation of the accuracy between seeds.
 
-    If several models have equal `SeedDeviation` objects, they share one estimate.
+    Models with equal `SeedDeviation` objects share one estimate.
 
     Attributes
     ----------
@@ -76,12 +76,12 @@ class RecipePair:
 
     @property
     def error(self) -> float:
-        """Total standard error of the difference in accuracy."""
+        """Return the total standard error of the difference in accuracy."""
         return math.hypot(self.images_error, self.seeds_error)
 
     @property
     def significant(self) -> bool:
-        """Whether the difference in accuracy is significant at the 0.05 level."""
+        """Return whether the difference in accuracy is significant at the 0.05 level."""
         return self.p_holm <= LEVEL
 
 
@@ -90,7 +90,7 @@ def compare_recipes(
     deviations: Mapping[str, SeedDeviation],
     pairs: Sequence[tuple[str, str]] | None = None,
 ) -> list[RecipePair]:
-    """Test which models differ significantly in accuracy, using all their seeds.
+    """Test which models differ significantly in accuracy over all their seeds.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def compare_recipes(
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return a 95 % confidence interval for the mean of a metric over seeds.
+    """Compute a 95 % confidence interval for the mean of a metric over seeds.
 
     Parameters
     ----------
@@ -175,18 +175,18 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
-    """Return the degrees of freedom of the t-test.
+    """Compute the degrees of freedom of the t-test.
 
-    The variance from the images is assumed to be known exactly.
+    The formula assumes that the variance between images is known exactly.
     """
     uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf
 
 
 def _p_value(difference: float, error: float, dof: float) -> float:
-    """Return the two-sided p-value of a t-test.
+    """Compute the two-sided p-value of a t-test.
 
-    If the standard error is 0, the p-value is 1 for equal accuracies and 0 otherwise.
+    If the standard error is 0, the p-value is 1 for equal accuracies and 0 for different accuracies.
     """
     from scipy.special import stdtr  # takes 0.3 s to import
 
@@ -196,7 +196,7 @@ def _p_value(difference: float, error: float, dof: float) -> float:
 
 
 def _check(correct: Mapping[str, NDArray[np.bool_]]) -> None:
-    """Check that all arrays are boolean and have the same number of images."""
+    """Check that all arrays are boolean and describe the same number of images."""
     images = {name: hits.shape[-1] for name, hits in correct.items() if hits.ndim}
     for name, hits in correct.items():
         if hits.ndim != 2 or hits.size == 0 or hits.dtype.kind != "b":

@@ -1,6 +1,6 @@
-"""Significance tests for the difference in accuracy between models.
+"""Test whether the accuracies of models differ significantly.
 
-All functions compare predictions for the same images, in the same order. Images that both models classify correctly, or
+All functions require predictions for the same images in the same order. Images that both models classify correctly, or
 that both misclassify, do not show which model is better.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
@@ -57,13 +57,13 @@ class Pair:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference in accuracy is significant at the 0.05 level."""
+        """Return whether the difference in accuracy is significant at the 0.05 level."""
         return self.p_holm <= LEVEL
 
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """Mean accuracy of a model over several seeds, with its uncertainty.
+    """Mean accuracy of a model over several seeds, with an estimate of its uncertainty.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class SeedSpread:
 
 
 def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
-    """Adjust p-values for multiple comparisons by Holm's method.
+    """Adjust p-values for multiple comparisons with Holm's method.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[st
 
 
 def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int) -> SeedSpread:
-    """Return the mean accuracy of a model over several seeds, with its uncertainty.
+    """Compute the mean accuracy of a model over several seeds, and its uncertainty.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _check(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], a: str, b
 
 
 def _mcnemar(a_only: int, b_only: int) -> float:
-    """Return the p-value of McNemar's exact test for two models.
+    """Compute the p-value of McNemar's exact test for two models.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def _mcnemar(a_only: int, b_only: int) -> float:
 
 
 def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:
-    """Return a 95 % bootstrap interval for the difference in accuracy of two models.
+    """Compute a 95 % bootstrap interval for the difference in accuracy between two models.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Run the demo, a small project in the folder ``.demo``.
+"""Run the demo, which is a small project in the folder ``.demo``.
 
-The runs of the demo are logged in the MLflow store of the project that contains the demo.
+MLflow logs the runs of the demo in the store of the project that contains the folder ``.demo``.
 
 Examples
 --------
@@ -30,8 +30,8 @@ FOLDER = ".demo"
 def prepare_demo(project: Project) -> Project:
     """Create the demo project in the folder ``.demo``, or update its files.
 
-    Results of an earlier demo are kept. Files that are up to date are not written again, so DVC does not repeat any
-    stages. The function writes no files outside ``.demo``.
+    Results of an earlier demo are kept. Files that are up to date are not changed, so DVC does not repeat finished
+    stages. No files outside of ``.demo`` are written.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def prepare_demo(project: Project) -> Project:
 
 
 def run_demo(project: Project, jobs: int) -> None:
-    """Run the pipeline of the demo, and print the leaderboard and suggestions for the next steps.
+    """Run the pipeline of the demo, print the leaderboard, and suggest the next steps.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def run_demo(project: Project, jobs: int) -> None:
 
 
 def next_steps(project: Project, data: str) -> list[str]:
-    """Suggest how to open the report of the demo, show its runs and serve its champion.
+    """Suggest commands that open the report of the demo, show the runs and serve the champion.
 
     Parameters
     ----------

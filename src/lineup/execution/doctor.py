@@ -21,7 +21,7 @@ from lineup.records.machine import this_machine
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one check, with a suggested fix if the check failed."""
+    """Result of a check. If the check failed, the result contains a suggested fix."""
 
     name: str
     fine: bool
@@ -58,7 +58,7 @@ def _python(_: Project) -> Finding:
 
 
 def _packages(project: Project) -> Finding:
-    """Check that the direct dependencies are installed in the pinned versions."""
+    """Check that the installed versions of the direct dependencies are the pinned versions."""
     from packaging.requirements import Requirement
 
     wrong = []

@@ -41,8 +41,8 @@ _WITHOUT_GIT = "    no_scm = true\n"
 
 
 def project_files(*, in_git: bool) -> dict[str, bytes]:
-    """Return the contents of all files of a new project. The keys of the result are paths relative to the project
-    folder.
+    """Return the contents of all files of a new project. The result is a dictionary whose keys are paths relative to
+    the project folder.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _check_free(root: Path) -> None:
 def _move(partial: Path, root: Path) -> None:
     """Move all files of a new project to the project folder.
 
-    If a file cannot be moved, the function deletes the files that it has already moved.
+    If a file cannot be moved, all files that were already moved are deleted.
     """
     missing = [path for path in (root, *root.parents) if not path.exists()]
     moved: list[Path] = []

@@ -28,10 +28,10 @@ NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "
 
 
 class LocalProcesses:
-    """Context manager that runs each stage in its own DVC process.
+    """Context manager that runs each stage in a separate DVC process.
 
-    Several stages can run at the same time. If the context ends early, for example after Ctrl-C, all running stages are
-    interrupted.
+    Several stages can run at the same time. If the context ends before the stages, for example after Ctrl-C, all
+    running stages are interrupted.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class LocalProcesses:
         return self._events.get()
 
     def _work(self, name: str) -> None:
-        """Run a stage and report its exit status. The GPU of the stage is released even after an error."""
+        """Run a stage and report its exit status. Even after an error, the GPU is released for other stages."""
         gpu, status = None, 1
         try:
             gpu = self._gpus.get() if name.startswith("train") and _gpu_numbers() else None
@@ -103,9 +103,9 @@ class LocalProcesses:
 
 
 def stage_environment() -> dict[str, str]:
-    """Return environment variables that make stages use the current Python environment.
+    """Return environment variables that let all stages use the current Python environment.
 
-    The Python environment does not have to be activated.
+    The current Python environment does not have to be activated.
     """
     path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
     return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
@@ -114,7 +114,7 @@ def stage_environment() -> dict[str, str]:
 def start_dvc(
     arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
 ) -> subprocess.Popen[str]:
-    """Start DVC in its own process group. Call `stop_groups` to stop DVC and the stage that it runs."""
+    """Start DVC in its own process group. To stop DVC and the running stage, call `stop_groups`."""
     return subprocess.Popen(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
@@ -131,7 +131,7 @@ def start_dvc(
 def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
     """Interrupt DVC processes and their stages, and wait until all processes have stopped.
 
-    Processes that do not stop within `STOP_SECONDS` are killed. DVC itself waits for its stage.
+    A process that does not stop within `STOP_SECONDS` is killed. DVC itself waits for its stage.
     """
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
@@ -146,7 +146,7 @@ def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
 
 
 def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
-    """Log the output of a DVC process, but leave out the hints and messages of DVC itself."""
+    """Log the output of a DVC process without the hints and messages of DVC itself."""
     assert process.stdout is not None  # it is a pipe
     for line in process.stdout:
         if line.strip() and not line.startswith(NOISE):
@@ -154,7 +154,7 @@ def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
 
 
 def _gpu_slots(jobs: int) -> Sequence[str]:
-    """Return a GPU number for each job, or an empty sequence if there are no GPUs.
+    """Assign a GPU number to each job. If there are no GPUs, return an empty sequence.
 
     The jobs are distributed evenly over the GPUs.
     """

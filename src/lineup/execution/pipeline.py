@@ -1,4 +1,4 @@
-"""Read the state of the pipeline from DVC, and explain DVC errors.
+"""Ask DVC for the state of the pipeline, and explain DVC errors.
 
 Examples
 --------
@@ -50,7 +50,7 @@ class Pipeline:
 
     @property
     def out_of_date(self) -> list[str]:
-        """Names of the stages that are out of date, without the stages that always run."""
+        """Return the names of the stages that are out of date, without the stages that always run."""
         return [name for name, reasons in self.changed.items() if reasons != ["always changed"]]
 
 
@@ -83,7 +83,7 @@ def read_pipeline(root: Path) -> Pipeline:
 
 
 def _explained(root: Path, error: Exception) -> PipelineError:
-    """Describe a DVC error in one line, and suggest a fix."""
+    """Explain a DVC error in one line, and suggest a fix."""
     from dvc.config import ConfigError
     from dvc.exceptions import NotDvcRepoError
     from dvc.lock import LockError
@@ -110,9 +110,9 @@ def _explained(root: Path, error: Exception) -> PipelineError:
 
 
 def _conflict(path: Path) -> str:
-    """Report the line number of the first git merge conflict in a file.
+    """Return a text with the line number of the first git merge conflict in a file.
 
-    The text is empty if there is no conflict.
+    If the file contains no conflict, the text is empty.
     """
     try:
         lines = path.read_bytes().splitlines()

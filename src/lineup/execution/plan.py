@@ -16,7 +16,7 @@ CODE = "code"
 
 
 class Plan:
-    """Schedule that starts a stage only after the stages that it depends on.
+    """Schedule that starts each stage only after all stages that it depends on.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Plan:
     def start(self, limit: int) -> list[str]:
         """Choose up to ``limit`` stages to start next, and mark them as running.
 
-        The longest stages start first, so that no long stage runs alone at the end. Stages with an unknown duration
-        start before all others. Ties are resolved by the order of the pipeline.
+        Stages with a long duration start first, so that they do not run alone at the end. Stages with an unknown
+        duration start before all other stages. Stages with the same duration start in the order of the pipeline.
         """
         self._ready += self._sorter.get_ready()
         self._ready.sort(key=lambda name: (-self._seconds.get(name, math.inf), self._stages.index(name)))
@@ -67,15 +67,15 @@ class Plan:
             self.failed.append(name)
 
     def not_started(self) -> list[str]:
-        """Return the stages that have not started, in the order of the pipeline."""
+        """Return all stages that have not started yet, in the order of the pipeline."""
         started = {*self.running, *self.done, *self.failed}
         return [name for name in self._stages if name not in started]
 
 
 def stages_to_run(root: Path) -> dict[str, set[str]]:
-    """Return the stages that have to run because they or their dependencies are out of date.
+    """Return all stages that are out of date, and all stages that depend on them.
 
-    In the result, each stage comes after the stages that it depends on.
+    The result is ordered, so that each stage comes after its dependencies.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return how many seconds each training and each committee took in its last run.
+    """Return the duration of the last run of each training and each committee, in seconds.
 
     Parameters
     ----------

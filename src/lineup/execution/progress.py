@@ -1,4 +1,4 @@
-"""Number the stages of a run, and estimate the time that is left.
+"""Number the stages of a run, and estimate the remaining time.
 
 Examples
 --------
@@ -20,9 +20,9 @@ TRAIN = "train"
 class Progress:
     """Progress of several stages.
 
-    The estimate for a stage is the duration of its last run. If this duration is unknown, the estimate is the mean
-    duration of the stages of the same kind that have already ended, such as other trainings, or otherwise of all stages
-    that are not trainings.
+    The estimated duration of a stage is the duration of its last run. If the last run is unknown, the estimate is the
+    mean duration of finished stages of the same kind, such as other trainings. If there are no such stages, the
+    estimate is the mean over all finished stages except trainings.
 
     Parameters
     ----------
@@ -50,22 +50,21 @@ class Progress:
         self._started: dict[str, float] = {}
 
     def start(self, name: str) -> str:
-        """Count a stage that starts, and return one line with its number and the estimated time that is left."""
+        """Count a started stage, and return a line with its number and the estimated remaining time."""
         self._number += 1
         self._started[name] = self._clock()
         line, left = f"stage {self._number} of {self._total}", self.seconds_left()
         return line if left is None else f"{line}, about {in_words(left)} left"
 
     def end(self, name: str) -> None:
-        """Record the duration of a stage that has ended."""
+        """Record how long a finished stage took."""
         self._left.remove(name)
         self._seconds[name] = self._clock() - self._started.pop(name)
 
     def seconds_left(self) -> float | None:
         """Return the estimated time in seconds until all stages have ended.
 
-        The result is None if a training is left and the duration of no training is known, because trainings take most
-        of the time.
+        Return None if trainings remain but no training has a known duration, because trainings take most of the time.
         """
         known = {_kind(name) for name in self._seconds}
         if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):
@@ -98,5 +97,5 @@ def in_words(seconds: float) -> str:
 
 
 def _kind(stage: str) -> str:
-    """Return the name of a stage without the name of a model or committee."""
+    """Remove the name of the model or committee from the name of a stage."""
     return stage.partition("@")[0]

@@ -1,7 +1,7 @@
 """Run several stages of the pipeline in parallel. The command ``dvc repro`` runs only one stage at a time.
 
-Each stage starts in a separate DVC process as soon as its dependencies are up to date. DVC records all results in
-``dvc.lock``, so a later ``dvc repro`` has nothing to do.
+This module starts each stage in a separate DVC process as soon as its dependencies are up to date. DVC writes all
+results to ``dvc.lock``, so a later ``dvc repro`` has nothing to do.
 
 Examples
 --------
@@ -33,7 +33,7 @@ from lineup.execution.progress import Progress
 def repro(
     root: Path, jobs: int, *, environment: Mapping[str, str] | None = None, log: Callable[[str], None] = print
 ) -> None:
-    """Run all stages that are out of date, with at most ``jobs`` stages at a time.
+    """Run all stages that are out of date. At most ``jobs`` stages run at the same time.
 
     Parameters
     ----------

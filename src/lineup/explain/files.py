@@ -1,4 +1,4 @@
-"""Find the figures that the stage ``explain`` has made for a record, without importing Keras.
+"""Find the figures that the stage ``explain`` created for a record, without importing Keras.
 
 Examples
 --------
@@ -48,7 +48,7 @@ class Source:
 
 
 def source_of(folder: Path) -> Path:
-    """Return the path of the file that describes the source of the figures in a folder."""
+    """Return the path of the file that describes which network was used for the figures in a folder."""
     return folder / "source.json"
 
 
@@ -81,5 +81,5 @@ def explained_figures(root: Path, record: Record) -> list[Path]:
 
 
 def figures_sha256(figures: Iterable[Path]) -> str:
-    """Return a hash of the names and the contents of figures."""
+    """Compute a hash of the names and the contents of several figures."""
     return hashlib.sha256("".join(f"{path.name} {file_sha256(path)}\n" for path in figures).encode()).hexdigest()

@@ -33,7 +33,10 @@ SIDE_BY_SIDE = 4
 
 
 class UnsuitableModelError(LineupError):
-    """Raised if a model has no such figure. For example, a network without convolutions has no feature maps."""
+    """Raised if a figure does not exist for a model.
+
+    For example, a network without convolutions has no feature maps.
+    """
 
 
 def open_network(record: Record) -> keras.Model:
@@ -53,7 +56,7 @@ def open_network(record: Record) -> keras.Model:
 
 
 def convolutions(network: keras.Model) -> list[keras.Layer]:
-    """Return all convolutional layers of a network in order, including the layers of nested models.
+    """Return all convolutional layers of a network and its nested models, in order.
 
     Raises
     ------
@@ -73,11 +76,11 @@ def convolutions(network: keras.Model) -> list[keras.Layer]:
 
 
 def grad_cam(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Floats:
-    """Compute which regions of images increase the score of a class (Grad-CAM, Selvaraju et al., 2017).
+    """Compute which image regions increase the score of a class (Grad-CAM, Selvaraju et al., 2017).
 
-    The score is the input of the final softmax. Its gradient with respect to the output of the last convolution is
-    averaged over all positions, which gives one weight per channel. The map is the weighted sum of the channels, where
-    negative sums are set to zero.
+    The score of a class is the input of the final softmax. Grad-CAM computes the gradient of the score with respect to
+    the output of the last convolution. The mean gradient over all positions is the weight of a channel. The map is the
+    weighted sum of the channels. Negative sums are set to zero.
 
     Parameters
     ----------
@@ -114,7 +117,7 @@ def grad_cam(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np
 
 
 def stretched(maps: Floats, size: tuple[int, int]) -> Floats:
-    """Stretch maps to the size of an image, with linear interpolation between the centres of the cells.
+    """Resize maps to the size of an image, with linear interpolation between the centres of the cells.
 
     Parameters
     ----------
@@ -207,7 +210,7 @@ def latent_vectors(network: keras.Model, images: NDArray[np.uint8]) -> Floats:
 
 
 def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:
-    """Yield the layers of a network. A layer that consists of layers is replaced by these."""
+    """Yield the layers of a network. If a layer contains other layers, return the inner layers instead."""
     for layer in network.layers:
         if hasattr(layer, "layers"):
             yield from _all_layers(layer)
@@ -217,9 +220,9 @@ def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:
 
 @contextmanager
 def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None = None) -> Iterator[dict[int, Any]]:
-    """Record the outputs of layers while a network runs.
+    """Run a network, and record the outputs of the given layers.
 
-    A new network that ends at these layers would not contain the layers inside of an encoder.
+    Keras cannot build a new network that ends at a layer inside of a nested encoder, so the outputs are recorded.
 
     Parameters
     ----------
@@ -257,9 +260,9 @@ def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None
 
 @contextmanager
 def _without_softmax(network: keras.Model) -> Iterator[None]:
-    """Let a network return the inputs of its softmax instead of probabilities.
+    """Make a network return the inputs of its softmax instead of probabilities.
 
-    The gradient of a probability close to one is almost zero.
+    The inputs are used because the gradient of a probability near one is almost zero.
     """
     import keras
 
@@ -274,6 +277,8 @@ def _without_softmax(network: keras.Model) -> Iterator[None]:
 
 
 def _interpolation(cells: int, pixels: int) -> Floats:
-    """Return the weight of each cell (columns) for each pixel (rows). Pixels beyond the outer centres use one cell."""
+    """Return a matrix with the weight of each cell (column) for each pixel (row). Each pixel outside of the outermost
+    cell centres uses only the nearest cell.
+    """
     centres = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
     return np.stack([np.interp(centres, np.arange(cells), one) for one in np.eye(cells)], axis=1)

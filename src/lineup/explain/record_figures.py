@@ -1,4 +1,4 @@
-"""Plot how the network of a record classifies images.
+"""Create figures that show how the network of a record classifies images.
 
 Examples
 --------
@@ -40,7 +40,7 @@ POINTS = 1000
 
 
 def network_figures(record: Record, dataset: Dataset) -> dict[str, Figure]:
-    """Plot all figures that exist for the model of a record.
+    """Create all figures that are possible for the model of a record.
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ def network_figures(record: Record, dataset: Dataset) -> dict[str, Figure]:
 
 
 def gradcam(record: Record, dataset: Dataset, network: keras.Model) -> Figure:
-    """Plot Grad-CAM for misclassified and for correctly classified test images.
+    """Plot Grad-CAM maps for misclassified and correctly classified test images.
 
-    The misclassified images with the highest probability of the wrong class come first. Of each class, the first
-    correctly classified image is shown.
+    The misclassified images are sorted by the probability of the wrong class, from high to low. From each class, the
+    first correctly classified image is plotted.
     """
     from lineup.figures.heat_maps import heat_maps
 
@@ -125,7 +125,7 @@ def maps(record: Record, dataset: Dataset, network: keras.Model) -> Figure:
 
 
 def latent(record: Record, dataset: Dataset, network: keras.Model) -> Figure:
-    """Plot the latent vectors of the first test images in two dimensions."""
+    """Plot the latent vectors of the first test images, projected to two dimensions."""
     from lineup.explain.projection import projections
     from lineup.figures.latent import latent_space
 
@@ -147,7 +147,7 @@ PLOTS: Mapping[str, Plot] = {"gradcam": gradcam, "filters": filters, "maps": map
 
 
 def check_dataset(record: Record, dataset: Dataset) -> None:
-    """Check that a record was made from a dataset.
+    """Check that a record belongs to the given dataset.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _examples(scores: Scores, classes: int) -> NDArray[np.intp]:
 
 
 def _data(record: Record) -> str:
-    """Return the name of the data for a subtitle."""
+    """Return a subtitle that names the data."""
     data = record.header.data
     return "GENERATED DATA" if data.generated else data.title
 

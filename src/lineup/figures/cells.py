@@ -1,4 +1,4 @@
-"""Style the cells of a matrix: lines between the cells, numbers in them, and a column of texts beside them.
+"""Style the plot of a matrix with lines between the cells, numbers in the cells, and a column of texts on the right.
 
 Examples
 --------
@@ -18,7 +18,7 @@ from lineup.figures import style
 
 
 def text_colour(background: NDArray[np.floating]) -> str:
-    """Return the colour of a text that is legible on a background with these red, green and blue parts."""
+    """Choose a text colour that is legible on a given background colour."""
     red, green, blue = background[:3]
     dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5  # luma of ITU-R BT.709
     return "white" if dark else style.INK
@@ -37,7 +37,7 @@ def style_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None
 
 
 def write_right(axes: Axes, texts: Sequence[str], heading: str) -> None:
-    """Write a text on the right of each row of a matrix, with a heading for all of them."""
+    """Write a text to the right of each row of a matrix, with a heading above the texts."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(texts)), texts)
     right.set_ylabel(heading, size=style.LABEL_SIZE, color=style.INK, family=style.FONT)

@@ -1,4 +1,4 @@
-"""Plot images of each class: the first images, and the mean image.
+"""Plot the first images and the mean image of each class.
 
 Examples
 --------
@@ -123,6 +123,6 @@ def mean_images(
 
 
 def _mean(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean of several images, pixel by pixel."""
+    """Compute the mean of several images for each pixel."""
     mean: NDArray[np.float64] = images.mean(axis=0, dtype=np.float64)
     return mean

@@ -1,4 +1,4 @@
-"""Plot the disagreement between the members of a committee, and the errors that the committee corrects.
+"""Plot how the members of a committee disagree, and which errors the committee corrects.
 
 Examples
 --------
@@ -34,7 +34,7 @@ _DARK = 0.6
 
 
 def committee_members(analysis: Analysis, *, title: str, subtitle: str = "") -> Figure:
-    """Plot how often the members of a committee disagree, and how many errors are corrected.
+    """Plot how often the members of a committee disagree, and how many errors the committee corrects.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """Plot the numbers of corrected and added errors for each member."""
+    """For each member, plot how many errors the committee corrects and how many it adds."""
     rows = range(len(members))
     for values, sign, colour, label in (
         ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),

@@ -1,4 +1,4 @@
-r"""Plot a confusion matrix, and the difference of two confusion matrices.
+r"""Plot a confusion matrix, or the difference between two confusion matrices.
 
 Examples
 --------
@@ -80,7 +80,7 @@ def confusion_difference(
     title: str,
     subtitle: str = "",
 ) -> Figure:
-    """Plot the first confusion matrix minus the second one.
+    """Plot the difference between two confusion matrices.
 
     Parameters
     ----------
@@ -132,14 +132,14 @@ def confusion_difference(
 
 
 def _check(counts: NDArray[np.integer], classes: Sequence[str]) -> None:
-    """Raise an error if the counts are not a confusion matrix of these classes."""
+    """Raise an error if the counts are not a valid confusion matrix of the given classes."""
     k = len(classes)
     if k == 0 or counts.shape != (k, k):
         raise LineupError(f"confusion matrix: expected counts of shape ({k}, {k}), found {counts.shape}")
 
 
 def _new_figure(k: int, title: str, subtitle: str) -> Figure:
-    """Return an empty figure with space for k rows and columns."""
+    """Create an empty figure for a matrix with k rows and k columns."""
     return style.new_figure(2.6 + 0.58 * k, 1.5 + 0.48 * k, title=title, subtitle=subtitle)
 
 

@@ -69,12 +69,12 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
 
 
 def _measures(rows: pd.DataFrame) -> list[str]:
-    """Return the names of the metrics to plot for a training phase."""
+    """Return the names of the metrics that are plotted for a training phase."""
     return ["loss", "accuracy"] if rows["accuracy"].notna().any() else ["reconstruction loss"]
 
 
 def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None:
-    """Plot one metric on the training and validation images."""
+    """Plot one metric for the training images and the validation images."""
     column = what.removeprefix("reconstruction ")
     validation = rows[f"val_{column}"]
     marker = "o" if len(rows) <= _FEW else ""
@@ -92,7 +92,7 @@ def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None
 
 
 def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
-    """Plot the learning rate as steps, because it is constant within an epoch."""
+    """Plot the learning rate as a step function, because the rate is constant within an epoch."""
     rates = rows["learning_rate"]
     axes.step(rows["epoch"], rates, where="mid", color=style.MUTED)
     axes.set_yscale("log" if rates.min() > 0 else "linear")

@@ -32,7 +32,7 @@ THRESHOLDS = np.linspace(0, 1, 101)
 
 
 def evidence_figures(record: Record, subtitle: str) -> dict[str, Figure]:
-    """Plot the calibration and the performance curves of a record on the test images.
+    """Plot the calibration and the performance curves of a record for the test images.
 
     Parameters
     ----------

@@ -99,9 +99,9 @@ def _check(images: NDArray[np.uint8], maps: Mapping[str, NDArray[np.floating]], 
 
 
 def _block(name: str, values: NDArray[np.floating], most: int) -> tuple[str, NDArray[np.floating], Sequence[str]]:
-    """Return the heading of a convolution, the colours of its cells, and the labels of its rows.
+    """Prepare the feature maps of one convolution for a plot: a heading, coloured cells, and row labels.
 
-    The cells have the shape (rows, images, height, width, 3).
+    The array of coloured cells has the shape (rows, images, height, width, 3).
     """
     channels = values.shape[-1]
     most = most if values.ndim == 4 else _CHANNELS_1D
@@ -137,7 +137,7 @@ def _pictures(images: NDArray[np.uint8]) -> NDArray[np.floating]:
 def _draw(axes: Axes, cells: NDArray[np.floating], labels: Sequence[str]) -> None:
     """Draw a grid of images as one image, with a label for each row.
 
-    The shape of ``cells`` is (rows, columns, height, width, 3).
+    The array ``cells`` has the shape (rows, columns, height, width, 3).
     """
     rows, columns = cells.shape[:2]
     size = _PIXELS + _GAP

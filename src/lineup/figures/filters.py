@@ -24,7 +24,7 @@ _WIDTH = 1.0
 
 
 def filters(weights: NDArray[np.floating], *, title: str, subtitle: str = "") -> Figure:
-    """Plot one panel per filter, all with the same symmetric colour scale.
+    """Plot each filter in its own panel. All panels have the same symmetric colour scale.
 
     Parameters
     ----------
@@ -72,7 +72,9 @@ def filters(weights: NDArray[np.floating], *, title: str, subtitle: str = "") ->
 
 
 def _cell_height(height: int, width: int, rows: int) -> float:
-    """Return the height of a filter, in inches. Wide filters are stretched, so that each row has a readable label."""
+    """Return the height of a filter panel, in inches. Panels of wide filters are stretched vertically, so that the
+    label of each row is readable.
+    """
     return max(_WIDTH * height / width, 0.2 if rows > 1 else 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Plot images with heat maps of the regions that matter for a prediction.
+"""Plot images with heat maps of the regions that affect a prediction.
 
 Examples
 --------
@@ -53,7 +53,7 @@ def heat_maps(
     title: str,
     subtitle: str = "",
 ) -> Figure:
-    """Plot each image, its heat map, and the heat map over the image.
+    """Plot each image, its heat map, and an overlay of both.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def heat_maps(
 
 
 def _caption(scores: Scores, index: int, classes: Sequence[str], *, empty: bool) -> list[tuple[str, str]]:
-    """Return the two lines of the caption of an image. The caption of a misclassified image is vermillion."""
+    """Return the caption of an image, which has two lines. If the image is misclassified, the caption is vermillion."""
     actual, probabilities = scores.labels[index], scores.probabilities[index]
     label = int(probabilities.argmax())
     text = f"predicted: {prediction_text(classes, label, probabilities[label])}, actual: {class_text(classes, actual)}"
@@ -113,7 +113,7 @@ def _caption(scores: Scores, index: int, classes: Sequence[str], *, empty: bool)
 
 
 def _triple(image: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Return an image, its heat map and the overlay side by side, in colour and with a narrow gap."""
+    """Place an image, its heat map and the overlay side by side, with narrow gaps."""
     share = heat / max(float(heat.max()), np.finfo(float).tiny)
     picture = _colours(image)
     opacity = _OPACITY * share[:, :, None]
@@ -124,7 +124,9 @@ def _triple(image: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.
 
 
 def _colours(image: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return an image as red, green and blue from 0 to 1. In images with one channel, 0 becomes white."""
+    """Convert an image to red, green and blue values from 0 to 1. In an image with one channel, the value 0 becomes
+    white.
+    """
     scaled: NDArray[Any] = image.astype(np.float64) / 255
     if scaled.ndim == 3 and scaled.shape[2] == 3:
         return scaled

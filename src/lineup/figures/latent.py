@@ -40,7 +40,7 @@ def latent_space(
     title: str,
     subtitle: str = "",
 ) -> Figure:
-    """Plot the latent vectors of images as points, one plot for each projection.
+    """Plot the latent vectors of images as points. Each projection has its own plot.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def latent_space(
 
 
 def _look(label: int) -> tuple[str, str]:
-    """Return the colour and the marker of a class."""
+    """Choose the colour and the marker of a class."""
     return _COLOURS[label % len(_COLOURS)], _MARKERS[label // len(_COLOURS) % len(_MARKERS)]
 
 
@@ -98,7 +98,7 @@ def _draw_points(axes: Axes, points: NDArray[np.floating], labels: NDArray[np.in
 def _name_classes(
     axes: Axes, points: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> None:
-    """Write the name of each class at the median of its points, without overlaps."""
+    """Write the name of each class at the median of its points, so that the names do not overlap."""
     present = np.unique(labels)
     centres = np.array([np.median(points[labels == label], axis=0) for label in present])
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
@@ -115,7 +115,9 @@ def _name_classes(
 
 
 def _spread(places: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Move labels up and down until they do not overlap. Places are shares of the width and height of the plot."""
+    """Move labels up and down until they do not overlap. All positions are shares of the width and the height of the
+    plot.
+    """
     moved = places.copy()
     for _ in range(200):
         shifts = np.zeros(len(moved))

@@ -26,7 +26,7 @@ _COLUMNS = ("name", "kind", "test_accuracy", "test_accuracy_sd", "low", "high", 
 
 
 def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: str = "") -> Figure:
-    """Plot the test accuracy of each model with its 95 % interval.
+    """Plot the test accuracy of each model with a 95 % confidence interval.
 
     The models are sorted by accuracy, with the best model at the top.
 
@@ -95,7 +95,7 @@ def _check(table: pd.DataFrame) -> None:
 
 
 def _write_values(axes: Axes, accuracies: pd.Series[float]) -> None:
-    """Write the accuracies on the right of the plot, with four decimals."""
+    """Write the accuracies to the right of the plot, with four decimals."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(accuracies)), [f"{accuracy:.4f}" for accuracy in accuracies])
     right.tick_params(length=0, labelsize=style.TICK_SIZE, labelcolor=style.INK, labelfontfamily=style.FONT)

@@ -1,4 +1,4 @@
-"""Plot misclassified images, and images for which a committee and a member predict different classes.
+"""Plot misclassified images, and images for which a committee and one member predict different classes.
 
 Examples
 --------
@@ -178,7 +178,9 @@ def committee_differences(
 def _write_both(
     axes: Axes, corner: tuple[float, float], index: int, committee: Scores, member: Scores, classes: Sequence[str]
 ) -> None:
-    """Write the predictions of a committee and of its member below an image. Wrong predictions are vermillion."""
+    """Write the prediction of a committee and the prediction of its member below an image. Wrong predictions are
+    vermillion.
+    """
     actual = committee.labels[index]
     lines = []
     for who, scores in (("committee", committee), ("member", member)):
@@ -193,7 +195,7 @@ def _write_both(
 
 
 def _predictions(scores: Scores) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
-    """Return the predicted class of each image and its probability."""
+    """Return the predicted class of each image, and the probability of this class."""
     return scores.probabilities.argmax(axis=1), scores.probabilities.max(axis=1)
 
 

@@ -31,7 +31,7 @@ _MEASURES = ("loss", "accuracy")
 
 
 def model_curves(histories: Mapping[str, pd.DataFrame], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the loss and the accuracy of several models on the training and on the validation images.
+    """Plot the losses and the accuracies of several models on the training images and the validation images.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def model_curves(histories: Mapping[str, pd.DataFrame], *, title: str, subtitle:
 
 
 def _epochs_with_accuracy(name: str, history: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a history that have an accuracy, numbered from 1."""
+    """Return all epochs of a history that have an accuracy, and number them from 1."""
     rows = history[history["accuracy"].notna()].reset_index(drop=True)
     if rows.empty:
         raise LineupError(f"curves: {name} has no epochs with an accuracy; expected a model that is trained in epochs")
@@ -91,7 +91,7 @@ def _epochs_with_accuracy(name: str, history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label(name: str, rows: pd.DataFrame) -> str:
-    """Return the text of the legend for a model."""
+    """Return the text for a model in the legend."""
     best = rows["val_accuracy"].max()
     if pd.isna(best):
         return name

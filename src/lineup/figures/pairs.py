@@ -84,7 +84,7 @@ def significant_pairs(
 
 
 def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
-    """Return a matrix with a code from -2 to 2 for each pair of models.
+    """Return a matrix that contains a code from -2 to 2 for each pair of models.
 
     A positive code means that the model in the row is better than the model in the column. A code of 2 or -2 means that
     the difference is significant after correction. A code of 1 or -1 means that the difference is significant only

@@ -1,4 +1,4 @@
-"""Arrange one small plot for each class, all with the same scales.
+"""Arrange small plots, one for each class, with the same scales.
 
 Examples
 --------
@@ -65,7 +65,7 @@ def panels(figure: Figure, count: int, *, columns: int, bottom: float) -> list[A
 
 
 def height_of(count: int, columns: int) -> float:
-    """Return the height of small plots with their headings, in inches.
+    """Return the total height of the small plots and their headings, in inches.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def height_of(count: int, columns: int) -> float:
 
 
 def note_of(classes: Sequence[str]) -> str:
-    """Return a text that says which classes are shown, or an empty text if all classes are shown.
+    """Return a note about which classes are shown, or an empty text if all classes are shown.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Draw several images in one plot, with captions.
+"""Draw several images with captions in one plot.
 
 Examples
 --------
@@ -60,7 +60,7 @@ def check_images(what: str, images: NDArray[Any], labels: NDArray[Any], classes:
 
 
 def grid_size(count: int, shape: Sequence[int], *, columns: int, below: float = 0.0) -> tuple[float, float]:
-    """Return the width and height of a grid of images.
+    """Compute the width and the height of a grid of images.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def draw_pictures(
 ) -> list[tuple[float, float]]:
     """Draw images row by row.
 
-    One plot with many images is drawn about ten times as fast as one plot for each image.
+    All images are drawn in one plot, which is about ten times as fast as one plot per image.
 
     Parameters
     ----------
@@ -149,17 +149,17 @@ def write_caption(axes: Axes, corner: tuple[float, float], lines: Sequence[tuple
 
 
 def write_heading(axes: Axes, text: str) -> None:
-    """Write a heading above the images, aligned left."""
+    """Write a left-aligned heading above the images."""
     axes.set_title(text, loc="left", size=style.LABEL_SIZE, color=style.INK, family=style.FONT)
 
 
 def class_text(classes: Sequence[str], label: int) -> str:
-    """Return the name of a class for a caption, shortened if it is long."""
+    """Return the name of a class for a caption. A long name is shortened."""
     return shortened(classes[label], _LONGEST)
 
 
 def prediction_text(classes: Sequence[str], label: int, probability: float) -> str:
-    """Return the name of a class with its probability. No probability is rounded to 1.
+    """Format the name of a class and its probability. No probability is rounded to 1.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def prediction_text(classes: Sequence[str], label: int, probability: float) -> s
 
 
 def _picture(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Return an image in the form that matplotlib expects: grey from 0 to 255, or colours from 0 to 1."""
+    """Convert an image for matplotlib, to grey values from 0 to 255 or to colours from 0 to 1."""
     if image.ndim == 2:
         return image.astype(np.float64)
     if image.shape[2] == 3:

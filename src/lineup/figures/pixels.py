@@ -42,7 +42,8 @@ class PixelStatistics:
 
 
 def pixel_statistics(images: NDArray[np.uint8]) -> PixelStatistics:
-    """Count the pixels with each value, and compute their mean, median and standard deviation.
+    """Count how often each pixel value occurs, and compute the mean, the median and the standard deviation of all
+    pixels.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def pixel_statistics(images: NDArray[np.uint8]) -> PixelStatistics:
 
 
 def pixel_histogram(images: NDArray[np.uint8], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the number of pixels with each value on a logarithmic scale.
+    """Plot how often each pixel value occurs, on a logarithmic scale.
 
     Parameters
     ----------

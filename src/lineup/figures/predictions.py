@@ -1,4 +1,4 @@
-"""Plot pictures, the images that were passed to the model, and its predictions.
+"""Plot pictures, the images that the model received, and the predictions.
 
 Examples
 --------
@@ -59,7 +59,7 @@ class ShownPicture:
 
 
 def predictions(pictures: Sequence[ShownPicture], *, title: str, subtitle: str = "") -> Figure:
-    """Plot one row for each picture: the picture, the image that the model saw, and the most probable classes.
+    """Plot each picture in a row, beside the image that the model received and the most probable classes.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def predictions(pictures: Sequence[ShownPicture], *, title: str, subtitle: str =
 
 
 def _draw(axes: Axes, image: NDArray[np.uint8], heading: str) -> None:
-    """Draw a picture in colour, or an image with one channel in which 0 is shown as black."""
+    """Draw a colour picture, or an image with one channel in which 0 is black."""
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(style.GRID)
@@ -96,7 +96,7 @@ def _draw(axes: Axes, image: NDArray[np.uint8], heading: str) -> None:
 
 
 def _draw_classes(axes: Axes, one: ShownPicture) -> None:
-    """Draw a bar for each class. The bars are vermillion if the answer should not be trusted."""
+    """Draw a bar for each class. If the prediction is not reliable, the bars are vermillion."""
     colour = style.VERMILLION if one.warning else style.BLUE
     places = range(len(one.top))
     axes.barh(places, [probability for _, probability in one.top], color=colour, height=0.55)

@@ -1,4 +1,4 @@
-"""Plot images and their reconstructions by an autoencoder.
+"""Plot images and the reconstructions that an autoencoder computes from them.
 
 Examples
 --------
@@ -20,7 +20,7 @@ from lineup.figures import style
 def reconstructions(
     originals: NDArray[np.uint8], reconstructed: NDArray[np.floating], *, title: str, subtitle: str = ""
 ) -> Figure:
-    """Plot images above their reconstructions, with the reconstruction errors.
+    """Plot images in the first row, and the reconstructions with their errors in the second row.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 
 
 def figures_of(record: Record) -> dict[str, Figure]:
-    """Plot all figures for which a record contains data, and return them by name."""
+    """Create all figures for which a record contains data, and return the figures by name."""
     import pandas as pd
 
     from lineup.figures.committee import committee_members
@@ -61,14 +61,14 @@ def figures_of(record: Record) -> dict[str, Figure]:
 
 
 def caption(header: Header) -> str:
-    """Return the subtitle of a figure, with the name of the data and the seed of the model."""
+    """Return a subtitle that contains the name of the data and the seed of the model."""
     title = f"GENERATED DATA ({header.data.name})" if header.data.generated else header.data.title
     data = f"{title}, {count(header.data.test_images, 'test image')}"
     return data if header.kind == "committee" else f"{data}, seed {header.seed}"
 
 
 def _pairs_of_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images and their reconstructions from a record."""
+    """Read test images and their reconstructions from a record."""
     arrays = read_npz(path, max_bytes=FIGURE_ARRAYS_LIMIT)
     expected = {"originals", "reconstructions"}
     if set(arrays) != expected:

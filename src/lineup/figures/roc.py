@@ -86,7 +86,7 @@ def roc_panels(
 
 
 def _draw(axes: Axes, curve: ClassCurve, heading: str, colour: str) -> None:
-    """Plot the curve of one class, with its area in the heading."""
+    """Plot the curve of one class, with the area under the curve in the heading."""
     defined = curve.x.size > 0
     if defined:
         axes.plot(curve.x, curve.y, color=colour, linewidth=1.6)
@@ -96,7 +96,7 @@ def _draw(axes: Axes, curve: ClassCurve, heading: str, colour: str) -> None:
 
 
 def _name_axes(grid: Sequence[Axes], columns: int, x: str, y: str) -> None:
-    """Name the axes at the left and at the bottom of a grid, and apply the common style."""
+    """Label the axes on the left and at the bottom of a grid of plots, and apply the common style."""
     grid[0].set(xlim=(0, 1), ylim=(0, 1.02), yticks=[0, 0.5, 1])
     for number, axes in enumerate(grid):
         if number % columns == 0:

@@ -21,7 +21,7 @@ from lineup.files import replacing_file
 def save_png(figure: Figure, path: Path) -> None:
     """Save a figure as a PNG file.
 
-    Saving the same figure twice gives two identical files.
+    If the same figure is saved twice, the two files are identical.
 
     Parameters
     ----------

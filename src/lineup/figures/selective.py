@@ -25,9 +25,9 @@ _FROM = 0.05
 
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the accuracy of one or several models against coverage.
+    """Plot the accuracy of one or several models against the coverage.
 
-    Coverage is the share of images that are kept, starting with the most confident predictions.
+    Coverage is the share of images that are kept. Images with the highest confidence are kept first.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ _LEGEND = 0.35
 def roc_and_cutoff(scores: Mapping[str, Scores], *, title: str, subtitle: str = "") -> Figure:
     """Plot the ROC curve and the cutoff curves of each model, averaged over the classes.
 
-    Each class is compared with all other classes together (one-vs-rest).
+    Each class is compared with the union of all other classes (one-vs-rest).
 
     Parameters
     ----------

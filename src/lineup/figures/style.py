@@ -78,7 +78,7 @@ def new_figure(width: float, height: float, *, title: str, subtitle: str = "") -
 
 
 def line_looks(count: int) -> list[tuple[str, str]]:
-    """Return a colour and a line style for each line of a plot. The first 24 combinations are different."""
+    """Choose a colour and a line style for each line of a plot. The first 24 combinations are different."""
     return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
 
 
@@ -89,14 +89,14 @@ def root_scale(axes: Axes) -> None:
 
 
 def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the square root of positive values, and 0 for negative values."""
+    """Compute the square root of positive values. The result for negative values is 0."""
     # Negative values occur in the margin of an axis.
     root: NDArray[np.float64] = np.sqrt(np.maximum(values, 0))
     return root
 
 
 def tidy(axes: Axes, *, grid: str = "") -> None:
-    """Apply the common style to the frame, ticks and grid lines of a plot.
+    """Apply the common style to the frame, the ticks and the grid lines of a plot.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Functions that build all architectures, with one module per family."""
+"""Build all architectures, with one module per family."""

@@ -1,10 +1,10 @@
 """Convolutional autoencoder with a classifier on top of its frozen encoder (report A).
 
 In the first phase, the encoder and the decoder are trained to reconstruct the training images. In the second phase, the
-encoder is frozen, including its batch normalisation, and only the classifier is trained. A frozen encoder gives the
-same latent vector for an image in every epoch, so all latent vectors are computed only once. Running the encoder in
-every training step would be slower and give the same result. If the recipe contains ``finetune``, a third phase trains
-the encoder and the classifier together.
+encoder is frozen, including its batch normalisation, and only the classifier is trained. The latent vectors of a frozen
+encoder are the same in every epoch, so they are computed only once. If the encoder ran in every training step, the
+training would be slower, with the same result. If the settings contain ``finetune``, the encoder and the classifier are
+trained together in a third phase.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("autoencoder", "frozen_encoder").options
@@ -52,11 +52,11 @@ class Parts:
 def frozen_encoder(
     shape: Shape, classes: int, latent_size: int = 64, probe: str = "mlp", frozen_batch_norm: bool = True
 ) -> Parts:
-    """Frozen encoder of an autoencoder, followed by dense layers of 128 and 64 units (report A).
+    """Classifier with the frozen encoder of an autoencoder, and dense layers of 128 and 64 units (report A).
 
-    The report does not specify the layers of the encoder and the decoder. With three strided convolutions and batch
-    normalisation, the encoder has 224,704 frozen parameters, as in the report. The decoder mirrors the encoder. Each
-    upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
+    The report does not specify the layers of the encoder and the decoder. Here, the encoder has three strided
+    convolutions with batch normalisation, and 224,704 frozen parameters as in the report. The decoder mirrors the
+    encoder. Each upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
 
     Parameters
     ----------

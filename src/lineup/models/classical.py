@@ -1,8 +1,8 @@
-"""Classical models that use scikit-learn to predict class probabilities from pixels.
+"""Build classical models, which predict class probabilities from pixels with scikit-learn.
 
-Each function in this module returns an unfitted estimator. The input of an estimator is a float32 array of pixels from
-0 to 255, with one row per image. Models that need scaled pixels contain a scaler, which is fitted to the training
-images. In lineup, classical models are trained without epochs. Importing this module does not import scikit-learn.
+Each function in this module returns an unfitted estimator. Each estimator takes a float32 array of pixels from 0 to
+255, with one row per image. If a model needs scaled pixels, it contains a scaler that is fitted to the training images.
+In lineup, classical models are trained without epochs. Importing this module does not import scikit-learn.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("classical", "knn").options

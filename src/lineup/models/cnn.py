@@ -1,4 +1,4 @@
-"""Convolutional networks without skip connections.
+"""Build convolutional networks without skip connections.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("cnn", "deeper_cnn").options
@@ -33,8 +33,8 @@ def deeper_cnn(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """CNN with convolutions of 32, 64 and 64 filters, and a dense layer of 64 units (report C, model 4).
 
-    The report does not state the padding of its convolutions. With ``padding="valid"`` the network has 60,554
-    parameters, and its accuracy is lower than published.
+    The report does not state whether its convolutions are padded. With ``padding="valid"``, the network has 60,554
+    parameters, and the accuracy is lower than the published accuracy.
     """
     from keras import layers
 
@@ -46,9 +46,9 @@ def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "s
 def conv2d_5(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """CNN with convolutions of 32, 64 and 128 filters, and a dense layer of 128 units (report C, models 5 and 6).
 
-    The report says that model 5 "adds a fourth convolution", but it lists only three convolutions. Model 6 of the
-    report is the same network, trained for 25 epochs instead of 10. With ``padding="valid"`` the network has 110,474
-    parameters.
+    The report says that model 5 "adds a fourth convolution", but the report lists only three convolutions. Model 6 of
+    the report is the same network, but is trained for 25 epochs instead of 10. With ``padding="valid"``, the network
+    has 110,474 parameters.
     """
     from keras import layers
 
@@ -68,7 +68,7 @@ def depth_2(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
     """CNN with padded convolutions of 32, 64 and 128 filters, and a dense layer of 256 units (report D).
 
-    Only the first two convolutions are followed by max pooling.
+    A max pooling layer follows only the first two convolutions.
     """
     from keras import layers
 
@@ -80,7 +80,7 @@ def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
     """CNN with convolutions of 32, 64 and 128 filters, and a dense layer of 128 units (report E).
 
-    Only the first two convolutions are followed by max pooling.
+    A max pooling layer follows only the first two convolutions.
     """
     return [*_convolutions(shape, (32, 64, 128), pools=2), *dense_end(classes, hidden(128))]
 
@@ -88,8 +88,8 @@ def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
 def _convolutions(shape: Shape, filters: Sequence[int], padding: str = "valid", pools: int = 3) -> Layers:
     """Return 3x3 convolutions with ReLU and max pooling.
 
-    Only the first ``pools`` convolutions are followed by 2x2 max pooling. Pooling is omitted if the output of a
-    convolution has only one row or one column.
+    A 2x2 max pooling layer follows only the first ``pools`` convolutions. If the output of a convolution has only one
+    row or one column, the max pooling layer is omitted.
     """
     from keras import layers
 

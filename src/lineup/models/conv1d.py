@@ -1,9 +1,9 @@
-"""Networks with 1D convolutions over the rows of an image.
+"""Build networks with 1D convolutions over the rows of an image.
 
-The networks are the baseline and models 1 to 3 of report C. The report specifies the filters, the kernel sizes and the
-dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout, so that the number of
-layers agrees with the report. There is no hidden dense layer. The report does not state the padding; its accuracies are
-reached if the rows are padded, which is the default of the option ``padding``.
+This module contains the baseline and models 1 to 3 of report C. Report C specifies the filters, the kernel sizes and
+the dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout. The number of layers
+is therefore the same as in the report. There is no hidden dense layer. Report C does not state the padding. With padded
+rows, which are the default here, the networks reach the published accuracies.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options
@@ -41,7 +41,9 @@ def conv1d_3(shape: Shape, classes: int, dropout: float = 0.3, padding: str = "s
 
 
 def _blocks(shape: Shape, *filters: int, kernel: int, dropout: float, padding: str) -> Layers:
-    """Return a block of layers for each convolution. Pooling is omitted if its input has only one row."""
+    """Return a block of layers for each convolution. If the input of a pooling layer has only one row, the layer is
+    omitted.
+    """
     from keras import layers
 
     blocks: Layers = []

@@ -27,15 +27,14 @@ class KernelMachine:
     many images at once. The method has four steps:
 
     1. ``SVC`` is fitted on all training images.
-    2. One additional machine is fitted on each half of the images. It predicts the margins of the other half.
-    3. For each pair of classes, a sigmoid is fitted that converts the margins to probabilities (Platt,
-       "Probabilistic outputs for support vector machines", 1999).
-    4. For predictions, the function `couple` converts the probabilities of all pairs to class probabilities.
+    2. One additional machine is fitted on each half of the images. This machine predicts the margins of the other half.
+    3. For each pair of classes, a sigmoid is fitted to convert margins to probabilities (Platt, "Probabilistic outputs
+       for support vector machines", 1999).
+    4. To predict class probabilities, the function `couple` combines the probabilities of all pairs of classes.
 
-    Only the training images are used. The class with the highest probability can differ from the class with the most
-    votes.
+    Only the training images are used. The most probable class is not always the class with the most votes.
 
-    This class has no scikit-learn base class, so importing its module does not import scikit-learn.
+    This class does not inherit from scikit-learn, so importing the module does not import scikit-learn.
 
     Parameters
     ----------
@@ -176,10 +175,11 @@ class KernelMachine:
 
 
 def support_vector_classifier() -> Any:
-    """Import ``SVC`` from scikit-learn-intelex if it is installed, otherwise from scikit-learn.
+    """If scikit-learn-intelex is installed, import ``SVC`` from this package. Otherwise, import ``SVC`` from
+    scikit-learn.
 
     On one core and with 48,000 images, scikit-learn-intelex is 1.8 times as fast as scikit-learn and equally accurate.
-    With 12,000 images, scikit-learn-intelex is not faster (see ``benchmarks/intelex.py``).
+    With 12,000 images, scikit-learn-intelex is not faster than scikit-learn (see ``benchmarks/intelex.py``).
     """
     try:
         from sklearnex.svm import SVC  # type: ignore[import-not-found]
@@ -191,7 +191,7 @@ def support_vector_classifier() -> Any:
 def fit_sigmoid(margins: Array, first: Array) -> tuple[float, float]:
     """Fit a sigmoid that converts the margins of one pair of classes to probabilities.
 
-    The sigmoid is 1 / (1 + exp(-(slope * margin + offset))).
+    The formula of the sigmoid is 1 / (1 + exp(-(slope * margin + offset))).
 
     Parameters
     ----------

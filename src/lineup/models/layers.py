@@ -22,7 +22,7 @@ Layers = list[Callable[[Any], Any]]
 
 
 def dense_end(classes: int, *hidden: Callable[[Any], Any]) -> Layers:
-    """Return the last layers of a classifier, which end with a softmax over the classes."""
+    """Return the last layers of a classifier. The last layer is a softmax over the classes."""
     from keras import layers
 
     return [layers.Flatten(), *hidden, layers.Dense(classes, activation="softmax")]
@@ -57,7 +57,7 @@ def input_shape(shape: Shape, *, channels: bool) -> tuple[int, ...]:
 def classifier(
     name: str, scaling: str, layers: Sequence[Callable[[Any], Any]], shape: Shape, *, channels: bool = True
 ) -> Any:
-    """Build a Keras model that scales raw images and then applies the given layers.
+    """Build a Keras model that first scales raw images, and then applies the given layers.
 
     The scaling is part of the model, so a saved model accepts raw images.
 
@@ -95,7 +95,7 @@ def apply(layers: Sequence[Callable[[Any], Any]], tensor: Any) -> Any:
 
 
 def _scaling(scaling: str, stored: tuple[int, ...], target: tuple[int, ...]) -> list[keras.Layer]:
-    """Return layers that scale raw images and change their shape from ``stored`` to ``target``."""
+    """Return layers that scale raw images and reshape them from ``stored`` to ``target``."""
     from keras import layers
 
     scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]

@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def models_file() -> Path | None:
-    """Return the path of ``models.py`` in the current project, or None outside of a project."""
+    """Return the path of ``models.py`` in the current project, or None if there is no project."""
     try:
         return find_project().root / FILE
     except LineupError:
@@ -39,7 +39,7 @@ def is_loaded(path: Path) -> bool:
 
 
 def load_models(path: Path) -> None:
-    """Run ``models.py`` of a project to register its architectures.
+    """Run the ``models.py`` of a project, so that its architectures are registered.
 
     The file can import other modules from the project folder, unless an installed package has the same name.
 
@@ -73,9 +73,9 @@ def load_models(path: Path) -> None:
 
 
 def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: Mapping[str, Any]) -> list[Any]:
-    """Call a builder that is defined in ``models.py`` of a project.
+    """Call a builder that is defined in the ``models.py`` of a project.
 
-    See `lineup.models.registry.Architecture.make` for the arguments.
+    The arguments are the same as those of `lineup.models.registry.Architecture.make`.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: M
 
 
 def located(error: Exception, path: Path) -> LineupError:
-    """Convert an exception in the user's code to an error that names the file and the line.
+    """Convert an exception in a user's code to an error with the file name and the line number.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ _GIVEN = ("shape", "classes")
 
 @dataclass(frozen=True)
 class Family:
-    """A group of architectures that share a module and a trainer.
+    """Group of architectures that share a module and a trainer.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Architecture:
 
     @property
     def channels(self) -> bool:
-        """Whether the network takes images with a channel axis."""
+        """Return whether the network takes images with a channel axis."""
         return FAMILIES[self.family].channels
 
     @property
@@ -143,7 +143,7 @@ class Architecture:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The names of all arguments of the builder except ``shape`` and ``classes``."""
+        """Return the names of all arguments of the builder except ``shape`` and ``classes``."""
         return tuple(inspect.signature(self.build).parameters)[len(_GIVEN) :]
 
 
@@ -153,7 +153,7 @@ _ARCHITECTURES: dict[tuple[str, str], Architecture] = {}
 def register_model(*, report: str = "", parameters: int = 0) -> Callable[[Builder], Builder]:
     """Return a decorator that registers the builder of an architecture.
 
-    The family of the architecture is the module that defines the builder.
+    The module of the builder determines the family of the architecture.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Convolutional networks with skip connections (He et al., "Deep residual learning", 2016).
+"""Build convolutional networks with skip connections (He et al., "Deep residual learning", 2016).
 
 >>> from lineup.models.registry import architecture
 >>> architecture("residual", "resnet").options
@@ -17,8 +17,8 @@ from lineup.models.registry import register_model
 def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> Layers:
     """Residual network with three blocks of 32 filters and global average pooling (report E).
 
-    The report does not specify the number of blocks or their position. This network applies one convolution, max
-    pooling and three blocks with two convolutions each. Convolutions before batch normalisation have no bias.
+    The report does not specify the number and the position of the blocks. This network consists of one convolution, max
+    pooling, and three blocks with two convolutions each. A convolution before batch normalisation has no bias.
     """
     from keras import layers
 

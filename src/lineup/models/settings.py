@@ -1,4 +1,4 @@
-"""Settings in the section ``models`` of ``params.yaml``.
+"""Define the settings in the section ``models`` of ``params.yaml``.
 
 >>> ClassicalRecipe(family="classical", architecture="knn", validation=0.2).seeds
 [1]
@@ -110,13 +110,13 @@ class Recipe:
         return self.seeds[0]
 
     def for_seed(self, seed: int) -> Self:
-        """Return a copy of the recipe that has only the given seed."""
+        """Return a copy of the settings that contains only the given seed."""
         return dataclasses.replace(self, seeds=[seed])
 
 
 @dataclass(frozen=True, config=STRICT)
 class ClassicalRecipe(Recipe):
-    """Settings of a classical model. The hyperparameters of the model are given in ``options``."""
+    """Settings of a classical model. The hyperparameters of a classical model are given in ``options``."""
 
 
 @dataclass(frozen=True, config=STRICT)

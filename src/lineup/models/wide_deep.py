@@ -1,4 +1,4 @@
-"""Networks with a wide and a deep path (Cheng et al., "Wide & deep learning for recommender systems", 2016).
+"""Build networks with a wide and a deep path (Cheng et al., "Wide & deep learning for recommender systems", 2016).
 
 >>> from lineup.models.registry import architecture
 >>> architecture("wide_deep", "wide_deep").options
@@ -15,7 +15,7 @@ from lineup.models.registry import register_model
 
 @register_model(report="B", parameters=18_290)
 def wide_deep(shape: Shape, classes: int, units: int = 30, dropout: float = 0.5) -> Layers:
-    """Network with a wide path, and a deep path of two layers with 30 units each (report B).
+    """Network with a wide path and a deep path. The deep path has two layers with 30 units each (report B).
 
     The wide path is the image itself. The layers of the deep path are applied to each row of pixels.
     """

@@ -58,7 +58,7 @@ class Comparison:
     ranks: dict[str, int]
 
     def model(self, name: str) -> ModelRuns:
-        """Return the runs of the model or committee with this name."""
+        """Return all runs of the model or committee with the given name."""
         return next(model for model in self.models if model.name == name)
 
     def accuracies(self) -> dict[str, float]:
@@ -66,11 +66,10 @@ class Comparison:
         return {model.name: model.mean("test_accuracy") for model in self.models}
 
     def by_validation(self) -> list[ModelRuns]:
-        """Return the models sorted by mean validation accuracy from high to low.
+        """Return the models, sorted from high to low mean validation accuracy.
 
-        Ties are sorted by name. Use this order only to choose the models in a figure, because models may hold out
-        different validation images.
-        To choose the champion, use `lineup.committee.champion`.
+        Ties are sorted by name. Use the order only to choose the models in a figure, because models may be validated on
+        different images. To choose the champion, use `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
 
@@ -134,9 +133,10 @@ def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) ->
 
 
 def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
-    """Return the standard deviation between seeds for each model, pooled over all models of the same kind.
+    """Return the standard deviation between seeds for each model. The standard deviation is pooled over all models of
+    the same kind.
 
-    The standard deviation is 0 for a model with only one seed.
+    For a model with only one seed, the standard deviation is 0.
     """
     by_kind = seed_deviations(models)
     fixed = SeedDeviation(0.0, 0)
@@ -144,7 +144,7 @@ def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
-    """Return the additional metrics, the mask of correct predictions and the class scores of a record."""
+    """Compute additional metrics, the correctly classified images and the scores of each class for a record."""
     predictions = record.predictions()
     probabilities, labels = predictions.test.probabilities, predictions.test.labels
     rows = per_class_table(probabilities, labels, record.header.data.classes)

@@ -37,7 +37,7 @@ MOST_SHOWN = 60
 
 
 def evaluate(records: Sequence[Record], folder: Path, *, most_shown: int = MOST_SHOWN) -> None:
-    """Write the leaderboard, the evidence page, and their tables and figures.
+    """Write the leaderboard and the evidence page, with all tables and figures.
 
     Parameters
     ----------
@@ -99,13 +99,13 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
 def _columns(pairs: Sequence[Any], kind: Any) -> pd.DataFrame:
     """Return a table with a row for each pair.
 
-    The table is built column by column, because there may be a million pairs.
+    Build the table column by column, because there may be a million pairs of runs.
     """
     return pd.DataFrame({field.name: [getattr(pair, field.name) for pair in pairs] for field in fields(kind)})
 
 
 def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Round the p-values in a table to four significant digits, and all other numbers to six decimals.
+    """Round the numbers in a table: p-values to four significant digits, and other numbers to six decimals.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def _rounded(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _classes(comparison: Comparison) -> pd.DataFrame:
-    """Return a table with a row for each class of each run."""
+    """Return a table with one row for each class of each run."""
     rows = [
         {"run": run, "class": row.name} | {name: value for name, value in asdict(row).items() if name != "name"}
         for run, rows in comparison.classes.items()
@@ -129,14 +129,14 @@ def _classes(comparison: Comparison) -> pd.DataFrame:
 
 
 def _confusion(run: Record) -> pd.DataFrame:
-    """Return the confusion matrix of a run for ``dvc plots``, as a table with a row for each pair of classes."""
+    """Convert a confusion matrix to a table for ``dvc plots``, with one row for each pair of classes."""
     classes, counts = run.header.data.classes, read_confusion(run)
     cells = [(classes[i], classes[j], int(count)) for (i, j), count in np.ndenumerate(counts)]
     return pd.DataFrame(cells, columns=CONFUSION_COLUMNS)
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Choose the best model of each kind and the next best models for the figures with curves."""
+    """For the figures with curves, choose the best model of each kind and the next best models."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]
@@ -158,7 +158,7 @@ def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_sh
 
 
 def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
-    """Save the figures with a curve per model. Each curve shows the first run of a model."""
+    """Save the figures with a curve per model. Each curve shows the results of the first run of a model."""
     subtitle = figure_line(models[0].first.header.data)
     curves, bins = {}, []
     for model in models:

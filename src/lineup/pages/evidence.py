@@ -167,7 +167,7 @@ def _left_out(models: int, most_shown: int) -> str:
 
 
 def _extremes(pairs: Sequence[RecipePair]) -> str:
-    """Return sentences with the smallest significant difference and the largest non-significant difference."""
+    """Return two sentences about the smallest significant difference and the largest non-significant difference."""
     text = ""
     significant = [pair for pair in pairs if pair.significant]
     if significant:
@@ -233,7 +233,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
 
 
 def _turned(pair: Pair, first: str) -> Pair:
-    """Swap the runs of a pair if necessary, so that ``first`` is the first run."""
+    """If necessary, swap the two runs of a pair, so that ``first`` is the first run."""
     if pair.a == first:
         return pair
     # 0 - x instead of -x: the latter would print zero as -0.0.

@@ -1,4 +1,4 @@
-"""Put many small images into one PNG file, so that a page can contain them.
+"""Put many small images into one PNG file, which can be part of an HTML page.
 
 Examples
 --------
@@ -26,7 +26,7 @@ SIDE = 64
 
 @dataclass(frozen=True)
 class ImageSheet:
-    """Images in the rows and columns of one PNG file.
+    """One PNG file with many images in rows and columns.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class ImageSheet:
 
 
 def image_sheet(images: np.ndarray, order: Sequence[int], limit: int, most: int = MOST) -> ImageSheet:
-    """Return a sheet with as many images as fit into a file of a given size.
+    """Create a PNG file of limited size with as many images as possible.
 
     Parameters
     ----------

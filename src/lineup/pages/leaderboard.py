@@ -46,9 +46,9 @@ _SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
 
 
 def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Return a table of models and committees, sorted by mean test accuracy from high to low.
+    """Return a table of all models and committees, sorted from high to low mean test accuracy.
 
-    Ties are sorted by name. The order is for display only. No model is selected by its test accuracy.
+    Ties are sorted by name. The order is for display only. The test accuracy is not used to select a model.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def read_leaderboard(path: Path) -> pd.DataFrame:
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """Return the leaderboard as Markdown text with an explanation and a table of the main columns.
+    """Return the leaderboard as Markdown text, with an explanation and a table of the main columns.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def _caption(frame: pd.DataFrame) -> str:
 
 
 def _texts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the main columns as text, with headings for display.
+    """Return the main columns of the leaderboard as text, with headings.
 
     The columns with published results are shown only if a model has a published result.
     """

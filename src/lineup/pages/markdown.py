@@ -46,12 +46,12 @@ def number(value: float | None, form: str = ".4f") -> str:
 
 
 def with_spread(mean: float, deviation: float, form: str = ".4f") -> str:
-    """Format a mean and a standard deviation as ``mean ± deviation``, or only the mean if the deviation is NaN."""
+    """Format a mean and a standard deviation as ``mean ± deviation``. If the deviation is NaN, format only the mean."""
     return number(mean, form) if math.isnan(deviation) else f"{number(mean, form)} ± {deviation:{form}}"
 
 
 def p_value(value: float) -> str:
-    """Format a p-value with two significant digits, or with one digit if it is below 0.001."""
+    """Format a p-value with two significant digits, or with one digit if the p-value is below 0.001."""
     return f"{value:.2g}" if value >= 0.001 else f"{value:.0e}" if value else "0"
 
 
@@ -61,13 +61,13 @@ def span(low: float, high: float, form: str = ".4f") -> str:
 
 
 def data_line(title: str, test_images: int, *, generated: bool) -> str:
-    """Return a sentence that names the data and states whether they are generated."""
+    """Return a sentence with the name of the data. If the data are generated, the sentence says so."""
     line = f"Data: {title}, {count(test_images, 'test image')}."
     return f"{line} {GENERATED}" if generated else line
 
 
 def figure_line(data: DataIdentity) -> str:
-    """Return the subtitle of a figure: the name of the dataset."""
+    """Return the subtitle of a figure, which contains the name of the dataset."""
     kind = "GENERATED DATA" if data.generated else data.title
     return f"{kind}, {count(data.test_images, 'test image')}"
 

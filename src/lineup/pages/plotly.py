@@ -1,7 +1,7 @@
-"""The JavaScript library Plotly, for pages that work offline.
+"""Provide the JavaScript library Plotly for pages that work offline.
 
 ``plotly.js`` is the unchanged file ``plotly-basic.min.js`` of the npm package plotly.js-basic-dist-min, version 4.1.1.
-Its licence (MIT) is in ``plotly_license.txt``.
+The file ``plotly_license.txt`` contains the licence of Plotly (MIT).
 
 Examples
 --------
@@ -17,7 +17,7 @@ from lineup.files import read_text
 
 
 def plotly_bundle() -> str:
-    """Return the library as a text for a ``<script>`` element.
+    """Return the code of the library as text for a ``<script>`` element.
 
     Raises
     ------

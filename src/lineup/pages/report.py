@@ -1,4 +1,4 @@
-r"""Write the report: one HTML file with all results that opens without a network.
+r"""Write the report, which is one HTML file with all results and works without a network connection.
 
 The page consists of ``report.html`` (a Jinja2 template), ``report.css``, ``report.js``, Plotly and the content as JSON.
 
@@ -88,10 +88,10 @@ def report_html(content: dict[str, Any], dataset: Dataset | None = None, limit: 
 
 
 def embedded_json(content: object) -> Markup:
-    """Return a value as JSON that can be inside a ``<script>`` element.
+    """Convert a value to JSON that is safe inside of a ``<script>`` element.
 
-    In such an element, only a text like ``</script`` or ``<!--`` is special. JSON has the same meaning if these
-    characters are written as escapes.
+    Inside of a ``<script>`` element, only texts such as ``</script`` and ``<!--`` have a special meaning. The
+    characters of these texts can be escaped without changing the meaning of the JSON.
     """
     text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
@@ -100,7 +100,7 @@ def embedded_json(content: object) -> Markup:
 
 
 def _render(content: dict[str, Any], images: str) -> str:
-    """Fill the template. The argument ``images`` is the address of the sheet of images, or an empty text."""
+    """Fill the template. The argument ``images`` is the address of the PNG file with images, or an empty text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "p_value": p_value}
     template = environment.from_string(_part(".html"))

@@ -1,4 +1,4 @@
-"""Collect the content of the report from records, as plain dictionaries and lists.
+"""Collect the content of the report from records, in dictionaries and lists.
 
 Examples
 --------
@@ -113,7 +113,8 @@ def report_content(
 
 
 def with_front(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mark the points of the Pareto front: no other point has a lower cost and at least the same accuracy.
+    """Mark the points on the Pareto front. A point is on the front if no other point has a lower cost and at least the
+    same accuracy.
 
     Parameters
     ----------
@@ -147,10 +148,10 @@ def _base64(classes: np.ndarray) -> str:
 
 
 def _number(value: Any, digits: int = 10) -> Any:
-    """Round a number; return None for a missing number, because JSON has no NaN.
+    """Round a number. Return None for a missing number, because JSON does not support NaN.
 
-    By default, the page rounds to four digits what this function rounds to ten. With fewer digits, a number that is
-    rounded twice could differ from the same number in the leaderboard.
+    By default, this function rounds to ten digits, and the page rounds the result to four digits. If fewer digits were
+    kept here, rounding twice could give a different number than in the leaderboard.
     """
     if isinstance(value, str):
         return value
@@ -160,7 +161,7 @@ def _number(value: Any, digits: int = 10) -> Any:
 
 
 def _leaderboard(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the rows of the leaderboard, the most accurate model first, with the first run of each model."""
+    """Return the rows of the leaderboard, starting with the most accurate model. Add the first run of each model."""
     frame = leaderboard_frame(comparison.models, comparison.ranks)
     frame = frame.astype({"parameters": "float64"})
     rows = frame[list(_LEADERBOARD)].to_dict("records")
@@ -189,7 +190,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _committees(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the members of each committee and, if the record has it, the analysis of its first run."""
+    """Return the members of each committee. If the first run has an analysis, return the analysis too."""
     committees = []
     for model in sorted(comparison.models, key=lambda model: list(comparison.ranks).index(model.name)):
         header = model.first.header
@@ -234,13 +235,17 @@ def _run(record: Record, predicted: np.ndarray) -> dict[str, Any]:
 
 
 def _history(history: Sequence[Epoch]) -> dict[str, list[Any]]:
-    """Return the values of each epoch. The phase ``autoencoder`` is left out: it has no accuracy and another loss."""
+    """Return the values of each epoch. The phase ``autoencoder`` is left out, because it has no accuracy and a
+    different loss.
+    """
     rows = [row for row in history if row.phase != next(iter(PHASES))]
     return {name: [_number(getattr(row, name), 4) for row in rows] for name in CURVES}
 
 
 def _pairs(comparison: Comparison, images: int) -> dict[str, list[Any]]:
-    """Return McNemar's test of each pair of runs. The bounds of the interval are numbers of images."""
+    """Return the result of McNemar's test for each pair of runs. The bounds of the confidence interval are numbers of
+    images.
+    """
     pairs = comparison.run_pairs
     return {
         "low": [round(pair.low * images) for pair in pairs],
@@ -251,9 +256,9 @@ def _pairs(comparison: Comparison, images: int) -> dict[str, list[Any]]:
 
 
 def _costs(comparison: Comparison, records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
-    """Return the training time and the number of parameters of each model, for the figures with the Pareto front.
+    """For the figures with the Pareto front, return the training time and the number of parameters of each model.
 
-    The cost of a committee is the sum over its members. A model without this cost is left out.
+    The cost of a committee is the sum of the costs of its members. A model without this cost is left out.
     """
     by_label = {record.header.label: record for record in records}
     costs: dict[str, list[dict[str, Any]]] = {"seconds": [], "parameters": []}
@@ -280,13 +285,15 @@ def _cost(model: ModelRuns, by_label: Mapping[str, Record]) -> dict[str, float |
 
 
 def _parameters(record: Record) -> int | None:
-    """Return the number of parameters of a model. A classical model has no such number; its record contains 0."""
+    """Return the number of parameters of a model. For a classical model, return None, because the number in the record
+    is always 0.
+    """
     weights = record.header.weights
     return (weights.parameters or None) if weights else None
 
 
 def _machines(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return each machine with its number of runs and its training time, the most used first."""
+    """Return the number of runs and the training time of each machine. The machine with the most runs comes first."""
     machines: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in records:
         machine = record.runtime.machine
@@ -316,19 +323,21 @@ def _data(records: Sequence[Record], labels: np.ndarray) -> dict[str, Any]:
 
 
 def _libraries(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return each version of each library with its number of runs."""
+    """Return the number of runs for each version of each library."""
     counts = Counter(item for record in records for item in record.header.libraries.items())
     return [{"name": name, "version": version, "runs": counts[name, version]} for name, version in sorted(counts)]
 
 
 def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
-    """Return the indices of all test images, those that most models misclassify first. Ties go to the lowest index."""
+    """Sort the test images by the number of models that misclassify them, from high to low, and return their indices.
+    Ties go to the lowest index.
+    """
     wrong = np.sum([classes != labels for classes in predicted], axis=0)
     order: list[int] = np.argsort(-wrong, kind="stable").tolist()
     return order
 
 
 def _shown_curves(comparison: Comparison, most: int = 3) -> list[str]:
-    """Return the first runs of the models with the highest validation accuracy that have curves."""
+    """Among the models with curves, return the first runs of those with the highest validation accuracy."""
     runs = [model.first for model in comparison.by_validation() if _history(model.first.history)["loss"]]
     return [run.header.label for run in runs[:most]]

@@ -75,7 +75,7 @@ def reproduction_markdown(
     variants: Sequence[RecipePair],
     measurements: Mapping[str, Any],
 ) -> str:
-    """Return the comparison with the published results as a Markdown page.
+    """Return a Markdown page that compares our results with the published results.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _accuracy_row(verdict: Verdict) -> list[str]:
 
 
 def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
-    """Return the paragraph with the standard deviations between seeds."""
+    """Return a paragraph that states the standard deviations between seeds."""
     spreads = {verdict.model.first.header.kind: verdict.spread for verdict in verdicts}
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
@@ -163,7 +163,7 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
 
 
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the sentences that explain why some models have only one seed."""
+    """Explain in one or two sentences why some models have only one seed."""
     single = [verdict.model for verdict in verdicts if len(verdict.model.runs) == 1]
     long, certain = [], []
     for model in single:
@@ -204,7 +204,7 @@ def _differences(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the section on published results that contradict each other."""
+    """Return the section about published results that contradict each other."""
     lines = [
         f"- **{verdict.model.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
         + (f" Our accuracy {_BESIDE_RECALL[other.word]} the published recall." if (other := verdict.by_recall) else "")
@@ -270,7 +270,7 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _beside(theirs: float | None, ours: float) -> str:
-    """Format a published value and our value, or return an empty string if no value is published.
+    """Format a published value beside our value. If no value is published, return an empty string.
 
     Examples
     --------
@@ -303,7 +303,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
-    """Format the published score and our score of each class, with an empty cell if no score is published."""
+    """Format the published score beside our score for each class. If no score is published, the cell is empty."""
     ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [

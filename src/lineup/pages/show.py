@@ -1,4 +1,4 @@
-"""Print the leaderboard and the registered architectures, and update the leaderboard in the README.
+"""Print the leaderboard or the registered architectures, and update the leaderboard in the README.
 
 Examples
 --------
@@ -63,7 +63,7 @@ def write_readme(project: Project) -> None:
 
 
 def show_architectures(family: str | None) -> None:
-    """Print the registered architectures as a table, with a description if the terminal is wide enough."""
+    """Print a table of the registered architectures. In a wide terminal, the table contains descriptions."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

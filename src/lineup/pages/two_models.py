@@ -1,4 +1,4 @@
-"""Compare two records: their settings, their metrics and their predictions for the test images.
+"""Compare the settings, the metrics and the predictions of two records.
 
 Examples
 --------
@@ -31,7 +31,7 @@ Row = tuple[str, str, str]
 
 
 def two_models(first: Record, second: Record) -> dict[str, list[Row]]:
-    """Return the tables of a comparison of two records, by title.
+    """Compare two records, and return the tables of the comparison by title.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def describe_pair(pair: Pair) -> str:
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Row]:
-    """Return the settings that differ, sorted by name. A missing setting is a dash."""
+    """Return all settings that differ between two records, sorted by name. A missing setting is a dash."""
     both = {name: (first.get(name, DASH), second.get(name, DASH)) for name in sorted({*first, *second})}
     return [(name, str(one), str(other)) for name, (one, other) in both.items() if one != other]
 
@@ -117,7 +117,7 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Row]:
 def confusion_rows(
     first: NDArray[np.integer], second: NDArray[np.integer], classes: Sequence[str], most: int = ERRORS
 ) -> list[Row]:
-    """Return the errors whose numbers of test images differ most between two confusion matrices.
+    """Find the errors that differ most between two confusion matrices.
 
     Parameters
     ----------

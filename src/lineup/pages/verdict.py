@@ -1,4 +1,4 @@
-"""Judge whether a published result is reproduced, or whether our result is better or worse.
+"""Decide whether a published result is reproduced, or whether our result is better or worse.
 
 Examples
 --------
@@ -28,7 +28,7 @@ _ROUNDED = 0.01
 
 @dataclass(frozen=True)
 class Verdict:
-    """Comparison of our result for a model with the published result.
+    """Comparison of our result with the published result of the same model.
 
     Parameters
     ----------
@@ -60,10 +60,10 @@ class Verdict:
 
     @property
     def by_recall(self) -> Verdict | None:
-        """Verdict on the published macro recall instead of the published accuracy.
+        """Return a verdict that uses the published macro recall instead of the published accuracy.
 
-        Accuracy and macro recall are equal if all classes have the same number of test images. The verdict is None if
-        the report states no recall, or if its recall and its accuracy are equal.
+        Accuracy and macro recall are equal if all classes have the same number of test images. If the report states no
+        recall, or if its recall equals its accuracy, return None.
         """
         claim = self.claim
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
@@ -107,7 +107,7 @@ def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
 
 
 def judge_models(models: Sequence[ModelRuns]) -> list[Verdict]:
-    """Compare each model that has a published result with this result.
+    """Compare the result of each model with its published result, if there is one.
 
     Parameters
     ----------

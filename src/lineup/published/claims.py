@@ -27,7 +27,7 @@ ByClass = list[Share | None]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Claim:
-    """Published results of a model or committee on the test images.
+    """Results of a model or committee on the test images, as published in a report.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Claim:
         return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
 
     def nearest(self, accuracy: float) -> float:
-        """Return the published accuracy, or the nearest value if the report gives a range."""
+        """Return the published accuracy. If the report states a range, return the nearest value in the range."""
         return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 
@@ -105,7 +105,7 @@ class _File:
 
 @cache
 def load_claims(dataset: str) -> dict[str, Claim]:
-    """Return the published results of all models and committees for a dataset.
+    """Read the published results of all models and committees for a dataset.
 
     Parameters
     ----------
@@ -129,5 +129,5 @@ def load_claims(dataset: str) -> dict[str, Claim]:
 
 
 def in_digits(published: float) -> str:
-    """Format a published score or loss with two decimals, or with four if two are not enough."""
+    """Format a published score or loss with two decimals. If two decimals are not enough, use four."""
     return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"

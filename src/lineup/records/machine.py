@@ -1,7 +1,7 @@
 """Describe the machine and the version of the source code.
 
-The functions in this module raise no errors, because the values only describe a run. Unavailable values are ``unknown``
-or 0.
+The functions of this module never raise an error, because their results only describe a run. Unavailable values are
+``unknown`` or 0.
 
 Examples
 --------
@@ -60,7 +60,7 @@ class Machine:
 def this_machine() -> Machine:
     """Return a description of the machine that runs this process.
 
-    Unavailable values are ``unknown`` or 0. An unavailable number of cores is replaced by 1.
+    Unavailable values are ``unknown`` or 0. If the number of cores is unknown, 1 is used.
     """
     return Machine(
         host=known(socket.gethostname, UNKNOWN),
@@ -72,9 +72,9 @@ def this_machine() -> Machine:
 
 
 def known(find: Callable[[], T], otherwise: T) -> T:
-    """Return the result of a function, or a default value if the function fails.
+    """Call a function, and return a default value if the function fails.
 
-    An empty result is also replaced by the default value.
+    If the result is empty, the default value is also returned.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ def peak_memory_bytes() -> int:
 
 
 def _peak_of_status() -> int:
-    """Return the peak memory that Linux reports in ``/proc``.
+    """Read the peak memory of this process from ``/proc`` on Linux.
 
-    On Linux, ``getrusage`` also counts the memory of the parent process.
+    The function ``getrusage`` is not used on Linux, because it also counts the memory of the parent process.
     """
     lines = Path("/proc/self/status").read_bytes().splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"VmHWM:")), 0)
@@ -145,9 +145,9 @@ def source_commit() -> str:
 
 
 def git_commit(folder: Path) -> str:
-    """Return the git commit of a checkout, or ``unknown`` outside of a git repository.
+    """Return the git commit of a checkout. If the folder is not in a git repository, return ``unknown``.
 
-    If the folder ``src`` has uncommitted changes, the commit ends in ``-dirty``.
+    If the folder ``src`` contains uncommitted changes, the text ``-dirty`` is appended to the commit.
     """
     return known(lambda: _git_commit(folder), UNKNOWN)
 
@@ -161,7 +161,7 @@ def _git_commit(folder: Path) -> str:
 def _git(folder: Path, *arguments: str) -> bytes:
     """Run a git command and return its output.
 
-    The output is returned as bytes, because it can contain file names that are not UTF-8.
+    The output is returned as bytes, because the names of files may not be valid UTF-8.
     """
     command = ["git", "--no-optional-locks", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=GIT_SECONDS).stdout

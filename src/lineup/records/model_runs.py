@@ -1,4 +1,4 @@
-"""Group records by model or committee. The runs of one model differ only in their seeds.
+"""Group records by model or committee. The runs of a model differ only in their seeds.
 
 >>> from types import SimpleNamespace
 >>> runs = [SimpleNamespace(metrics={"test_accuracy": accuracy}) for accuracy in (0.91, 0.93)]
@@ -59,11 +59,13 @@ class ModelRuns:
         return statistics.fmean(self.values(metric))
 
     def deviation(self, metric: str) -> float:
-        """Return the sample standard deviation of a metric, or NaN for a single run. See `values` for errors."""
+        """Return the sample standard deviation of a metric over all runs, or NaN if there is only one run. See `values`
+        for errors.
+        """
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
 
     def correct(self) -> NDArray[np.bool_]:
-        """Return which test images each run classifies correctly.
+        """For each run, return which test images are classified correctly.
 
         Returns
         -------
@@ -78,7 +80,7 @@ class ModelRuns:
 
     @property
     def training_seconds(self) -> float | None:
-        """The mean wall time of a training in seconds, or None for a committee."""
+        """Return the mean wall time of a training in seconds, or None for a committee."""
         if self.first.header.kind == "committee":
             return None
         return statistics.fmean(run.runtime.training_seconds for run in self.runs)
@@ -128,9 +130,8 @@ def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
     """Estimate the standard deviation of the test accuracy between seeds for each kind of model.
 
-    All models of a kind share one estimate, because three seeds are too few to estimate the deviation of one model. The
-    estimate is 0 if no model has several seeds. Networks and committees also share an estimate, because few committees
-    have several runs.
+    All models of the same kind share an estimate, because three seeds of one model are too few. If no model has several
+    seeds, the estimate is 0. Networks and committees share the same estimate, because few committees have several runs.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def _is_classical(kind: str) -> bool:
 def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
     """Compute the pooled standard deviation of the test accuracy.
 
-    Each model is weighted by its number of runs minus one.
+    The weight of a model is the number of its runs minus one.
     """
     dof = sum(len(model.runs) - 1 for model in models)
     squares = sum((len(model.runs) - 1) * model.deviation("test_accuracy") ** 2 for model in models)

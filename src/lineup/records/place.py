@@ -1,4 +1,4 @@
-"""Check that a new record does not replace other files. A new record replaces everything in its folder."""
+"""Check that writing a record does not delete other files. A new record replaces all files in its folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lineup.records.record import HEADER
 def check_place(folder: Path, name: str, project: Project) -> None:
     """Raise an error if a new record would replace other files.
 
-    The pipeline's own folders of models and committees may contain other files. For example, DVC leaves a
-    ``.gitignore`` file in these folders, and an interrupted stage leaves some of its outputs.
+    In the pipeline's folders of models and committees, other files are allowed. For example, DVC writes a
+    ``.gitignore`` file to these folders, and an interrupted stage can leave incomplete records.
 
     Parameters
     ----------

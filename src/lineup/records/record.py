@@ -1,4 +1,4 @@
-"""Read and write records. A record is a folder with the results of a model or committee.
+"""Read and write records. Read and write records. A record is a folder with the results of a model or committee.
 
 ======================== ===============================================================================
 ``record.json``          `Header`: name, parameters, data and versions
@@ -10,7 +10,7 @@
 ``model/``               the model: ``network.keras``, an estimator or ``committee.json``
 ======================== ===============================================================================
 
-Records can come from other machines. When a record is read, all sizes and types are checked, and no pickle is loaded.
+Records can come from other machines. Reading a record checks all sizes and types, and does not load any pickle files.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune.
 
 
 def run_label(name: str, seed: int) -> str:
-    """Return the label of one run of a model or committee.
+    """Return the label of a run of a model or committee.
 
     Examples
     --------
@@ -182,7 +182,7 @@ class Member:
 
     @property
     def label(self) -> str:
-        """The label of the member's run, such as ``basic_cnn_seed2``."""
+        """Return the label of the member's run, such as ``basic_cnn_seed2``."""
         return run_label(self.name, self.seed)
 
 
@@ -261,15 +261,15 @@ class Header:
 
     @property
     def label(self) -> str:
-        """The label of this run, such as ``basic_cnn_seed2`` for seed 2 of ``basic_cnn``."""
+        """Return the label of the run, such as ``basic_cnn_seed2`` for seed 2 of ``basic_cnn``."""
         return run_label(self.name, self.seed)
 
     @property
     def key(self) -> str:
-        """The key of the run, which is a hash of all header values that are known before the training.
+        """Return the key of the run, which is a hash of all header values that are known before the training.
 
-        If a training is repeated with the same parameters, data, device and libraries, its key is also the same. In
-        MLflow, the repeated training replaces the earlier run. A training with a different key is a new run.
+        Two trainings with the same parameters, data, device and libraries have the same key. In MLflow, a training
+        replaces an earlier run with the same key. A training with a different key creates a new MLflow run.
         """
         known = dataclasses.asdict(self)
         del known["weights"], known["model_files"]
@@ -293,7 +293,7 @@ class Predictions:
     test: Scores
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of ``predictions.npz`` by name, such as ``val_labels``."""
+        """Return the arrays of ``predictions.npz`` in a dictionary, with keys such as ``val_labels``."""
         return {f"{part}_{name}": array for part in PARTS for name, array in vars(getattr(self, part)).items()}
 
 
@@ -366,7 +366,7 @@ class Record:
         return read_predictions(self.folder / PREDICTIONS, self.header.data)
 
     def digest(self) -> str:
-        """Return a hash of the whole record, including the files of the model."""
+        """Compute a hash of the whole record, including the files of the model."""
         digest = hashlib.sha256()
         for name in (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME):
             digest.update(file_sha256(self.folder / name).encode())
@@ -381,7 +381,7 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
 ) -> Runtime:
-    """Return the times, the memory use and the machine of a run that has just ended.
+    """Describe a run that has just ended: its times, its memory use and the machine.
 
     Parameters
     ----------
@@ -410,16 +410,18 @@ def runtime_of(
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """Return the number of the epoch with the lowest validation loss, or 0 if there are no epochs.
+    """Return the number of the epoch with the lowest validation loss. If there are no epochs, return 0.
 
-    Ties go to the first epoch. If a training diverges, its loss is NaN, which counts as the highest loss.
+    Ties go to the first epoch. The loss of a diverged training is NaN, which counts as the highest loss.
     """
     losses = [math.inf if math.isnan(row.val_loss) else row.val_loss for row in history]
     return history[losses.index(min(losses))].epoch if losses else 0
 
 
 def has_stopped(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Return whether a phase stops because its validation loss has not improved for ``patience`` epochs."""
+    """Return whether early stopping ends a phase, because the validation loss has not decreased for ``patience``
+    epochs.
+    """
     return patience is not None and len(history) - best_epoch(history) >= patience
 
 
@@ -495,7 +497,7 @@ def _read_header(path: Path) -> Header:
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
     """Convert a header from schema 1 to schema 2.
 
-    In schema 1, all images have 28 by 28 pixels and one channel. A name in schema 1 can include the seed, as in
+    In schema 1, all images have 28 by 28 pixels and one channel. In schema 1, a name can include the seed, as in
     ``basic_cnn_seed2``.
     """
     values = values | {"schema": SCHEMA, "data": {"shape": [28, 28, 1]} | _section(values.get("data"))}
@@ -520,7 +522,7 @@ def _section(value: Any) -> dict[str, Any]:
 def _name_and_seed(name: Any) -> tuple[Any, int | None]:
     """Split the name of a run into the name of the model and the seed.
 
-    The seed is None if the name does not contain a seed.
+    If the name does not contain a seed, the seed is None.
     """
     match = re.fullmatch(r"(.{1,64})_seed(\d{1,9})", name) if isinstance(name, str) else None
     return (match[1], int(match[2])) if match else (name, None)
@@ -538,7 +540,7 @@ def _read_history(path: Path, header: Header) -> list[Epoch]:
 
 
 def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
-    """Return an error message if a history does not contain the expected epochs, otherwise None."""
+    """Check that a history contains the expected epochs. If not, return an error message."""
     parameters = header.parameters if header.kind == "network" else {}
     expected = [phase for phase, section in PHASES.items() if f"{section}epochs" in parameters]
     phases = [(phase, list(rows)) for phase, rows in groupby(history, key=lambda row: row.phase)]
@@ -558,7 +560,7 @@ def _missing_epochs(header: Header, history: Sequence[Epoch]) -> str | None:
 def read_confusion(record: Record) -> np.ndarray:
     """Read the confusion matrix of a record.
 
-    The rows are the actual classes, and the columns are the predicted classes.
+    Each row belongs to an actual class, and each column belongs to a predicted class.
 
     Raises
     ------
@@ -584,7 +586,7 @@ def read_confusion(record: Record) -> np.ndarray:
 
 
 def read_predictions(path: Path, data: DataIdentity) -> Predictions:
-    """Read ``predictions.npz`` and check that it matches the header of its record."""
+    """Read ``predictions.npz``, and check that the predictions match the header of the record."""
     arrays = read_npz(path, max_bytes=PREDICTIONS_LIMIT)
     expected = {f"{part}_{field.name}" for part in PARTS for field in dataclasses.fields(Scores)}
     if set(arrays) != expected:

@@ -1,4 +1,4 @@
-"""Turn the class probabilities of pictures into answers for readers.
+"""Format the class probabilities of pictures as text for users.
 
 Examples
 --------
@@ -27,7 +27,7 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Threshold:
-    """Smallest probability of a class from which on a model counts as sure.
+    """Threshold for the highest class probability, below which a prediction counts as not sure.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ class Answer:
 
     @property
     def warning(self) -> str:
-        """Why the answer should not be trusted; empty if nothing is known against it."""
+        """Return the reasons why the prediction is not reliable. If there are no reasons, the text is empty."""
         reasons = {UNLIKE: self.unlike, "not sure": not self.sure}
         return ", ".join(reason for reason, holds in reasons.items() if holds)
 
 
 def sure_threshold(validation: Scores, accuracy: float) -> Threshold:
-    """Return the smallest probability that keeps an accuracy on the validation images.
+    """Find the smallest threshold for which the accuracy on the accepted validation images is high enough.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def describe(answer: Answer) -> str:
 
 
 def agreement_text(answer: Answer) -> str:
-    """Return how many members of a committee agree."""
+    """Return a text that states how many members of a committee agree."""
     return f"{answer.agreeing} of {answer.members} members agree"
 
 

@@ -1,4 +1,4 @@
-"""Make the detector of unlike images for a model, from its record and the dataset.
+"""Create the detector of unusual images for a model.
 
 Examples
 --------
@@ -26,7 +26,7 @@ _VALIDATION = 2_000
 
 
 def novelty_detector(dataset: Dataset, record: Record, members: Sequence[Record] = ()) -> NoveltyDetector:
-    """Return a detector of images that are unlike the training images of a model.
+    """Create a detector of images that are unlike the training images of a model.
 
     Parameters
     ----------
@@ -57,5 +57,5 @@ def novelty_detector(dataset: Dataset, record: Record, members: Sequence[Record]
 
 
 def references_of(shape: Sequence[int]) -> int:
-    """Return how many training images of a shape to compare with."""
+    """Return how many training images a detector compares a picture with, depending on the image shape."""
     return max(1, min(_REFERENCES, _PIXELS // math.prod(shape)))

@@ -35,7 +35,8 @@ LONGEST = 1024
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture from a file.
 
-    The picture is turned as its EXIF orientation says. Of an animation, the first frame is read.
+    The picture is rotated according to its EXIF orientation. If a file contains an animation, only the first frame is
+    read.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ PredictorWithMembers = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def accepted_shapes(shape: Shape) -> str:
-    """Describe the array shapes that `as_images` accepts."""
+    """List the array shapes that `as_images` accepts, for an error message."""
     height, width, channels = shape
     grey = [f"(n, {height}, {width})"] if channels == 1 else []
     *others, last = [*grey, f"(n, {height}, {width}, {channels})", f"(n, {math.prod(shape)})"]
@@ -83,7 +83,9 @@ def as_images(values: Any, shape: Shape) -> np.ndarray:
 
 
 def _in_shape(images: np.ndarray, shape: Shape) -> np.ndarray:
-    """Reshape images to the shape that the model expects. The channel axis is removed if there is only one channel."""
+    """Reshape images to the shape that the model expects. If the images have only one channel, the channel axis is
+    removed.
+    """
     stored = shape[:2] if shape[2] == 1 else shape
     if images.shape == (0,):
         return images.reshape(0, *stored)
@@ -184,7 +186,7 @@ def load_with_members(folder: Path, shape: Shape, members: Mapping[str, Path] | 
 
 
 def agreement(probabilities: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """Return the share of members with the same most probable class as the committee.
+    """Compute the share of the members that predict the same class as the committee.
 
     Parameters
     ----------

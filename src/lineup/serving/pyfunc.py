@@ -1,6 +1,6 @@
-"""MLflow model that serves the trained model of a record.
+"""Define the MLflow model that serves the trained model of a record.
 
-MLflow stores this module as source code, so nothing is pickled.
+MLflow stores the source code of this module, so no objects are pickled.
 
 Examples
 --------
@@ -53,12 +53,12 @@ class InputError(MlflowException):
 class ServedModel(PythonModel):
     """Model that takes raw images and returns one prediction for each image.
 
-    The artifact ``model`` is a folder that `lineup.serving.predictor.load_predictor` can load. The artifact ``record``
-    is the file ``record.json``, which contains the image shape and the class names.
+    The artifact ``model`` is a folder that is loaded with `lineup.serving.predictor.load_predictor`. The artifact
+    ``record`` is the file ``record.json``, which contains the image shape and the class names.
     """
 
     def load_context(self, context: Any) -> None:
-        """Load the model. For a committee, the models of all members are loaded."""
+        """Load the model. If the record belongs to a committee, load the models of all members."""
         data = json.loads(Path(context.artifacts["record"]).read_text(encoding="utf-8"))["data"]
         self._classes = list(data["classes"])
         height, width, channels = data["shape"]
