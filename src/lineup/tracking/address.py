@@ -98,7 +98,7 @@ def tracking_uri(root: Path) -> str:
 
 
 def is_default(root: Path) -> bool:
-    """Return whether the MLflow store is the file ``mlflow.db`` in the project folder."""
+    """Return whether the project uses the default MLflow store, the file ``mlflow.db`` in the project folder."""
     return local_store(root) == (root / "mlflow.db").resolve()
 
 
@@ -180,7 +180,7 @@ def shown_uri(text: str) -> str:
 
 
 def _secrets() -> list[str]:
-    """Return all passwords in the environment variables, in plain and in URL-quoted form."""
+    """Return all passwords in the environment variables, both as plain text and with URL quoting."""
     given = os.environ.get(VARIABLE, "")
     rest = given.partition("://")[2]
     user, colon, password = rest.rpartition("@")[0].partition(":")
@@ -239,7 +239,9 @@ def _malformed(given: str) -> StoreError:
 
 
 def _safe(given: str) -> str:
-    """Format an invalid address for an error message. An address that may contain a password is not shown."""
+    """Format an invalid store address for an error message. If the address may contain a password, the address is not
+    shown.
+    """
     return (
         "an address that is not shown, because it may contain a password"
         if "@" in given or "?" in given

@@ -37,7 +37,7 @@ Listing = dict[str, dict[str, int | None]]
 def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
     """Return the last model that was logged in a run.
 
-    The result is None if the run has no model, or if the model was deleted.
+    If the run has no model or the model was deleted, return None.
     """
     from mlflow.exceptions import MlflowException
 
@@ -57,8 +57,8 @@ def local_folders(client: MlflowClient, run: Run) -> list[Path]:
 def list_artifacts(client: MlflowClient, run: Run) -> Listing:
     """List the artifacts and the model files of a run, with their sizes.
 
-    Folders on this machine are listed completely. On remote storage, only the top level is listed, because each folder
-    requires a separate request.
+    For a folder on this machine, the list contains all files. On remote storage, only the top level is listed, because
+    each folder requires a separate request.
     """
     model = logged_model(client, run)
     folder = local_folder(run.info.artifact_uri)
@@ -98,7 +98,7 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
 def describe_loss(root: Path) -> str:
     """Return a short description of the missing artifacts in an SQLite store.
 
-    The description is empty if no artifacts are missing.
+    If no artifacts are missing, the description is empty.
 
     Stores on a server are not checked, because the check would require many requests.
 

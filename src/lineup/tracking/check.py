@@ -84,7 +84,7 @@ def _remedy(record: Record) -> str:
 def _wrong_files(record: Record) -> str | None:
     """Compare the files of a model with their expected hashes.
 
-    Return a description of the first difference, or None if all files match.
+    Describe the first difference, or return None if all files match.
     """
     expected, found = record.header.model_files, folder_sha256(record.folder / MODEL)
     for name in sorted(expected.keys() | found.keys()):
@@ -100,7 +100,7 @@ def _wrong_files(record: Record) -> str | None:
 def _wrong_weights(record: Record) -> str | None:
     """Check a model whose record contains no file hashes.
 
-    Return a description of the problem, or None if the model matches its record.
+    Describe the problem, or return None if the model matches its record.
     """
     folder, header = record.folder / MODEL, record.header
     if header.kind == "committee":

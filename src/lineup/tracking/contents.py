@@ -40,7 +40,7 @@ GENERATED = "**Generated data**: the results do not apply to real images."
 
 
 def label(header: Header) -> str:
-    """Return the default name of a run: the label of its record."""
+    """Return the default name of an MLflow run, which is the label of the record."""
     return header.label
 
 
@@ -126,7 +126,7 @@ def record_params(record: Record) -> dict[str, Any]:
 def epoch_metrics(row: Epoch) -> list[Metric]:
     """Return the metrics of one epoch for MLflow.
 
-    The step of each metric is the number of the epoch.
+    In MLflow, the step of each metric is the number of the epoch.
 
     The name of each metric starts with the training phase, as in ``autoencoder/loss``. The names of the classifier's
     metrics start with ``epoch``. The MLflow UI shows metrics with the same prefix together in one section.

@@ -56,8 +56,8 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
     """Return the parent run of the given child runs.
 
     The parent run is created if it is missing or outdated. A parent run is identified by a hash of the keys of its
-    child runs. Earlier runs keep their own parent run if the model is trained again with other settings. If a seed has
-    been added to a model, the previous parent run is deleted.
+    child runs. Earlier runs keep their own parent run if the model is trained again with other settings. If a seed was
+    added to a model, the previous parent run is deleted.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]
@@ -113,7 +113,7 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
 def seed_statistics(name: str, values: Sequence[float]) -> dict[str, float]:
     """Return the mean, the standard deviation and the 95 % interval of a metric.
 
-    The keys of the result are the names of the metrics in MLflow. The result is empty for a single value.
+    The result is a dictionary whose keys are the names of MLflow metrics. The result is empty for a single value.
     """
     if len(values) < 2:
         return {}

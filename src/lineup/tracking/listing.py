@@ -23,8 +23,8 @@ LEFT_BY_LOADING = ("__pycache__", "registered_model_meta")
 def files_in(folder: Path | str) -> dict[str, int | None]:
     """Return the sizes, in bytes, of all files in a folder and its subfolders.
 
-    The keys of the result are relative paths. The function ignores files that are created when MLflow loads a model.
-    The result is empty if the folder does not exist.
+    The result is a dictionary whose keys are relative paths. Files that MLflow creates when it loads a model are
+    ignored. If the folder does not exist, the result is empty.
     """
     found: dict[str, int | None] = {}
     try:

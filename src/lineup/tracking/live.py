@@ -50,7 +50,7 @@ BEAT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class _End:
-    """Information that is logged at the end of a run.
+    """Values that are logged in MLflow at the end of a run.
 
     ``ended`` is a time in milliseconds since 1970.
     """
@@ -163,7 +163,7 @@ class LiveRun:
     def _take(self) -> tuple[list[Epoch], _End | None]:
         """Return the epochs that were completed since the last call.
 
-        The second value is None until the training has ended.
+        Also return the final values, or None if the training has not ended.
         """
         rows: list[Epoch] = []
         with suppress(queue.Empty):

@@ -44,7 +44,7 @@ NEEDS_OF: Mapping[str, tuple[str, ...]] = {
 def identity(record: Record) -> tuple[str, str]:
     """Return the key of a record and the hash of its predictions.
 
-    The key and the hash together identify the record.
+    The key and the hash of the predictions identify a record.
     """
     return record.header.key, file_sha256(record.folder / PREDICTIONS)
 
@@ -59,7 +59,7 @@ def log_model(
 ) -> None:
     """Log the model of a record in MLflow as source code and files, without pickle.
 
-    If a member has changed since the committee was built, the model of the committee is not logged. The model would
+    If a member has changed since the committee was built, the model of the committee is not logged. Such a model would
     give different predictions than the record.
 
     Parameters
@@ -119,7 +119,7 @@ def log_model(
 def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Path:
     """Copy the files of a model to a new folder, and return the path of the folder.
 
-    For a committee, the models of all members are copied too.
+    For a committee, also copy the models of all members.
     """
     if not record.header.members:
         return copy_files(root, record.folder / MODEL, folder)

@@ -145,7 +145,7 @@ class _Publisher:
     def store(self, record: Record) -> tuple[MlflowClient, str]:
         """Return the MLflow client and the id of the experiment for a record.
 
-        The first call for a dataset opens the store.
+        The first call with a new dataset opens the MLflow store.
         """
         data = record.header.data
         if data.name not in self.stores:
@@ -172,7 +172,7 @@ class _Publisher:
     def _publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
         """Publish a record, and return the run and its state.
 
-        The state is ``new``, ``completed`` or ``unchanged``.
+        The state of the run is ``new``, ``completed`` or ``unchanged``.
         """
         client, experiment = self.store(record)
         match = match_runs(client, record, run_id)
@@ -280,6 +280,6 @@ def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mappi
 
 
 def _without(record: Record, models: Models) -> str:
-    """Explain why a committee was published without its model. Return an empty string if the model was published."""
+    """Explain why a committee was published without its model. If the model was published, return an empty string."""
     absent = absent_members(record, models)
     return f", without its model: {', '.join(absent)} was trained again or removed" if absent else ""

@@ -90,7 +90,7 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 def _settled_runs(client: MlflowClient, key: str) -> list[Run]:
     """Wait until no other process is writing the runs of a record, and return the runs.
 
-    The function waits at most `WAIT_SECONDS` seconds.
+    The waiting time is at most `WAIT_SECONDS` seconds.
     """
     end = time.monotonic() + WAIT_SECONDS
     while True:

@@ -50,7 +50,7 @@ def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
 def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> None:
     """Log metrics in batches, because MLflow limits the number of metrics per request.
 
-    Logging the same metric twice does not create a duplicate.
+    If the same metric is logged twice, MLflow stores only one value.
     """
     metrics = list(metrics)
     for start in range(0, len(metrics), BATCH_METRICS):
@@ -85,7 +85,7 @@ def process_tags() -> dict[str, str]:
 def process_tag(pid: int) -> str:
     """Return a text that identifies a process even if its process id is reused.
 
-    The text has the form ``host:pid:start``.
+    The format of the text is ``host:pid:start``.
     """
     import psutil
 
@@ -98,9 +98,9 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     A run keeps the status RUNNING if its training was killed, or if the training could not reach the store at the end.
     The new status is FINISHED if the training wrote a record, otherwise KILLED.
 
-    On this host, a process is alive if its id and its start time match those of a running process. A
-    process on another host counts as dead if it has not updated the tag of its run for one hour. Each training updates
-    the tag every minute. The limit is long, because clocks may differ and computers may be suspended. If a training was
+    On this host, a process is alive if its id and its start time match those of a running process. A process on another
+    host counts as dead if it has not updated the tag of its run for one hour. Each training updates the tag every
+    minute. The limit of one hour is long, because clocks may differ and computers may be suspended. If a training was
     wrongly counted as dead, it corrects the status when it ends.
 
     Parameters

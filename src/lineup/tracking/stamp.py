@@ -63,7 +63,7 @@ def is_published(root: Path, records: Sequence[Path], champion: Any = None) -> b
 def summary(root: Path, *, unchanged: int, new: int = 0, completed: int = 0) -> str:
     """Return one line with the numbers of new, completed and unchanged runs.
 
-    The line ends with the address of the store.
+    The line ends with the address of the MLflow store.
     """
     return f"MLflow: {new} new, {completed} completed, {unchanged} unchanged ({shown_uri(tracking_uri(root))})"
 

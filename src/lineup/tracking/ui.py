@@ -40,7 +40,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
     """Run the MLflow server on 127.0.0.1 until the user interrupts it.
 
     When the server is ready, a link to the leaderboard of the project is printed. Ctrl-C, SIGTERM and SIGHUP stop the
-    command and the server. The messages of the server are shown only if the server fails.
+    command and the server. The output of the server is shown only if the server fails.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Saved views of the run list in the MLflow UI, such as a leaderboard.
+"""Define saved views of the run list in the MLflow UI, such as a leaderboard.
 
 MLflow stores a saved view in a tag of the experiment. The menu "Views" above the run list contains all saved views.
 
@@ -36,7 +36,7 @@ WIDTHS = {
 
 
 def view_tags() -> dict[str, str]:
-    """Return the tags of an experiment with all saved views, by name of the tag."""
+    """Return the tags of an experiment that contain all saved views, in a dictionary by tag name."""
     leaderboard = {"searchFilter": TOP_RUNS, "orderByKey": "metrics.`test_accuracy`", "orderByAsc": False}
     return {
         f"{PREFIX}{LEADERBOARD}": _view("Leaderboard", leaderboard),
@@ -56,5 +56,5 @@ def _view(name: str, search: dict[str, Any]) -> str:
 
 
 def view_link(experiment: str) -> str:
-    """Return the part after the address of the server of a link that opens the leaderboard of an experiment."""
+    """Return a link to the leaderboard of an experiment, without the address of the server."""
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={LEADERBOARD}&workflowType=machine_learning"

@@ -1,6 +1,6 @@
 """Train models of the family ``autoencoder``.
 
-The autoencoder is trained first, then a classifier on its frozen encoder. Fine-tuning of both is optional.
+First, the autoencoder is trained. Then, a classifier is trained on the frozen encoder. Fine-tuning of both is optional.
 
 >>> from keras import layers
 >>> encoder = _chain([layers.Dense(2)], (4,), "encoder")

@@ -50,7 +50,7 @@ class FitState:
 
 
 class Backup:
-    """The backups of one training, with one file for each phase.
+    """Backups of one training, with one file for each phase.
 
     All backups are removed when the record of the training is written.
 

@@ -39,7 +39,7 @@ def fit_model(
 ) -> Fitted:
     """Build a network and train it in one phase.
 
-    See `lineup.training.trainers.Trainer` for the arguments.
+    The arguments are explained in `lineup.training.trainers.Trainer`.
 
     Raises
     ------

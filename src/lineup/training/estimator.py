@@ -89,7 +89,7 @@ class Classical:
     def weights(self) -> Weights:
         """The hash of the fitted arrays.
 
-        The numbers of parameters are set to 0, because they cannot be compared with those of networks.
+        The numbers of parameters are 0, because they cannot be compared with the parameters of networks.
         """
         return Weights(0, 0, 0, arrays_sha256(self.estimator))
 
@@ -99,7 +99,7 @@ def fit_model(
 ) -> Fitted:
     """Build an estimator and fit it to the training images.
 
-    See `lineup.training.trainers.Trainer` for the arguments.
+    The arguments are explained in `lineup.training.trainers.Trainer`.
     """
     started = time.perf_counter()
     estimator = fit_estimator(

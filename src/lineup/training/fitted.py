@@ -1,4 +1,4 @@
-"""Types of the data that trainers receive and of the results that they return.
+"""Define the types of the data that trainers receive, and the types of the results that trainers return.
 
 The types are defined in a separate module, so that no trainer has to import another trainer.
 
@@ -41,7 +41,7 @@ class Model(Protocol):
 
     @property
     def weights(self) -> Weights:
-        """The number of parameters and a hash of their values."""
+        """Return the number of parameters and a hash of the parameter values."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TrainingData:
 
     @property
     def shape(self) -> Shape:
-        """The height, width and number of channels of the raw images."""
+        """Return the height, the width and the number of channels of the raw images."""
         height, width, *channels = self.images.shape[1:]
         return height, width, channels[0] if channels else 1
 

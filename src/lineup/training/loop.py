@@ -1,9 +1,10 @@
 """Train a network with one or two TensorFlow calls per epoch.
 
-This loop replaces ``Model.fit`` of Keras for two reasons. First, after ``keras.utils.set_random_seed``, ``fit`` uses
-the same order of the images in every epoch. The network then sees the same batches in every epoch, overfits and reaches
-a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit`` is slower, because it returns to Python after each
-batch and runs many small operations (see ``benchmarks/training.py``). The weight updates are the same as in ``fit``.
+The training loop in this module replaces ``Model.fit`` of Keras for two reasons. First, after
+``keras.utils.set_random_seed``, ``fit`` uses the same order of the images in every epoch. The network then sees the
+same batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit`` is
+slower, because it returns to Python after each batch and runs many small operations (see ``benchmarks/training.py``).
+The weight updates are the same as in ``fit``.
 
 >>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
 [[[2, 4], [3, 0]], [[1]]]
@@ -70,7 +71,7 @@ RECONSTRUCTION = Objective(_squared_error, classifies=False)
 
 
 class Loop:
-    """A training loop for one network and one set of images.
+    """Training loop for one network and one set of images.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class Loop:
         return float(self._optimizer.learning_rate)
 
     def run_epoch(self, random: np.random.Generator) -> tuple[float, float]:
-        """Train on each image once, in random order.
+        """Train the network on each image once, in random order.
 
         Returns
         -------

@@ -45,7 +45,7 @@ class Network:
 
     @cached_property
     def weights(self) -> Weights:
-        """The number of parameters and a hash of their values.
+        """Return the number of parameters and a hash of the parameter values.
 
         Parameters count as frozen if they are not trained in the last phase of the training. The statistics of batch
         normalisation also count as frozen.

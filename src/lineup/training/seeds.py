@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Listener, Protocol):
-    """A listener that also receives the record at the end of the training."""
+    """Listener that also receives the record at the end of a training."""
 
     def finish(self, record: Record) -> None:
         """Process the record of the training."""
@@ -39,7 +39,7 @@ def train_seeds(
 ) -> list[Record]:
     """Train a model once for each seed of its recipe.
 
-    If a seed was already trained with the same recipe, data, code and libraries, its record is copied from ``kept``.
+    If a seed was already trained with the same settings, data, code and libraries, the record is copied from ``kept``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Settings in the section ``training`` of ``params.yaml``.
+"""Define the settings in the section ``training`` of ``params.yaml``.
 
 >>> Training(threads=1).threads
 1

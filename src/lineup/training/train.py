@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Interface of objects that follow a training, for example to print its progress.
+    """Interface for objects that observe a training, for example to print the progress.
 
     The methods must not raise errors.
     """

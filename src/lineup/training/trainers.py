@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainer:
-    """The functions that train all models of a family.
+    """Functions that train the models of a family.
 
     Parameters
     ----------
