@@ -5,7 +5,7 @@ Large libraries are imported only when a command needs them, so that ``lineup --
 Examples
 --------
 >>> [command.__name__ for command in COMMANDS["Results"]]
-['leaderboard', 'compare', 'predict', 'ui', 'models']
+['leaderboard', 'compare', 'list_', 'predict', 'ui', 'models']
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from typing import Annotated
 import typer
 
 from lineup import __version__, signals
-from lineup.cli import committees, compare, data, models, pages, plots, predict, project, tracking
+from lineup.cli import committees, compare, data, exchange, models, pages, plots, predict, project, tracking
 from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Project": [project.init, project.demo, project.repro, project.doctor, project.check],
-    "Results": [pages.leaderboard, compare.compare, predict.predict, tracking.ui, models.models],
+    "Results": [pages.leaderboard, compare.compare, exchange.list_, predict.predict, tracking.ui, models.models],
+    "Other machines": [exchange.export, exchange.import_],
     "Stages of the pipeline": [
         project.code,
         data.download,
@@ -52,7 +53,8 @@ app = typer.Typer(
 
 for heading, functions in COMMANDS.items():
     for function in functions:
-        app.command(rich_help_panel=heading)(function)
+        # `import` and `list` are words of Python, so that the functions end with an underscore.
+        app.command(function.__name__.rstrip("_"), rich_help_panel=heading)(function)
 app.add_typer(plots.app, rich_help_panel="Results")
 
 

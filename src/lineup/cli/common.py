@@ -149,6 +149,13 @@ def experiment_folders(project: Project) -> list[Path]:
     return sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
 
 
+def other_folders(project: Project) -> list[Path]:
+    """Return the folders of all records outside of the pipeline: single experiments and imported records."""
+    from lineup.records.imported import imported_folders
+
+    return [*experiment_folders(project), *imported_folders(project)]
+
+
 def champion_json(project: Project) -> Any:
     """Read ``champion.json``, or return None if the file does not exist."""
     from lineup.schema import read_json

@@ -42,28 +42,39 @@ def named_record(project: Project, params: Params, name: str) -> Record:
         Settings of the project.
     name : str
         A model or committee, such as ``basic_cnn``; one of its runs, such as ``basic_cnn_seed2``; or the folder of a
-        single experiment, such as ``basic_cnn-1a2b3c4d``. For a model or committee, the record of its first run is
-        returned.
+        single experiment, such as ``basic_cnn-1a2b3c4d``; or an imported record, such as ``basic_cnn@gpu-server``, see
+        `lineup.records.imported.find_imported`. For a model or committee, the record of its first run is returned.
 
     Raises
     ------
     LineupError
         If the name is unknown, or if there is no record yet.
     """
+    return records_named(project, params, name)[0]
+
+
+def records_named(project: Project, params: Params, name: str) -> list[Record]:
+    """Return all records with a name: for a model or committee, those of all its runs.
+
+    See `named_record` for the names and the errors.
+    """
+    from lineup.records.imported import find_imported
     from lineup.records.record import HEADER, read_record
 
     experiments = _experiments(project)
     if name in experiments:
-        return read_record(project.experiments / name)
+        return [read_record(project.experiments / name)]
+    if "@" in name:
+        return find_imported(project, name)
     group, seed = _group_and_seed(name, [*params.models, *params.committees], experiments)
     seeds, folder = _runs(project, params, group)
     if seed is not None and seed not in seeds:
         raise LineupError(f"{group} has no seed {seed}; expected {_listed(seeds)}")
     folders = [seed_folder(folder, number) for number in (seeds if seed is None else [seed])]
-    found = next((place for place in folders if (place / HEADER).exists()), None)
-    if found is None:
+    found = [read_record(place) for place in folders if (place / HEADER).exists()]
+    if not found:
         raise LineupError(f"no record yet for {name}; run dvc repro")
-    return read_record(found)
+    return found
 
 
 def existing_records(project: Project, params: Params) -> list[Record]:
@@ -109,10 +120,12 @@ def member_records(project: Project, committee: Record) -> list[Record]:
 
 
 def label_of(record: Record) -> str:
-    """Return the name that identifies a record in figures. The name is the label of the run or the folder of the
-    experiment.
-    """
+    """Return the name of a record in figures: the label of its run, or the name of its experiment or import."""
+    from lineup.records.imported import imported_name, is_imported
+
     header = record.header
+    if is_imported(record):
+        return imported_name(record)
     return header.label if header.experiment is None else f"{header.name}-{header.experiment}"
 
 

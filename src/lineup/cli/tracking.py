@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup.cli.common import champion_json, experiment_folders, open_project, record_folders
+from lineup.cli.common import champion_json, open_project, other_folders, record_folders
 from lineup.errors import LineupError
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def publish() -> None:
-    """Log all records in MLflow. Create missing MLflow runs, and complete incomplete MLflow runs."""
+    """Log all records in MLflow, also experiments and imported ones. Missing runs are created or completed."""
     from lineup.tracking.stamp import is_published, summary, write_mark
 
     project, params = open_project()
     folders, missing = record_folders(project, params)
     for name in missing:
         print(f"{name}: no record yet")
-    folders += experiment_folders(project)
+    folders += other_folders(project)
     if is_published(project.root, folders, champion_json(project)):
         print(summary(project.root, unchanged=len(folders)))
     else:
@@ -54,7 +54,7 @@ def forget_publishing(project: Project, params: Params) -> None:
         return
     folders, _ = record_folders(project, params)
     try:
-        published = is_published(project.root, folders + experiment_folders(project), champion_json(project))
+        published = is_published(project.root, folders + other_folders(project), champion_json(project))
     except LineupError:  # the stage reports it
         published = False
     if not published:

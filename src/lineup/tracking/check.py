@@ -17,10 +17,12 @@ from pathlib import Path
 from lineup.committee.model import ANALYSIS, COMMITTEE, read_committee
 from lineup.errors import LineupError, shortened
 from lineup.files import folder_sha256, open_regular
+from lineup.records.imported import is_imported
 from lineup.records.record import MODEL, Record, read_confusion
 from lineup.remedies import how_to_make
 from lineup.tracking.artifact_files import RECORD_FILES
 from lineup.tracking.links import check_links
+from lineup.tracking.model import lacks_model
 from lineup.training.estimator import FILE as ESTIMATOR
 from lineup.training.network import NETWORK, load_network, weights_sha256
 from lineup.training.skops_file import file_arrays_sha256
@@ -50,6 +52,8 @@ def check_records(root: Path, records: Iterable[Record]) -> None:
         check_links(root, record.folder)
         try:
             record.predictions()
+            if lacks_model(record):
+                continue
             problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
         except LineupError as error:  # the message names the file
             raise LineupError(f"{error}; {_remedy(record)}") from error
@@ -63,7 +67,8 @@ def _check_files(record: Record) -> None:
     In a fresh clone of the repository, the files that DVC manages are missing.
     """
     model = [f"{MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [MODEL]
-    absent = [name for name in (*RECORD_FILES, *model) if not (record.folder / name).exists()]
+    needed = [*RECORD_FILES, *([] if lacks_model(record) else model)]
+    absent = [name for name in needed if not (record.folder / name).exists()]
     if absent:
         raise LineupError(
             f"{record.folder}: no {' and no '.join(absent)} here; {how_to_make(record.folder / absent[0])}"
@@ -77,6 +82,8 @@ def _check_files(record: Record) -> None:
 
 
 def _remedy(record: Record) -> str:
+    if is_imported(record):
+        return "delete its folder and import it again; nothing was published"
     remedy = "train it again" if record.header.experiment else "restore it (dvc checkout --force) or run dvc repro"
     return f"{remedy}; nothing was published"
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineup.errors import count
 from lineup.published.claims import load_claims
+from lineup.records.imported import is_imported
 from lineup.records.machine import Machine
 from lineup.records.record import DataIdentity, Epoch, Header, Record
 
@@ -32,6 +33,8 @@ NOTE = "mlflow.note.content"
 
 MEMBERS = "lineup.members"
 """Tag of a committee's run with the ids of the members' runs, as JSON."""
+IMPORTED = "lineup.imported"
+"""Tag of the run of an imported record: ``true``. The project's own records never replace such a run."""
 FORMER_TAGS = re.compile(r"architecture|cpu_model|cores|host|system|lineup\.process|lineup\.seen|member\..*")
 """Tags of finished runs of earlier versions that are no longer used."""
 
@@ -79,6 +82,8 @@ def record_tags(record: Record) -> dict[str, str]:
         "mlflow.source.name": "lineup",
         "mlflow.source.type": "LOCAL",
     }
+    if is_imported(record):
+        tags[IMPORTED] = "true"
     if header.members:
         tags["members"] = ", ".join(member.label for member in header.members)
     return tags

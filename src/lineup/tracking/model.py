@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from lineup.committee.model import COMMITTEE
 from lineup.files import file_sha256
+from lineup.records.imported import is_imported
 from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
 from lineup.tracking.links import copy_files
 
@@ -54,6 +55,11 @@ def absent_members(record: Record, models: Models) -> list[str]:
     return [member.label for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
+def lacks_model(record: Record) -> bool:
+    """Return whether a record was imported without its model."""
+    return is_imported(record) and not (record.folder / MODEL).is_dir()
+
+
 def log_model(
     root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
 ) -> None:
@@ -83,7 +89,7 @@ def log_model(
     between 0 and 1 to integers, which makes the images black. `lineup.serving.predictor.as_images` accepts several
     shapes and rejects such pixels.
     """
-    if absent_members(record, models):
+    if absent_members(record, models) or lacks_model(record):
         return
     import mlflow
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineup.explain.files import explained_figures, figures_sha256
+from lineup.records.imported import is_imported
 from lineup.records.record import MODEL, Header, Record
 from lineup.tracking.artifact_files import write_artifact_files
 from lineup.tracking.artifacts import local_folders, log_listing, logged_model
@@ -153,6 +154,11 @@ class _Publisher:
             end_dead_runs(*self.stores[data.name], self.root)
         return self.stores[data.name]
 
+    def name(self, record: Record) -> str:
+        """Return the name of a new run. The name of an imported record ends with its host."""
+        name = self.name_of(record.header)
+        return f"{name} on {record.runtime.machine.host}" if is_imported(record) else name
+
     def publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
         """Publish a record, and try again if another machine has deleted the run.
 
@@ -188,9 +194,9 @@ class _Publisher:
             return run, "completed"
         if run is None:
             tags = {KEY: record.header.key, PUBLISHING: "true"} | process_tags()
-            started, name = record.runtime.started, self.name_of(record.header)
+            started, name = record.runtime.started, self.name(record)
             run = client.create_run(experiment, start_time=started, run_name=name, tags=tags)
-        name_run(client, run.info.run_id, self.name_of(record.header))
+        name_run(client, run.info.run_id, self.name(record))
         _log_contents(client, run.info.run_id, record)
         self._log_artifacts(client, run, record)
         client.set_terminated(run.info.run_id, "FINISHED", record.runtime.ended)
@@ -229,20 +235,30 @@ def _publish_all(
     """Publish records and the champion, and return the numbers of new, completed and unchanged runs."""
     counts = {"new": 0, "completed": 0, "unchanged": 0}
     folders: list[Path] = []
-    for record in records:
+
+    def publish_one(record: Record) -> None:
         run, state = publisher.publish(record, run_id if record is records[-1] else None)
         client, _ = publisher.store(record)
         _link_members(client, run, record, publisher.run_ids)
         publisher.run_ids[record.header.key] = run.info.run_id
-        publisher.models[identity(record)] = record.folder / MODEL
-        folders += local_folders(client, run)
+        publisher.models.setdefault(identity(record), record.folder / MODEL)
+        folders.extend(local_folders(client, run))
         counts[state] += 1
         if state != "unchanged":
-            log(f"{record.header.label}: {state} run {run.info.run_id}{_without(record, publisher.models)}")
-    if records:
-        publish_groups(client, records, publisher.run_ids)
+            log(f"{publisher.name(record)}: {state} run {run.info.run_id}{_without(record, publisher.models)}")
+
+    own = [record for record in records if not is_imported(record)]
+    for record in own:
+        publish_one(record)
+    if own:
+        client, _ = publisher.store(own[-1])
+        publish_groups(client, own, publisher.run_ids)
         if champion is not None:
             register_champion(client, champion, log=log)
+    # After the groups, because an imported record can have the key of an own record. Members precede committees.
+    for record in sorted(records, key=lambda record: bool(record.header.members)):
+        if is_imported(record):
+            publish_one(record)
     chosen = champion and dataclasses.asdict(champion)
     save_stamp(publisher.root, [record.folder for record in records], chosen, folders)
     return counts

@@ -17,10 +17,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lineup.records.imported import is_imported
 from lineup.records.record import Record
 from lineup.tracking.artifacts import lacks_artifacts, logged_model
-from lineup.tracking.contents import ATTEMPT, KEY
-from lineup.tracking.model import Models, absent_members
+from lineup.tracking.contents import ATTEMPT, IMPORTED, KEY
+from lineup.tracking.model import Models, absent_members, lacks_model
 from lineup.tracking.runs import DIGEST, find_runs, is_alive, is_own
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
     run_id : str, optional
         Run to use for the record, because ``mlflow run`` created it. Default: any run.
     """
-    runs = _settled_runs(client, record.header.key)
+    runs = [run for run in _settled_runs(client, record.header.key) if _can_belong(run, record)]
     # A run that is not completely published may lack artifacts, so it is replaced.
     whole = [run for run in runs if PUBLISHING not in run.data.tags]
     digest = record.digest()
@@ -80,11 +81,22 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
     """Return whether a finished run has all its artifacts and its model.
 
-    The model of a committee is optional if the model of a member is missing.
+    The model of a committee is optional if the model of a member is missing, and so is a model that was not imported.
     """
     if lacks_artifacts(client, run):
         return False
-    return logged_model(client, run) is not None or bool(absent_members(record, models))
+    optional = lacks_model(record) or bool(absent_members(record, models))
+    return optional or logged_model(client, run) is not None
+
+
+def _can_belong(run: Run, record: Record) -> bool:
+    """Return whether a run with the key of a record can be its run.
+
+    Two machines with the same device train the same key. The runs of both are kept if one of the records is imported.
+    """
+    if is_imported(record):
+        return run.data.tags.get(ATTEMPT) == record.runtime.attempt
+    return IMPORTED not in run.data.tags or run.data.tags.get(ATTEMPT) == record.runtime.attempt
 
 
 def _settled_runs(client: MlflowClient, key: str) -> list[Run]:

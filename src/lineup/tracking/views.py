@@ -16,8 +16,8 @@ from typing import Any
 PREFIX = "mlflow.sharedViewState."
 """Start of the name of the tag with a saved view."""
 LEADERBOARD = "leaderboard"
-TOP_RUNS = "tags.`mlflow.parentRunId` IS NULL"
-"""Search filter for one run per model: the runs of the seeds have a parent run with the means."""
+TOP_RUNS = "tags.`mlflow.parentRunId` IS NULL AND tags.`lineup.imported` IS NULL"
+"""Search filter for one run per model of this project: the runs of the seeds have a parent run with the means."""
 CREATED = 1_760_000_000_000
 """Time in milliseconds since 1970. MLflow requires a time, which is constant so that the tags do not change."""
 

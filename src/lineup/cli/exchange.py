@@ -1,0 +1,167 @@
+"""Commands that list records, export them to a file, and import records from another machine.
+
+Examples
+--------
+>>> from contextlib import chdir
+>>> from tempfile import TemporaryDirectory
+>>> from lineup.execution.init import create_project
+>>> with TemporaryDirectory() as folder, chdir(create_project(Path(folder) / "shoes").root):
+...     import_(Path("new.zip"))
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: new.zip: no such file
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineup.cli.common import all_records, experiment_folders, open_project, record_folders
+from lineup.cli.named_records import check_same_data, label_of, member_records, records_named
+from lineup.errors import LineupError, count
+
+if TYPE_CHECKING:
+    from lineup.params import Params
+    from lineup.paths import Project
+    from lineup.records.record import DataIdentity, Record
+
+_NAMES = (
+    "Models or committees in params.yaml with all their runs, single runs (NAME_seed2), folders in experiments/,"
+    " or imported records (NAME@HOST)."
+)
+
+
+def export(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help=_NAMES)] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Pack the records into this file.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report of exactly these records.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Export all records of the pipeline.")] = False,
+    models: Annotated[bool, typer.Option(help="Whether to pack the trained models.")] = True,
+    members: Annotated[bool, typer.Option("--members", help="Also export the members of the committees.")] = False,
+) -> None:
+    """Pack records into one file for `lineup import` on another machine, or write a report of them."""
+    if to is None and html is None:
+        raise LineupError("export: expected --to FILE, --html FILE or both")
+    if bool(names) == everything:
+        raise LineupError("export: expected the names of records, or --all")
+    project, params = open_project()
+    records = _chosen(project, params, names or [], members=members)
+    if to is not None:
+        from lineup.records.archive import write_archive
+
+        write_archive(records, to, models=models)
+        print(f"{to}: {count(records, 'record')}, {to.stat().st_size / 1e6:.1f} MB")
+    if html is not None:
+        _write_html(project, records, html)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `lineup export` has written.")],
+) -> None:
+    """Add the records of a file from another machine, after checking all of them.
+
+    The records are written to runs/imported, beside the records of this project. The leaderboard does not contain them.
+    `lineup list --imported` prints them, and `lineup publish` logs them in MLflow.
+    """
+    from lineup.records.importing import import_archive
+
+    project, _ = open_project()
+    done = import_archive(file, project)
+    for one in done:
+        print(f"{label_of(one.record)}: {one.state}, in {one.record.folder.relative_to(project.root)}")
+    states = [one.state for one in done]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ("new", "completed", "unchanged"))
+    print(f"{file}: {count(done, 'record')}, {counts}")
+
+
+def list_(imported: Annotated[bool, typer.Option("--imported", help="List only imported records.")] = False) -> None:
+    """List all records with their test accuracy, device and host."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from lineup.pages.markdown import data_line
+    from lineup.records.imported import imported_records
+    from lineup.records.record import read_record
+
+    project, params = open_project()
+    folders = [] if imported else [*record_folders(project, params)[0], *experiment_folders(project)]
+    records = [*map(read_record, folders), *imported_records(project)]
+    if not records:
+        raise LineupError(f"no {'imported ' if imported else ''}records yet")
+    console, table = Console(), Table(box=SIMPLE_HEAD, pad_edge=False)
+    lines = {data_line(data.title, data.test_images, generated=data.generated): None for data in map(_data, records)}
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+    for name in ("name", "accuracy", "training, s", "device", "host"):
+        numbers = name in ("accuracy", "training, s")
+        table.add_column(name, justify="right" if numbers else "left", no_wrap=name != "host")
+    for record in records:
+        accuracy, seconds = f"{record.metrics['test_accuracy']:.4f}", f"{record.runtime.training_seconds:,.1f}"
+        cells = (label_of(record), accuracy, seconds, record.header.device.name, record.runtime.machine.host)
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def _data(record: Record) -> DataIdentity:
+    return record.header.data
+
+
+def _chosen(project: Project, params: Params, names: Sequence[str], *, members: bool) -> list[Record]:
+    """Return the named records without duplicates, each committee after its members if they are wanted."""
+    found = [record for name in names for record in records_named(project, params, name)]
+    chosen: dict[Path, Record] = {}
+    for record in found if names else all_records(project, params):
+        for one in (*(member_records(project, record) if members else ()), record):
+            chosen.setdefault(one.folder, one)
+    return list(chosen.values())
+
+
+def _write_html(project: Project, records: Sequence[Record], path: Path) -> None:
+    """Write the report of the records, with the images if the project has the dataset of the records."""
+    from lineup.data.dataset import load_dataset
+    from lineup.pages.report import write_report
+
+    check_same_data(records)
+    dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
+    if dataset and dataset.fingerprint != records[0].header.data.fingerprint:
+        dataset = None
+    write_report(with_own_names(records), path, dataset)
+    print(f"{path}: {count(records, 'record')}, {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
+
+
+def with_own_names(records: Sequence[Record]) -> list[Record]:
+    """Rename experiments and imported records, so that a report never mixes them with the runs of the pipeline.
+
+    The name of an experiment is that of its folder, and the name of an imported record ends with its host.
+
+    Raises
+    ------
+    LineupError
+        If two records still have the same name and seed.
+    """
+    renamed = [
+        dataclasses.replace(record, header=dataclasses.replace(record.header, name=_own_name(record)))
+        for record in records
+    ]
+    labels = [record.header.label for record in renamed]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise LineupError(f"{label}: the name of two of these records; export one of them at a time")
+    return renamed
+
+
+def _own_name(record: Record) -> str:
+    from lineup.records.imported import is_imported
+
+    header = record.header
+    if is_imported(record):
+        host = re.sub(r"[^A-Za-z0-9_-]", "-", record.runtime.machine.host)
+        return f"{header.name[:40]}-{host[:23]}"
+    return header.name if header.experiment is None else f"{header.name[:40]}-{header.experiment[:23]}"
