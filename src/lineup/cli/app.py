@@ -10,6 +10,8 @@ Examples
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -72,6 +74,9 @@ def main() -> None:
     If the command is stopped by a signal, it prints one line and exits with status 128 plus the signal number.
     """
     tolerate_encodings()
+    # At its end, Python looks for reference cycles among all objects. With TensorFlow, this takes more than a second.
+    # Frozen objects are left to the operating system.
+    atexit.register(gc.freeze)
     if "DVC_STAGE" in os.environ:
         # Under `mlflow run -e main` every stage inherits the outer run and would write into it.
         os.environ.pop("MLFLOW_RUN_ID", None)
