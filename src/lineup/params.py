@@ -186,7 +186,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Describe the first problem in ``params.yaml`` in an error message. Unknown keys come before other problems."""
+    """Return an error message about the first problem in ``params.yaml``. Unknown keys come before other problems."""
     problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))

@@ -23,6 +23,10 @@ from lineup.paths import find_project
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(getattr(get_command(app), "commands", {}))
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+MODELS, COMMITTEES = len(PARAMS["models"]), len(PARAMS["committees"])
+RUNS = MODELS + COMMITTEES
+SUMMARY = f"params.yaml: {MODELS} models, {COMMITTEES} committees, data fashion_mnist"
 HEAVY = ("numpy", "pandas", "tensorflow", "keras", "mlflow", "pydantic", "sklearn", "matplotlib", "dvc", "yaml")
 
 
@@ -123,7 +127,7 @@ def no_seed(project: Path) -> None:
 
 
 MISTAKES: list[tuple[list[str], str]] = [
-    (["train", "vgg"], "unknown model 'vgg'; expected one of the 31 in the section models of params.yaml"),
+    (["train", "vgg"], f"unknown model 'vgg'; expected one of the {MODELS} in the section models of params.yaml"),
     (["train", "basic_cnn", "--epochs", "0"], "epochs = 0: expected at least 1"),
     (["train", "basic_cnn", "--batch-size", "0"], "batch_size = 0: expected at least 1"),
     (["train", "basic_cnn", "--batch_size", "0"], "batch_size = 0: expected at least 1"),
@@ -138,9 +142,9 @@ MISTAKES: list[tuple[list[str], str]] = [
         "params.yaml: a file, or below a file; the record would",
     ),
     (["committee", "report_a", "--record", "dvc.yaml"], "dvc.yaml: a file, or below a file; the record would"),
-    (["committee", "vgg"], "unknown committee 'vgg'; expected one of the 21 in the section committees"),
-    (["train", "train@vgg"], "unknown model 'vgg'; expected one of the 31"),
-    (["train", "../dvc.yaml:train@vgg"], "unknown model 'vgg'; expected one of the 31"),  # from a subfolder
+    (["committee", "vgg"], f"unknown committee 'vgg'; expected one of the {COMMITTEES} in the section committees"),
+    (["train", "train@vgg"], f"unknown model 'vgg'; expected one of the {MODELS}"),
+    (["train", "../dvc.yaml:train@vgg"], f"unknown model 'vgg'; expected one of the {MODELS}"),  # from a subfolder
     (["train", "committee@report_a"], "unknown model 'committee@report_a'; "),
     (["train", "train@../x"], "unknown model '../x'; "),
     (["committee", "committee@vgg"], "unknown committee 'vgg'; "),
@@ -149,14 +153,17 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["committee", "report_a", "--record", "x"], "shallow_nn/seed_1: no record here"),
     (["select"], "shallow_nn/seed_1: no record here"),
     (["split"], "dataset.json: no such file; run lineup download first"),
-    (["evaluate"], "no record yet for shallow_nn, basic_cnn, deeper_cnn and 49 more; run dvc repro"),
+    (
+        ["evaluate"],
+        f"no record yet for shallow_nn, basic_cnn, deeper_cnn and {RUNS - 3} more; run dvc repro",
+    ),
     (["reproduce"], "no record yet for shallow_nn, basic_cnn"),
     (["report"], "no record yet for shallow_nn, basic_cnn"),
     (["leaderboard"], "leaderboard.csv: no leaderboard yet; run dvc repro"),
     (["plot", "curves", "basic_cnn", "vgg"], "no record yet for basic_cnn; run dvc repro"),
     (
         ["plot", "errors", "vgg"],
-        "unknown model 'vgg'; expected one of the 52 in params.yaml and the folder experiments",
+        f"unknown model 'vgg'; expected one of the {RUNS} in params.yaml and the folder experiments",
     ),
     (["plot", "differences", "report_a"], "no record yet for report_a; run dvc repro"),
     (["plot", "classes"], "no records yet; run dvc repro"),
@@ -202,7 +209,7 @@ def test_code_checks_params_yaml_before_it_writes(project: Path) -> None:
     for written in ("written", "unchanged"):
         done = lineup(project, "code")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"params.yaml: 40 models, 23 committees, data fashion_mnist\ncode.yaml: {written}\n"
+        assert done.stdout == f"{SUMMARY}\ncode.yaml: {written}\n"
     (project / "code.yaml").unlink()
     (project / "params.yaml").write_text("models: [")
     assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(lineup(project, "code"))

@@ -33,7 +33,7 @@ from lineup.figures.pictures import (
 
 
 class NothingToShowError(LineupError):
-    """No image has the property that a figure shows."""
+    """The figure would show no images."""
 
 
 _WIDTH = 1.62

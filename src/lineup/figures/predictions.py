@@ -1,4 +1,4 @@
-"""Plot pictures, the images that the model received, and the predictions.
+"""Plot pictures with their predictions, and the images that the model received.
 
 Examples
 --------

@@ -80,7 +80,7 @@ class ModelRuns:
 
     @property
     def training_seconds(self) -> float | None:
-        """Return the mean wall time of a training in seconds, or None for a committee."""
+        """Return the mean training time in seconds, or None for a committee."""
         if self.first.header.kind == "committee":
             return None
         return statistics.fmean(run.runtime.training_seconds for run in self.runs)
