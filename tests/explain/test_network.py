@@ -105,7 +105,7 @@ def of_family(family: str, name: str, shape: tuple[int, int, int]) -> Any:
     ("family", "name", "convolution", "filters"),
     [
         ("cnn", "basic_cnn", (10, 14), (32, 3, 9)),
-        ("conv1d", "conv1d_1", (1,), (236, 2, 48)),
+        ("conv1d", "conv1d_1", (3,), (236, 2, 48)),
         ("residual", "resnet", (6, 8), (32, 3, 9)),
         ("autoencoder", "frozen_encoder", (2, 2), (32, 3, 9)),
     ],

@@ -23,7 +23,8 @@ PATH = "../../precious"
 def workspace(tmp_path: Path) -> Folder:
     """A new project in which every dependency of a training exists."""
     root = create_project(tmp_path / "project").root
-    for name, text in (("data/splits/x", ""), ("precious/model", ""), ("code.yaml", "train: {dense: {}}")):
+    code = "{train: {dense: {}}, models: {dense: {shallow_nn: {}}}}"
+    for name, text in (("data/splits/x", ""), ("precious/model", ""), ("code.yaml", code)):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return Folder(root)
