@@ -148,9 +148,7 @@ def _experiments(project: Project) -> list[str]:
 
 
 def _group_and_seed(name: str, known: Sequence[str], experiments: Sequence[str]) -> tuple[str, int | None]:
-    """Split the name of a run into the name of its model or committee and the seed. The seed is None if the name
-    contains no seed.
-    """
+    """Split the name of a run into the name of its model or committee and the seed, or None without a seed."""
     if name in known:
         return name, None
     match = re.fullmatch(r"(.+)_seed(\d{1,9})", name)

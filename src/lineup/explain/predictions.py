@@ -2,9 +2,12 @@
 
 Examples
 --------
->>> from lineup.records.record import Header
->>> [name for name in ("errors", "differences") if callable(globals()[name])]
-['errors', 'differences']
+>>> from types import SimpleNamespace
+>>> model = SimpleNamespace(header=SimpleNamespace(members=[], label="knn_seed1"))
+>>> best_member(model, Path("runs/models"))
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: knn_seed1 is not a committee; expected the name of a committee
 """
 
 from __future__ import annotations
