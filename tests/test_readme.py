@@ -40,7 +40,7 @@ def test_the_readme_counts_models_trainings_and_hours() -> None:
     rows = table()
     trained = rows[rows["kind"] != "committee"]
     minutes = round((trained["training_seconds"] * trained["seeds"]).sum() / 60)
-    assert f"{len(trained)} models, {trained['seeds'].sum()} trainings" in README
+    assert f"{len(trained)} models, {trained['seeds'].sum()} training runs" in README
     assert f"{minutes // 60} h {minutes % 60} min" in README
     assert f"most accurate of {len(rows)}" in README
 

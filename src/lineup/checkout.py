@@ -1,7 +1,8 @@
 """Run the package of the current project instead of the installed package.
 
-An editable installation always runs the code of the same checkout. This module makes each command run the code of its
-own project, for example in a git worktree or after ``dvc exp run --temp``.
+An editable installation always runs the code of one checkout, even if the working directory is in another checkout.
+This module makes each command run the code of its own project, for example in a git worktree or after ``dvc exp run
+--temp``.
 
 >>> from contextlib import chdir
 >>> with chdir("/"):  # this folder is not in a project
@@ -25,7 +26,7 @@ VARIABLE = "PYTHONPATH"
 
 
 def run_own_package() -> None:
-    """Restart the command with the package of the current project if a different package is running.
+    """Restart the command with the package of the current project if another package is running.
 
     Call this function before you import other modules of the package. If the command is restarted, the function does
     not return.

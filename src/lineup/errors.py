@@ -14,8 +14,8 @@ LISTED = 20
 class LineupError(Exception):
     """Error that a user can fix, such as a wrong value or a missing file.
 
-    In one line, the message names the location of the error, the expected value and the actual value. The command line
-    prints the message without a traceback and exits with status 1.
+    The message is one line that contains the location of the error, the expected value and the actual value. The
+    command line prints the message without a traceback and exits with status 1.
     """
 
 
@@ -53,7 +53,7 @@ def count(things: Sized | int, noun: str) -> str:
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
-    """For an error message, suggest similar names and list the accepted names.
+    """List the accepted names for an error message, and suggest similar names.
 
     Parameters
     ----------

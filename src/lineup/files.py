@@ -37,11 +37,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path. On success, the temporary file replaces ``path``, and after an error, it is removed.
+    """Yield a temporary path. On success, the temporary file replaces ``path``. After an error, the temporary file is
+    removed.
 
-    Other processes see either the old file or the complete new file. If several processes write the same file, the file
-    of the last process is kept. First, temporary files of killed processes are removed. The message of an `OSError`
-    contains ``path`` instead of the temporary path.
+    Other processes see either the old file or the complete new file. If several processes write to ``path`` at the same
+    time, the last process to finish overwrites the others. Temporary files of killed processes are removed first. The
+    message of an `OSError` contains ``path`` instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -56,10 +57,10 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder. On success, the temporary folder replaces ``path``.
 
-    The old folder is removed only after the new folder has been renamed to ``path``. If a process is killed, a complete
-    folder always remains. The next call renames this folder to ``path``. If several processes write the same folder,
-    the folder of the last process is kept. First, temporary folders of killed processes are removed. The message of an
-    `OSError` contains ``path`` or a file in ``path`` instead of the temporary path.
+    The old folder is removed only after the new folder has been renamed to ``path``. A complete folder remains even if
+    the process is killed. The next call renames this folder to ``path``. If several processes write to ``path`` at the
+    same time, the last process to finish overwrites the others. Temporary folders of killed processes are removed
+    first. The message of an `OSError` contains ``path`` or a file in ``path`` instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -171,7 +172,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _partial_name(path: Path) -> Path:
-    """Return a temporary path in the same folder as ``path`` that only this process uses."""
+    """Return a temporary path next to ``path`` that is unique to this process."""
     return path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
 
 
@@ -237,7 +238,7 @@ def _final_names(path: Path) -> Iterator[None]:
 
 
 def _has_ended(process: str) -> bool:
-    """Return whether a text is the id of a process that has ended."""
+    """Return whether a string is the id of a process that has ended."""
     import psutil
 
     return re.fullmatch(r"[1-9]\d{0,8}", process) is not None and not psutil.pid_exists(int(process))

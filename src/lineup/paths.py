@@ -67,12 +67,12 @@ class Project:
 
     @property
     def finished(self) -> Path:
-        """Return the folder that contains copies of finished trainings. DVC does not delete this folder."""
+        """Return the folder that contains copies of finished training runs. DVC does not delete this folder."""
         return self.root / "runs" / "finished"
 
     @property
     def backups(self) -> Path:
-        """Return the folder that contains the backups of unfinished trainings."""
+        """Return the folder that contains the backups of unfinished training runs."""
         return self.root / "runs" / "backups"
 
     @property

@@ -1,4 +1,4 @@
-"""For error messages, suggest how to restore or create missing files.
+"""Suggest in error messages how to restore or create missing files.
 
 >>> how_to_restore(Path("/no/repository"), "params.yaml")
 'copy it from the original of this folder'

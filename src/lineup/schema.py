@@ -135,7 +135,7 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 
 
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
-    """Validate values in the same way as `checked`, but raise the errors of pydantic."""
+    """Validate values like `checked`, but raise pydantic's own errors."""
     from pydantic import TypeAdapter
 
     if strict:
@@ -150,7 +150,7 @@ def first_problem(error: ValidationError) -> ErrorDetails:
 
 
 def read_checked(path: Path, kind: Any) -> Any:
-    """Read a JSON file and convert its content to a type. The errors are those of `read_json` and `checked`."""
+    """Read a JSON file and convert its content to a type. See `read_json` and `checked` for the errors."""
     return checked(read_json(path), kind, path)
 
 
@@ -173,7 +173,7 @@ def _refuse(constant: str) -> None:
 
 @dataclass
 class _Collection:
-    """State of the parser inside of a YAML list or mapping.
+    """State of the parser inside a YAML list or mapping.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def main() -> None:
     """Run the command.
 
     After a `LineupError` or a system error, such as a full disk, the command prints one line and exits with status 1.
-    If the command is stopped by a signal, it prints one line and exits with status 128 plus the signal number.
+    If a signal stops the command, the command prints one line and exits with status 128 plus the signal number.
     """
     tolerate_encodings()
     # At its end, Python looks for reference cycles among all objects. With TensorFlow, this takes more than a second.

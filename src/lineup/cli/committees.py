@@ -41,7 +41,7 @@ def committee(
 ) -> None:
     """Combine the predictions of the members of a committee, and write a record.
 
-    If the rule of the committee has parameters, they are fitted on images that no member was trained on.
+    The parameters of the rule are fitted on images that no member was trained on.
 
     If the argument is the name of a committee, the record is written to a new folder in experiments/. If the argument
     is the name of a stage, the records are written to runs/committees.

@@ -1,4 +1,4 @@
-"""Open a project, read its records, and provide other functions that several commands share."""
+"""Provide functions that several commands share, for example to open a project and read its records."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def from_stage(group: str, name: str) -> tuple[str, bool]:
 
 
 def place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
-    """Choose the folder of a new record, and the id of its experiment. The id is None if ``record`` is given."""
+    """Choose the folder and the experiment id of a new record. The id is None if ``record`` is given."""
     import uuid
 
     if record is not None:
@@ -127,9 +127,9 @@ def all_records(project: Project, params: Params) -> list[Record]:
 
 
 def record_folders(project: Project, params: Params) -> tuple[list[Path], list[str]]:
-    """Return the folders of all existing records of the pipeline, and the names of missing records.
+    """Return the folders of all pipeline records that exist, and the names of missing records.
 
-    The folders of models precede the folders of committees.
+    The folders of models come before the folders of committees.
     """
     from lineup.records.record import HEADER
 
@@ -143,14 +143,14 @@ def record_folders(project: Project, params: Params) -> tuple[list[Path], list[s
 
 
 def experiment_folders(project: Project) -> list[Path]:
-    """Return the folders of the records of all single experiments."""
+    """Return the record folders of all single experiments."""
     from lineup.records.record import HEADER
 
     return sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
 
 
 def other_folders(project: Project) -> list[Path]:
-    """Return the folders of all records outside of the pipeline: single experiments and imported records."""
+    """Return the folders of all single experiments and imported records."""
     from lineup.records.imported import imported_folders
 
     return [*experiment_folders(project), *imported_folders(project)]

@@ -31,7 +31,7 @@ Second = Annotated[str, typer.Argument(metavar="SECOND", help="The name to compa
 def compare(first: First, second: Second) -> None:
     """Compare the settings, the metrics and the predictions of two models, committees or experiments.
 
-    For a model or committee with several runs, the first run is compared. reports/pairs.csv compares the means over all
+    If a model or committee has several runs, its first run is compared. reports/pairs.csv compares the means over all
     seeds.
     """
     from rich.box import SIMPLE_HEAD

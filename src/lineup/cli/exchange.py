@@ -1,4 +1,4 @@
-"""Commands that list records, export them to a file, and import records from another machine.
+"""Define the commands that list, export and import records.
 
 Examples
 --------
@@ -45,7 +45,7 @@ def export(
     models: Annotated[bool, typer.Option(help="Whether to pack the trained models.")] = True,
     members: Annotated[bool, typer.Option("--members", help="Also export the members of the committees.")] = False,
 ) -> None:
-    """Pack records into one file for `lineup import` on another machine, or write a report of them."""
+    """Export records to a file for `lineup import`, or to an HTML report."""
     if to is None and html is None:
         raise LineupError("export: expected --to FILE, --html FILE or both")
     if bool(names) == everything:
@@ -64,10 +64,10 @@ def export(
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `lineup export` has written.")],
 ) -> None:
-    """Add the records of a file from another machine, after checking all of them.
+    """Import the records of a file that was exported on another machine.
 
-    The records are written to runs/imported, beside the records of this project. The leaderboard does not contain them.
-    `lineup list --imported` prints them, and `lineup publish` logs them in MLflow.
+    All records are checked first, and then written to runs/imported. The leaderboard does not contain them. `lineup
+    list --imported` prints them, and `lineup publish` logs them in MLflow.
     """
     from lineup.records.importing import import_archive
 
@@ -114,7 +114,7 @@ def _data(record: Record) -> DataIdentity:
 
 
 def _chosen(project: Project, params: Params, names: Sequence[str], *, members: bool) -> list[Record]:
-    """Return the named records without duplicates, each committee after its members if they are wanted."""
+    """Return the named records without duplicates. If members are included, they come before their committee."""
     found = [record for name in names for record in records_named(project, params, name)]
     chosen: dict[Path, Record] = {}
     for record in found if names else all_records(project, params):
@@ -124,7 +124,7 @@ def _chosen(project: Project, params: Params, names: Sequence[str], *, members: 
 
 
 def _write_html(project: Project, records: Sequence[Record], path: Path) -> None:
-    """Write the report of the records, with the images if the project has the dataset of the records."""
+    """Write a report. It contains images if the project contains the dataset of the records."""
     from lineup.data.dataset import load_dataset
     from lineup.pages.report import write_report
 
@@ -137,9 +137,9 @@ def _write_html(project: Project, records: Sequence[Record], path: Path) -> None
 
 
 def with_own_names(records: Sequence[Record]) -> list[Record]:
-    """Rename experiments and imported records, so that a report never mixes them with the runs of the pipeline.
+    """Rename experiments and imported records, so that a report does not mix them with pipeline runs.
 
-    The name of an experiment is that of its folder, and the name of an imported record ends with its host.
+    An experiment is named after its folder, and the name of an imported record ends with its host.
 
     Raises
     ------

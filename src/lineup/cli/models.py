@@ -68,7 +68,7 @@ def train(
 
 
 def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe) -> None:
-    """Train a model with all its seeds for the pipeline."""
+    """Train a model with all of its seeds, as a stage of the pipeline."""
     from lineup.data.dataset import load_dataset
     from lineup.records.summary import write_summary
     from lineup.tracking.live import LiveRun
@@ -118,7 +118,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
 
 
 def models(family: Annotated[str | None, typer.Option(help="List this family only.")] = None) -> None:
-    """List the registered architectures with their families, reports and numbers of parameters."""
+    """List the registered architectures and their families, reports and parameter counts."""
     from lineup.pages.show import show_architectures
 
     show_architectures(family)

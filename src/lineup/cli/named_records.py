@@ -54,9 +54,9 @@ def named_record(project: Project, params: Params, name: str) -> Record:
 
 
 def records_named(project: Project, params: Params, name: str) -> list[Record]:
-    """Return all records with a name: for a model or committee, those of all its runs.
+    """Return all records with the given name. A model or committee has one record per run.
 
-    See `named_record` for the names and the errors.
+    See `named_record` for the accepted names and the errors.
     """
     from lineup.records.imported import find_imported
     from lineup.records.record import HEADER, read_record
@@ -120,7 +120,7 @@ def member_records(project: Project, committee: Record) -> list[Record]:
 
 
 def label_of(record: Record) -> str:
-    """Return the name of a record in figures: the label of its run, or the name of its experiment or import."""
+    """Return the name that figures and tables use for a record."""
     from lineup.records.imported import imported_name, is_imported
 
     header = record.header
@@ -148,7 +148,9 @@ def _experiments(project: Project) -> list[str]:
 
 
 def _group_and_seed(name: str, known: Sequence[str], experiments: Sequence[str]) -> tuple[str, int | None]:
-    """Split the name of a run into the name of its model or committee and the seed, or None without a seed."""
+    """Split the name of a run into the name of a model or committee and a seed. Without a seed, the second value is
+    None.
+    """
     if name in known:
         return name, None
     match = re.fullmatch(r"(.+)_seed(\d{1,9})", name)

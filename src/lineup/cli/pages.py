@@ -64,7 +64,7 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="The HTML file. Default: experiments/report/index.html.")
     ] = None,
 ) -> None:
-    """Write all results to one HTML file, which a browser can open without a network connection."""
+    """Write all results to a single HTML file that works without a network connection."""
     from lineup.committee.champion import choose
     from lineup.data.dataset import load_dataset
     from lineup.pages.report import write_report
@@ -82,7 +82,7 @@ def explain(
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the figures. Default: experiments/explain.")
     ] = None,
 ) -> None:
-    """Plot misclassified images of each model and committee, and Grad-CAM, filters and feature maps of each network."""
+    """Plot misclassified images, Grad-CAM heat maps, filters and feature maps of all models and committees."""
     from lineup.data.dataset import load_dataset
     from lineup.explain.stage import write_explanations
     from lineup.records.record import HEADER, read_record

@@ -174,7 +174,7 @@ def roc(names: Models, output: Output = None) -> None:
 
 @app.command()
 def gradcam(name: Model, output: Output = None) -> None:
-    """Plot which regions of test images affect the predictions of a convolutional network (Grad-CAM)."""
+    """Plot the image regions that affect the predictions of a convolutional network (Grad-CAM)."""
     _plot_network("gradcam", name, output)
 
 
@@ -209,9 +209,7 @@ def _plot_network(what: str, name: str, output: Path | None) -> None:
 
 
 def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
-    """Open the project, and return the named records in a dictionary with their labels as keys. Without names, all
-    models are returned.
-    """
+    """Open the project, and return a dictionary that maps labels to records. Without names, all models are returned."""
     project, params = open_project()
     found = [named_record(project, params, name) for name in names] if names else existing_records(project, params)
     records: dict[str, Record] = {}
@@ -236,7 +234,7 @@ def _dataset_of(project: Project, record: Record) -> Dataset:
 
 
 def _usual_validation(params: Params) -> float:
-    """Return the validation share that most models use. Ties go to the smallest share."""
+    """Return the validation fraction that most models use. Ties go to the smallest share."""
     shares = Counter(recipe.validation for recipe in params.models.values())
     return min(shares, key=lambda share: (-shares[share], share))
 

@@ -44,7 +44,7 @@ _MOST = 1_000
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """A picture from a file, and the image that the model receives."""
+    """Picture from a file, and the corresponding input image of the model."""
 
     path: Path
     colours: np.ndarray
@@ -79,7 +79,7 @@ def predict(
     """Predict the classes of pictures.
 
     The command cuts out the object in each picture, and converts the object to the size and colours of the training
-    images. A picture that already looks like a training image is not changed. If a file cannot be read, the command
+    images. Pictures that already look like training images are not changed. If a file cannot be read, the command
     prints an error, predicts the other files, and exits with status 1.
 
     A picture is flagged if it differs strongly from the training images and its prediction is uncertain. With the
@@ -109,7 +109,7 @@ def predict(
 
 
 def _record(project: Project, params: Params, name: str) -> Record:
-    """Return the record of a model by its name, or the record of the champion."""
+    """Return the record with the given name. The default is the record of the champion."""
     from lineup.committee.champion import Champion
     from lineup.schema import read_checked
 

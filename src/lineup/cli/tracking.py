@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def publish() -> None:
-    """Log all records in MLflow, also experiments and imported ones. Missing runs are created or completed."""
+    """Log all records in MLflow, including experiments and imported records. Missing runs are created or completed."""
     from lineup.tracking.stamp import is_published, summary, write_mark
 
     project, params = open_project()

@@ -1,6 +1,6 @@
 """Reduce a module of builders to the code of one architecture.
 
-A new builder in a module therefore does not cause the other models to be trained again.
+If you add a builder to a module, the models of the other builders are not trained again.
 
 Examples
 --------

@@ -1,7 +1,7 @@
 """Find all files of this package and of the user's project that a module imports.
 
-Imports with `importlib.import_module` are ignored. The code hash of a training therefore includes only the family and
-the trainer of its model.
+Imports with `importlib.import_module` are ignored. The code hash of a model therefore covers only its own family and
+trainer.
 
 Examples
 --------
@@ -46,7 +46,7 @@ NEUTRAL = (
     "lineup/files.py",
     "lineup/schema.py",
     "lineup/tables.py",
-    # This module copies finished trainings without changes.
+    # This module copies finished training runs without changes.
     "lineup/training/finished.py",
     # This module loads a project's models.py, which has its own hash.
     "lineup/models/own.py",
@@ -60,7 +60,7 @@ NEUTRAL = (
 class SourceFiles:
     """Files of this package and of a project.
 
-    Each file is read only once. After a file has changed, create a new instance of the class.
+    Each file is read only once. Create a new instance of the class after a file has changed.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class SourceFiles:
     def closure(
         self, modules: Iterable[str], project: Path | None = None, builder: str | None = None
     ) -> dict[str, str]:
-        """Return all files that run when the given modules are imported, with a hash of each file. See `closure`."""
+        """Return the hashes of all files that run when the given modules are imported. See `closure`."""
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
         reduced: set[tuple[Path, str]] = set()
@@ -91,7 +91,7 @@ class SourceFiles:
 
 
 def closure(modules: Iterable[str], project: Path | None = None, builder: str | None = None) -> dict[str, str]:
-    """Return all files that Python runs when the given modules are imported, with a hash of each file.
+    """Return the hashes of all files that Python runs when the given modules are imported.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     """Return the files that Python runs when a module is imported.
 
     The result contains the file of the module, the files of its parent packages, and its data files (see `DATA`). Each
-    item is a folder on Python's search path, together with a path relative to the folder. Return an empty list for a
-    module of another library, or for a name that is not a module.
+    tuple contains a folder on Python's search path and a path relative to this folder. The list is empty if the name is
+    not a module, or if the module belongs to another library.
     """
     parts = module.split(".")
     base = SOURCE if parts[0] == "lineup" else project

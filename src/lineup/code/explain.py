@@ -51,7 +51,7 @@ def explain(key: str, project: Path) -> list[str]:
 
 
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
-    """Read the code hashes of all stages that depend on a key of ``code.yaml`` from ``dvc.lock``."""
+    """Read ``dvc.lock``, and return the code hashes of all stages that depend on a key of ``code.yaml``."""
     path = project / LOCK
     stages = _section(read_yaml(path), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}

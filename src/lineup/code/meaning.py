@@ -1,7 +1,7 @@
 """Reduce Python code to the parts of its syntax tree that affect results.
 
-Changes in comments, docstrings, annotations and error messages are ignored. All supported versions of Python give the
-same result, unlike `ast.dump`.
+Changes in comments, docstrings, annotations and error messages are ignored. Unlike the output of `ast.dump`, the result
+is the same in all supported versions of Python.
 
 Examples
 --------
@@ -27,7 +27,7 @@ _TYPING = frozenset({"__future__", "collections.abc", "typing"})
 
 
 def meaning(source: str) -> str:
-    """Convert the parts of a module that affect results to text.
+    """Convert a module to text, without the parts that do not affect results.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def meaning(source: str) -> str:
 
 
 def tree_meaning(tree: ast.AST) -> str:
-    """Convert the parts of a syntax tree that affect results to text."""
+    """Convert a syntax tree to text, without the parts that do not affect results."""
     pieces: list[str] = []
     _write(tree, pieces)
     return "".join(pieces)
@@ -99,8 +99,8 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
     """Yield all statements in a list that affect results.
 
-    In a dataclass, a variable is a field only if the variable has an annotation. For this reason, annotations in class
-    bodies are kept, but their types are removed.
+    In a dataclass, only variables with an annotation are fields. Annotations in class bodies are therefore kept, but
+    their types are removed.
     """
     for statement in body:
         if isinstance(statement, ast.Pass) or _is_constant(statement) or _is_typing_import(statement):
@@ -126,7 +126,7 @@ def _is_typing_import(statement: ast.stmt) -> bool:
 def _joined(parts: list[ast.expr]) -> list[ast.expr]:
     """Join adjacent strings in an f-string and remove empty strings.
 
-    Different versions of Python split the strings in an f-string in different ways.
+    Versions of Python differ in how they split the strings in an f-string.
     """
     joined: list[ast.expr] = []
     for part in parts:

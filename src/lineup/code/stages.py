@@ -132,8 +132,8 @@ def code_of(key: str, project: Path | None = None, sources: SourceFiles | None =
 def training_sha256(family: str, name: str) -> str:
     """Compute the SHA-256 of the code that trains an architecture.
 
-    A finished training or a backup is reused only if its code hash is the same. The code that loops over the seeds is
-    not part of the hash. For the family ``project``, hash the code in the current project.
+    A finished training run or a backup is reused only if its code hash has not changed. The hash does not cover the
+    code that loops over the seeds. For the family ``project``, hash the code in the current project.
     """
     own = _own(family, find_project().root if family == PROJECT else None)
     code = [closure(_training(family)), closure([_module(family)], own, name)]
@@ -203,9 +203,9 @@ def code_yaml(project: Path) -> str:
     """Return the content of ``code.yaml`` as text.
 
     For each key, the text contains the hashes of its files. For each section in `SECTIONS`, the text contains one hash.
-    All hashes of a key are written as one string, so that ``dvc.lock`` is short. In each run, DVC reads and writes
+    All hashes of a key are written as one string, so that ``dvc.lock`` stays short. In each run, DVC reads and writes
     ``dvc.lock`` several times. A stage that depends on all models uses a single hash of the section ``models``, so that
-    ``dvc.lock`` is short.
+    ``dvc.lock`` stays short.
 
     Parameters
     ----------
@@ -229,7 +229,9 @@ def code_yaml(project: Path) -> str:
 
 
 def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield the lines of a YAML file. Each source file has its own line, so that git shows only the changed files."""
+    """Yield the lines of a YAML file. Each source file has its own line, so that ``git diff`` shows only the changed
+    files.
+    """
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield f"{indent}{key}:"
@@ -240,7 +242,7 @@ def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def to_text(files: Mapping[str, str]) -> str:
-    """Join the hashes of several files to one string without spaces.
+    """Concatenate the hashes of several files into one string without spaces.
 
     Examples
     --------

@@ -224,9 +224,9 @@ def analyse(
 
 
 def _change(without: np.ndarray, labels: np.ndarray, right: np.ndarray) -> float:
-    """Return how the accuracy changes when a member is removed.
+    """Return the change in accuracy when a member is removed.
 
-    The change is computed from numbers of images, so equal accuracies give exactly 0.
+    The change is computed from integer counts, so equal accuracies give exactly 0.
     """
     return (int((without.argmax(axis=1) == labels).sum()) - int(right.sum())) / len(labels)
 
@@ -251,8 +251,8 @@ def _decompose(
 ) -> tuple[Decomposition, Decomposition]:
     """Decompose the squared error and the log loss of a committee.
 
-    First, scale the probabilities of each member by its temperature. If the rule has no fitted weights, give all
-    members the same weight.
+    The probabilities of each member are first scaled by its temperature. If the rule has no fitted weights, all members
+    have the same weight.
 
     Notes
     -----

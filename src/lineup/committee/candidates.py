@@ -31,7 +31,7 @@ class Candidate:
     report : str
         Letter of the report that describes the architecture.
     seeds : sequence of int
-        Seeds of the trainings of the model.
+        Seeds of the training runs of the model.
     """
 
     kind: str

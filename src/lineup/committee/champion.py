@@ -1,7 +1,7 @@
 """Choose the champion: the model or committee with the best score on the validation images.
 
 The validation score of the champion is too optimistic, because the champion was chosen by this score. The optimism is
-estimated as the validation accuracy minus the test accuracy. After the choice, the champion is evaluated on the test
+estimated as the validation accuracy minus the test accuracy. After the selection, the champion is evaluated on the test
 images.
 
 A committee of the best N models has an unfair advantage, because its members are also chosen on the validation images.

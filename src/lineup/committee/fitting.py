@@ -129,7 +129,7 @@ class FittedRule:
         return [float(weight) for weight in (own - others) / self.classes]
 
     def to_json(self) -> dict[str, Any]:
-        """Convert the rule to values that JSON can store without loss."""
+        """Convert the rule to values that can be stored in JSON without loss of precision."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Collect the predictions of several models for the same images.
 
-A committee is fitted on images that all its members held out. The champion is chosen on images that all candidates
-held out. Training images and test images are never used to fit a committee or to choose the champion.
+A committee is fitted only on images that none of its members was trained on. The champion is chosen on images that no
+candidate was trained on. Training images and test images are never used to fit a committee or to choose the champion.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lineup.records.record import Record
 def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
     """Return the predictions of several models for the same held-out images and test images.
 
-    Models can hold out different shares of the training images. Each held-out set contains every smaller held-out set.
-    Only the smallest held-out set is used, because some models were trained on the other images.
+    Models may hold out different fractions of the training images. The held-out sets are nested. Only the smallest
+    held-out set is used, because no model was trained on its images.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Combine the class probabilities of several members.
 
-The input has the shape (members, images, classes). The result has the shape (images, classes), and the sum of each row
-is one. The order of the members does not affect the result, because values are sorted before they are added.
+The input has the shape (members, images, classes). The result has the shape (images, classes), and each row sums to
+one. The order of the members does not affect the result, because values are sorted before they are added.
 
 Examples
 --------
@@ -57,14 +57,14 @@ def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarr
 def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
     """Compute the geometric mean of the members' probabilities (logarithmic opinion pool).
 
-    Each row of the result is scaled so that its sum is one. Probabilities below 1e-7 are replaced by 1e-7, as in the
-    log loss. Otherwise, a probability of 0 from a single member would exclude a class.
+    Each row of the result is normalised to sum to one. Probabilities below 1e-7 are replaced by 1e-7, as in the log
+    loss. Otherwise, a probability of 0 from a single member would exclude a class.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 
 
 def maximum(probabilities: np.ndarray) -> np.ndarray:
-    """Compute the maximum of the members' probabilities, and scale each row to the sum one.
+    """Compute the maximum of the members' probabilities, and normalise each row to sum to one.
 
     Notes
     -----
@@ -108,7 +108,8 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
     """Average the probabilities of the members that voted for the winning class.
 
-    The winning class has the highest probability for each averaged member, so it also has the highest mean probability.
+    Each of these members assigns its highest probability to the winning class, so the mean is also highest for this
+    class.
 
     Notes
     -----
@@ -121,7 +122,7 @@ def voting_average(probabilities: np.ndarray) -> np.ndarray:
 
 
 def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
-    """Compute the share of the votes for each class.
+    """Compute the fraction of the votes for each class.
 
     Notes
     -----

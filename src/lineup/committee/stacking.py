@@ -127,7 +127,7 @@ def fit_stacking(
 
 
 def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[float, float]:
-    """Find the value of ``C`` with the lowest cross-validated log loss, and return the value and its log loss."""
+    """Return the value of ``C`` that gives the lowest cross-validated log loss, and this log loss."""
     best_strength, best_loss = STRENGTHS[0], np.inf
     for strength in STRENGTHS:
         losses = np.empty(len(labels))
@@ -145,7 +145,7 @@ def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray
 def _fit(features: np.ndarray, labels: np.ndarray, strength: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Fit a logistic regression, and return its coefficients and intercepts.
 
-    The coefficients are valid for features that are not standardised.
+    The coefficients apply to features that are not standardised.
     """
     from sklearn.linear_model import LogisticRegression
 

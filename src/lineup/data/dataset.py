@@ -82,7 +82,7 @@ class Dataset:
         return find_dataset(self.name).title
 
     def validation_indices(self, share: float) -> Order:
-        """Return the indices of the validation images for a given share of validation images.
+        """Return the indices of the validation images for a given validation fraction.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Dataset:
         return self.order[: self._cut(share)]
 
     def training_indices(self, share: float) -> Order:
-        """Return the indices of the training images for a given share of validation images."""
+        """Return the indices of the training images for a given validation fraction."""
         return self.order[self._cut(share) :]
 
     def _cut(self, share: float) -> int:

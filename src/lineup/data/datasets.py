@@ -158,5 +158,5 @@ def find_dataset(name: str) -> DatasetSpec:
 
 
 def class_slug(name: str) -> str:
-    """Convert a class name to a text that is valid in metric names and file names."""
+    """Convert a class name to a string that is valid in metric names and file names."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

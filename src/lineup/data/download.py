@@ -1,7 +1,7 @@
 """Copy, download or generate the four files of a dataset.
 
-A downloaded file gets its final name only after its SHA-256 checksum has been verified. An interrupted download is
-continued from another host or in the next run.
+A downloaded file gets its final name only after its SHA-256 checksum has been verified. An interrupted download resumes
+from another host or in the next run.
 
 >>> from tempfile import TemporaryDirectory
 >>> with TemporaryDirectory() as folder:
@@ -204,7 +204,7 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Download a file from byte ``start`` on, and return the position of the first received byte.
+    """Download a file starting at byte ``start``, and return the position of the first received byte.
 
     Some hosts ignore ``start`` and send the whole file. The response is not decompressed, because some hosts send gzip
     files with the header ``Content-Encoding: gzip``.

@@ -1,7 +1,7 @@
 """Read and write files in the IDX format, which MNIST and Fashion-MNIST use.
 
 An IDX file starts with two zero bytes, one byte for the data type and one byte for the number of dimensions. This
-module supports only unsigned bytes, whose data type is 8. After these four bytes, the header contains the size of each
+module supports only unsigned bytes (data type 8). After these four bytes, the header contains the size of each
 dimension as a big-endian 32-bit integer. The values follow in row-major order. Images with several channels have a
 fourth dimension.
 
@@ -120,8 +120,7 @@ def idx_bytes(array: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
 
 
 def write_idx(path: Path, array: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-    """Write an array as a gzip-compressed IDX file. The same array always gives the same file with the same version of
-    zlib.
+    """Write an array as a gzip-compressed IDX file. With the same version of zlib, equal arrays give identical files.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
     """Copy missing files from a local folder to ``target`` and return their number.
 
-    Published files are copied unchanged. Other files with the expected content are decompressed and compressed again.
+    Published files are copied unchanged. Uncompressed files, and files with another compression, are compressed again.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def has_content(path: Path, file: RemoteFile) -> bool:
 
 
 def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
-    """Find a file with one of the usual names and the expected content, and copy this file."""
+    """Find a file that has a common name and the expected content, and copy it."""
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
@@ -110,9 +110,9 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the names under which a published file is usually stored.
+    """Return the common names of a published file.
 
-    A usual name can lack the suffix ``.gz``, or contain a dot instead of a hyphen before ``idx``.
+    In these names, the suffix ``.gz`` may be missing, and a dot may replace the hyphen before ``idx``.
     """
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")

@@ -1,4 +1,4 @@
-"""Convert pictures of any size and colour to images like those of a dataset.
+"""Convert pictures of any size and colour to the image format of a dataset.
 
 Examples
 --------
@@ -35,7 +35,7 @@ The photographs were 51 x 73 pixels.
 
 
 def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Convert a picture to an image like those of a dataset.
+    """Convert a picture to the image format of a dataset.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
 
 def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Resize a picture, and replace transparency with white. The ratio of height and width can change.
+    """Resize a picture, and replace transparency with white. The aspect ratio may change.
 
     See `prepare` for the parameters.
     """
@@ -77,7 +77,7 @@ def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
     The steps follow the paper of Fashion-MNIST (H. Xiao, K. Rasul and R. Vollgraf, arXiv:1708.07747, section 3.1): trim
     the edges, keep every few rows and columns, sharpen with a Gaussian, extend the shorter edge, negate, and convert to
-    grey. First, all pixels outside of the object become white, because the photographs in the paper have a white
+    grey. All pixels outside the object are first set to white, because the photographs in the paper have a white
     background. Large pictures are reduced to the size of the thumbnails in the paper by averaging.
 
     See `prepare` for the parameters.
@@ -101,7 +101,7 @@ _PREPARATIONS: dict[str, Callable[[Picture, Shape], NDArray[np.uint8]]] = {
 
 
 def _mode(channels: int) -> str:
-    """Return the name that Pillow uses for images with a given number of channels."""
+    """Return Pillow's mode for images with a given number of channels."""
     if channels not in (1, 3):
         raise LineupError(f"images with {channels} channels: pictures can only be prepared for models with 1 or 3")
     return "L" if channels == 1 else "RGB"
@@ -146,7 +146,7 @@ def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
 
 
 def _sharpen(picture: Picture) -> Picture:
-    """Sharpen a picture in the same way as ImageMagick, with radius 1 and standard deviation 1.
+    """Sharpen a picture with the algorithm of ImageMagick, radius 1 and standard deviation 1.
 
     The kernel is the negative of a Gaussian. The centre is replaced by twice the sum of the Gaussian, and the kernel is
     divided by its sum.
@@ -162,7 +162,7 @@ def _sharpen(picture: Picture) -> Picture:
 
 
 def _extend(picture: Picture, height: int, width: int) -> Picture:
-    """Add white rows and columns around a picture, so that the picture is in the centre."""
+    """Pad a picture with white pixels, so that the picture is in the centre."""
     canvas = np.full((height, width, *picture.shape[2:]), 255, np.uint8)
     top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
     canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture

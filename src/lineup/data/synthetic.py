@@ -102,7 +102,7 @@ def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, 
 
 
 class _Canvas:
-    """All images of one class, with methods that draw a shape on each image.
+    """Images of one class, with methods that draw a shape on each image.
 
     ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. Each image shows a garment
     with a random position, size and tilt. A value that differs between the n images is an array of shape (n, 1, 1).
@@ -122,11 +122,11 @@ class _Canvas:
         return self.rng.uniform(low, high, (self.count, 1, 1)).astype(np.float32)
 
     def some(self, share: float) -> _Field:
-        """Choose images at random, and return 1 for each chosen image and 0 for each other image."""
+        """Return 1 for randomly chosen images and 0 for all other images."""
         return (self.rng.random((self.count, 1, 1)) < share).astype(np.float32)
 
     def paint(self, mask: _Field, shade: _Number) -> None:
-        """Paint a shade of grey inside the area of a mask."""
+        """Fill the area of a mask with a shade of grey."""
         self.grey = self.grey * (1 - mask) + mask * shade
 
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
@@ -169,8 +169,8 @@ class _Canvas:
         return self.ellipse(centre, radius) * (1 - self.ellipse(centre, (radius[0] - thickness, radius[1] - thickness)))
 
     def print_cloth(self, plain: float) -> None:
-        """Add stripes, checks or speckles to some of the images. The argument ``plain`` is the share of images without
-        a pattern.
+        """Add stripes, checks or speckles to some of the images. The argument ``plain`` is the fraction of images
+        without a pattern.
         """
         kind = self.rng.random((self.count, 1, 1))
         pattern = np.zeros_like(self.grey)
@@ -248,14 +248,14 @@ def _upper_body(
 
 
 def _chest_print(canvas: _Canvas, share: float) -> None:
-    """Choose some images at random, and draw a print on the chest of each garment."""
+    """Draw a print on the chest of randomly chosen garments."""
     size = (canvas.vary(0.12, 0.3), canvas.vary(0.08, 0.25))
     where = (canvas.vary(-0.08, 0.08), canvas.vary(-0.4, 0.0))
     canvas.paint(canvas.ellipse(where, size) * canvas.some(share), canvas.vary(0.1, 1.0))
 
 
 def _collar(canvas: _Canvas, share: float) -> None:
-    """Choose some images at random, and draw a collar on each garment."""
+    """Draw a collar on randomly chosen garments."""
     has = canvas.some(share)
     tip = (canvas.vary(0.1, 0.2), canvas.vary(-0.75, -0.6))
     canvas.paint(canvas.stroke((0.12, -0.92), tip, 0.06, mirrored=True) * has, canvas.vary(0.8, 1.1))
@@ -263,7 +263,7 @@ def _collar(canvas: _Canvas, share: float) -> None:
 
 
 def _front_line(canvas: _Canvas, share: float, radius: _Number, shade: _Number, bottom: _Number) -> None:
-    """Choose some images at random, and draw a vertical line in the middle of each garment."""
+    """Draw a vertical line in the middle of randomly chosen garments."""
     middle = canvas.vary(-0.08, 0.08)
     canvas.paint(canvas.stroke((middle, -0.7), (middle, bottom), radius) * canvas.some(share), shade)
 

@@ -67,17 +67,17 @@ class CutoffCurves:
 
     @property
     def macro_accuracy(self) -> Floats:
-        """Return the mean accuracy over all classes at each threshold."""
+        """Return the mean accuracy at each threshold, over all classes."""
         return _mean_of_known(self.accuracy)
 
     @property
     def macro_precision(self) -> Floats:
-        """Return the mean precision over all classes with predicted images, at each threshold."""
+        """Return the mean precision at each threshold, over all classes with at least one prediction."""
         return _mean_of_known(self.precision)
 
     @property
     def macro_recall(self) -> Floats:
-        """Return the mean recall over all classes with images, at each threshold."""
+        """Return the mean recall at each threshold, over all classes with at least one image."""
         return _mean_of_known(self.recall)
 
 
@@ -379,7 +379,7 @@ def _share(part: Floats, whole: NDArray[Any]) -> Floats:
 
 
 def _mean_of_known(values: Floats) -> Floats:
-    """Compute the mean of each column without its NaN values.
+    """Compute the mean of each column, ignoring NaN values.
 
     If a column contains only NaN values, its mean is NaN.
     """

@@ -217,7 +217,7 @@ _SCORES = ("precision", "recall", "f1")
 
 
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Compute the share of images whose actual class is one of the two most probable classes.
+    """Compute the fraction of images whose actual class is one of the two most probable classes.
 
     A tie between two classes goes to the class with the lower index.
     """

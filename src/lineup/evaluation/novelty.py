@@ -28,7 +28,7 @@ KEPT = 0.95
 
 @dataclass(frozen=True, eq=False)
 class NoveltyDetector:
-    """Detector that compares images with the training images, and predictions with those for the validation images.
+    """Detector of images that are unlike the training images.
 
     Parameters
     ----------
@@ -152,9 +152,9 @@ def _entropy(probabilities: Floats) -> NDArray[np.float64]:
 
 
 def _fisher(validation: Floats, values: Floats) -> NDArray[np.float64]:
-    """Compute the share of validation images with an equal or larger value, and return its negative logarithm.
+    """Return the negative logarithm of the fraction of validation images with an equal or larger value.
 
-    One image is added to the count, so that the share is never zero.
+    One image is added to the count, so that the fraction is never zero.
     """
     larger = len(validation) - np.searchsorted(validation, values, side="left")
     share: NDArray[np.float64] = -np.log((larger + 1) / (len(validation) + 1))

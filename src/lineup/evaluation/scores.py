@@ -19,7 +19,7 @@ from lineup.evaluation.calibration import check_probabilities
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Class probabilities that one or several models predict, with the labels of the images.
+    """Predicted class probabilities of one or several models, and the labels of the images.
 
     Parameters
     ----------

@@ -26,17 +26,17 @@ from lineup.evaluation.significance import LEVEL, holm
 
 @dataclass(frozen=True)
 class SeedDeviation:
-    """Estimate of the standard deviation of the accuracy between seeds.
+    """Estimated standard deviation of the accuracy between seeds.
 
-    Models with equal `SeedDeviation` objects share one estimate.
+    Two models share an estimate if their `SeedDeviation` objects are equal.
 
     Attributes
     ----------
     value : float
         Standard deviation of the accuracy between seeds.
     dof : int
-        Degrees of freedom of the estimate: the number of trainings minus the number of recipes. If it is 0, ``value``
-        is 0.
+        Degrees of freedom of the estimate: the number of training runs minus the number of recipes. If it is 0,
+        ``value`` is 0.
     """
 
     value: float
@@ -52,7 +52,7 @@ class RecipePair:
     a, b : str
         Their names.
     difference : float
-        Mean accuracy of the trainings of ``a`` minus that of ``b``, from -1 to 1.
+        Mean accuracy of ``a`` over its training runs minus the mean accuracy of ``b``, from -1 to 1.
     images_error : float
         Standard error of the difference from the sample of images.
     seeds_error : float
@@ -95,11 +95,11 @@ def compare_recipes(
     Parameters
     ----------
     correct : mapping of str to ndarray of bool, shape (k, n)
-        For each recipe, whether each of its k trainings classifies each image correctly. All recipes have the same
-        images; the number of trainings can differ.
+        For each recipe, whether each of its k training runs classifies each image correctly. All recipes have the same
+        images; the number of training runs can differ.
     deviations : mapping of str to SeedDeviation
         For each recipe, the standard deviation of the accuracy between seeds. Many recipes should share one estimate,
-        because three trainings are too few for a good estimate.
+        because three training runs are too few for a good estimate.
     pairs : sequence of pairs of str, optional
         The pairs to compare. Default: all, ``a`` before ``b`` as in ``correct``.
 
@@ -152,7 +152,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     Parameters
     ----------
     values : sequence of float
-        The metric for each training of one recipe.
+        The metric for each training run of one recipe.
 
     Returns
     -------

@@ -68,9 +68,9 @@ class SeedSpread:
     Attributes
     ----------
     seeds : int
-        Number of trainings.
+        Number of training runs.
     mean : float
-        Mean accuracy of the trainings.
+        Mean accuracy of the training runs.
     deviation : float
         Sample standard deviation of the accuracies (divisor seeds - 1); NaN for one seed.
     sampling_error : float

@@ -1,6 +1,6 @@
 """Run the demo, which is a small project in the folder ``.demo``.
 
-MLflow logs the runs of the demo in the store of the project that contains the folder ``.demo``.
+The runs of the demo are logged in the MLflow store of the surrounding project.
 
 Examples
 --------
@@ -31,7 +31,7 @@ def prepare_demo(project: Project) -> Project:
     """Create the demo project in the folder ``.demo``, or update its files.
 
     Results of an earlier demo are kept. Files that are up to date are not changed, so DVC does not repeat finished
-    stages. No files outside of ``.demo`` are written.
+    stages. No files outside ``.demo`` are written.
 
     Parameters
     ----------

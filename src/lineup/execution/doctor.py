@@ -58,7 +58,7 @@ def _python(_: Project) -> Finding:
 
 
 def _packages(project: Project) -> Finding:
-    """Check that the installed versions of the direct dependencies are the pinned versions."""
+    """Check that the direct dependencies are installed in their pinned versions."""
     from packaging.requirements import Requirement
 
     wrong = []

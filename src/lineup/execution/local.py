@@ -30,8 +30,8 @@ NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "
 class LocalProcesses:
     """Context manager that runs each stage in a separate DVC process.
 
-    Several stages can run at the same time. If the context ends before the stages, for example after Ctrl-C, all
-    running stages are interrupted.
+    Several stages can run at the same time. If the context ends early, for example after Ctrl-C, all running stages are
+    interrupted.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class LocalProcesses:
 def stage_environment() -> dict[str, str]:
     """Return environment variables that let all stages use the current Python environment.
 
-    The current Python environment does not have to be activated.
+    This environment does not need to be activated.
     """
     path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
     return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}

@@ -110,9 +110,9 @@ def _explained(root: Path, error: Exception) -> PipelineError:
 
 
 def _conflict(path: Path) -> str:
-    """Return a text with the line number of the first git merge conflict in a file.
+    """Describe the first git merge conflict in a file, with its line number.
 
-    If the file contains no conflict, the text is empty.
+    Return an empty string if there is no conflict.
     """
     try:
         lines = path.read_bytes().splitlines()

@@ -48,8 +48,8 @@ class Plan:
     def start(self, limit: int) -> list[str]:
         """Choose up to ``limit`` stages to start next, and mark them as running.
 
-        Stages with a long duration start first, so that they do not run alone at the end. Stages with an unknown
-        duration start before all other stages. Stages with the same duration start in the order of the pipeline.
+        Long stages start first, so that they do not run alone at the end. Stages with an unknown duration start before
+        all other stages. Stages with the same duration start in the order of the pipeline.
         """
         self._ready += self._sorter.get_ready()
         self._ready.sort(key=lambda name: (-self._seconds.get(name, math.inf), self._stages.index(name)))
@@ -75,7 +75,7 @@ class Plan:
 def stages_to_run(root: Path) -> dict[str, set[str]]:
     """Return all stages that are out of date, and all stages that depend on them.
 
-    The result is ordered, so that each stage comes after its dependencies.
+    Each stage comes after its dependencies.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return the duration of the last run of each training and each committee, in seconds.
+    """Return the duration of the last run of each stage that trains a model or builds a committee, in seconds.
 
     Parameters
     ----------

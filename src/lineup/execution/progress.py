@@ -1,4 +1,4 @@
-"""Number the stages of a run, and estimate the remaining time.
+"""Count the stages of a pipeline run, and estimate the remaining time.
 
 Examples
 --------
@@ -21,8 +21,8 @@ class Progress:
     """Progress of several stages.
 
     The estimated duration of a stage is the duration of its last run. If the last run is unknown, the estimate is the
-    mean duration of finished stages of the same kind, such as other trainings. If there are no such stages, the
-    estimate is the mean over all finished stages except trainings.
+    mean duration of finished stages of the same kind, such as training stages. If no such stage has finished, the
+    estimate is the mean duration of all finished stages that do not train a model.
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return the estimated time in seconds until all stages have ended.
 
-        Return None if trainings remain but no training has a known duration, because trainings take most of the time.
+        Return None if training stages remain but none of them has a known duration, because training takes most of the
+        time.
         """
         known = {_kind(name) for name in self._seconds}
         if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):

@@ -48,7 +48,7 @@ class Source:
 
 
 def source_of(folder: Path) -> Path:
-    """Return the path of the file that describes which network was used for the figures in a folder."""
+    """Return the path of the file that identifies the network in the figures of a folder."""
     return folder / "source.json"
 
 

@@ -79,7 +79,7 @@ def grad_cam(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np
     """Compute which image regions increase the score of a class (Grad-CAM, Selvaraju et al., 2017).
 
     The score of a class is the input of the final softmax. Grad-CAM computes the gradient of the score with respect to
-    the output of the last convolution. The mean gradient over all positions is the weight of a channel. The map is the
+    the output of the last convolution. The weight of a channel is its mean gradient over all positions. The map is the
     weighted sum of the channels. Negative sums are set to zero.
 
     Parameters
@@ -277,8 +277,8 @@ def _without_softmax(network: keras.Model) -> Iterator[None]:
 
 
 def _interpolation(cells: int, pixels: int) -> Floats:
-    """Return a matrix with the weight of each cell (column) for each pixel (row). Each pixel outside of the outermost
-    cell centres uses only the nearest cell.
+    """Return a matrix with the weight of each cell (column) for each pixel (row). A pixel near the border takes the
+    value of the nearest cell.
     """
     centres = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
     return np.stack([np.interp(centres, np.arange(cells), one) for one in np.eye(cells)], axis=1)

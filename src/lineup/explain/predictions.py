@@ -1,4 +1,4 @@
-"""Plot the test images that a record misclassifies, and those on which a committee and its best member differ.
+"""Plot misclassified test images, and test images on which a committee and its best member disagree.
 
 Examples
 --------

@@ -40,7 +40,7 @@ POINTS = 1000
 
 
 def network_figures(record: Record, dataset: Dataset) -> dict[str, Figure]:
-    """Create all figures that are possible for the model of a record.
+    """Create all figures that are available for the model of a record.
 
     Parameters
     ----------
@@ -175,5 +175,5 @@ def _data(record: Record) -> str:
 
 
 def data_line(record: Record) -> str:
-    """Return the name of the data and the number of test images, for a subtitle."""
+    """Return a subtitle with the name of the data and the number of test images."""
     return f"{_data(record)}, {count(record.header.data.test_images, 'test image')}"

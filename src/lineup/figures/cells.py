@@ -1,4 +1,4 @@
-"""Style the plot of a matrix with lines between the cells, numbers in the cells, and a column of texts on the right.
+"""Style the plot of a matrix: lines between cells, numbers in cells, and a column of text on the right.
 
 Examples
 --------
@@ -37,7 +37,7 @@ def style_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None
 
 
 def write_right(axes: Axes, texts: Sequence[str], heading: str) -> None:
-    """Write a text to the right of each row of a matrix, with a heading above the texts."""
+    """Write a column of text to the right of a matrix, with a heading."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(texts)), texts)
     right.set_ylabel(heading, size=style.LABEL_SIZE, color=style.INK, family=style.FONT)

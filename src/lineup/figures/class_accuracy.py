@@ -74,7 +74,7 @@ def class_accuracies(
 
 
 def _recalls(counts: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Compute the share of correct predictions for each class. The share of a class without images is NaN."""
+    """Compute the fraction of correct predictions for each class. The fraction is NaN for a class without images."""
     totals = counts.sum(axis=1)
     recalls = np.full(len(counts), np.nan)
     np.divide(np.diag(counts), totals, out=recalls, where=totals > 0)

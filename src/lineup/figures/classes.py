@@ -123,6 +123,6 @@ def mean_images(
 
 
 def _mean(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Compute the mean of several images for each pixel."""
+    """Compute the pixelwise mean of several images."""
     mean: NDArray[np.float64] = images.mean(axis=0, dtype=np.float64)
     return mean

@@ -28,7 +28,7 @@ _BELOW = 0.9
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
     """Plot the accuracy, precision and recall of each class against the decision threshold.
 
-    Each class is compared with the union of all other classes (one-vs-rest).
+    Each class is compared with all other classes (one-vs-rest).
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
 def bottom_of(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
     """Return the lower limit of the y axis.
 
-    Return a limit of the axis slightly below the lowest value between the thresholds 0.05 and 0.95.
+    Return an axis limit slightly below the lowest value between the thresholds 0.05 and 0.95.
     """
     inner = values[:, (thresholds >= 0.05) & (thresholds <= 0.95)]
     if np.isnan(inner).all():

@@ -98,7 +98,7 @@ def _draw_points(axes: Axes, points: NDArray[np.floating], labels: NDArray[np.in
 def _name_classes(
     axes: Axes, points: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> None:
-    """Write the name of each class at the median of its points, so that the names do not overlap."""
+    """Write the name of each class near the median of its points, without overlaps."""
     present = np.unique(labels)
     centres = np.array([np.median(points[labels == label], axis=0) for label in present])
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
@@ -115,7 +115,7 @@ def _name_classes(
 
 
 def _spread(places: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Move labels up and down until they do not overlap. All positions are shares of the width and the height of the
+    """Move labels up and down until they do not overlap. All positions are fractions of the width and the height of the
     plot.
     """
     moved = places.copy()

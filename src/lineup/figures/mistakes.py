@@ -178,9 +178,7 @@ def committee_differences(
 def _write_both(
     axes: Axes, corner: tuple[float, float], index: int, committee: Scores, member: Scores, classes: Sequence[str]
 ) -> None:
-    """Write the prediction of a committee and the prediction of its member below an image. Wrong predictions are
-    vermillion.
-    """
+    """Write the predictions of a committee and its member below an image. Wrong predictions are vermillion."""
     actual = committee.labels[index]
     lines = []
     for who, scores in (("committee", committee), ("member", member)):

@@ -31,7 +31,7 @@ _MEASURES = ("loss", "accuracy")
 
 
 def model_curves(histories: Mapping[str, pd.DataFrame], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the losses and the accuracies of several models on the training images and the validation images.
+    """Plot the training and validation curves of several models.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def _epochs_with_accuracy(name: str, history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label(name: str, rows: pd.DataFrame) -> str:
-    """Return the text for a model in the legend."""
+    """Return the legend label of a model."""
     best = rows["val_accuracy"].max()
     if pd.isna(best):
         return name

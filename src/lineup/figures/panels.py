@@ -76,7 +76,7 @@ def height_of(count: int, columns: int) -> float:
 
 
 def note_of(classes: Sequence[str]) -> str:
-    """Return a note about which classes are shown, or an empty text if all classes are shown.
+    """Return a note if only some classes are shown, otherwise an empty string.
 
     Examples
     --------

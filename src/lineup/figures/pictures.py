@@ -170,7 +170,7 @@ def prediction_text(classes: Sequence[str], label: int, probability: float) -> s
 
 
 def _picture(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Convert an image for matplotlib, to grey values from 0 to 255 or to colours from 0 to 1."""
+    """Convert an image to grey values from 0 to 255 or to colours from 0 to 1, for matplotlib."""
     if image.ndim == 2:
         return image.astype(np.float64)
     if image.shape[2] == 3:

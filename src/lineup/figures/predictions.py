@@ -59,7 +59,7 @@ class ShownPicture:
 
 
 def predictions(pictures: Sequence[ShownPicture], *, title: str, subtitle: str = "") -> Figure:
-    """Plot each picture in a row, beside the image that the model received and the most probable classes.
+    """Plot one row per picture, with the image that the model received and the most probable classes.
 
     Parameters
     ----------

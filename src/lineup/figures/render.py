@@ -28,7 +28,7 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 
 
 def figures_of(record: Record) -> dict[str, Figure]:
-    """Create all figures for which a record contains data, and return the figures by name."""
+    """Create all figures for which a record contains data, and return a dictionary of figures by name."""
     import pandas as pd
 
     from lineup.figures.committee import committee_members

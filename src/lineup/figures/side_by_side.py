@@ -40,7 +40,7 @@ _LEGEND = 0.35
 def roc_and_cutoff(scores: Mapping[str, Scores], *, title: str, subtitle: str = "") -> Figure:
     """Plot the ROC curve and the cutoff curves of each model, averaged over the classes.
 
-    Each class is compared with the union of all other classes (one-vs-rest).
+    Each class is compared with all other classes (one-vs-rest).
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def roc_and_cutoff(scores: Mapping[str, Scores], *, title: str, subtitle: str = 
 
 
 def _draw_roc(axes: Axes, curves: ClassCurves) -> None:
-    """Plot the mean ROC curve of the classes, and the range of the classes as a band."""
+    """Plot the mean ROC curve over all classes, with a band from the lowest to the highest curve."""
     defined = [curve for curve in curves.curves if curve.x.size]
     rates = np.stack([np.interp(_RATES, curve.x, curve.y) for curve in defined])
     axes.fill_between(_RATES, rates.min(axis=0), rates.max(axis=0), color=style.BLUE, alpha=0.2, linewidth=0)

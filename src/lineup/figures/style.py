@@ -83,7 +83,7 @@ def line_looks(count: int) -> list[tuple[str, str]]:
 
 
 def root_scale(axes: Axes) -> None:
-    """Give the x axis from 0 to 1 a square-root scale, which enlarges the small values."""
+    """Use a square-root scale for an x axis from 0 to 1, to enlarge small values."""
     axes.set_xscale("function", functions=(_root, np.square))
     axes.set_xticks([0, 0.1, 0.4, 1], ["0", "0.1", "0.4", "1"])
 

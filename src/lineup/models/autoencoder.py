@@ -2,8 +2,8 @@
 
 In the first phase, the encoder and the decoder are trained to reconstruct the training images. In the second phase, the
 encoder is frozen, including its batch normalisation, and only the classifier is trained. The latent vectors of a frozen
-encoder are the same in every epoch, so they are computed only once. If the encoder ran in every training step, the
-training would be slower, with the same result. If the settings contain ``finetune``, the encoder and the classifier are
+encoder are the same in every epoch, so they are computed only once. Running the encoder in every training step would
+give the same result, but would be slower. If the settings contain ``finetune``, the encoder and the classifier are
 trained together in a third phase.
 
 >>> from lineup.models.registry import architecture
@@ -28,7 +28,7 @@ FILTERS = (32, 64, 128)
 
 @dataclass(frozen=True)
 class Parts:
-    """The layers of an encoder, a decoder and a classifier.
+    """Layers of an encoder, a decoder and a classifier.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def frozen_encoder(
 ) -> Parts:
     """Classifier with the frozen encoder of an autoencoder, and dense layers of 128 and 64 units (report A).
 
-    The report does not specify the layers of the encoder and the decoder. Here, the encoder has three strided
-    convolutions with batch normalisation, and 224,704 frozen parameters as in the report. The decoder mirrors the
-    encoder. Each upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
+    The report does not specify the layers of the encoder and the decoder. This encoder has three strided convolutions
+    with batch normalisation. As in the report, 224,704 parameters are frozen. The decoder mirrors the encoder. Each
+    upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
 
     Parameters
     ----------

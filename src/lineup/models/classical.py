@@ -2,7 +2,7 @@
 
 Each function in this module returns an unfitted estimator. Each estimator takes a float32 array of pixels from 0 to
 255, with one row per image. If a model needs scaled pixels, it contains a scaler that is fitted to the training images.
-In lineup, classical models are trained without epochs. Importing this module does not import scikit-learn.
+Classical models are not trained in epochs. Importing this module does not import scikit-learn.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("classical", "knn").options

@@ -1,9 +1,9 @@
 """Build networks with 1D convolutions over the rows of an image.
 
 This module contains the baseline and models 1 to 3 of report C. Report C specifies the filters, the kernel sizes and
-the dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout. The number of layers
-is therefore the same as in the report. There is no hidden dense layer. Report C does not state the padding. With padded
-rows, which are the default here, the networks reach the published accuracies.
+the dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout. The networks
+therefore have as many layers as in the report. There is no hidden dense layer. Report C does not state the padding.
+With padding, which is the default, the networks reach the published accuracies.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options

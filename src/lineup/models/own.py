@@ -75,7 +75,7 @@ def load_models(path: Path) -> None:
 def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: Mapping[str, Any]) -> list[Any]:
     """Call a builder that is defined in the ``models.py`` of a project.
 
-    The arguments are the same as those of `lineup.models.registry.Architecture.make`.
+    See `lineup.models.registry.Architecture.make` for the arguments.
 
     Raises
     ------

@@ -68,8 +68,8 @@ class Comparison:
     def by_validation(self) -> list[ModelRuns]:
         """Return the models, sorted from high to low mean validation accuracy.
 
-        Ties are sorted by name. Use the order only to choose the models in a figure, because models may be validated on
-        different images. To choose the champion, use `lineup.committee.champion`.
+        Ties are sorted by name. Models may be validated on different images, so this order is only used to choose the
+        models in figures. The champion is chosen in `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
 

@@ -136,7 +136,7 @@ def _confusion(run: Record) -> pd.DataFrame:
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """For the figures with curves, choose the best model of each kind and the next best models."""
+    """Choose the best model of each kind and the next best models for the figures with curves."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]
@@ -158,7 +158,7 @@ def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_sh
 
 
 def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
-    """Save the figures with a curve per model. Each curve shows the results of the first run of a model."""
+    """Save the figures with a curve per model. Each curve shows the first run of a model."""
     subtitle = figure_line(models[0].first.header.data)
     curves, bins = {}, []
     for model in models:

@@ -1,4 +1,4 @@
-"""Put many small images into one PNG file, which can be part of an HTML page.
+"""Combine many small images in one PNG file that can be embedded in an HTML page.
 
 Examples
 --------
@@ -26,7 +26,7 @@ SIDE = 64
 
 @dataclass(frozen=True)
 class ImageSheet:
-    """One PNG file with many images in rows and columns.
+    """PNG file with many images in rows and columns.
 
     Parameters
     ----------

@@ -61,7 +61,9 @@ def span(low: float, high: float, form: str = ".4f") -> str:
 
 
 def data_line(title: str, test_images: int, *, generated: bool) -> str:
-    """Return a sentence with the name of the data. If the data are generated, the sentence says so."""
+    """Return a sentence that names the dataset and the number of test images. If the data are generated, the sentence
+    says so.
+    """
     line = f"Data: {title}, {count(test_images, 'test image')}."
     return f"{line} {GENERATED}" if generated else line
 

@@ -88,10 +88,10 @@ def report_html(content: dict[str, Any], dataset: Dataset | None = None, limit: 
 
 
 def embedded_json(content: object) -> Markup:
-    """Convert a value to JSON that is safe inside of a ``<script>`` element.
+    """Convert a value to JSON that is safe inside a ``<script>`` element.
 
-    Inside of a ``<script>`` element, only texts such as ``</script`` and ``<!--`` have a special meaning. The
-    characters of these texts can be escaped without changing the meaning of the JSON.
+    Inside a ``<script>`` element, only strings such as ``</script`` and ``<!--`` have a special meaning. Escaping the
+    characters of these strings does not change the meaning of the JSON.
     """
     text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
@@ -100,7 +100,7 @@ def embedded_json(content: object) -> Markup:
 
 
 def _render(content: dict[str, Any], images: str) -> str:
-    """Fill the template. The argument ``images`` is the address of the PNG file with images, or an empty text."""
+    """Fill the template. The argument ``images`` is the data URL of a PNG file, or an empty string."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "p_value": p_value}
     template = environment.from_string(_part(".html"))

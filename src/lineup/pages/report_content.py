@@ -243,7 +243,7 @@ def _history(history: Sequence[Epoch]) -> dict[str, list[Any]]:
 
 
 def _pairs(comparison: Comparison, images: int) -> dict[str, list[Any]]:
-    """Return the result of McNemar's test for each pair of runs. The bounds of the confidence interval are numbers of
+    """Return the result of McNemar's test for each pair of runs. The confidence interval is expressed as a number of
     images.
     """
     pairs = comparison.run_pairs
@@ -256,7 +256,7 @@ def _pairs(comparison: Comparison, images: int) -> dict[str, list[Any]]:
 
 
 def _costs(comparison: Comparison, records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
-    """For the figures with the Pareto front, return the training time and the number of parameters of each model.
+    """Return the training time and the number of parameters of each model, for the figures with the Pareto front.
 
     The cost of a committee is the sum of the costs of its members. A model without this cost is left out.
     """
@@ -338,6 +338,6 @@ def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
 
 
 def _shown_curves(comparison: Comparison, most: int = 3) -> list[str]:
-    """Among the models with curves, return the first runs of those with the highest validation accuracy."""
+    """Return the first runs of the models with the highest validation accuracy, among models that have curves."""
     runs = [model.first for model in comparison.by_validation() if _history(model.first.history)["loss"]]
     return [run.header.label for run in runs[:most]]

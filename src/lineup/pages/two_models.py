@@ -31,7 +31,7 @@ Row = tuple[str, str, str]
 
 
 def two_models(first: Record, second: Record) -> dict[str, list[Row]]:
-    """Compare two records, and return the tables of the comparison by title.
+    """Compare two records, and return a dictionary of tables by title.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Read, write and group the results of trainings and committees."""
+"""Read, write and group the results of models and committees."""

@@ -1,9 +1,9 @@
-"""Pack records into one file, and check such a file completely before its records are added to a project.
+"""Write records to an archive, and check an archive before its records are imported.
 
 The file is a ZIP archive without compression, so that it cannot expand. Two exports of the same records are identical.
 Each record is a folder of the archive, and the last entry, ``manifest.json``, contains the size and the SHA-256 of each
-file. No name in an archive is used as a path: a record is written to the folder that follows from its content, see
-`lineup.records.imported`.
+file. Names in an archive are never used as paths. The content of a record determines its folder (see
+`lineup.records.imported`).
 
 Examples
 --------
@@ -91,7 +91,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive of records whose entries have been checked, but not their content. See `open_archive`.
+    """Archive of records. The entries have been checked, but their content has not. See `open_archive`.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def _checked_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
 
 
 def _problem(entry: zipfile.ZipInfo) -> str | None:
-    """Return what is wrong with an entry, or None."""
+    """Describe the problem with an entry, or return None."""
     name = entry.filename
     if entry.orig_filename != name or (name != MANIFEST and entry_folder_and_file(name) is None):
         return "not a file of a record"
@@ -309,7 +309,7 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
 
 
 def _check_listed(path: Path, manifest: Manifest, sizes: Mapping[str, int]) -> None:
-    """Check that the manifest lists exactly the other entries, with their sizes."""
+    """Check that the manifest matches the names and sizes of all other entries."""
     wrong = sorted(manifest.files.keys() ^ (sizes.keys() - {MANIFEST}))
     if wrong:
         problem = f"not in {MANIFEST}" if wrong[0] in sizes else "missing"
@@ -320,7 +320,7 @@ def _check_listed(path: Path, manifest: Manifest, sizes: Mapping[str, int]) -> N
 
 
 def _records(path: Path, manifest: Manifest) -> dict[str, list[str]]:
-    """Return the files of each record by its folder in the archive, after checking that no record is incomplete."""
+    """Check that all records are complete, and return a dictionary of their files by folder."""
     records: dict[str, list[str]] = {}
     for name in manifest.files:
         folder, _, file = name.partition("/")

@@ -1,4 +1,4 @@
-"""Check that the files of a record belong together, before the record is packed or after it is unpacked.
+"""Check that the files of a record are consistent, before export and after import.
 
 Examples
 --------
@@ -47,7 +47,7 @@ _PARTS = {"network.keras": "config.json", "estimator.skops": "schema.json"}
 
 
 def check_content(record: Record) -> None:
-    """Check that the files of a record belong together.
+    """Check that the files of a record are consistent.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def check_content(record: Record) -> None:
 
 
 def check_format(path: Path) -> None:
-    """Check the format of a file of a model, without loading the model.
+    """Check the format of a model file without loading the model.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def check_format(path: Path) -> None:
 
 
 def _check_model(record: Record, model: Path) -> None:
-    """Check the names, the formats and the hashes of the files of a model. Records of schema 1 have no hashes."""
+    """Check the names, the formats and the hashes of all model files. Records of schema 1 have no hashes."""
     names = sorted(file.name for file in model.iterdir())
     unknown = [name for name in names if name not in MODEL_FILES]
     if unknown or not names:

@@ -1,8 +1,8 @@
 """Find the records that `lineup import` has added to a project. Other machines trained them.
 
-An imported record is in ``runs/imported/NAME/KEY-ATTEMPT``, where KEY is the key of the record and ATTEMPT is a hash of
-the name of its training. No stage of the pipeline reads this folder, so that imported records never change the results
-of the project.
+An imported record is in ``runs/imported/NAME/KEY-ATTEMPT``, where KEY is the key of the record and ATTEMPT is a hash
+that identifies the training run. No stage of the pipeline reads this folder, so imported records never change the
+results of the project.
 
 Examples
 --------
@@ -32,7 +32,8 @@ def imported_root(project: Project) -> Path:
 def imported_folder(project: Project, record: Record) -> Path:
     """Return the folder for a record from another machine.
 
-    Two machines with the same device can train the same key. The hash of the attempt distinguishes the two trainings.
+    Two machines with the same device can produce records with the same key. The attempt hash distinguishes these
+    records.
     """
     attempt = hashlib.sha256(record.runtime.attempt.encode()).hexdigest()[:SHORT]
     return imported_root(project) / record.header.name / f"{record.header.key}-{attempt}"

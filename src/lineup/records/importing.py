@@ -1,4 +1,4 @@
-"""Add the records of an archive to a project, completely or not at all.
+"""Import all records of an archive into a project, or none of them.
 
 Examples
 --------
@@ -29,12 +29,12 @@ from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record, read_recor
 _STAGING = ".import-"
 
 Identity = tuple[str, str]
-"""Label and attempt of a training. They do not change if a later version of lineup computes another key."""
+"""Label and attempt of a training run. They do not change if a later version of lineup computes another key."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What happened to one record of an archive.
+    """Outcome of the import of one record.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ class Imported:
 def import_archive(path: Path, project: Project) -> list[Imported]:
     """Add the records of an archive to the imported records of a project.
 
-    All records are unpacked into a temporary folder and checked before the first one is added. A record that the
-    project already has is not added again.
+    All records are unpacked into a temporary folder and checked before the first one is added. Records that the project
+    already contains are not added again.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def import_archive(path: Path, project: Project) -> list[Imported]:
     Raises
     ------
     LineupError
-        If the file is not a valid archive of records, or if the project has a different record of the same training.
-        The project is then unchanged.
+        If the file is not a valid archive of records, or if the project has a different record of the same training
+        run. The project is then unchanged.
     """
     with open_archive(path) as archive, _staging(project, archive.bytes) as staging:
         records = []
@@ -124,7 +124,9 @@ def _identity(record: Record) -> Identity:
 
 
 def _known(project: Project) -> dict[Identity, Path]:
-    """Return the folders of all complete records of a project. The project's own records come last, so they win."""
+    """Return the folders of all complete records of a project. The project's own records come last, so they take
+    precedence.
+    """
     own = chain(project.experiments.glob("*"), project.models.glob("*/*"), project.committees.glob("*/*"))
     found = {}
     for folder in chain(imported_folders(project), own):
@@ -135,7 +137,7 @@ def _known(project: Project) -> dict[Identity, Path]:
 
 
 def _state(path: Path, record: Record, known: Path | None) -> str:
-    """Return what to do with a record, see `Imported`. ``known`` is the folder of the same training in the project."""
+    """Return the outcome for a record (see `Imported`). ``known`` is the folder of the same training in the project."""
     if known is None:
         return "new"
     other = read_record(known)
@@ -149,7 +151,7 @@ def _state(path: Path, record: Record, known: Path | None) -> str:
 
 
 def _add(record: Record, state: str, known: Mapping[Identity, Path], project: Project) -> Imported:
-    """Move a checked record into the project, unless it is there."""
+    """Move a checked record into the project, unless the project already contains it."""
     target = known.get(_identity(record)) or imported_folder(project, record)
     if state != "unchanged":
         with replacing_folder(target) as partial:

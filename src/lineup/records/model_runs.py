@@ -65,7 +65,7 @@ class ModelRuns:
         return statistics.stdev(self.values(metric)) if len(self.runs) > 1 else math.nan
 
     def correct(self) -> NDArray[np.bool_]:
-        """For each run, return which test images are classified correctly.
+        """Return which test images each run classifies correctly.
 
         Returns
         -------

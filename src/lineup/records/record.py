@@ -63,7 +63,7 @@ Size = Annotated[int, Field(ge=1, le=65_536)]
 Value = Integer | FiniteFloat | str | bool | None
 
 PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune."}
-"""The phases of a training in order, with the prefix of their parameters."""
+"""The training phases in order, with the prefix of their parameters."""
 
 
 def run_label(name: str, seed: int) -> str:
@@ -188,7 +188,7 @@ class Member:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class Device:
-    """The processor of a training.
+    """Processor that was used for training.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ class Header:
     seed : int
         Seed of a model's run. For a committee, the number of the run: run 1 combines the first seed of each member.
     threads : int or None
-        Number of threads of a training; None for a committee.
+        Number of threads during training; None for a committee.
     device : Device
     onednn : bool
         Whether TensorFlow could use oneDNN, which changes the last digits.
@@ -229,14 +229,14 @@ class Header:
         Versions of the libraries.
     data : DataIdentity
     weights : Weights or None
-        None for a committee and before the end of a training.
+        None for a committee and before training ends.
     members : list of Member
         Members of a committee; empty for a model.
     experiment : str or None
         Random name of a single experiment, so that it does not replace the pipeline's run with the same parameters.
         None in the pipeline.
     model_files : dict of str to str
-        SHA-256 of each file in ``model/``; empty before the end of a training and in records of schema 1.
+        SHA-256 of each file in ``model/``; empty before training ends and in records of schema 1.
     schema : int
         Version of this format.
     """
@@ -266,10 +266,10 @@ class Header:
 
     @property
     def key(self) -> str:
-        """Return the key of the run, which is a hash of all header values that are known before the training.
+        """Return the key of the run, which is a hash of all header values that are known before training.
 
-        Two trainings with the same parameters, data, device and libraries have the same key. In MLflow, a training
-        replaces an earlier run with the same key. A training with a different key creates a new MLflow run.
+        Runs with the same parameters, data, device and libraries have the same key. In MLflow, a new run replaces an
+        earlier run with the same key. Runs with different keys are kept side by side.
         """
         known = dataclasses.asdict(self)
         del known["weights"], known["model_files"]
@@ -304,7 +304,7 @@ class Runtime:
     Parameters
     ----------
     attempt : str
-        Random name of this training, by which its live run in MLflow is found.
+        Random name of this training run. It is used to find the MLflow run that was created during training.
     started, ended : int
         Start and end in milliseconds since 1970.
     training_seconds : float
@@ -381,7 +381,7 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
 ) -> Runtime:
-    """Describe a run that has just ended: its times, its memory use and the machine.
+    """Describe the times, the memory use and the machine of a run that has just ended.
 
     Parameters
     ----------
@@ -412,7 +412,7 @@ def runtime_of(
 def best_epoch(history: Sequence[Epoch]) -> int:
     """Return the number of the epoch with the lowest validation loss. If there are no epochs, return 0.
 
-    Ties go to the first epoch. The loss of a diverged training is NaN, which counts as the highest loss.
+    Ties go to the first epoch. If training diverges, the loss is NaN, which counts as the highest loss.
     """
     losses = [math.inf if math.isnan(row.val_loss) else row.val_loss for row in history]
     return history[losses.index(min(losses))].epoch if losses else 0

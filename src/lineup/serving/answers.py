@@ -27,7 +27,7 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Threshold:
-    """Threshold for the highest class probability, below which a prediction counts as not sure.
+    """Threshold for the highest class probability. Predictions below the threshold count as not sure.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Answer:
 
 
 def sure_threshold(validation: Scores, accuracy: float) -> Threshold:
-    """Find the smallest threshold for which the accuracy on the accepted validation images is high enough.
+    """Find the smallest threshold that gives the required accuracy on the accepted validation images.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def describe(answer: Answer) -> str:
 
 
 def agreement_text(answer: Answer) -> str:
-    """Return a text that states how many members of a committee agree."""
+    """Describe how many members of a committee agree."""
     return f"{answer.agreeing} of {answer.members} members agree"
 
 

@@ -98,7 +98,7 @@ def _decode(path: Path, content: bytes) -> NDArray[np.uint8]:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to red, green, blue and opacity with 8 bits each."""
+    """Convert an image of any mode to RGBA with 8 bits per channel."""
     if not image.mode.startswith("I"):
         return image.convert("RGBA")
     # Pillow's own conversion from 16 bits would turn all values above 255 into white.

@@ -90,7 +90,7 @@ def record_tags(record: Record) -> dict[str, str]:
 
 
 def record_note(header: Header) -> str:
-    """Describe a run in a note that names the model and the data.
+    """Return a note that describes the model and the data of a run.
 
     If the accuracy of the model has been published, the note also contains the published accuracy.
     """

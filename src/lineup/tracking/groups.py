@@ -91,7 +91,7 @@ def _note(header: Header, seeds: int) -> str:
 def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None:
     """Log the parameters that the child runs have in common, and the statistics of their metrics.
 
-    The metrics of single classes, such as ``test_f1/bag``, are only in the child runs.
+    Metrics of individual classes, such as ``test_f1/bag``, are logged only in the child runs.
     """
     from mlflow.entities import Metric
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CLOSE_SECONDS = 30.0
-"""Longest time, in seconds, to wait at the end of a training until all metrics have been sent."""
+"""Longest time, in seconds, to wait at the end of training until all metrics have been sent."""
 KILLED_SECONDS = 8.0
 """Longest time, in seconds, after an interruption: a process that does not stop soon is often killed."""
 BEAT_SECONDS = 60.0
@@ -113,7 +113,7 @@ class LiveRun:
         self._queue.put(row)
 
     def finish(self, record: Record) -> None:
-        """Set the record of the finished training.
+        """Set the record that was written after training.
 
         The final metrics of the record are logged when the context is closed.
         """
@@ -179,7 +179,7 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, experiment: str, run_id: str | None, name: str, header: Header, attempt: str, started: int
 ) -> str:
-    """Create an MLflow run for a training, and delete the earlier runs that it replaces."""
+    """Create an MLflow run, and delete the earlier runs that it replaces."""
     from lineup.tracking.runs import find_runs, log_params, name_run, process_tags
 
     tags = start_tags(header, this_machine()) | {ATTEMPT: attempt} | process_tags()

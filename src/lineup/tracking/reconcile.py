@@ -81,7 +81,8 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
     """Return whether a finished run has all its artifacts and its model.
 
-    The model of a committee is optional if the model of a member is missing, and so is a model that was not imported.
+    The model of a committee is optional if the model of a member is missing. A model that was not imported is also
+    optional.
     """
     if lacks_artifacts(client, run):
         return False
@@ -90,9 +91,9 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 
 
 def _can_belong(run: Run, record: Record) -> bool:
-    """Return whether a run with the key of a record can be its run.
+    """Return whether a run may belong to a record with the same key.
 
-    Two machines with the same device train the same key. The runs of both are kept if one of the records is imported.
+    Two machines with the same device can produce the same key. If one of the records is imported, both runs are kept.
     """
     if is_imported(record):
         return run.data.tags.get(ATTEMPT) == record.runtime.attempt

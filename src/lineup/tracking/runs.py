@@ -95,13 +95,13 @@ def process_tag(pid: int) -> str:
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     """End runs whose status is RUNNING although their process has ended.
 
-    A run keeps the status RUNNING if its training was killed, or if the training could not reach the store at the end.
+    A run keeps the status RUNNING if its process was killed, or if the process could not reach the store at the end.
     The new status is FINISHED if the training wrote a record, otherwise KILLED.
 
     On this host, a process is alive if its id and its start time match those of a running process. A process on another
-    host counts as dead if it has not updated the tag of its run for one hour. Each training updates the tag every
-    minute. The limit of one hour is long, because clocks may differ and computers may be suspended. If a training was
-    wrongly counted as dead, it corrects the status when it ends.
+    host counts as dead if it has not updated the tag of its run for one hour. Each training process updates the tag
+    every minute. The limit of one hour is long, because clocks may differ and computers may be suspended. A process
+    that was wrongly counted as dead corrects the status when it ends.
 
     Parameters
     ----------

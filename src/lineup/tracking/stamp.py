@@ -1,8 +1,8 @@
 """Check quickly whether all records are already published, without importing MLflow.
 
-After publishing, lineup writes a small file that is called the stamp. The stamp contains the size and the modification
-time of each record file, of the figures of the stage ``explain`` and of the store, a hash of the list of artifacts and
-a version. If the stamp still matches, there is nothing to publish. The stamp no longer matches if a record, a figure or
+After publishing, lineup writes a small file, the stamp. The stamp contains the sizes and the modification times of the
+record files, the figures of the stage ``explain`` and the store. It also contains a hash of the list of artifacts and a
+version. If the stamp still matches, there is nothing to publish. The stamp no longer matches if a record, a figure or
 the store has changed, or if an artifact was deleted. A store on a server has no stamp.
 
 The output of the stage ``publish`` is another file, the mark, whose content is the same on every machine. The stage

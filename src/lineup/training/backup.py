@@ -1,4 +1,4 @@
-"""Save backups during training, so that an interrupted training can resume from the last saved epoch.
+"""Save backups, so that interrupted training can resume from the last saved epoch.
 
 >>> backup = Backup(None)  # without a folder, nothing is saved
 >>> backup.restore("classifier", FitState([], np.random.default_rng(1), []))
@@ -50,14 +50,14 @@ class FitState:
 
 
 class Backup:
-    """Backups of one training, with one file for each phase.
+    """Backups of one training run, with one file for each phase.
 
-    All backups are removed when the record of the training is written.
+    All backups are removed when the record is written.
 
     Parameters
     ----------
     folder : Path or None
-        Folder of the backups. Its name identifies the training, so all files in the folder belong to this training. If
+        Folder of the backups. Its name identifies the training run, so all files in the folder belong to this run. If
         None, no backups are written.
     every_seconds : float
         Minimum time before the first backup and between two backups, in seconds. Backups are written at the end of an

@@ -39,7 +39,7 @@ def fit_model(
 ) -> Fitted:
     """Build a network and train it in one phase.
 
-    The arguments are explained in `lineup.training.trainers.Trainer`.
+    See `lineup.training.trainers.Trainer` for the arguments.
 
     Raises
     ------

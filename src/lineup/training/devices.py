@@ -1,4 +1,4 @@
-"""Set the number of threads and the random seeds for a training, and detect the device.
+"""Set the number of threads and the random seeds, and detect the device.
 
 >>> with quiet_stderr():
 ...     _ = os.write(2, b"not shown")
@@ -37,7 +37,7 @@ def quiet_stderr() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Environment:
-    """The computing environment of a training.
+    """Computing environment of a training run.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
     for gpu in gpus:
         # Otherwise one process allocates all memory, and a second training on the same GPU fails.
         tf.config.experimental.set_memory_growth(gpu, True)
-    # This resets the names of layers and frees the memory of an earlier training.
+    # This resets the names of layers and frees the memory of an earlier training run.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     return gpus

@@ -99,7 +99,7 @@ def fit_model(
 ) -> Fitted:
     """Build an estimator and fit it to the training images.
 
-    The arguments are explained in `lineup.training.trainers.Trainer`.
+    See `lineup.training.trainers.Trainer` for the arguments.
     """
     started = time.perf_counter()
     estimator = fit_estimator(

@@ -1,4 +1,4 @@
-"""Keep copies of finished trainings in a folder that DVC does not delete.
+"""Keep copies of finished training runs in a folder that DVC does not delete.
 
 One stage trains all seeds of a model, and DVC removes the outputs of a stage before it runs the stage again. Without
 copies, adding a seed would train all other seeds of the model again. An interrupted stage would also lose its finished
@@ -36,7 +36,7 @@ def keep(folder: Path, place: Path) -> None:
 
 
 def restore(place: Path, header: Header, folder: Path) -> Record | None:
-    """Copy the record of an earlier training if the copy in ``runs/finished`` is complete.
+    """Restore the record of an earlier training run if the copy in ``runs/finished`` is complete.
 
     Parameters
     ----------

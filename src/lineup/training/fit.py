@@ -96,7 +96,7 @@ def fit_network(
 
 
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
-    """Update the weights that the network gets at the end of the training.
+    """Update the weights that the network receives at the end of training.
 
     The weights are those of the best epoch or an average, depending on the settings.
     """

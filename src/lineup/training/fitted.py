@@ -1,6 +1,6 @@
-"""Define the types of the data that trainers receive, and the types of the results that trainers return.
+"""Define the types of the inputs and results of trainers.
 
-The types are defined in a separate module, so that no trainer has to import another trainer.
+They are defined in a separate module, so that no trainer has to import another trainer.
 
 >>> images, labels = np.zeros((4, 20, 24, 3), np.uint8), np.array([0, 1, 0, 1])
 >>> TrainingData(images, labels, images, labels, classes=2).shape
@@ -30,7 +30,7 @@ class Model(Protocol):
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Predict the class probabilities of raw uint8 images.
 
-        The images have the shape of `TrainingData.images`. The result is float32 of shape (n, classes).
+        The images have the shape of `TrainingData.images`. The result is a float32 array of shape (n, classes).
         """
 
     def save(self, folder: Path) -> None:
@@ -74,7 +74,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The result of a training.
+    """Result of training.
 
     Parameters
     ----------

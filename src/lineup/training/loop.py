@@ -273,7 +273,7 @@ def augmented(images: Any, augmentations: Any) -> Any:
 
 
 def run_traced(function: Any, *arguments: Any) -> Any:
-    """Call a ``tf.function``, which is traced first if the shapes of the tensors are new.
+    """Call a ``tf.function``, and trace it first if the tensor shapes are new.
 
     TensorFlow needs a separate trace for each network and each shape of its inputs. After five implicit traces,
     TensorFlow warns about retracing, even if the traces belong to different networks. To avoid the warning, each trace

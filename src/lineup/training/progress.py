@@ -12,7 +12,7 @@ from lineup.records.record import PHASES, Epoch, Header
 
 
 class ConsoleProgress:
-    """Listener that prints the progress of a training to standard output."""
+    """Listener that prints the training progress to standard output."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
         """Print the name of the model, the data and the device."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Listener, Protocol):
-    """Listener that also receives the record at the end of a training."""
+    """Listener that also receives the record at the end of training."""
 
     def finish(self, record: Record) -> None:
         """Process the record of the training."""
@@ -37,7 +37,7 @@ def train_seeds(
     watch: Callable[[], AbstractContextManager[Watcher]],
     listener: Listener,
 ) -> list[Record]:
-    """Train a model once for each seed of its recipe.
+    """Train a model once for each of its seeds.
 
     If a seed was already trained with the same settings, data, code and libraries, the record is copied from ``kept``.
 
@@ -58,7 +58,7 @@ def train_seeds(
     watch : callable
         Called for each seed. Returns a context manager with a watcher, such as a run in MLflow.
     listener : Listener
-        Follows all trainings.
+        Observes all training runs.
 
     Returns
     -------

@@ -16,12 +16,13 @@ from lineup.settings import STRICT
 
 @dataclass(frozen=True, config=STRICT)
 class Training:
-    """The settings of all trainings.
+    """Settings of all training runs.
 
     Parameters
     ----------
     threads : int
-        Number of threads of one training. Results depend on it, because it changes the last digits of matrix products.
+        Number of threads of one training run. Results depend on it, because it changes the last digits of matrix
+        products.
     """
 
     threads: Annotated[int, Field(ge=1, le=1024)]

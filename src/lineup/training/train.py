@@ -45,20 +45,20 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Interface for objects that observe a training, for example to print the progress.
+    """Interface for objects that observe training, for example to print the progress.
 
     The methods must not raise errors.
     """
 
     def start(self, header: Header, attempt: str, started: int) -> None:
-        """Handle the start of a training.
+        """Handle the start of training.
 
         Parameters
         ----------
         header : Header
             Header of the record, without weights.
         attempt : str
-            Random name of this training; see `lineup.records.record.Runtime`.
+            Random name of this training run; see `lineup.records.record.Runtime`.
         started : int
             Start time in milliseconds since 1970.
         """
@@ -98,7 +98,7 @@ def train_model(
     experiment : str, optional
         Random name of a single experiment. Default: None, for a run of the pipeline.
     kept : Path, optional
-        Folder of the finished trainings of the model. If it contains a record with the same recipe, data, code and
+        Folder of the finished training runs of the model. If it contains a record with the same recipe, data, code and
         libraries, this record is copied instead of training the model. Default: None, always train.
     backups : Path, optional
         Folder of backups. A long training saves its state in this folder, and an interrupted training resumes from it.
@@ -201,7 +201,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return a name that identifies a training in the folders ``kept`` and ``backups``."""
+    """Return a name that identifies a training run in the folders ``kept`` and ``backups``."""
     return f"{header.key}-{training_sha256(header.family, header.architecture)[:8]}"
 
 
