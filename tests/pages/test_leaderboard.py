@@ -115,7 +115,7 @@ def test_a_file_that_is_not_a_leaderboard_gives_one_error(
 def test_markdown_table(records: list[Record]) -> None:
     caption, reading, table = leaderboard_markdown(frame_of(records)).split("\n\n")
     assert caption == "Data: Fashion-MNIST, 900 test images."
-    assert reading.endswith("The models were trained on: A processor, 1 thread; A processor, 2 threads.")
+    assert reading.endswith("Training devices: A processor, 1 thread; A processor, 2 threads.")
     assert table.splitlines() == [
         "| rank | model | kind | seeds | test accuracy | 95 % interval | validation accuracy | published | difference "
         "| training, s |",

@@ -48,20 +48,20 @@ def test_the_band_follows_the_formula(three: ModelRuns, one: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9156), three, 0.01)
     of_seeds = 0.01**2 * (1 + 1 / 3)
     half = 1.959964 * math.sqrt(error(0.9156) ** 2 + error(0.91) ** 2 + of_seeds)
-    assert verdict.band == pytest.approx(half + 0.00005)
+    assert verdict.tolerance == pytest.approx(half + 0.00005)
     assert verdict.difference == pytest.approx(0.91 - 0.9156)
     # One seed is off by as much again as the published one; two digits leave more room.
     verdict = judge(Claim("E", 0.91, digits=2), one, 0.002)
     half = 1.959964 * math.sqrt(error(0.91) ** 2 + error(0.9) ** 2 + 0.002**2 * 2)
-    assert verdict.band == pytest.approx(half + 0.005)
+    assert verdict.tolerance == pytest.approx(half + 0.005)
 
 
 def test_a_difference_at_the_edge_of_the_band(three: ModelRuns) -> None:
     verdict = judge(Claim("A", 0.9), three, 0.01)
-    assert dataclasses.replace(verdict, difference=verdict.band).word == "reproduced"
-    assert dataclasses.replace(verdict, difference=-verdict.band).word == "reproduced"
-    assert dataclasses.replace(verdict, difference=math.nextafter(verdict.band, 1)).word == "better"
-    assert dataclasses.replace(verdict, difference=math.nextafter(-verdict.band, -1)).word == "worse"
+    assert dataclasses.replace(verdict, difference=verdict.tolerance).word == "reproduced"
+    assert dataclasses.replace(verdict, difference=-verdict.tolerance).word == "reproduced"
+    assert dataclasses.replace(verdict, difference=math.nextafter(verdict.tolerance, 1)).word == "better"
+    assert dataclasses.replace(verdict, difference=math.nextafter(-verdict.tolerance, -1)).word == "worse"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
         in page
     )
     assert "We reproduce 1 of 1 published result. Our accuracy is better in 0 cases and worse in 0 cases." in page
-    assert "A report contradicts itself in 1 case." in page
+    assert "In 1 case, a report contradicts itself." in page
 
 
 def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
@@ -187,7 +187,9 @@ def test_variants_are_compared_with_the_model_that_they_change(tmp_path: Path) -
     ]
     reproduce(records, tmp_path / "none", tmp_path / "pages")
     page = (tmp_path / "pages" / "reproduction.md").read_text()
-    experiments, future = page.split("## Other settings")[1].split("Variants that the reports call future work:")
+    experiments, future = page.split("## Other settings")[1].split(
+        "The next table shows variants that the reports suggest as future work:"
+    )
     (row,) = (line for line in future.splitlines() if "basic_cnn_l2" in line)
     assert row.startswith("| basic_cnn | 0.9156 | 0.9100 ± 0.0100 | basic_cnn_l2 | an L2 penalty of 0.0001")
     models = {model.name: model for model in group_runs(records)}

@@ -32,50 +32,51 @@ _PROBABILITIES = {
 _MODELS = """\
 ### Sources of uncertainty
 
-The test set is a sample of {images} images. The accuracy on another sample would be different. Training also depends on
+The test set is a sample of {images} images. Another sample would give a different accuracy. Training also depends on
 random numbers, so each seed gives a different model. The accuracy of `{best}` is {accuracy}, with a 95 % confidence
-interval of {interval} (Wilson). This confidence interval includes only the uncertainty from the test images. Two models
-can differ significantly even if their confidence intervals overlap, because both are tested on the same images. Images
-that both models classify correctly, or that both misclassify, do not show which model is better.
+interval of {interval} (Wilson). This interval includes only the uncertainty from the test images. Two models can differ
+significantly even if their confidence intervals overlap, because both are tested on the same images. Only images that
+exactly one of the two models classifies correctly affect the difference in accuracy.
 
 ### Significance test
 
-The accuracy of a model on one image is the fraction of its runs that classify the image correctly. The *error from
-images* is the standard error of the difference in accuracy for a random sample of test images. The *error from seeds*
-is √(s²/k + s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy
-between seeds, pooled over all models of the same kind. Networks and committees count as one kind. A model with only one
-seed contributes 0 to the error from seeds. The *standard error* of a difference is the square root of the sum of the
-two squared errors. The test statistic is the difference divided by its standard error, and the p-value is computed from
-Student's t distribution. The distribution has few degrees of freedom if s was estimated from few runs. The test assumes
-that all runs are independent. For a committee and its own members, this assumption is conservative.
+The *error from images* is the standard error of the difference in accuracy between two models, for a random sample of
+test images. For this error, the accuracy of a model on one image is the fraction of its runs that classify the image
+correctly. The *error from seeds* is √(s²/k + s'²/k') for two models with k and k' seeds. Here s and s' are the standard
+deviations of the accuracy between seeds, pooled over all models of the same kind. Networks and committees count as one
+kind. For a model with only one seed, the standard deviation is set to 0. The *standard error* of a difference is the
+square root of the sum of the two squared errors. The test statistic is the difference divided by its standard error.
+The p-value is computed from Student's t distribution. This distribution has few degrees of freedom if s was estimated
+from few runs. The test assumes that all runs are independent. For a committee and its own members, this assumption is
+conservative.
 
 ### Multiple comparisons
 
-Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's correction increases the
-p-values. With the corrected p-values, the probability of at least one false positive among all {pairs} is at most
-{level}.
+Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's method corrects the p-values
+for the number of pairs. With the corrected p-values, the probability of at least one false positive among all {pairs}
+is at most {level}.
 
 ### Results
 
 {significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number of models
-that are significantly better. A model never ranks behind a model with a lower mean accuracy. No model is
-significantly better than a model with rank 1."""
+that are significantly better. A model with a higher mean accuracy never has a worse rank. No model is significantly
+better than a model with rank 1."""
 
 _RUNS = """\
 McNemar's exact test compares two trained models and ignores the variation between seeds. This example compares the
-first runs of the two most accurate models. Only `{a}` is correct on {a_only} of the test images, and only `{b}` is
-correct on {b_only}. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to {high}. If
-both models were equally good, the probability of a difference of at least this size would be p = {p}. After Holm's
+first runs of the two most accurate models. Of all test images, {a_only} are classified correctly only by `{a}`, and
+{b_only} only by `{b}`. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to {high}.
+If both models were equally good, the probability of a difference of at least this size would be p = {p}. After Holm's
 correction for all {pairs} of runs, p is {p_holm}, so the difference is {verdict}. The file `run_pairs.csv` contains the
 tests of all pairs of runs."""
 
 _READING = """\
 - The *loss* is the mean negative log-likelihood in nats. A lower loss is better.
-- The *Brier score* of an image is the squared error of its class probabilities, summed over the classes. The score is
-  between 0 and 2, and a lower score is better.
-- The *calibration error* (ECE) divides the images into 15 bins of equal size by their confidence. The error is the mean
-  absolute difference between the confidence and the accuracy of a bin. For example, the error is 0.07 if the confidence
-  is 97 % and the accuracy is 90 % in every bin.
+- The *Brier score* is the squared error of the class probabilities, summed over the classes and averaged over the
+  images. The score is between 0 and 2, and a lower score is better.
+- The *calibration error* (ECE) is the mean absolute difference between confidence and accuracy over 15 bins. The images
+  are sorted by confidence, and each bin contains the same number of images. For example, the error is 0.07 if every bin
+  has a mean confidence of 97 % and an accuracy of 90 %.
 - The *top-2 accuracy* is the fraction of images whose true class is among the two most probable classes.
 - The *accuracy at 80 % coverage* is the accuracy on the 80 % of the images with the highest confidence.
 - The *AUC* of a class is the probability that a random image of the class has a higher score than a random image of
@@ -253,9 +254,9 @@ def _seeds(comparison: Comparison, images: int) -> list[str]:
     headings = ["model", "seeds", "mean", "95 % interval", "standard deviation", "lowest", "highest", "sampling error"]
     return [
         "## Seeds",
-        f"{_typical(list(spreads.values()))} The 95 % confidence interval of the mean over the seeds is computed with"
-        " Student's t distribution. The sampling error is the standard error of the accuracy of one run on the test"
-        " images.",
+        f"{_typical(list(spreads.values()))} The 95 % confidence interval of the mean is computed from Student's t"
+        " distribution. The sampling error is the standard error of the accuracy of one run, which results from the"
+        " limited number of test images.",
         table(headings, [_seed_row(comparison.model(name), spread) for name, spread in spreads.items()], ["model"]),
     ]
 
@@ -308,14 +309,13 @@ def _choice(comparison: Comparison, best: ModelRuns) -> str:
     """Return the paragraph that explains how the models in the figures are chosen."""
     counts = sorted({model.first.header.data.validation_images for model in comparison.models})
     return (
-        "The figures below show the models with the highest mean validation accuracy. The model with the highest mean"
-        f" validation accuracy is `{best.name}`. Each model is validated on the"
-        f" {' or '.join(f'{count:,}' for count in counts)} images that it held out. The held-out images differ between"
-        " models, so the validation accuracy is only used to choose the models in the figures. The champion"
-        " (`champion.json`) can be a different model, because the champion is selected on the images that all"
-        " candidates held out. A committee of the best models has an unfair advantage, because its members were"
-        " selected on the same validation images. Cross-fitting the rule of the committee does not remove this"
-        " advantage."
+        "The figures below show the models with the highest mean validation accuracy. The best of these models is"
+        f" `{best.name}`. Each model is validated on {' or '.join(f'{count:,}' for count in counts)} images that it was"
+        " not trained on. In this section, the validation accuracy is only used to choose the models in the figures."
+        " The champion in `champion.json` is chosen separately, on images that no candidate was trained on. The"
+        " champion may therefore be a different model. A committee of the best models has an unfair advantage, because"
+        " its members were selected on the same validation images. Cross-validation of the committee's rule does not"
+        " remove this advantage."
     )
 
 
@@ -333,9 +333,8 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
     return [
         "## Classes",
-        f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
-        " predictions among all predictions of a class. Recall is the fraction of the images of a class that are"
-        " classified correctly."
-        " F1 is the harmonic mean of precision and recall.",
+        f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of the images"
+        " predicted as a class that belong to the class. Recall is the fraction of the images of a class that are"
+        " classified correctly. F1 is the harmonic mean of precision and recall.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

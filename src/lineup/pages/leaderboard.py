@@ -115,7 +115,7 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
     """
     texts = _texts(frame)
     trained = frame.loc[frame["kind"] != "committee", "device"]
-    machines = f" The models were trained on: {'; '.join(sorted(set(trained)))}." if len(trained) else ""
+    machines = f" Training devices: {'; '.join(sorted(set(trained)))}." if len(trained) else ""
     rows = texts.to_numpy().tolist()
     return f"{_caption(frame)}\n\n{_READING}{machines}\n\n{table([str(name) for name in texts], rows, _LEFT)}"
 
@@ -199,9 +199,9 @@ _SPACE = 2
 """Spaces after each printed column."""
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
-    "Each accuracy is a mean ± standard deviation over the seeds. The 95 % confidence intervals are Wilson intervals"
-    " for the number of test images. The rank of a model is one more than the number of models that are significantly"
-    " better. The significance test accounts for the variation between test images and between seeds"
+    "Each accuracy is a mean ± standard deviation over the seeds. The 95 % confidence intervals (Wilson) are"
+    " computed from the number of test images. The rank of a model is one more than the number of models that are"
+    " significantly better. The significance test accounts for the variation between test images and between seeds"
     " (see `reports/evidence.md`)."
 )
 

@@ -86,12 +86,12 @@ def origin(records: Sequence[Record]) -> str:
     """Return a Markdown list with the data, the devices and the library versions of all runs."""
     data = records[0].header.data
     lines = [f"- Data: `{data.name}`. The fingerprint of the images, labels and split is `{data.fingerprint[:12]}`."]
-    lines.append(f"- The runs used these devices: {_frequencies(device_of(record) for record in records)}.")
+    lines.append(f"- Training devices: {_frequencies(device_of(record) for record in records)}")
     versions = (
         ", ".join(f"{name} {version}" for name, version in sorted(record.header.libraries.items()))
         for record in records
     )
-    lines.append(f"- The runs used these libraries: {_frequencies(versions)}.")
+    lines.append(f"- Library versions: {_frequencies(versions)}")
     return "\n".join(lines)
 
 

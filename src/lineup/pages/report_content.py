@@ -182,7 +182,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "low": low,
         "high": high,
         "difference": verdict.difference,
-        "band": verdict.band,
+        "tolerance": verdict.tolerance,
         "word": verdict.word,
         "contradiction": claim.contradiction,
         "why": claim.why if verdict.word != "reproduced" else None,

@@ -92,7 +92,7 @@ def _measurement(path: Path) -> dict[str, Any]:
 
 
 _COLUMNS = ["name", "report", "published", "published_to", "test_accuracy", "test_accuracy_sd", "seeds", "low", "high"]
-_COLUMNS += ["difference", "band", "verdict", "contradiction"]
+_COLUMNS += ["difference", "tolerance", "verdict", "contradiction"]
 
 
 def _frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def _frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             len(verdict.model.runs),
             *verdict.interval,
             verdict.difference,
-            verdict.band,
+            verdict.tolerance,
             verdict.word,
             verdict.claim.contradiction,
         ]

@@ -21,30 +21,30 @@ LONG_SECONDS = 600
 """Training time in seconds. Models that take longer are trained with one seed."""
 
 _RULE = """\
-A published accuracy counts as *reproduced* if it differs from our accuracy by at most the *band*. If the difference is
-larger than the band, our result counts as *better* or *worse*. The band is
+A published accuracy is *reproduced* if it differs from our accuracy by at most a tolerance. Otherwise, our result is
+*better* or *worse*. The tolerance is
 
     h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k))
 
 Here p is the published accuracy, m is our mean accuracy over k seeds, and h is half a unit of the last published digit.
 The standard deviation of the accuracy between seeds is s, and the standard error of an accuracy x on n test images is
-e(x) = √(x (1 - x) / n). The rule is conservative, because it treats the two accuracies as independent, although the
-test images are the same. If a report gives a range of accuracies, p is the value in this range that is nearest to our
-accuracy. The 95 % confidence interval of our mean accuracy is a Wilson interval for the number of test images. None of
-our models was validated on the test images."""
+e(x) = √(x (1 - x) / n). The rule is conservative, because it ignores that both accuracies come from the same test
+images. If a report gives a range of accuracies, p is the value in this range that is nearest to our accuracy. The 95 %
+confidence interval of our mean accuracy (Wilson) is computed from the number of test images. The pipeline does not use
+the test images for validation."""
 
 _PAPER = """\
 Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The authors of
 the paper train on all training images and standardise each pixel. They shuffle the images up to five times, and average
 the accuracies. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
-scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark scales, shuffles and
-scores the images in the same way as the authors' script (`benchmark/runner.py` in the repository of the dataset).
+scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark follows the authors'
+script when it scales, shuffles and scores the images (`benchmark/runner.py` in the repository of the dataset).
 
-The paper does not state which version of the images it used. On 31 August 2017, six days after the first version of the
-paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and the
-test set. The authors have since replaced these images. Images that are in both sets would increase the accuracy, but
-most accuracies in the paper are lower than ours. A completely different test set would explain differences of up to
-about 0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
+The paper does not state which version of the images was used. On 31 August 2017, six days after the first version of
+the paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and
+the test set. The authors have since replaced these images. Duplicates in the test set increase the accuracy, but most
+accuracies in the paper are lower than ours. A completely different test set would explain differences of up to about
+0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
 
 _OTHER_SETTINGS = """\
 The standard error of the difference includes the variation between images and between seeds. The p-value is the
@@ -55,17 +55,17 @@ _THAN = {"better": "higher", "worse": "lower"}
 _BESIDE_RECALL = {"reproduced": "agrees with", "better": "is higher than", "worse": "is lower than"}
 
 _OTHERS_OF = {
-    "experiments": "Experiments that help to explain a difference:",
-    "variants": "Variants that the reports call future work:",
+    "experiments": "The next table shows experiments that help to explain a difference:",
+    "variants": "The next table shows variants that the reports suggest as future work:",
 }
 
 _VALIDATING_ON_TEST = """\
-Reports B and C used the test set for validation, and report A used the test set to validate its encoder. If the test
-set is used for validation, all training images can be used for training, and the epoch with the best test accuracy can
-be chosen. `benchmarks/validating_on_test.py` trains with and without held-out images and scores the test images after
-each epoch. The pipeline never uses the test images during training. The column *gain* contains the difference from the
-test accuracy after the last epoch with held-out images. Each gain is a mean over the seeds. The column *standard error*
-contains the standard error of the gain.
+Reports B and C used the test set for validation, and report A used the test set to validate its encoder. Validation on
+the test set has two advantages. All training images are used for training, and the epoch with the best test accuracy
+can be chosen. `benchmarks/validating_on_test.py` trains with and without held-out images, and evaluates the model on
+the test images after each epoch. The pipeline never uses the test images during training. The baseline is the test
+accuracy after the last epoch of training with held-out images. The column *gain* contains the mean difference from the
+baseline over the seeds. The column *standard error* contains the standard error of the gain.
 """
 
 
@@ -119,13 +119,13 @@ def _accuracies(verdicts: Sequence[Verdict]) -> list[str]:
     """Return the section that compares the accuracies and explains the verdicts."""
     counts = Counter(verdict.word for verdict in verdicts)
     contradictory = sum(verdict.claim.contradiction is not None for verdict in verdicts)
-    headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "band", "verdict"]
+    headings = ["model", "report", "published", "ours", "seeds", "95 % interval", "difference", "tolerance", "verdict"]
     dataset = verdicts[0].model.first.header.data.name
     absent = sorted(set(load_claims(dataset)) - {verdict.model.name for verdict in verdicts})
     return [
         f"We reproduce {counts['reproduced']} of {count(len(verdicts), 'published result')}. Our accuracy is better in"
-        f" {count(counts['better'], 'case')} and worse in {count(counts['worse'], 'case')}. A report contradicts itself"
-        f" in {count(contradictory, 'case')}.",
+        f" {count(counts['better'], 'case')} and worse in {count(counts['worse'], 'case')}. In"
+        f" {count(contradictory, 'case')}, a report contradicts itself.",
         "## Accuracy",
         _RULE,
         _seed_spreads(verdicts),
@@ -146,7 +146,7 @@ def _accuracy_row(verdict: Verdict) -> list[str]:
         str(len(model.runs)),
         span(*verdict.interval),
         number(verdict.difference, "+.4f"),
-        number(verdict.band),
+        number(verdict.tolerance),
         word,
     ]
 
@@ -238,7 +238,7 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
         "## Other published results",
         "Each cell contains the published value and our mean over the seeds. Precision, recall and F1 are macro"
         " averages. The training times were measured on different machines, and our machine was running other programs"
-        " at the same time. The training time of an encoder's classifier does not include the training of the encoder."
+        " at the same time. For models with an encoder, the training time includes only the training of the classifier."
         " Our training time also excludes the time to encode the images.",
         table(headings, rows, ["model"]),
     ]

@@ -4,7 +4,7 @@ Examples
 --------
 >>> claim = Claim(report="A", accuracy=0.9156)
 >>> ours = ModelRuns("basic_cnn", runs=())
->>> Verdict(claim, ours, difference=-0.0049, spread=0.0035, band=0.0112).word
+>>> Verdict(claim, ours, difference=-0.0049, spread=0.0035, tolerance=0.0112).word
 'reproduced'
 """
 
@@ -41,7 +41,7 @@ class Verdict:
         range.
     spread : float
         Standard deviation between seeds; see `seed_deviations`.
-    band : float
+    tolerance : float
         Largest absolute difference that still counts as reproduced; see `judge`.
     """
 
@@ -49,12 +49,12 @@ class Verdict:
     model: ModelRuns
     difference: float
     spread: float
-    band: float
+    tolerance: float
 
     @property
     def word(self) -> str:
         """``reproduced``, ``better`` or ``worse``."""
-        if abs(self.difference) <= self.band:
+        if abs(self.difference) <= self.tolerance:
             return "reproduced"
         return "better" if self.difference > 0 else "worse"
 
@@ -92,18 +92,18 @@ def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
 
     Notes
     -----
-    The band is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)). Here h is half a unit of the last published digit, z = 1.96
-    for 95 %, p the published accuracy, m our mean over k seeds, e(x) = sqrt(x (1 - x) / n) the standard error of an
-    accuracy on n images, and s the standard deviation between seeds, which also applies to the one published training.
-    Both accuracies come from the same images, which e ignores; this makes the band conservative.
+    The tolerance is h + z sqrt(e(p)^2 + e(m)^2 + s^2 (1 + 1/k)). Here h is half a unit of the last published digit,
+    z = 1.96 for 95 %, p is the published accuracy, and m is our mean over k seeds. The standard error of an accuracy x
+    on n images is e(x) = sqrt(x (1 - x) / n). The standard deviation between seeds is s, which also applies to the
+    single published run. The tolerance is conservative, because both accuracies come from the same images.
     """
     images, mean = model.first.header.data.test_images, model.mean("test_accuracy")
     published = claim.nearest(mean)
     of_images = (published * (1 - published) + mean * (1 - mean)) / images
     of_seeds = spread**2 * (1 + 1 / len(model.runs))
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    band = 0.5 * 10**-claim.digits + z * math.sqrt(of_images + of_seeds)
-    return Verdict(claim, model, mean - published, spread, band)
+    tolerance = 0.5 * 10**-claim.digits + z * math.sqrt(of_images + of_seeds)
+    return Verdict(claim, model, mean - published, spread, tolerance)
 
 
 def judge_models(models: Sequence[ModelRuns]) -> list[Verdict]:
