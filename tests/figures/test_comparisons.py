@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from lineup.errors import LineupError
 from lineup.figures.class_accuracy import class_accuracies
 from lineup.figures.confusion import confusion_difference
+from lineup.figures.groups import group_panels
 from lineup.figures.model_curves import MOST, model_curves
 
 from .test_figures import CLASSES, COUNTS, history, texts
@@ -112,3 +113,22 @@ def test_accuracy_on_each_class_needs_models_and_matching_counts() -> None:
         class_accuracies({}, CLASSES, title="classes")
     with pytest.raises(LineupError, match=r"cnn: expected counts of shape \(3, 3\), found \(2, 2\)"):
         class_accuracies({"cnn": COUNTS[:2, :2]}, CLASSES, title="classes")
+
+
+def test_groups_have_a_marker_for_each_model() -> None:
+    row = {"model": "cnn", "group": "CPU", "test_accuracy": 0.91, "low": 0.9, "high": 0.92, "speed": 5e3}
+    table = pd.DataFrame([row, row | {"group": "GPU", "speed": np.nan}, row | {"model": "forest", "speed": 2e4}])
+    accuracy, speed = group_panels(table, title="By device").axes
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["cnn", "forest"]
+    assert [len(np.asarray(line.get_xdata())) for line in accuracy.lines] == [2, 1]
+    assert speed.get_xlim() == (1e3, 1e5)
+    places = [float(place) for line in accuracy.lines for place in np.asarray(line.get_ydata())]
+    assert len(set(places)) == 3
+
+
+def test_groups_need_a_complete_table() -> None:
+    table = pd.DataFrame([{"model": "cnn", "group": str(number)} for number in range(7)])
+    with pytest.raises(LineupError, match="groups: expected a table with rows and the columns model, group"):
+        group_panels(table, title="By device")
+    with pytest.raises(LineupError, match="groups: expected at most 6 groups, found 7"):
+        group_panels(table.assign(test_accuracy=0.9, low=0.8, high=1.0, speed=1.0), title="By device")

@@ -132,7 +132,7 @@ def _write_html(project: Project, records: Sequence[Record], path: Path) -> None
     dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
     if dataset and dataset.fingerprint != records[0].header.data.fingerprint:
         dataset = None
-    write_report(with_own_names(records), path, dataset)
+    write_report(with_own_names(records), path, dataset, originals=records)
     print(f"{path}: {count(records, 'record')}, {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
 
 

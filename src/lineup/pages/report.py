@@ -37,7 +37,11 @@ _FOR_SCRIPT = ("classes", "labels", "runs", "pairs", "costs", "sheet")
 
 
 def write_report(
-    records: Sequence[Record], path: Path, dataset: Dataset | None = None, champion: Champion | None = None
+    records: Sequence[Record],
+    path: Path,
+    dataset: Dataset | None = None,
+    champion: Champion | None = None,
+    originals: Sequence[Record] | None = None,
 ) -> None:
     """Write the report to a file.
 
@@ -51,6 +55,8 @@ def write_report(
         The dataset of the records, for the images. Default: None, the report has no images.
     champion : Champion, optional
         The champion among the records. Default: None, the report does not name a champion.
+    originals : sequence of Record, optional
+        See `lineup.pages.report_content.report_content`.
 
     Raises
     ------
@@ -58,7 +64,7 @@ def write_report(
         See `lineup.pages.report_content.report_content`; also if the file cannot be written.
     """
     check_room(path)
-    content = report_content(records, dataset, champion)
+    content = report_content(records, dataset, champion, originals)
     write_text(path, report_html(content, dataset))
 
 

@@ -23,9 +23,22 @@ from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.data.dataset import Dataset
 from lineup.errors import LineupError
 from lineup.pages.compare import Comparison, compare
+from lineup.pages.group_comparison import compare_matched
+from lineup.pages.group_tables import (
+    ACCURACY_TEXT,
+    COST_TEXT,
+    DIFFERENCES_TEXT,
+    accuracy_table,
+    cost_table,
+    difference_table,
+    groups_table,
+    noise_line,
+    other_differences,
+)
 from lineup.pages.leaderboard import leaderboard_frame
 from lineup.pages.markdown import data_line, device_of, figure_line
 from lineup.pages.verdict import Verdict, judge_models
+from lineup.records.groups import match_records
 from lineup.records.model_runs import ModelRuns
 from lineup.records.record import MODEL, PHASES, Epoch, Record
 
@@ -57,7 +70,10 @@ _LEADERBOARD = (
 
 
 def report_content(
-    records: Sequence[Record], dataset: Dataset | None = None, champion: Champion | None = None
+    records: Sequence[Record],
+    dataset: Dataset | None = None,
+    champion: Champion | None = None,
+    originals: Sequence[Record] | None = None,
 ) -> dict[str, Any]:
     """Return the content of the report.
 
@@ -69,6 +85,9 @@ def report_content(
         The dataset of the records. Only its fingerprint is checked here. Default: None, the report has no images.
     champion : Champion, optional
         The champion among the records. Default: None, the report does not name a champion.
+    originals : sequence of Record, optional
+        The same records with the names of their models, if ``records`` are renamed. Trainings of the same model on
+        several devices are compared by these names. Default: ``records``.
 
     Returns
     -------
@@ -105,6 +124,7 @@ def report_content(
         "pairs": _pairs(comparison, data.test_images),
         "costs": _costs(comparison, records),
         "machines": _machines(records),
+        "devices": _devices(originals or records),
         "data": _data(records, labels),
         "libraries": _libraries(records),
         "hardest": _hardest([predicted[model.first.header.label] for model in comparison.models], labels),
@@ -306,6 +326,25 @@ def _machines(records: Sequence[Record]) -> list[dict[str, Any]]:
         if record.runtime.git_commit not in row["commits"]:
             row["commits"].append(record.runtime.git_commit)
     return sorted(machines.values(), key=lambda row: -row["runs"])
+
+
+def _devices(records: Sequence[Record]) -> dict[str, Any] | None:
+    """Compare the trainings of the same model on several devices. Return None if there are none."""
+    matched = match_records(records, "device")
+    if not matched.models:
+        return None
+    comparison = compare_matched(matched)
+    return {
+        "groups": asdict(groups_table(comparison)),
+        "accuracy": asdict(accuracy_table(comparison)),
+        "differences": asdict(difference_table(comparison)),
+        "cost": asdict(cost_table(comparison)),
+        "others": other_differences(comparison),
+        "noise": noise_line(comparison),
+        "accuracy_text": ACCURACY_TEXT,
+        "differences_text": DIFFERENCES_TEXT,
+        "cost_text": COST_TEXT,
+    }
 
 
 def _data(records: Sequence[Record], labels: np.ndarray) -> dict[str, Any]:

@@ -1,0 +1,256 @@
+"""Group the records of a project by device, host, commit, library version or a setting, to compare the groups.
+
+Only trainings with the same recipe are compared: the same model with the same settings and data.
+
+Examples
+--------
+>>> match_records([], "device").models
+[]
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from lineup.errors import LineupError, count, expected_one_of, shortened
+from lineup.records.machine import Machine
+from lineup.records.record import Record, Value
+
+KEYS = ("device", "host", "commit", "libraries")
+"""Keys of every record. The other keys are the names of libraries and of settings."""
+
+_SEED = "seed"
+_COMMIT = 12
+"""Number of characters of a commit in a label."""
+
+
+_COMMITTEES = "committees"
+_OTHER_DATA = "trained with other data or another split"
+_REPEATED = "another training with the same settings, group and seed"
+_ALONE = "no training with the same settings in another group"
+
+Groups = dict[str, dict[int, Record]]
+"""Trainings of one recipe, by the label of their group and by their seed."""
+
+
+@dataclass(frozen=True)
+class MatchedModel:
+    """Trainings of one recipe in several groups.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model. If several recipes of a model are compared, their different settings are in parentheses.
+    runs : Groups
+        The first group is the reference.
+    """
+
+    name: str
+    runs: Groups
+
+    @property
+    def reference(self) -> str:
+        """Return the label of the group with which the others are compared."""
+        return next(iter(self.runs))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Records in groups.
+
+    Parameters
+    ----------
+    key : str
+        What the groups differ in.
+    found : list of str
+        Labels of all groups of trainings.
+    groups : list of str
+        Labels of the groups that are compared. The group with the most trainings comes first.
+    models : list of MatchedModel
+        Models with trainings in at least two groups, in the order of the records.
+    repeated : list of list of Record
+        Trainings that differ only in their seed, of all recipes and groups, for an estimate of the seed noise.
+    left_out : dict of str to int
+        Number of records that are not compared, by reason.
+    """
+
+    key: str
+    found: list[str]
+    groups: list[str]
+    models: list[MatchedModel]
+    repeated: list[list[Record]]
+    left_out: dict[str, int]
+
+
+def match_records(records: Sequence[Record], key: str, names: Collection[str] = ()) -> Matched:
+    """Group records, and find the recipes that have trainings in several groups.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        In order of preference: of several trainings with the same recipe, group and seed, only the first counts.
+        Committees are left out, because their accuracy depends on the devices of their members. Records of other data
+        than the first record are left out too.
+    key : str
+        One of `KEYS`, the name of a library such as ``keras``, or the name of a setting such as ``batch_size``.
+    names : collection of str, optional
+        Names of the models to compare. Default: all.
+
+    Returns
+    -------
+    Matched
+        Without models if no recipe has trainings in two groups.
+
+    Raises
+    ------
+    LineupError
+        If no record has the key, or if a name is unknown.
+    """
+    left_out: Counter[str] = Counter()
+    trained = _trained(records, left_out)
+    known = dict.fromkeys(record.header.name for record in trained)
+    for name in names:
+        if name not in known:
+            raise LineupError(f"no training of {shortened(repr(name), 80)}; {expected_one_of(name, known)}")
+    labels = group_labels(trained, key) if trained else []
+    recipes = _recipes(trained, labels, key, left_out)
+    chosen = [groups for groups in recipes if not names or _first(groups).header.name in names]
+    several = [groups for groups in chosen if len(groups) > 1]
+    left_out[_ALONE] += sum(len(runs) for groups in chosen if len(groups) == 1 for runs in groups.values())
+    counts = Counter(label for groups in several for label, runs in groups.items() for _ in runs)
+    ranked = [label for label, _ in counts.most_common()]  # ties keep the order of the records
+    models = [
+        MatchedModel(name, {label: dict(sorted(groups[label].items())) for label in ranked if label in groups})
+        for name, groups in zip(_names(several, key), several, strict=True)
+    ]
+    repeated = [list(runs.values()) for groups in recipes for runs in groups.values()]
+    return Matched(key, list(dict.fromkeys(labels)), ranked, models, repeated, dict(+left_out))
+
+
+def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
+    """Return the records of models with the same data as the first record, and count the others by reason."""
+    trained = []
+    for record in records:
+        if record.header.kind == "committee":
+            left_out[_COMMITTEES] += 1
+        elif record.header.data.fingerprint != records[0].header.data.fingerprint:
+            left_out[_OTHER_DATA] += 1
+        else:
+            trained.append(record)
+    return trained
+
+
+def _recipes(records: Sequence[Record], labels: Sequence[str], key: str, left_out: Counter[str]) -> list[Groups]:
+    """Return the trainings of each recipe by group and seed, and count repeated trainings."""
+    recipes: dict[tuple[object, ...], Groups] = {}
+    for record, label in zip(records, labels, strict=True):
+        runs = recipes.setdefault(_recipe(record, key), {}).setdefault(label, {})
+        if runs.setdefault(record.header.seed, record) is not record:
+            left_out[_REPEATED] += 1
+    return list(recipes.values())
+
+
+def group_labels(records: Sequence[Record], key: str) -> list[str]:
+    """Return the label of the group of each record. See `match_records` for the keys and the error."""
+    libraries = {name: None for record in records for name in record.header.libraries}
+    settings = {name: None for record in records for name in record.header.parameters if name != _SEED}
+    if key == "device":
+        return [record.header.device.name for record in records]
+    if key == "host":
+        return _host_labels(records)
+    if key == "commit":
+        return [short_commit(record.runtime.git_commit) for record in records]
+    if key == "libraries":
+        return [libraries_of(record) for record in records]
+    if key in libraries:
+        return [_label(key, record.header.libraries) for record in records]
+    if key in settings:
+        return [_label(key, record.header.parameters) for record in records]
+    place = f"the files record.json, such as {', '.join(KEYS)}"
+    raise LineupError(
+        f"unknown key {shortened(repr(key), 80)}; {expected_one_of(key, [*KEYS, *libraries, *settings], place)}"
+    )
+
+
+def short_commit(commit: str) -> str:
+    """Return the first characters of a commit.
+
+    Examples
+    --------
+    >>> short_commit("0123456789abcdef0123456789abcdef01234567-dirty")
+    '0123456789ab-dirty'
+    """
+    return re.sub(rf"^([0-9a-f]{{{_COMMIT}}})[0-9a-f]+", r"\1", commit)
+
+
+def libraries_of(record: Record, without: str = "") -> str:
+    """Return the versions of the libraries of a record, sorted by name, except the library ``without``."""
+    return ", ".join(
+        f"{name} {version}" for name, version in sorted(record.header.libraries.items()) if name != without
+    )
+
+
+def cores_and_memory(machine: Machine) -> str:
+    """Return the number of cores and the memory of a machine.
+
+    Examples
+    --------
+    >>> cores_and_memory(Machine("vm", "A processor", 2, 2**34, "Linux x86_64"))
+    '2 cores, 16 GiB'
+    """
+    return f"{count(machine.cores, 'core')}, {machine.memory_bytes / 2**30:.0f} GiB"
+
+
+def hardware_of(record: Record) -> str:
+    """Return the training device of a record, and the cores and the memory of its machine."""
+    return f"{record.header.device.name}, {cores_and_memory(record.runtime.machine)}"
+
+
+def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
+    """Return the settings without the seed and without the key of the groups, sorted by name."""
+    return {name: value for name, value in sorted(parameters.items()) if name not in (_SEED, key)}
+
+
+def _recipe(record: Record, key: str) -> tuple[object, ...]:
+    """Return what two trainings must have in common to be compared: model, data and settings, except the key."""
+    header = record.header
+    settings = tuple((name, repr(value)) for name, value in _settings(header.parameters, key).items())
+    return header.kind, header.name, header.data.fingerprint, settings
+
+
+def _host_labels(records: Sequence[Record]) -> list[str]:
+    """Return the host of each record. If hosts with the same name have different hardware, add the hardware."""
+    hardware: dict[str, set[str]] = {}
+    for record in records:
+        hardware.setdefault(record.runtime.machine.host, set()).add(hardware_of(record))
+    hosts = [record.runtime.machine.host for record in records]
+    return [
+        f"{host} ({hardware_of(record)})" if len(hardware[host]) > 1 else host
+        for host, record in zip(hosts, records, strict=True)
+    ]
+
+
+def _label(key: str, values: Mapping[str, Value]) -> str:
+    return f"{key} {values[key]}" if values.get(key) is not None else f"no {key}"
+
+
+def _first(groups: Groups) -> Record:
+    return next(iter(next(iter(groups.values())).values()))
+
+
+def _names(several: Sequence[Groups], key: str) -> list[str]:
+    """Return the name of each recipe. If recipes have the same model, add the settings in which they differ."""
+    headers = [_first(groups).header for groups in several]
+    names = []
+    for header in headers:
+        settings = [_settings(other.parameters, key) for other in headers if other.name == header.name]
+        differing = [
+            f"{name}={value}"
+            for name, value in _settings(header.parameters, key).items()
+            if any(name not in other or other[name] != value for other in settings)
+        ]
+        names.append(f"{header.name} ({', '.join(differing)})" if differing else header.name)
+    return names
