@@ -109,6 +109,11 @@ def test_recipes_of_the_same_model_have_different_names(folder: Folder) -> None:
     ]
 
 
+def test_a_setting_without_a_value_is_no_difference(folder: Folder) -> None:
+    records = [folder.make(parameters={"epochs": 2, "patience": None}), folder.gpu(parameters={"epochs": 2})]
+    assert [model.name for model in match_records(records, "device").models] == ["small"]
+
+
 def test_names_select_models(folder: Folder) -> None:
     records = [make(name=name) for make in (folder.make, folder.gpu) for name in ("one", "two")]
     assert [model.name for model in match_records(records, "device", ["two"]).models] == ["two"]

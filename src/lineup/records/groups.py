@@ -210,8 +210,12 @@ def hardware_of(record: Record) -> str:
 
 
 def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
-    """Return the settings without the seed and without the key of the groups, sorted by name."""
-    return {name: value for name, value in sorted(parameters.items()) if name not in (_SEED, key)}
+    """Return the settings without the seed and without the key of the groups, sorted by name.
+
+    A setting without a value is left out: records of older versions do not contain settings that were added later.
+    """
+    settings = sorted(parameters.items())
+    return {name: value for name, value in settings if name not in (_SEED, key) and value is not None}
 
 
 def _recipe(record: Record, key: str) -> tuple[object, ...]:
@@ -250,7 +254,7 @@ def _names(several: Sequence[Groups], key: str) -> list[str]:
         differing = [
             f"{name}={value}"
             for name, value in _settings(header.parameters, key).items()
-            if any(name not in other or other[name] != value for other in settings)
+            if any(repr(other.get(name)) != repr(value) for other in settings)
         ]
         names.append(f"{header.name} ({', '.join(differing)})" if differing else header.name)
     return names
