@@ -204,7 +204,8 @@ def test_predictions_need_no_mlflow(project: Path) -> None:
     add_network(project, "basic_cnn")
     code = (
         "import sys; sys.modules['mlflow'] = None; from pathlib import Path; from lineup.cli.predict import predict\n"
-        "predict([Path('picture.png')], model='basic_cnn', show=Path('seen.png'))"
+        "predict([Path('picture.png')], model='basic_cnn', show=Path('seen.png'))\n"
+        "assert 'sklearn' not in sys.modules  # which Keras imports if it can"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config"):
         (project.root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, project.root / name)
-    shutil.copytree(ROOT / "src", project.root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    # With the byte code, which stays valid until a file changes.
+    shutil.copytree(ROOT / "src", project.root / "src", ignore=shutil.ignore_patterns("*.egg-info"))
     (project.root / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     project.run("git", "init", "--quiet")
     for setting in ("user.name", "user.email"):

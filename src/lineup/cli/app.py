@@ -45,6 +45,12 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
 }
 """Commands, by their heading in ``lineup --help``."""
 
+NEW_OBJECTS = 100_000
+"""Number of new objects after which Python looks for reference cycles.
+
+With Python's default of 700, a tenth of the time of large imports goes into the search.
+"""
+
 app = typer.Typer(
     name="lineup",
     help="Compare image classifiers, alone and as committees (ensembles), on the same images.",
@@ -74,6 +80,7 @@ def main() -> None:
     If a signal stops the command, the command prints one line and exits with status 128 plus the signal number.
     """
     tolerate_encodings()
+    gc.set_threshold(NEW_OBJECTS)
     # At its end, Python looks for reference cycles among all objects. With TensorFlow, this takes more than a second.
     # Frozen objects are left to the operating system.
     atexit.register(gc.freeze)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineup.cli.common import RecordFolder, finish, from_stage, open_project, place
+from lineup.cli.libraries import import_keras
 
 if TYPE_CHECKING:
     from lineup.models.settings import AnyRecipe
@@ -75,10 +76,12 @@ def _train_stage(project: Project, params: Params, model: str, recipe: AnyRecipe
     from lineup.training.progress import ConsoleProgress
     from lineup.training.seeds import train_seeds
 
+    dataset = load_dataset(project.dataset)
+    _prepare(recipe)
     records = train_seeds(
         model,
         recipe,
-        load_dataset(project.dataset),
+        dataset,
         project.models / model,
         threads=params.training.threads,
         kept=project.finished / model,
@@ -101,6 +104,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
 
     folder, experiment = place(project, model, record)
     dataset = load_dataset(project.dataset)
+    _prepare(recipe)
     with LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID"), partial(run_name, params)) as live:
         done = train_model(
             model,
@@ -115,6 +119,14 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
         )
         live.finish(done)
     finish(project, params, done)
+
+
+def _prepare(recipe: AnyRecipe) -> None:
+    """Import the libraries that a training needs and that take long to import."""
+    from lineup.models.settings import NetworkRecipe
+
+    if isinstance(recipe, NetworkRecipe):
+        import_keras()
 
 
 def models(family: Annotated[str | None, typer.Option(help="List this family only.")] = None) -> None:

@@ -21,6 +21,7 @@ from typing import Annotated
 import typer
 
 from lineup.cli.common import all_records, open_project
+from lineup.cli.libraries import import_keras
 from lineup.errors import count
 from lineup.paths import find_project, seed_folder
 
@@ -92,7 +93,10 @@ def explain(
     firsts = [seed_folder(project.models / name, recipe.seeds[0]) for name, recipe in params.models.items()]
     firsts += [seed_folder(project.committees / name, 1) for name in params.committees]
     records = [read_record(place) for place in firsts if (place / HEADER).exists()]
-    written = write_explanations(records, load_dataset(project.dataset), project.models, folder)
+    dataset = load_dataset(project.dataset)
+    if any(record.header.kind == "network" for record in records):
+        import_keras()
+    written = write_explanations(records, dataset, project.models, folder)
     print(f"{folder}: figures of {count(written, 'run')}")
 
 

@@ -15,7 +15,6 @@ lineup.errors.LineupError: no record yet for basic_cnn; run dvc repro
 from __future__ import annotations
 
 import math
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineup.cli.common import open_project
+from lineup.cli.libraries import import_keras
 from lineup.cli.named_records import label_of, member_records, named_record
 from lineup.errors import LineupError
 
@@ -144,7 +144,8 @@ def _load(record: Record, members: list[Record]) -> PredictorWithMembers:
     from lineup.records.record import MODEL
     from lineup.serving.predictor import load_with_members
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow writes messages about the processor
+    if any(one.header.kind == "network" for one in (record, *members)):
+        import_keras()
     height, width, channels = record.header.data.shape
     folders = {member.header.label: member.folder / MODEL for member in members}
     return load_with_members(record.folder / MODEL, (height, width, channels), folders)
