@@ -27,7 +27,7 @@ CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 TESTS = Path(__file__).parent
 SLOW_FIRST = ("pipeline/test_interruptions.py", "execution/test_init.py", "models", "pipeline")
-"""Slow tests that start first. One process runs the pipeline once; the others run the demo and test models meanwhile."""
+"""Slow tests that start first. One process runs the pipeline once, another one the demo and then the models."""
 
 
 # Before the hook of pytest-xdist, which reads the groups.
