@@ -1,6 +1,6 @@
 """Update the numbers in ``reports/findings.md`` after an evaluation. The text is written by hand.
 
-An accuracy in parentheses after the name of a model, such as ```stacking` (0.9326)``, comes from
+An accuracy in parentheses after the name of a model, such as ```stacking` (0.9326)``, is read from
 ``reports/leaderboard.csv``. A table between ``<!-- models: A B, C D -->`` and ``<!-- end -->`` compares model A with B
 and model C with D. Its numbers come from ``reports/pairs.csv``. A table after ``<!-- runs: ... -->`` compares runs, and
 its numbers come from ``reports/run_pairs.csv``.
@@ -22,7 +22,7 @@ from lineup.pages.markdown import number, p_value, table, with_spread
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 PAGE = REPORTS / "findings.md"
-ACCURACY = re.compile(r"`(\w+)` \(0\.\d{4}(?: ± 0\.\d{4})?")
+ACCURACY = re.compile(r"`(\w+)`(\s)\(0\.\d{4}(?: ± 0\.\d{4})?")
 TABLE = re.compile(r"<!-- (models|runs): (.+?) -->.*?<!-- end -->", re.DOTALL)
 
 
@@ -47,7 +47,7 @@ def with_figures(text: str, reports: Path) -> str:
         if name not in leaderboard.index:
             raise SystemExit(f"{PAGE}: reports/leaderboard.csv has no model {name}")
         mean, deviation = (float(leaderboard[column][name]) for column in ("test_accuracy", "test_accuracy_sd"))
-        return f"`{name}` ({with_spread(mean, deviation)}"
+        return f"`{name}`{match[2]}({with_spread(mean, deviation)}"
 
     def block(match: re.Match[str]) -> str:
         kind, names = match[1], [pair.split() for pair in match[2].split(",")]
