@@ -20,7 +20,7 @@ class LineupError(Exception):
 
 
 def shortened(text: object, limit: int = LIMIT) -> str:
-    r"""Shorten a text to one line of at most ``limit`` characters.
+    r"""Shorten a string to one line of at most ``limit`` characters.
 
     Parameters
     ----------

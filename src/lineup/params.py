@@ -43,7 +43,7 @@ MODELS = "the section models of params.yaml"
 
 
 def _check_name(section: str, name: str) -> None:
-    """Raise an error if the name of a model could be confused with the label of a run, such as ``cnn_seed2``."""
+    """Raise an error if a model name could be confused with the label of a run, such as ``cnn_seed2``."""
     if re.search(r"_seed\d+$", name):
         raise ValueError(f"{section}.{name}: a name must not end in _seed and a number; set seeds instead")
 
@@ -122,7 +122,7 @@ class Params:
         return f"{models}, {committees}, data {self.data.name}"
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
-        """Return the settings of a model, and replace some of the settings.
+        """Return the settings of a model, with some of them replaced.
 
         Parameters
         ----------
@@ -186,7 +186,7 @@ def _validate(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def _first_problem(error: ValidationError, kind: type[Any]) -> str:
-    """Return an error message about the first problem in ``params.yaml``. Unknown keys come before other problems."""
+    """Format the first problem in ``params.yaml`` as an error message. Unknown keys come before other problems."""
     problem = first_problem(error)
     location = problem["loc"]
     wanted = _WANTED.get(problem["type"], "something else").format(**problem.get("ctx", {}))

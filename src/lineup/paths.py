@@ -25,7 +25,7 @@ def seed_folder(folder: Path, seed: int) -> Path:
 class Project:
     """Paths of the files and folders in a project.
 
-    A project is a folder that contains ``params.yaml`` and ``dvc.yaml``.
+    A project is a folder with the files ``params.yaml`` and ``dvc.yaml``.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def _incomplete(folder: Path) -> str:
-    """Return an error message for a folder that contains only one of the two project files."""
+    """Return an error message for a folder that contains only one of these two files."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

@@ -198,7 +198,7 @@ class _Collection:
 
 
 def _check_events(events: Iterable[Any]) -> None:
-    """Check the parsing events of a YAML text before any value is created."""
+    """Check the parsing events of a YAML document before any value is created."""
     import yaml
 
     measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None before its end

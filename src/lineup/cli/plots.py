@@ -145,7 +145,7 @@ def errors(name: Model, output: Output = None) -> None:
 
 @app.command()
 def differences(committee: Model, output: Output = None) -> None:
-    """Plot test images for which a committee and its best member predict different classes.
+    """Plot test images on which a committee and its best member disagree.
 
     The best member is the member with the highest validation accuracy.
     """
@@ -222,7 +222,7 @@ def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
 
 
 def _dataset_of(project: Project, record: Record) -> Dataset:
-    """Read the dataset of the project, and check that the record belongs to this dataset."""
+    """Read the dataset of the project, and check that the record was made from this dataset."""
     from lineup.data.dataset import load_dataset
 
     dataset = load_dataset(project.dataset)
@@ -240,7 +240,7 @@ def _usual_validation(params: Params) -> float:
 
 
 def _line(record: Record) -> str:
-    """Return the name of the data as the subtitle of a figure."""
+    """Return a figure subtitle that names the dataset."""
     from lineup.pages.markdown import figure_line
 
     return figure_line(record.header.data)

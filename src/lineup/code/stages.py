@@ -200,12 +200,11 @@ def check_code(key: str, project: Path) -> None:
 
 
 def code_yaml(project: Path) -> str:
-    """Return the content of ``code.yaml`` as text.
+    """Return the content of ``code.yaml``.
 
-    For each key, the text contains the hashes of its files. For each section in `SECTIONS`, the text contains one hash.
-    All hashes of a key are written as one string, so that ``dvc.lock`` stays short. In each run, DVC reads and writes
-    ``dvc.lock`` several times. A stage that depends on all models uses a single hash of the section ``models``, so that
-    ``dvc.lock`` stays short.
+    Each key has the hashes of its files. Each section in `SECTIONS` has one hash. All hashes of a key are written as
+    one string, so that ``dvc.lock`` stays short. In each run, DVC reads and writes ``dvc.lock`` several times. A stage
+    that depends on all models uses a single hash of the section ``models``, so that ``dvc.lock`` stays short.
 
     Parameters
     ----------

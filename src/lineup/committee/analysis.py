@@ -125,9 +125,9 @@ def predictions_without_each(
     temperature: Temperature = "none",
     earlier: Details | None = None,
 ) -> np.ndarray | None:
-    """Remove each member in turn, and combine the predictions of the other members.
+    """Remove one member at a time, and combine the predictions of the other members.
 
-    Each time a member is removed, the rule is fitted again.
+    The rule is fitted again each time.
 
     Parameters
     ----------

@@ -92,8 +92,8 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 def winners(probabilities: np.ndarray) -> np.ndarray:
     """Return the class with the most votes for each image.
 
-    A tie goes to the class with the higher mean probability. If the means are also equal, the tie goes to the class
-    with the lower index.
+    A tie goes to the class with the higher mean probability. If the means are also equal, the tie goes to the lower
+    class index.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def voting_proportion(probabilities: np.ndarray) -> np.ndarray:
 
 
 def majority(probabilities: np.ndarray, confidence: float) -> np.ndarray:
-    """Predict the class with the most votes, with the same confidence for all images.
+    """Predict the class with the most votes. All images have the same confidence.
 
     Parameters
     ----------

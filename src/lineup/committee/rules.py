@@ -68,7 +68,7 @@ class Rule:
 
 
 def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earlier: Details) -> tuple[Arrays, Details]:
-    """Estimate how often the class with the most votes is correct.
+    """Estimate the probability that the class with the most votes is correct.
 
     The log loss has its minimum where the confidence equals the accuracy. Laplace smoothing keeps the confidence below
     1. The confidence is also kept above chance level, so that the class with the most votes is predicted.

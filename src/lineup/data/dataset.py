@@ -238,7 +238,7 @@ def check_arrays(train: str, test: str, arrays: Arrays, classes: Sequence[str]) 
 
 
 def check_pair(where: str, images: Bytes, labels: Bytes, classes: Sequence[str]) -> None:
-    """Check that images and labels are valid. Each error message starts with the text in ``where``."""
+    """Check that images and labels are valid. Each error message starts with ``where``."""
     if images.ndim not in (3, 4) or 0 in images.shape[1:] or (images.ndim == 4 and images.shape[3] == 1):
         found = _dimensions(images.shape)
         raise LineupError(f"{where}: expected images of n x height x width (x channels, if several), found {found}")

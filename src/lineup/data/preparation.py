@@ -137,7 +137,7 @@ def _trim(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
 
 
 def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
-    """Keep only every n-th row and column. If the picture is too small, repeat rows and columns."""
+    """Keep only every n-th row and column. If the picture is too small, rows and columns are repeated."""
     chosen = []
     for found, most in zip(picture.shape[:2], shape, strict=False):
         size = min(most, max(1, round(found * scale)))

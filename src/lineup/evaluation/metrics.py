@@ -142,7 +142,7 @@ def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def classification_report(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> str:
-    """Return scikit-learn's classification report with four decimals.
+    """Return the classification report of scikit-learn with four decimals.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ _SCORES = ("precision", "recall", "f1")
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Compute the fraction of images whose actual class is one of the two most probable classes.
 
-    A tie between two classes goes to the class with the lower index.
+    Ties go to the class with the lower index.
     """
     of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
     lower = np.arange(probabilities.shape[1]) < labels[:, None]

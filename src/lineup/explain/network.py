@@ -222,7 +222,7 @@ def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:
 def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None = None) -> Iterator[dict[int, Any]]:
     """Run a network, and record the outputs of the given layers.
 
-    Keras cannot build a new network that ends at a layer inside of a nested encoder, so the outputs are recorded.
+    Keras cannot build a network that ends at a layer inside a nested encoder, so the outputs are recorded.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None
 
 @contextmanager
 def _without_softmax(network: keras.Model) -> Iterator[None]:
-    """Make a network return the inputs of its softmax instead of probabilities.
+    """Make a network return logits (the inputs of its softmax) instead of probabilities.
 
     The inputs are used because the gradient of a probability near one is almost zero.
     """

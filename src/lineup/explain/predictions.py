@@ -47,7 +47,7 @@ def errors(record: Record, dataset: Dataset) -> Figure:
 
 
 def differences(committee: Record, member: Record, dataset: Dataset) -> Figure:
-    """Plot test images for which a committee and its best member predict different classes.
+    """Plot test images on which a committee and its best member disagree.
 
     Raises
     ------

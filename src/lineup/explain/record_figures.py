@@ -76,8 +76,8 @@ def network_figures(record: Record, dataset: Dataset) -> dict[str, Figure]:
 def gradcam(record: Record, dataset: Dataset, network: keras.Model) -> Figure:
     """Plot Grad-CAM maps for misclassified and correctly classified test images.
 
-    The misclassified images are sorted by the probability of the wrong class, from high to low. From each class, the
-    first correctly classified image is plotted.
+    Misclassified images are sorted by the probability of the wrong class, from high to low. For each class, the first
+    correctly classified image is also plotted.
     """
     from lineup.figures.heat_maps import heat_maps
 
@@ -147,7 +147,7 @@ PLOTS: Mapping[str, Plot] = {"gradcam": gradcam, "filters": filters, "maps": map
 
 
 def check_dataset(record: Record, dataset: Dataset) -> None:
-    """Check that a record belongs to the given dataset.
+    """Check that a record was made from the given dataset.
 
     Raises
     ------

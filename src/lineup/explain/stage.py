@@ -75,7 +75,7 @@ def write_explanations(records: Iterable[Record], dataset: Dataset, models: Path
 
 
 def _figures(record: Record, dataset: Dataset, models: Path) -> Iterator[tuple[str, Figure]]:
-    """Yield the figures of one record with their names."""
+    """Yield all figures of a record with their names."""
     with suppress(NothingToShowError):
         yield "errors", errors(record, dataset)
     if record.header.members:

@@ -66,6 +66,6 @@ def data_figures(dataset: Dataset, *, validation: float) -> dict[str, Figure]:
 
 
 def training_line(dataset: Dataset) -> str:
-    """Return the name of the dataset as the subtitle of a figure of training images."""
+    """Return a subtitle for figures of training images, with the name of the dataset."""
     kind = "GENERATED DATA" if dataset.generated else dataset.title
     return f"{kind}, {count(len(dataset.train_labels), 'training image')}"

@@ -1,4 +1,4 @@
-"""Plot misclassified images, and images for which a committee and one member predict different classes.
+"""Plot misclassified images, and images on which a committee and one of its members disagree.
 
 Examples
 --------
@@ -115,7 +115,7 @@ def committee_differences(
     subtitle: str = "",
     most: int = 6,
 ) -> Figure:
-    """Plot images for which a committee and one of its members predict different classes.
+    """Plot images on which a committee and one of its members disagree.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class PixelStatistics:
 
 
 def pixel_statistics(images: NDArray[np.uint8]) -> PixelStatistics:
-    """Count how often each pixel value occurs, and compute the mean, the median and the standard deviation of all
+    """Count the occurrences of each pixel value, and compute the mean, the median and the standard deviation of all
     pixels.
 
     Parameters

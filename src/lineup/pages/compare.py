@@ -66,7 +66,7 @@ class Comparison:
         return {model.name: model.mean("test_accuracy") for model in self.models}
 
     def by_validation(self) -> list[ModelRuns]:
-        """Return the models, sorted from high to low mean validation accuracy.
+        """Return the models, sorted by mean validation accuracy from high to low.
 
         Ties are sorted by name. Models may be validated on different images, so this order is only used to choose the
         models in figures. The champion is chosen in `lineup.committee.champion`.

@@ -168,7 +168,7 @@ def _left_out(models: int, most_shown: int) -> str:
 
 
 def _extremes(pairs: Sequence[RecipePair]) -> str:
-    """Return two sentences about the smallest significant difference and the largest non-significant difference."""
+    """Describe the smallest significant difference and the largest non-significant difference."""
     text = ""
     significant = [pair for pair in pairs if pair.significant]
     if significant:
@@ -234,7 +234,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
 
 
 def _turned(pair: Pair, first: str) -> Pair:
-    """If necessary, swap the two runs of a pair, so that ``first`` is the first run."""
+    """Swap the two runs of a pair if ``first`` is not the first run."""
     if pair.a == first:
         return pair
     # 0 - x instead of -x: the latter would print zero as -0.0.

@@ -46,7 +46,7 @@ _SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
 
 
 def leaderboard_frame(models: Sequence[ModelRuns], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Return a table of all models and committees, sorted from high to low mean test accuracy.
+    """Return a table of all models and committees, sorted by mean test accuracy from high to low.
 
     Ties are sorted by name. The order is for display only. The test accuracy is not used to select a model.
 
@@ -154,7 +154,7 @@ def print_leaderboard(frame: pd.DataFrame, console: Console) -> None:
 
 
 def replace_block(text: str, marker: str, block: str) -> str:
-    r"""Replace the text between two markers in a Markdown text.
+    r"""Replace the text between two markers in a Markdown document.
 
     Parameters
     ----------

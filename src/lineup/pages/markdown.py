@@ -69,7 +69,7 @@ def data_line(title: str, test_images: int, *, generated: bool) -> str:
 
 
 def figure_line(data: DataIdentity) -> str:
-    """Return the subtitle of a figure, which contains the name of the dataset."""
+    """Return a figure subtitle that names the dataset."""
     kind = "GENERATED DATA" if data.generated else data.title
     return f"{kind}, {count(data.test_images, 'test image')}"
 

@@ -368,7 +368,7 @@ def _libraries(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
-    """Sort the test images by the number of models that misclassify them, from high to low, and return their indices.
+    """Return the indices of the test images, sorted by the number of models that misclassify them from high to low.
     Ties go to the lowest index.
     """
     wrong = np.sum([classes != labels for classes in predicted], axis=0)

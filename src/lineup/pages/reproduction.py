@@ -163,7 +163,7 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
 
 
 def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
-    """Explain in one or two sentences why some models have only one seed."""
+    """Explain why some models have only one seed."""
     single = [verdict.model for verdict in verdicts if len(verdict.model.runs) == 1]
     long, certain = [], []
     for model in single:
@@ -270,7 +270,7 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _beside(theirs: float | None, ours: float) -> str:
-    """Format a published value beside our value. If no value is published, return an empty string.
+    """Format a published value and our value. If no value is published, return an empty string.
 
     Examples
     --------
@@ -303,7 +303,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _class_cells(model: ModelRuns, metric: str, published: Sequence[float | None]) -> list[str]:
-    """Format the published score beside our score for each class. If no score is published, the cell is empty."""
+    """Format the published score and our score for each class. If no score is published, the cell is empty."""
     ours = [model.mean(f"test_{metric}/{class_slug(name)}") for name in model.first.header.data.classes]
     digits = 2 if all(round(theirs, 2) == theirs for theirs in published if theirs) else 3
     return [

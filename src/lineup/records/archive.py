@@ -199,14 +199,14 @@ def open_archive(path: Path) -> Iterator[Archive]:
 
 
 def entry_folder_and_file(name: str) -> tuple[str, str] | None:
-    """Split the name of an entry into the folder of the record and the file. Return None for any other name."""
+    """Split the name of an entry into a record folder and a file name. Return None for any other name."""
     folder, slash, file = name.partition("/")
     known = (*RECORD_FILES, *(f"{MODEL}/{model}" for model in MODEL_FILES))
     return (folder, file) if slash and _FOLDER.fullmatch(folder) and file in known else None
 
 
 def _files_to_pack(record: Record, *, models: bool) -> Iterator[tuple[str, Path]]:
-    """Check a record and yield the names of its files in the archive, with their paths."""
+    """Check a record, and yield the archive name and the path of each file."""
     absent = [name for name in RECORD_FILES if not (record.folder / name).exists()]
     if models and not (record.folder / MODEL).is_dir():
         absent.append(f"{MODEL}/")

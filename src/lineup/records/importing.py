@@ -87,7 +87,7 @@ def import_archive(path: Path, project: Project) -> list[Imported]:
 
 @contextmanager
 def _staging(project: Project, size: int) -> Iterator[Path]:
-    """Yield a new temporary folder beside the imported records. Folders of killed processes are removed first."""
+    """Yield a new temporary folder next to the imported records. Folders of killed processes are removed first."""
     import psutil
 
     root = imported_root(project)

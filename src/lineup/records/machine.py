@@ -147,7 +147,7 @@ def source_commit() -> str:
 def git_commit(folder: Path) -> str:
     """Return the git commit of a checkout. If the folder is not in a git repository, return ``unknown``.
 
-    If the folder ``src`` contains uncommitted changes, the text ``-dirty`` is appended to the commit.
+    If the folder ``src`` contains uncommitted changes, ``-dirty`` is appended to the commit.
     """
     return known(lambda: _git_commit(folder), UNKNOWN)
 

@@ -1,4 +1,4 @@
-"""Format the class probabilities of pictures as text for users.
+"""Format the predictions for pictures as text for users.
 
 Examples
 --------
@@ -68,7 +68,7 @@ class Answer:
 
     @property
     def warning(self) -> str:
-        """Return the reasons why the prediction is not reliable. If there are no reasons, the text is empty."""
+        """Return the reasons why the prediction is not reliable. If there are no reasons, return an empty string."""
         reasons = {UNLIKE: self.unlike, "not sure": not self.sure}
         return ", ".join(reason for reason, holds in reasons.items() if holds)
 

@@ -186,7 +186,7 @@ def load_with_members(folder: Path, shape: Shape, members: Mapping[str, Path] | 
 
 
 def agreement(probabilities: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """Compute the share of the members that predict the same class as the committee.
+    """Compute the fraction of members that agree with the committee.
 
     Parameters
     ----------

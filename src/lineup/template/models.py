@@ -4,8 +4,8 @@ Each function with ``@register_model()`` is an architecture of the family ``proj
 takes the image shape (height, width, channels) and the number of classes. The function returns the Keras layers that
 map scaled images to class probabilities. Set all other arguments under ``options`` in ``params.yaml``.
 
-Import Keras inside the function, so that commands that do not train a model start quickly. If you change
-this file, or a file of this folder that it imports, ``dvc repro`` trains the models of the family ``project`` again.
+Import Keras inside the function, so that commands that do not train a model start quickly. If you change this file or a
+file that it imports, ``dvc repro`` trains the models of the family ``project`` again.
 """
 
 from __future__ import annotations

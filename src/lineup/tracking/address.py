@@ -173,14 +173,14 @@ def local_store(root: Path) -> Path | None:
 
 
 def shown_uri(text: str) -> str:
-    """Remove user names and passwords from all addresses in a text. Call this function before printing an address."""
+    """Remove user names and passwords from all addresses in a string. Call this function before printing an address."""
     for secret in _secrets():
         text = text.replace(secret, "***")
     return _PRIVATE.sub(r"://\1", text)
 
 
 def _secrets() -> list[str]:
-    """Return all passwords in the environment variables, both as plain text and with URL quoting."""
+    """Return all passwords in environment variables, as plain text and with URL quoting."""
     given = os.environ.get(VARIABLE, "")
     rest = given.partition("://")[2]
     user, colon, password = rest.rpartition("@")[0].partition(":")

@@ -63,9 +63,9 @@ class _End:
 class LiveRun:
     """Training listener that logs each epoch in an MLflow run.
 
-    While the context is open, the status of the MLflow run is RUNNING. The final status is FINISHED if the training
-    wrote a record, FAILED after an error and KILLED after a signal. The final metrics are logged if the training wrote
-    a record. ``lineup publish`` logs the artifacts.
+    While the context is open, the status of the MLflow run is RUNNING. The final status is FINISHED if a record was
+    written, FAILED after an error and KILLED after a signal. The final metrics are logged if a record was written.
+    ``lineup publish`` logs the artifacts.
 
     The import of MLflow takes seconds, and a tracking server may be slow or unreachable. MLflow is therefore imported
     and called in a separate thread. If MLflow fails, a warning is printed and the training continues. ``lineup
@@ -197,7 +197,7 @@ def _make_run(
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
-    """Log the final parameters and metrics if the training wrote a record, and then end the run."""
+    """Log the final parameters and metrics if a record was written, and then end the run."""
     from lineup.tracking.runs import PROCESS, SEEN, log_metrics, log_params
 
     if end.record is not None:

@@ -1,8 +1,8 @@
-"""Update the addresses of artifacts after a project has been moved or copied.
+"""Update the URIs of artifacts after a project has been moved or copied.
 
 If the store is an SQLite file, the artifacts are in the folder ``mlartifacts`` next to the file. MLflow saves absolute
-addresses, which still point to the old folder after a move. Without an update, MLflow would not find existing artifacts
-and would write new artifacts to the old folder.
+URIs, which still point to the old folder after a move. Without an update, MLflow would not find existing artifacts and
+would write new artifacts to the old folder.
 
 Examples
 --------
@@ -40,13 +40,13 @@ def artifact_location(database: Path, experiment: str) -> str:
 
 
 def local_folder(location: str) -> Path | None:
-    """Convert the address of artifacts to a local folder. Return None for remote storage."""
+    """Convert an artifact URI to a local folder. Return None for remote storage."""
     parts = urlsplit(location)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the old project folders to which the store still refers.
+    """Return the former project folders that the store still refers to.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def former_folders(client: MlflowClient, database: Path) -> list[str]:
 
 
 def update_locations(client: MlflowClient, database: Path) -> None:
-    """Correct all artifact addresses that still point to a former folder of the project.
+    """Correct all artifact URIs that still point to a former folder of the project.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def update_locations(client: MlflowClient, database: Path) -> None:
 
 
 def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Replace the prefix ``old`` with ``new`` in all artifact addresses."""
+    """Replace the prefix ``old`` with ``new`` in all artifact URIs."""
     for table, columns in COLUMNS.items():
         for column in columns:
             connection.execute(

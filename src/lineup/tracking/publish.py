@@ -121,7 +121,7 @@ def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
 
 @dataclass
 class _Publisher:
-    """Publish records one by one, and remember the published runs and models.
+    """Publish records one by one, and keep track of the published runs and models.
 
     Parameters
     ----------
@@ -296,6 +296,6 @@ def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mappi
 
 
 def _without(record: Record, models: Models) -> str:
-    """Explain why a committee was published without its model. If the model was published, return an empty string."""
+    """Explain why a committee was published without its model. Return an empty string if the model was published."""
     absent = absent_members(record, models)
     return f", without its model: {', '.join(absent)} was trained again or removed" if absent else ""

@@ -50,7 +50,7 @@ def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
 def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> None:
     """Log metrics in batches, because MLflow limits the number of metrics per request.
 
-    If the same metric is logged twice, MLflow stores only one value.
+    If a metric is logged twice, MLflow stores only one value.
     """
     metrics = list(metrics)
     for start in range(0, len(metrics), BATCH_METRICS):
@@ -83,9 +83,9 @@ def process_tags() -> dict[str, str]:
 
 
 def process_tag(pid: int) -> str:
-    """Return a text that identifies a process even if its process id is reused.
+    """Return a string that identifies a process even if its process id is reused.
 
-    The format of the text is ``host:pid:start``.
+    The format is ``host:pid:start``.
     """
     import psutil
 
@@ -93,15 +93,15 @@ def process_tag(pid: int) -> str:
 
 
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
-    """End runs whose status is RUNNING although their process has ended.
+    """End runs that still have the status RUNNING after their process has ended.
 
     A run keeps the status RUNNING if its process was killed, or if the process could not reach the store at the end.
-    The new status is FINISHED if the training wrote a record, otherwise KILLED.
+    The new status is FINISHED if a record was written, otherwise KILLED.
 
-    On this host, a process is alive if its id and its start time match those of a running process. A process on another
-    host counts as dead if it has not updated the tag of its run for one hour. Each training process updates the tag
-    every minute. The limit of one hour is long, because clocks may differ and computers may be suspended. A process
-    that was wrongly counted as dead corrects the status when it ends.
+    On this host, a process is alive if a running process has the same id and start time. A process on another host is
+    considered dead if it has not updated the tag of its run for one hour. Each training process updates the tag every
+    minute. The limit of one hour is long, because clocks may differ and computers may be suspended. A process that was
+    wrongly considered dead corrects the status when it ends.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Set the number of threads and the random seeds, and detect the device.
+"""Set the number of threads and the random seeds, and detect the training device.
 
 >>> with quiet_stderr():
 ...     _ = os.write(2, b"not shown")

@@ -98,7 +98,7 @@ def fit_network(
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
     """Update the weights that the network receives at the end of training.
 
-    The weights are those of the best epoch or an average, depending on the settings.
+    Depending on the settings, these are the weights of the best epoch or averaged weights.
     """
     epoch = len(state.history)
     if fit.patience is not None and best_epoch(state.history) == epoch:
