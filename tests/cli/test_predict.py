@@ -97,7 +97,9 @@ def test_a_network_answers_for_a_picture(project: Path) -> None:
     expected = ", ".join(f"{CLASSES[k]} {row[k]:.3f}" for k in np.argsort(-row))
     assert (status, errors) == (0, "")
     assert line == f"picture.png: {expected}".replace("1.000", ">0.999").replace(" 0.000", " <0.001")
-    assert heading.startswith("basic_cnn_seed1, trained on Synthetic garments. It is sure from a probability of 0.000")
+    assert heading.startswith(
+        "basic_cnn_seed1, trained on Synthetic garments. It is sure if the probability is at least 0.000"
+    )
     assert heading.endswith("The data are generated, so the results do not apply to real images.")
 
 

@@ -101,7 +101,7 @@ def test_a_conflict_is_named_and_nothing_is_imported(project: Project, tmp_path:
     (folder,) = imported_folders(project)
     assert str(caught.value) == (
         f"{tmp_path / 'y.zip'}: small_seed1, trained on elsewhere, is in conflict with {folder}:"
-        " the same training with different files; nothing was imported"
+        " the same training run with different files; nothing was imported"
     )
     assert state(project.root) == before
 

@@ -130,7 +130,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
         process = subprocess.Popen(command, env=environment, cwd=root / "sub", stdout=stream, stderr=stream)
     try:
         end = time.monotonic() + START_SECONDS
-        while b"(Ctrl-C ends it)" not in log.read_bytes():
+        while b"(press Ctrl-C to stop)" not in log.read_bytes():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
@@ -146,7 +146,7 @@ def test_only_the_address_is_printed_when_the_server_responds(running: Running) 
     address = f"http://127.0.0.1:{running.port}"
     assert said == [
         f"MLflow UI: starting on port {running.port} ...",
-        f"MLflow UI: {address}{view_link('1')} (Ctrl-C ends it)",
+        f"MLflow UI: {address}{view_link('1')} (press Ctrl-C to stop)",
     ]
     with urllib.request.urlopen(f"{address}/health", timeout=30) as response:
         assert response.status == 200

@@ -61,7 +61,7 @@ app = typer.Typer(
 
 for heading, functions in COMMANDS.items():
     for function in functions:
-        # `import` and `list` are words of Python, so that the functions end with an underscore.
+        # Python has a keyword `import` and a function `list`, so these functions end with an underscore.
         app.command(function.__name__.rstrip("_"), rich_help_panel=heading)(function)
 app.add_typer(plots.app, rich_help_panel="Results")
 
@@ -81,11 +81,11 @@ def main() -> None:
     """
     tolerate_encodings()
     gc.set_threshold(NEW_OBJECTS)
-    # At its end, Python looks for reference cycles among all objects. With TensorFlow, this takes more than a second.
-    # Frozen objects are left to the operating system.
+    # When Python exits, it searches all objects for reference cycles. With TensorFlow, this takes more than a second.
+    # Python does not search frozen objects.
     atexit.register(gc.freeze)
     if "DVC_STAGE" in os.environ:
-        # Under `mlflow run -e main` every stage inherits the outer run and would write into it.
+        # Under `mlflow run -e main`, every stage inherits the outer run and would log to it.
         os.environ.pop("MLFLOW_RUN_ID", None)
     signals.handle_signals()
     try:

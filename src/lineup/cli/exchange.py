@@ -39,10 +39,10 @@ _NAMES = (
 
 def export(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help=_NAMES)] = None,
-    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Pack the records into this file.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report of exactly these records.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Export the records to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML report of these records.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Export all records of the pipeline.")] = False,
-    models: Annotated[bool, typer.Option(help="Whether to pack the trained models.")] = True,
+    models: Annotated[bool, typer.Option(help="Whether to include the trained models.")] = True,
     members: Annotated[bool, typer.Option("--members", help="Also export the members of the committees.")] = False,
 ) -> None:
     """Export records to a file for `lineup import`, or to an HTML report."""
@@ -62,7 +62,7 @@ def export(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `lineup export` has written.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File that was written by `lineup export`.")],
 ) -> None:
     """Import the records of a file that was exported on another machine.
 
@@ -153,7 +153,7 @@ def with_own_names(records: Sequence[Record]) -> list[Record]:
     labels = [record.header.label for record in renamed]
     for label in labels:
         if labels.count(label) > 1:
-            raise LineupError(f"{label}: the name of two of these records; export one of them at a time")
+            raise LineupError(f"{label}: two of these records have this name; export one of them at a time")
     return renamed
 
 

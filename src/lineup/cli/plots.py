@@ -54,7 +54,7 @@ Output = Annotated[
 def data(
     validation: Annotated[
         float | None,
-        typer.Option(help="Share of the training images for validation. Default: the most frequent in params.yaml."),
+        typer.Option(help="Fraction of images for validation. Default: the most frequent value in params.yaml."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the figures. Default: experiments/plots.")

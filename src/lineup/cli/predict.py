@@ -65,9 +65,7 @@ def predict(
     ] = CHAMPION,
     accuracy: Annotated[
         float,
-        typer.Option(
-            min=0, max=1, help="Answer 'not sure' below the probability that keeps this accuracy on validation images."
-        ),
+        typer.Option(min=0, max=1, help="Accuracy on validation images that sets the threshold for 'not sure'."),
     ] = 0.98,
     show: Annotated[
         Path | None, typer.Option(metavar="FILE", help="PNG file for a figure of the pictures and the answers.")
@@ -199,11 +197,11 @@ def _heading(record: Record, threshold: Threshold, accuracy: float) -> str:
     data = record.header.data
     about = f"{label_of(record)}, trained on {data.title}."
     if math.isinf(threshold.probability):
-        sure = f"It is never sure, because no probability keeps an accuracy of {accuracy:g} on the validation images."
+        sure = f"It is never sure, because no threshold gives an accuracy of {accuracy:g} on the validation images."
     else:
         sure = (
-            f"It is sure from a probability of {threshold.probability:.3f} on. {threshold.coverage:.1%} of the"
-            f" validation images reach it, with an accuracy of {threshold.accuracy:.4f}."
+            f"It is sure if the probability is at least {threshold.probability:.3f}. This applies to"
+            f" {threshold.coverage:.1%} of the validation images, with an accuracy of {threshold.accuracy:.4f}."
         )
     return " ".join([about, sure, *([GENERATED] if data.generated else [])])
 

@@ -92,11 +92,11 @@ class Analysis:
     accuracy : float
         Accuracy of the committee.
     differing : float
-        Share of images for which the members predict more than one class.
+        Fraction of images for which the members predict more than one class.
     members : tuple of MemberRole
         Members, in the order of the rows and columns of the other fields.
     disagreement : tuple of tuple of float
-        Share of images for which two members predict different classes.
+        Fraction of images for which two members predict different classes.
     error_correlation : tuple of tuple of float
         Correlation between the errors of two members, from -1 to 1. None if a member is always right or always wrong.
     squared_error : Decomposition

@@ -87,7 +87,7 @@ class Dataset:
         Parameters
         ----------
         share : float
-            Share of the training images, above 0 and at most 0.5. It gives ``round(share * n)`` validation images.
+            Fraction of the training images, above 0 and at most 0.5. It gives ``round(share * n)`` validation images.
 
         Returns
         -------

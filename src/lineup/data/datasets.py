@@ -88,8 +88,8 @@ _GARMENTS = (
     "Ankle boot",
 )
 
-# The deduplicated release of 2017-08-31, which all libraries download today. The publisher gives MD5 checksums.
-# The SHA-256 checksums belong to the files with these MD5 checksums.
+# The deduplicated release of 2017-08-31, which all libraries download today. The publisher provides MD5 checksums. The
+# SHA-256 checksums were computed from files with these MD5 checksums.
 _FASHION_MNIST = DatasetSpec(
     name="fashion_mnist",
     title="Fashion-MNIST",

@@ -75,7 +75,7 @@ class ReliabilityBins:
     confidence : ndarray of float64, shape (b,)
         Mean confidence of each bin's images.
     accuracy : ndarray of float64, shape (b,)
-        Share of each bin's images that are classified correctly.
+        Fraction of each bin's images that are classified correctly.
     images : ndarray of int64, shape (b,)
         Number of images of each bin, at least 1.
     """

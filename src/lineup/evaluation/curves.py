@@ -34,7 +34,7 @@ class SelectiveAccuracy:
     coverage : ndarray of float64, shape (t,)
         Increasing share of the images that are kept. The last value is 1.
     accuracy : ndarray of float64, shape (t,)
-        Share of the kept images that are classified correctly. The last value is the accuracy on all images.
+        Fraction of the kept images that are classified correctly. The last value is the accuracy on all images.
     """
 
     confidence: Floats

@@ -209,7 +209,7 @@ def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tup
     scale = 1 + z**2 / total
     centre = (share + z**2 / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / scale
-    # If no or all predictions are correct, one bound is the share itself, apart from rounding.
+    # If no or all predictions are correct, one bound equals the accuracy, apart from rounding.
     return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
 
 

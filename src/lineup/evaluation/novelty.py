@@ -85,7 +85,7 @@ def fit_novelty(
     members : ndarray of float, shape (members, v, k)
         Class probabilities of each member for the validation images.
     kept : float, optional
-        Share of the validation images that are not flagged. Default 0.95.
+        Fraction of the validation images that are not flagged. Default 0.95.
     """
     references = _flat(training)
     distances, uncertainties = nearest_distances(validation, references), uncertainty(members)

@@ -35,7 +35,7 @@ def data_figures(dataset: Dataset, *, validation: float) -> dict[str, Figure]:
     dataset : Dataset
         Images, labels and their split.
     validation : float
-        Share of the training images for validation, above 0 and at most 0.5.
+        Fraction of the training images for validation, above 0 and at most 0.5.
 
     Returns
     -------

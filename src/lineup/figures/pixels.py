@@ -64,7 +64,7 @@ def pixel_statistics(images: NDArray[np.uint8]) -> PixelStatistics:
     total = int(counts.sum())
     mean = int(counts @ values) / total
     deviation = math.sqrt(float(counts @ (values - mean) ** 2) / total)
-    # Of an even number of pixels, the median is the mean of the two in the middle.
+    # For an even number of pixels, the median is the mean of the two middle values.
     middle = np.searchsorted(np.cumsum(counts), [(total - 1) // 2, total // 2], side="right")
     return PixelStatistics(counts, mean, float(middle.mean()), deviation)
 

@@ -84,7 +84,7 @@ def gradient_boosting(
     """Histogram-based gradient boosting with 200 trees per class (not in a report)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    # Early stopping would set aside a part of the training images for validation.
+    # Early stopping would hold out a part of the training images for validation.
     return HistGradientBoostingClassifier(
         max_iter=trees, learning_rate=learning_rate, max_leaf_nodes=leaves, early_stopping=False
     )

@@ -72,7 +72,7 @@ class Recipe:
     family, architecture : str
         Family of the model, and the name of a registered builder in this family.
     validation : float
-        Share of the training images for validation, above 0 and at most 0.5. The reports use 0.2 or 0.1.
+        Fraction of the training images for validation, above 0 and at most 0.5. The reports use 0.2 or 0.1.
     seeds : int or list of int
         Seeds of the random numbers in training, for example for initial weights, dropout and the order of the images.
         The number 3 means the seeds 1, 2 and 3. Each seed is a separate training and run. Default 1.

@@ -139,7 +139,7 @@ def write_archive(records: Sequence[Record], path: Path, *, models: bool = True)
     path : Path
         The archive. It is replaced atomically.
     models : bool, optional
-        Whether to pack the trained models. Default: yes.
+        Whether to include the trained models. Default: yes.
 
     Raises
     ------

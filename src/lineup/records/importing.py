@@ -81,7 +81,7 @@ def import_archive(path: Path, project: Project) -> list[Imported]:
         known = _known(project)
         states = [_state(path, record, known.get(_identity(record))) for record in records]
         if len({_identity(record) for record in records}) < len(records):
-            raise LineupError(f"{path}: contains two records of the same training; nothing was imported")
+            raise LineupError(f"{path}: contains two records of the same training run; nothing was imported")
         return [_add(record, state, known, project) for record, state in zip(records, states, strict=True)]
 
 
@@ -137,7 +137,7 @@ def _known(project: Project) -> dict[Identity, Path]:
 
 
 def _state(path: Path, record: Record, known: Path | None) -> str:
-    """Return the outcome for a record (see `Imported`). ``known`` is the folder of the same training in the project."""
+    """Return the outcome for a record (see `Imported`). ``known`` is the folder of the same run."""
     if known is None:
         return "new"
     other = read_record(known)
@@ -145,7 +145,7 @@ def _state(path: Path, record: Record, known: Path | None) -> str:
     if other.digest() != record.digest() or (all(models) and models[0] != models[1]):
         raise LineupError(
             f"{path}: {record.header.label}, trained on {shortened(record.runtime.machine.host, 60)},"
-            f" is in conflict with {known}: the same training with different files; nothing was imported"
+            f" is in conflict with {known}: the same training run with different files; nothing was imported"
         )
     return "completed" if models[0] and not models[1] and is_imported(other) else "unchanged"
 

@@ -34,9 +34,9 @@ class Threshold:
     probability : float
         From 0 to 1; infinity if the accuracy is not reached.
     accuracy : float
-        Share of the validation images from this probability on that are classified correctly; NaN if there are none.
+        Accuracy on the validation images that reach this probability; NaN if there are none.
     coverage : float
-        Share of all validation images that reach the probability.
+        Fraction of all validation images that reach this probability.
     """
 
     probability: float
@@ -119,7 +119,7 @@ def answer_of(
     threshold : float
         Smallest probability from which on the model counts as sure.
     agreement : float, optional
-        Share of the members that predict the most probable class. Default 1.
+        Fraction of the members that predict the most probable class. Default 1.
     members : int, optional
         Number of members. Default 1.
     unlike : bool, optional

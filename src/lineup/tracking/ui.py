@@ -75,7 +75,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
                 print(output.read().decode(errors="replace"), file=sys.stderr, end="", flush=True)
                 raise LineupError(f"the MLflow server failed with status {process.returncode}")
             if not responded and _responds(port):
-                print(f"MLflow UI: http://{HOST}:{port}{view_link(experiment)} (Ctrl-C ends it)", flush=True)
+                print(f"MLflow UI: http://{HOST}:{port}{view_link(experiment)} (press Ctrl-C to stop)", flush=True)
                 responded = True
 
 

@@ -101,7 +101,7 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     for gpu in gpus:
-        # Otherwise one process allocates all memory, and a second training on the same GPU fails.
+        # Otherwise, one process allocates all memory, and a second process on the same GPU fails.
         tf.config.experimental.set_memory_growth(gpu, True)
     # This resets the names of layers and frees the memory of an earlier training run.
     keras.utils.clear_session()
