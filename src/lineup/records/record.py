@@ -233,8 +233,8 @@ class Header:
     members : list of Member
         Members of a committee; empty for a model.
     experiment : str or None
-        Random name of a single experiment, so that it does not replace the pipeline's run with the same parameters.
-        None in the pipeline.
+        Random name of a single experiment. It prevents the experiment from replacing a pipeline run with the same
+        parameters. None in the pipeline.
     model_files : dict of str to str
         SHA-256 of each file in ``model/``; empty before training ends and in records of schema 1.
     schema : int
@@ -308,7 +308,7 @@ class Runtime:
     started, ended : int
         Start and end in milliseconds since 1970.
     training_seconds : float
-        Wall time of the training with the validation after each epoch. For a committee, of fitting and combining.
+        Wall time of training, including validation after each epoch. For a committee, of fitting and combining.
     phase_seconds : dict
         Wall time of each phase, in seconds.
     images_per_second : float or None

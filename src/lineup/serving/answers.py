@@ -117,7 +117,7 @@ def answer_of(
     classes : sequence of str
         Class names.
     threshold : float
-        Smallest probability from which on the model counts as sure.
+        Smallest probability at which the model counts as sure.
     agreement : float, optional
         Fraction of the members that predict the most probable class. Default 1.
     members : int, optional

@@ -40,7 +40,7 @@ class FitState:
     variables : list of keras.Variable
         Weights, statistics, the seeds of dropout and the moments of the optimiser.
     kept : list of ndarray
-        Weights that replace the weights of the last epoch at the end of the training. Default none.
+        Weights that replace the weights of the last epoch at the end of training. Default none.
     """
 
     history: list[Epoch]

@@ -101,8 +101,8 @@ def train_model(
         Folder of the finished training runs of the model. If it contains a record with the same recipe, data, code and
         libraries, this record is copied instead of training the model. Default: None, always train.
     backups : Path, optional
-        Folder of backups. A long training saves its state in this folder, and an interrupted training resumes from it.
-        Default: None, no backups.
+        Folder of backups. Long training runs save their state in this folder, and interrupted training resumes from
+        this state. Default: None, no backups.
     listeners : sequence of Listener, optional
         Called at the start and after each epoch. Default: none.
 
