@@ -1,14 +1,15 @@
-"""Classical models as the paper of the data set fitted them: do they score here what they scored there.
+"""Fit the classical models of the dataset's paper, and compare their accuracies with the published accuracies.
 
 Table 3 of H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
-algorithms", arXiv:1708.07747, gives the test accuracy of scikit-learn's classifiers of 2017 after training on all
-60,000 images, each pixel standardised by its mean and deviation over them, as a mean over shuffled repetitions. This
-fits the same classifiers with the same settings. What was a default in 2017 and is another one today is spelled out.
+algorithms", arXiv:1708.07747, contains the test accuracies of scikit-learn's classifiers in 2017. The classifiers were
+trained on all 60,000 images, with each pixel standardised over the training images. The accuracies are means over
+shuffled repetitions. This benchmark fits the same classifiers with the same settings. If a default value of
+scikit-learn has changed since 2017, the benchmark sets the old value.
 
     python benchmarks/classical.py --rows gaussian_nb,random_forest
 
-Each row is written as soon as it is done, and a row that is there is not fitted again. Boosting takes hours; it keeps a
-back-up and goes on from there.
+The result file is updated after each fit, and existing rows are not fitted again. Gradient boosting takes hours. It
+saves backups, and resumes from the last backup.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ BACKUPS = RESULTS / ".backups"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: how to build the classifier, the published accuracy and the tolerance.
+    """Row of the table, with the classifier, the published accuracy and the tolerance.
 
     The page shows the note if the measured accuracy differs from the published accuracy by more than the tolerance.
     """
@@ -63,12 +64,12 @@ class Row:
 
 
 def _logistic_regression(l1_ratio: float) -> Any:
-    # In 2017 LogisticRegression meant liblinear, and one classifier for each class against the rest.
+    # In 2017, LogisticRegression used liblinear and one-vs-rest classifiers by default.
     return OneVsRestClassifier(LogisticRegression(C=1.0, l1_ratio=l1_ratio, solver="liblinear", max_iter=100))
 
 
 def _svc(kernel: str, c: float) -> Any:
-    # In 2017 gamma was one over the number of features.
+    # In 2017, the default of gamma was 1 / number of features.
     return SVC(C=c, kernel=kernel, gamma="auto", cache_size=2000)
 
 
@@ -122,27 +123,27 @@ STEP = 5
 
 
 def set_everywhere(estimator: Any, parameter: str, value: int) -> None:
-    """Set a parameter of an estimator, and of the estimators within it, wherever there is one of that name."""
+    """Set a parameter of an estimator and of all nested estimators that have this parameter."""
     names = [name for name in estimator.get_params() if name.rpartition("__")[2] == parameter]
     estimator.set_params(**dict.fromkeys(names, value))
 
 
 def measure(name: str, data: Dataset, seed: int) -> tuple[float, float]:
-    """Fit a row on the images in one order; return its test accuracy and the CPU seconds of fit and answers."""
+    """Fit a classifier on the images in one order, and return its test accuracy and its CPU time in seconds."""
     scaler = StandardScaler().fit(data.train_images.reshape(-1, 784))
     inputs, labels = shuffle(scaler.transform(data.train_images.reshape(-1, 784)), data.train_labels, random_state=seed)
     tests = scaler.transform(data.test_images.reshape(-1, 784))
     estimator = ROWS[name].build()
     set_everywhere(estimator, "random_state", seed)
     started, before = time.process_time(), 0.0
-    # The paper's settings are what they are: some do not converge, and one divides by zero.
+    # With the settings of the paper, some fits do not converge, and one fit divides by zero.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         if name in LONG:
             backup = BACKUPS / f"{name}-{seed}-{data.fingerprint[:12]}-{sklearn.__version__}.skops"
             estimator, before = fit_in_steps(estimator, inputs, labels, backup)
         else:
-            # Some of these take long, too: scikit-learn's own progress.
+            # Some of these fits take long, so scikit-learn prints its progress.
             set_everywhere(estimator, "verbose", 1)
             estimator.fit(inputs, labels)
         accuracy = float(np.mean(estimator.predict(tests) == data.test_labels))
@@ -150,23 +151,23 @@ def measure(name: str, data: Dataset, seed: int) -> tuple[float, float]:
 
 
 def fit_in_steps(estimator: Any, inputs: Any, labels: Any, backup: Path) -> tuple[Any, float]:
-    """Fit boosted trees a few iterations at a time, with a back-up after each step, from which a later fit goes on.
+    """Fit boosted trees in steps of a few iterations, and save a backup after each step.
 
-    The trees are those of one fit: scikit-learn adds up their answers in the same order.
+    The trees are identical to those of a single fit, because scikit-learn adds the predictions in the same order.
 
     Parameters
     ----------
     estimator : GradientBoostingClassifier
-        Not fitted.
+        Unfitted estimator.
     inputs, labels : ndarray of float, shape (n, features), ndarray of int, shape (n,)
-        What it is fitted on.
+        Training data.
     backup : Path
-        A skops file, of a fit with these settings on these inputs; the folder need not exist. It is kept.
+        Skops file. If the file exists, it must come from a fit with the same settings and inputs. It is not deleted.
 
     Returns
     -------
     tuple of GradientBoostingClassifier and float
-        It fitted, and the CPU seconds that earlier processes took.
+        The fitted estimator, and the CPU time of earlier processes in seconds.
     """
     last, done, before = estimator.n_estimators, 0, 0.0
     if backup.is_file():
@@ -187,7 +188,7 @@ def fit_in_steps(estimator: Any, inputs: Any, labels: Any, backup: Path) -> tupl
 
 
 def read_rows(data: Dataset) -> dict[str, dict[str, Any]]:
-    """Return the rows of the result file by name; none if it is of other data or another scikit-learn."""
+    """Return the rows of the result file by name, or no rows if the data or the version of scikit-learn differ."""
     if not FILE.is_file():
         return {}
     found = json.loads(FILE.read_text(encoding="utf-8"))
@@ -196,8 +197,8 @@ def read_rows(data: Dataset) -> dict[str, dict[str, Any]]:
 
 
 def add_fit(data: Dataset, name: str, accuracy: float, fitted: dict[str, Any]) -> None:
-    """Add a fit to the result file, in which other processes may write, too."""
-    # Not beside the file: that folder is a dependency of the pipeline.
+    """Add a fit to the result file. Other processes may write to the file at the same time."""
+    # Not next to the result file, because that folder is a dependency of the pipeline.
     with FileLock(RESULTS / ".classical.lock"):
         rows = read_rows(data)
         fits = rows.get(name, {"accuracies": [], "fits": []})
@@ -214,7 +215,7 @@ def add_fit(data: Dataset, name: str, accuracy: float, fitted: dict[str, Any]) -
 
 
 def summary(name: str, accuracies: list[float], fits: list[dict[str, Any]], **_: Any) -> dict[str, Any]:
-    """Return a row of the result file, from the accuracy of each fit, and how long it took where."""
+    """Return a row of the result file, with the accuracy, the time and the machine of each fit."""
     row = ROWS[name]
     difference = statistics.mean(accuracies) - row.published
     return {
@@ -231,7 +232,7 @@ def summary(name: str, accuracies: list[float], fits: list[dict[str, Any]], **_:
 
 
 def print_table(rows: dict[str, dict[str, Any]]) -> None:
-    """Print published and measured accuracy, difference and mean CPU seconds of each row."""
+    """Print the published accuracy, the measured accuracy, the difference and the mean CPU time of each row."""
     print("| row | published | measured | difference | shuffles | CPU seconds |\n|---|---:|---:|---:|---:|---:|")
     for name, row in rows.items():
         seconds = statistics.mean(fitted["cpu_seconds"] for fitted in row["fits"])
@@ -243,13 +244,15 @@ def print_table(rows: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Parse, fit what is missing, write after each fit, print the table."""
+    """Parse the arguments, fit the missing rows, save the results after each fit, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--rows", help=f"names, comma between; of {', '.join(ROWS)}; default: all but {', '.join(LONG)}"
     )
-    parser.add_argument("--shuffles", type=int, default=1, help="repetitions, each in another order; default: 1")
-    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--shuffles", type=int, default=1, help="number of repetitions with different orders; default: 1"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="number of threads; default: 1")
     arguments = parser.parse_args()
     names = arguments.rows.split(",") if arguments.rows else [name for name in ROWS if name not in LONG]
     if unknown := [name for name in names if name not in ROWS]:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: data, networks, the script that a user would write otherwise, workers, result files."""
+"""Functions that the benchmarks share: data, networks, a plain Keras script, worker processes and result files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LIBRARIES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "scikit-learn", "
 
 @cache
 def dataset() -> Dataset:
-    """Return the dataset of this checkout, as ``lineup split`` wrote it."""
+    """Return the dataset of this checkout, which ``lineup split`` wrote."""
     return load_dataset(find_project().dataset)
 
 
@@ -56,35 +56,35 @@ def entry_of(name: str) -> Architecture:
 
 
 def fit_of(name: str, epochs: int) -> Fit:
-    """Return batch size and learning rate of a network in ``params.yaml``; of an autoencoder those of its own fit."""
+    """Return the batch size and the learning rate of a network, or the settings of its autoencoder."""
     recipe = recipe_of(name)
     return dataclasses.replace(recipe.pretrain or recipe, epochs=epochs)
 
 
 def reconstructs(name: str) -> bool:
-    """Return whether the network measured is an autoencoder, which learns to reconstruct its input."""
+    """Return whether the measured network is an autoencoder, which reconstructs its input."""
     return recipe_of(name).pretrain is not None
 
 
 def layers_of(name: str) -> Layers:
-    """Return new layers from scaled images to probabilities, or to reconstructed images."""
+    """Return new layers that map scaled images to probabilities or to reconstructed images."""
     parts = entry_of(name).make(SHAPE, CLASSES, recipe_of(name).options)
     return [*parts.encoder, *parts.decoder] if reconstructs(name) else parts
 
 
 def lineup_network(name: str) -> keras.Model:
-    """Return a new network as lineup builds it: raw uint8 images in."""
+    """Return a new network that lineup builds for raw uint8 images."""
     scaling, channels = recipe_of(name).scaling, entry_of(name).channels
     return classifier(name, scaling, layers_of(name), SHAPE, channels=channels)
 
 
 def input_shape_of(name: str) -> tuple[int, ...]:
-    """Return the shape of one scaled image as a network takes it."""
+    """Return the shape of one scaled image that a network receives."""
     return input_shape(SHAPE, channels=entry_of(name).channels)
 
 
 def plain_network(name: str) -> Any:
-    """Return a new network as a plain script builds and compiles it: scaled images in."""
+    """Return a new compiled network of a plain Keras script, which receives scaled images."""
     import keras
 
     images = keras.Input(input_shape_of(name))
@@ -98,10 +98,11 @@ def plain_network(name: str) -> Any:
 
 
 def seed_plain_script(seed: int, *, order: bool) -> None:
-    """Seed what a plain script draws: the initial weights and dropout, and, if wished, the order of its batches.
+    """Set the random seeds of a plain Keras script: for initial weights and dropout, and optionally for shuffling.
 
-    ``keras.utils.set_random_seed`` seeds both, and then repeats one order in every epoch (`shuffling` says why).
-    Weights take their seeds from Python's generator, the order takes its from TensorFlow's, which can be reset alone.
+    ``keras.utils.set_random_seed`` sets both, so that the order of the images is the same in every epoch (see
+    `shuffling`). Keras derives the seeds of weights from Python's random generator. The order depends on TensorFlow's
+    random generator, which can be reset separately.
     """
     import keras
     import tensorflow as tf
@@ -112,26 +113,26 @@ def seed_plain_script(seed: int, *, order: bool) -> None:
 
 
 def scaled(name: str, images: np.ndarray) -> np.ndarray:
-    """Return uint8 images as float32, scaled and shaped as the plain network takes them."""
+    """Return uint8 images as float32 images with the scaling and the shape that the plain network expects."""
     scale, offset = {"unit": (1 / 255, 0), "symmetric": (1 / 127.5, -1)}[recipe_of(name).scaling]
     pixels = images * np.float32(scale) + np.float32(offset)
     return pixels.reshape(-1, *input_shape_of(name))
 
 
 def run_worker(*arguments: str, **environment: str) -> Any:
-    """Run this script once more, in a process of its own that none has warmed up, and return the JSON it prints last.
+    """Run this script again in a separate process, and return the JSON in the last line of its output.
 
     Parameters
     ----------
     *arguments : str
-        Of the script.
+        Arguments of the script.
     **environment : str
-        Variables to set.
+        Environment variables to set.
 
     Raises
     ------
     SystemExit
-        If it fails, with the last lines of what it said.
+        If the process fails. The message contains the last lines of its output.
     """
     command = [sys.executable, sys.argv[0], *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
@@ -141,19 +142,19 @@ def run_worker(*arguments: str, **environment: str) -> Any:
 
 
 def write_results(name: str, data: Dataset | None, rows: list[dict[str, Any]], **details: Any) -> None:
-    """Write a result file, with machine, versions and data in it.
+    """Write a result file with the machine, the versions and the data.
 
     Parameters
     ----------
     name : str
-        Of the file in ``benchmarks/results``, without ``.json``; what the page of the reproduction shows lies in the
-        folder ``reproduction`` there.
+        Name of the file in ``benchmarks/results``, without ``.json``. The folder ``reproduction`` contains the results
+        that the reproduction page shows.
     data : Dataset or None
-        What was measured on; None if ``details`` says it.
+        Dataset of the measurements, or None if ``details`` describes the data.
     rows : list of dict
-        The table.
+        Rows of the table.
     **details : Any
-        Settings and single measurements, whatever JSON can hold.
+        Settings and single measurements that can be stored as JSON.
     """
     result: dict[str, Any] = {"machine": asdict(this_machine()), "versions": _versions()}
     if data is not None:
@@ -163,7 +164,7 @@ def write_results(name: str, data: Dataset | None, rows: list[dict[str, Any]], *
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of those of the libraries that are installed."""
+    """Return the versions of the given libraries, without libraries that are not installed."""
     found: dict[str, str] = {canonicalize_name(one.name): one.version for one in metadata.distributions()}
     return {name: found[name] for name in LIBRARIES if name in found}
 
@@ -174,7 +175,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> str:
-    """Return rows with the same keys as a Markdown table, numbers on the right."""
+    """Return rows with the same keys as a Markdown table. Numbers are right-aligned."""
     columns = list(rows[0])
     numbers = [not any(isinstance(row[column], str) for row in rows) for column in columns]
     lines = [

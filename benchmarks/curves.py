@@ -1,9 +1,9 @@
-"""Whether lineup's training is the same mathematics as the plain Keras script's: the learning curves of several seeds.
+"""Compare the learning curves of lineup with the learning curves of a plain Keras script, over several seeds.
 
-Both train the same network on the same images, from the same initial weights for each seed, in a new order for each
-epoch (the script's order is not seeded: `shuffling` says why). For every epoch the means of loss and validation loss
-over the seeds are compared with how much the seeds themselves differ. `tests/models/test_fit.py` shows the rest: on the
-same batches in the same order the weights are those of Keras.
+Both train the same network on the same images, with the same initial weights for each seed and a new order of the
+images in each epoch. The script does not set a seed for the order (see `shuffling`). For each epoch, the benchmark
+compares the mean losses over the seeds. `tests/training/test_fit.py` checks that both give equal weights for the same
+batches in the same order.
 
     python benchmarks/curves.py --networks shallow_nn basic_cnn
 """
@@ -28,7 +28,7 @@ MEASURES = ("loss", "val_loss")
 
 
 def plain(name: str, data: TrainingData, epochs: int, seed: int) -> Curves:
-    """Return the curves of ``Model.fit``."""
+    """Return the learning curves of ``Model.fit``."""
     common.seed_plain_script(seed, order=False)
     history = common.plain_network(name).fit(
         common.scaled(name, data.images),
@@ -43,7 +43,7 @@ def plain(name: str, data: TrainingData, epochs: int, seed: int) -> Curves:
 
 
 def lineup(name: str, data: TrainingData, epochs: int, seed: int) -> Curves:
-    """Return the curves of lineup's training."""
+    """Return the learning curves of lineup."""
     common.seed_plain_script(seed, order=True)
     history = fit_network(
         common.lineup_network(name),
@@ -58,7 +58,7 @@ def lineup(name: str, data: TrainingData, epochs: int, seed: int) -> Curves:
 
 
 def training_data(name: str, images: int | None) -> TrainingData:
-    """Return the images that a network of params.yaml is trained and validated on, or the first so many of both."""
+    """Return the training and validation images of a network in ``params.yaml``, or the first images of both."""
     data, share = common.dataset(), common.recipe_of(name).validation
     fitting, validation = data.training_indices(share)[:images], data.validation_indices(share)[:images]
     return TrainingData(
@@ -71,11 +71,11 @@ def training_data(name: str, images: int | None) -> TrainingData:
 
 
 def compare(plain_curves: list[Curves], lineup_curves: list[Curves]) -> list[dict[str, Any]]:
-    """Return, for each measure and epoch, both means, their difference, and what the seeds make of it.
+    """Return the two means, their difference and its test statistic for each measure and epoch.
 
-    ``sd`` is the standard deviation over seeds, pooled over both trainings; ``t`` is the difference over its standard
-    error, ``sd * sqrt(2 / seeds)``. With three seeds (4 degrees of freedom) chance alone takes t beyond 2.8 in one
-    comparison of twenty, beyond 4.6 in one of a hundred.
+    ``sd`` is the standard deviation over the seeds, pooled over both variants. ``t`` is the difference divided by its
+    standard error, ``sd * sqrt(2 / seeds)``. With three seeds (4 degrees of freedom), t exceeds 2.8 by chance in one of
+    twenty comparisons, and 4.6 in one of a hundred.
     """
     rows = []
     for measure in MEASURES:
@@ -99,13 +99,13 @@ def compare(plain_curves: list[Curves], lineup_curves: list[Curves]) -> list[dic
 
 
 def main() -> None:
-    """Parse, train both ways for each seed, print and write the results."""
+    """Parse the arguments, train both variants for each seed, and print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     networks = ["shallow_nn", "basic_cnn"]
     parser.add_argument("--networks", nargs="+", default=networks, help=f"default: {' '.join(networks)}")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, from 1 on, at least 2; default: 3")
-    parser.add_argument("--epochs", type=int, default=5, help="default: 5")
-    parser.add_argument("--images", type=int, help="only so many; default: all of the recipe")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, at least 2; default: 3")
+    parser.add_argument("--epochs", type=int, default=5, help="number of epochs; default: 5")
+    parser.add_argument("--images", type=int, help="number of images; default: all images of the recipe")
     arguments = parser.parse_args()
     prepare("network", threads=1, seed=0)
     for name in arguments.networks:

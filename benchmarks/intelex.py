@@ -1,13 +1,13 @@
-"""Whether scikit-learn-intelex fits the classical models faster, and whether it finds the same ones.
+"""Compare the speed and the accuracy of scikit-learn-intelex and scikit-learn for the classical models.
 
-Each model of the line-up that it has an estimator for is fitted with scikit-learn alone and with all that
-scikit-learn-intelex replaces, on the same images. Each fit is a process of its own; the two take turns, ``--repeats``
-times; a row has the medians. ``lineup`` takes the support vector machine from it where it is installed, and no other.
+The benchmark includes all models that scikit-learn-intelex supports. Each model is fitted with and without
+scikit-learn-intelex on the same images, in a separate process. The two variants take turns, ``--repeats`` times, and
+each row contains the medians. If scikit-learn-intelex is installed, lineup uses it only for the support vector machine.
 
-It needs the extra ``intelex``.
+The benchmark requires the extra ``intelex``.
 
     python benchmarks/intelex.py --images 12000
-    python benchmarks/intelex.py --images 48000 --models svm --repeats 1      # as many as in the pipeline
+    python benchmarks/intelex.py --images 48000 --models svm --repeats 1      # as many images as in the pipeline
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PLAIN, INTELEX = "scikit-learn", "intelex"
 
 
 def measure(name: str, variant: str, images: int) -> dict[str, float]:
-    """Return the seconds of fit and prediction on one thread, and the test accuracy."""
+    """Return the times to fit and to predict with one thread, in seconds, and the test accuracy."""
     if variant == INTELEX:
         from sklearnex import patch_sklearn  # type: ignore[import-not-found]
 
@@ -50,7 +50,7 @@ def measure(name: str, variant: str, images: int) -> dict[str, float]:
 
 
 def compare(name: str, images: int, repeats: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the row of a model and its single measurements."""
+    """Return the row of a model, and its single measurements."""
     measured: dict[str, list[dict[str, float]]] = {PLAIN: [], INTELEX: []}
     for _ in range(repeats):
         for variant, found in measured.items():
@@ -68,12 +68,12 @@ def compare(name: str, images: int, repeats: int) -> tuple[dict[str, Any], dict[
 
 
 def main() -> None:
-    """Parse, measure in turn, write after each model, print."""
+    """Parse the arguments, measure the variants in turn, save the results after each model, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=12_000, help="to fit on; default: 12000")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="default: all")
-    parser.add_argument("--repeats", type=int, default=3, help="default: 3")
-    parser.add_argument("--one", nargs=2, metavar=("MODEL", "VARIANT"), help="measure one thing in this process")
+    parser.add_argument("--images", type=int, default=12_000, help="number of training images; default: 12000")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="models to fit; default: all")
+    parser.add_argument("--repeats", type=int, default=3, help="number of repetitions; default: 3")
+    parser.add_argument("--one", nargs=2, metavar=("MODEL", "VARIANT"), help="measure one variant in this process")
     arguments = parser.parse_args()
     if arguments.one:
         name, variant = arguments.one

@@ -1,4 +1,4 @@
-"""Count the arithmetic of a training step, and measure the rate at which the machine multiplies matrices."""
+"""Count the arithmetic operations of a training step, and measure the speed of matrix multiplication."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REPEATS = 7
 
 
 def training_operations(network: keras.Model) -> int:
-    """Return the floating-point operations of one training step, for each image of its batch.
+    """Return the number of floating-point operations of one training step per image.
 
     Parameters
     ----------
     network : keras.Model
-        A graph of layers, not of networks.
+        Network without nested networks.
 
     Returns
     -------
@@ -28,10 +28,10 @@ def training_operations(network: keras.Model) -> int:
 
     Notes
     -----
-    The convention is the usual one (as PyTorch's ``FlopCounterMode`` counts): convolutions and dense layers alone, two
-    operations a multiply-add, whether or not padding makes one of its factors zero. Going back costs as much again for
-    the gradient of the weights, and as much again for that of the input, which the first layer does not need.
-    Pooling, normalisation, activations, the loss and the update of the weights are left out.
+    Only convolutions and dense layers are counted, and a multiply-add counts as two operations, as in PyTorch's
+    ``FlopCounterMode``. Multiplications with padding are included. The backward pass needs the same number of
+    operations for the gradient of the weights, and again for the gradient of the input. The first layer does not need
+    the gradient of its input. Pooling, normalisation, activations, the loss and the weight update are not counted.
     """
     weighted = [layer for layer in network.layers if type(layer).__name__ in WEIGHTED]
     products: list[int] = [math.prod(layer.output.shape[1:]) * math.prod(layer.kernel.shape[:-1]) for layer in weighted]
@@ -39,9 +39,10 @@ def training_operations(network: keras.Model) -> int:
 
 
 def matrix_rate(size: int) -> float:
-    """Return the operations a second of a product of two float32 matrices of ``size`` by ``size`` in TensorFlow.
+    """Return the operations per second of a multiplication of two float32 matrices in TensorFlow.
 
-    On the default device, with the threads that TensorFlow is set to; the median of seven after one that warms up.
+    The matrices have ``size`` rows and columns. The multiplication uses the default device and the configured number of
+    threads. The result is the median of seven multiplications after a warm-up.
     """
     import tensorflow as tf
 
@@ -51,6 +52,6 @@ def matrix_rate(size: int) -> float:
     seconds = []
     for _ in range(REPEATS):
         started = time.perf_counter()
-        float(product())  # the sum brings one number back, so that a GPU has to be done
+        float(product())  # reading the sum waits until a GPU has finished
         seconds.append(time.perf_counter() - started)
     return 2 * size**3 / statistics.median(seconds)

@@ -1,9 +1,9 @@
-"""How far the preparation of pictures helps over plain resizing.
+"""Compare the preparation of pictures in ``lineup predict`` with plain resizing.
 
-The pictures are made from test images: enlarged, turned into positives, coloured, and placed on white, black, coloured,
-shaded and busy backgrounds, on transparency, or saved on their side with an EXIF orientation. They are written as JPEG
-or PNG files and read again. Every picture is prepared in three ways: as ``lineup predict`` does, resized, and resized
-and negated.
+The pictures are made from test images. The images are enlarged, inverted and coloured. They are placed on white, black,
+coloured, shaded, busy or transparent backgrounds, or saved with an EXIF orientation. The pictures are saved as JPEG or
+PNG files and read again. Each picture is prepared in three ways: as in ``lineup predict``, resized, and resized and
+inverted.
 
     python benchmarks/pictures.py --model basic_cnn
 """
@@ -75,7 +75,7 @@ OTHERS = ("transparent", "on its side")
 
 
 def draw(kind: str, image: Pixels, random: np.random.Generator, path: Path) -> Path:
-    """Write a picture of a garment to a file with the path and a suffix, and return the file."""
+    """Save a picture of a garment to a file, and return the path with its suffix."""
     size, bicubic = (GARMENT, GARMENT), Image.Resampling.BICUBIC
     garment = np.asarray(Image.fromarray(255 - image).resize(size, bicubic)).astype(np.float64)
     shape = Image.fromarray(((image > 8) * 255).astype(np.uint8)).resize(size, bicubic)
@@ -101,7 +101,7 @@ def _saved(pixels: NDArray[np.float64], path: Path, **options: Any) -> Path:
 
 
 def seen(kind: str, images: Pixels, folder: Path) -> dict[str, Pixels]:
-    """Return what a model sees of pictures of one kind, by the way of preparing them."""
+    """Return the images that a model receives for pictures of one kind, by the way of preparation."""
     random, shape = np.random.default_rng(1), common.dataset().shape
     pictures = [read_picture(draw(kind, image, random, folder / "picture")) for image in images]
     resized = np.stack([resize(picture, shape) for picture in pictures])
@@ -110,7 +110,7 @@ def seen(kind: str, images: Pixels, folder: Path) -> dict[str, Pixels]:
 
 
 def measure(record: Record, members: list[Record], count: int) -> list[dict[str, Any]]:
-    """Return the accuracies for each kind of picture, and the share of prepared pictures that are flagged."""
+    """Return the accuracies for each kind of picture, and the fraction of prepared pictures that are flagged."""
     data = common.dataset()
     detector = novelty_detector(data, record, members)
     folders = {member.header.label: member.folder / MODEL for member in members}
@@ -131,11 +131,11 @@ def measure(record: Record, members: list[Record], count: int) -> list[dict[str,
 
 
 def main() -> None:
-    """Parse, measure, print and write the results."""
+    """Parse the arguments, measure the accuracies, and print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="basic_cnn", help="of params.yaml; default: basic_cnn")
+    parser.add_argument("--model", default="basic_cnn", help="model in params.yaml; default: basic_cnn")
     parser.add_argument("--count", type=int, default=300, help="pictures of each kind; default: 300")
-    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads; default: 1")
     arguments = parser.parse_args()
     prepare("network", arguments.threads, seed=1)
     project = find_project()

@@ -1,16 +1,16 @@
-"""What the pipeline costs beside the trainings, and what stages side by side save: report A's networks and committee.
+"""Measure the overhead of the pipeline and the speed-up of parallel stages, with report A's networks and committee.
 
-In clones of the checkout's last commit, in a temporary folder, with everything to be done:
+The benchmark clones the last commit to a temporary folder, where all stages are out of date, and measures:
 
-- ``dvc repro``: the wall time, and the tax, (wall - fitting) / fitting, where fitting is the sum of the seconds of all
-  epochs in the records, validation and tracing included, and wall is all of it: downloading (from a folder), splitting,
-  imports, logging, figures, evaluating, publishing, DVC;
-- ``dvc repro`` again with nothing to do, the median of five;
-- ``lineup repro -j 2`` in another clone: its wall time, and over the one above.
+- the wall time and the overhead of ``dvc repro``. The overhead is (wall - fitting) / fitting. Here fitting is the total
+  time of all epochs, including validation and tracing. The wall time also includes copying the data, splitting,
+  imports, logging, figures, evaluation, publishing and DVC.
+- the wall time of ``dvc repro`` if nothing has changed, as the median of five runs.
+- the wall time of ``lineup repro -j 2`` in another clone, and its ratio to the time of ``dvc repro``.
 
     python benchmarks/pipeline.py
-    python benchmarks/pipeline.py --demo        # to try it: generated data, minutes
-    python benchmarks/pipeline.py --idle        # `dvc repro` in this checkout itself, which has nothing to do
+    python benchmarks/pipeline.py --demo        # generated data, takes minutes
+    python benchmarks/pipeline.py --idle        # only `dvc repro` in this checkout, where all stages must be up to date
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ ALWAYS = {"code"}
 
 
 def clone(root: Path, folder: Path, *, demo: bool) -> Project:
-    """Clone the checkout with the parameters of report A alone, and without what says that anything is up to date.
+    """Clone the checkout with the parameters of report A only, and remove the state of earlier runs.
 
     Raises
     ------
     SystemExit
-        If Python would import another checkout's lineup there.
+        If Python would import lineup from another checkout.
     """
     subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
     results = ("dvc.lock", "runs", "reports")
@@ -70,7 +70,7 @@ def clone(root: Path, folder: Path, *, demo: bool) -> Project:
 
 
 def environment(root: Path, folder: Path) -> dict[str, str]:
-    """Return the variables of the commands in a clone: its own code and store, data from the checkout's own."""
+    """Return environment variables that select the code and the store of a clone, and the data of the checkout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
     changed = {
@@ -83,14 +83,14 @@ def environment(root: Path, folder: Path) -> dict[str, str]:
 
 
 def run(root: Path, project: Project, *command: str) -> tuple[float, dict[str, float]]:
-    """Run ``python -m`` something in a clone.
+    """Run ``python -m`` with the given arguments in a clone.
 
     Returns
     -------
     seconds : float
-        From its start to its end.
+        Wall time of the command.
     stages : dict of str to float
-        Of ``dvc repro``, the seconds from the start of each stage to that of the next, or to the end.
+        For ``dvc repro``, the time in seconds from the start of each stage to the start of the next stage.
     """
     started, starts = time.perf_counter(), {}
     with subprocess.Popen(
@@ -114,12 +114,12 @@ def run(root: Path, project: Project, *command: str) -> tuple[float, dict[str, f
 
 
 def idle_seconds(root: Path, project: Project) -> float:
-    """Return the wall time of ``dvc repro`` where everything is up to date, and only the stage ``code`` runs.
+    """Return the wall time of ``dvc repro`` if everything is up to date and only the stage ``code`` runs.
 
     Raises
     ------
     SystemExit
-        If another stage has something to do.
+        If another stage is out of date.
     """
     seconds, stages = run(root, project, "dvc", "repro")
     if set(stages) != ALWAYS:
@@ -128,12 +128,12 @@ def idle_seconds(root: Path, project: Project) -> float:
 
 
 def measure_idle(root: Path) -> None:
-    """Time ``dvc repro`` in the checkout itself and write the medians.
+    """Measure ``dvc repro`` in the checkout itself, and save the medians.
 
     Raises
     ------
     SystemExit
-        If something is out of date there; it is not brought up to date.
+        If a stage of the checkout is out of date. The benchmark does not run this stage.
     """
     _, planned = run(root, Project(root), "dvc", "repro", "--dry")
     if out_of_date := set(planned) - ALWAYS:
@@ -157,10 +157,14 @@ def fitting_seconds(project: Project) -> float:
 
 
 def main() -> None:
-    """Parse, run the pipelines, write after each and print."""
+    """Parse the arguments, run the pipelines, save the results after each run, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--demo", action="store_true", help="generated images, one epoch per model, no results")
-    parser.add_argument("--idle", action="store_true", help="time a repro with nothing to do in this checkout, alone")
+    parser.add_argument(
+        "--demo", action="store_true", help="use generated images and one epoch per model, and save no results"
+    )
+    parser.add_argument(
+        "--idle", action="store_true", help="only measure dvc repro in this checkout, where nothing has changed"
+    )
     arguments = parser.parse_args()
     root = find_project().root
     if arguments.idle:

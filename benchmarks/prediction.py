@@ -1,11 +1,12 @@
-"""What a committee's answers cost: throughput, memory and latency, as lineup serves them and as a user would write it.
+"""Compare the throughput, the memory use and the latency of a committee in lineup and in plain Keras.
 
-predict   three calls of Keras's ``Model.predict`` and the mean of what they return
-lineup    the predictor that ``lineup.serving.predictor.load_predictor`` loads, which is also the model that MLflow gets
+predict   the mean of three calls of Keras's ``Model.predict``
+lineup    the predictor that ``lineup.serving.predictor.load_predictor`` loads, which MLflow also uses
 
-Both answer for the test images of this checkout with the networks of one committee's record, in processes of their own
-that take turns, and have to agree. Throughput is that of all images after a first call, which traces; latency that of
-one image after another; memory is the peak of the process, imports included.
+Both variants load the networks of one committee record and predict the test images of this checkout. They run in
+separate processes that take turns, and must give the same predictions. The throughput is measured for all images after
+a first call, which traces the network. The latency is measured for single images. The memory use is the peak of the
+process, including imports.
 
     python benchmarks/prediction.py --committee report_a
 """
@@ -36,7 +37,7 @@ TOLERANCE = 1e-5
 
 
 def model_folder(committee: str, folder: Path) -> None:
-    """Make the folder that a committee's predictor is loaded from: its own model, and its members' models inside."""
+    """Create the folder of a committee model, which contains the models of its members."""
     project = find_project()
     record = read_record(project.committees / committee)
     shutil.copytree(record.folder / MODEL, folder)
@@ -45,7 +46,7 @@ def model_folder(committee: str, folder: Path) -> None:
 
 
 def plain_predictor(folder: Path) -> Predictor:
-    """Return what a user would write: the mean of what the members' networks predict."""
+    """Return the predictor of a plain Keras script: the mean of the predictions of all members."""
     import keras
 
     paths = sorted(folder.glob("members/*/network.keras"))
@@ -54,7 +55,7 @@ def plain_predictor(folder: Path) -> Predictor:
 
 
 def measure(variant: str, folder: Path, threads: int, answers: Path) -> dict[str, float]:
-    """Measure one predictor in this process, and save what it answers."""
+    """Measure one predictor in this process, and save its predictions."""
     prepare("network", threads, seed=1)
     images = common.dataset().test_images
     started = time.perf_counter()
@@ -79,12 +80,12 @@ def _seconds(predict: Predictor, images: np.ndarray) -> float:
 
 
 def compare(folder: Path, threads: int, repeats: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Measure both in turn; return the medians with their ratio, and the single measurements.
+    """Measure both variants in turn, and return the medians, their ratio and the single measurements.
 
     Raises
     ------
     SystemExit
-        If they do not answer the same.
+        If the predictions differ.
     """
     measured: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
     answers = {variant: folder / f"{variant}.npy" for variant in VARIANTS}
@@ -106,13 +107,15 @@ def compare(folder: Path, threads: int, repeats: int) -> tuple[list[dict[str, An
 
 
 def main() -> None:
-    """Parse, measure in turn, print and write the result."""
+    """Parse the arguments, measure the variants in turn, and print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--committee", default="report_a", help="of params.yaml; default: report_a")
-    parser.add_argument("--threads", type=int, default=1, help="default: 1")
-    parser.add_argument("--repeats", type=int, default=3, help="default: 3")
-    parser.add_argument("--results", metavar="NAME", help="of the JSON file; default: prediction-threads<n>")
-    parser.add_argument("--one", nargs=3, metavar=("VARIANT", "FOLDER", "ANSWERS"), help="measure one in this process")
+    parser.add_argument("--committee", default="report_a", help="committee in params.yaml; default: report_a")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads; default: 1")
+    parser.add_argument("--repeats", type=int, default=3, help="number of repetitions; default: 3")
+    parser.add_argument("--results", metavar="NAME", help="name of the JSON file; default: prediction-threads<n>")
+    parser.add_argument(
+        "--one", nargs=3, metavar=("VARIANT", "FOLDER", "ANSWERS"), help="measure one variant in this process"
+    )
     arguments = parser.parse_args()
     if arguments.one:
         variant, folder, answers = arguments.one

@@ -1,8 +1,9 @@
-"""What the order of the batches is worth: a seeded plain Keras script, an unseeded one, and lineup.
+"""Measure the effect of the order of the batches on the test accuracy.
 
-After ``keras.utils.set_random_seed``, ``Model.fit(shuffle=True)`` on arrays gives the same order in every epoch: its
-permutation is drawn inside a tf.data pipeline whose random state restarts with each pass. This benchmark trains the
-same network on the same training images three ways and compares the test accuracy after the last epoch.
+After a call to ``keras.utils.set_random_seed``, ``Model.fit(shuffle=True)`` shuffles arrays in the same order in every
+epoch. A tf.data pipeline generates the order, and its random state is reset in each epoch. This benchmark trains the
+same network on the same images in three ways: with a plain Keras script that sets all seeds, with a script that does
+not set a seed for the order, and with lineup. It compares the test accuracies after the last epoch.
 
     python benchmarks/shuffling.py --network shallow_nn --seeds 5
 """
@@ -25,7 +26,9 @@ EPOCHS = 10
 
 
 def plain(name: str, seed: int, *, order: bool) -> float:
-    """Train with ``Model.fit``, with a seeded order or not, and return the test accuracy after the last epoch."""
+    """Train with ``Model.fit``, optionally with a seed for the order, and return the test accuracy after the last
+    epoch.
+    """
     data = common.dataset()
     common.seed_plain_script(seed, order=order)
     chosen = data.training_indices(common.recipe_of(name).validation)
@@ -37,7 +40,7 @@ def plain(name: str, seed: int, *, order: bool) -> float:
 
 
 def lineup(name: str, seed: int) -> float:
-    """Train as the pipeline does and return the test accuracy after the last epoch."""
+    """Train as in the pipeline, and return the test accuracy after the last epoch."""
     recipe = dataclasses.replace(common.recipe_of(name), epochs=EPOCHS, seeds=[seed])
     with tempfile.TemporaryDirectory() as folder:
         record = train_model(name, recipe, common.dataset(), Path(folder) / name, threads=1)
@@ -45,10 +48,10 @@ def lineup(name: str, seed: int) -> float:
 
 
 def main() -> None:
-    """Parse, train all variants for each seed, print and write the result."""
+    """Parse the arguments, train all variants for each seed, and print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", default="shallow_nn", help="of params.yaml; default: shallow_nn")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, from 1 on; default: 3")
+    parser.add_argument("--network", default="shallow_nn", help="network in params.yaml; default: shallow_nn")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds; default: 3")
     arguments = parser.parse_args()
     name = arguments.network
     prepare("network", threads=1, seed=0)

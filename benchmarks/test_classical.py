@@ -1,4 +1,4 @@
-"""The long fit of the classical models goes on from its back-up, and fits what one fit would."""
+"""The interrupted fit of a classical model resumes from its backup and gives the same trees as a single fit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sklearn.ensemble import GradientBoostingClassifier
 
 
 def boosting(iterations: int) -> GradientBoostingClassifier:
-    """Return trees as the benchmark boosts them, fewer and less deep."""
+    """Return an estimator like the one in the benchmark, with fewer and smaller trees."""
     return GradientBoostingClassifier(n_estimators=iterations, max_depth=4, random_state=1)
 
 
 def test_steps_with_an_interruption_fit_the_trees_of_one_fit(tmp_path: Path) -> None:
-    """Bit for bit; and what the earlier process took is counted."""
+    """The trees are bit-identical, and the time of the earlier process is included."""
     random = np.random.default_rng(1)
     # Few grey values, so that many splits are equally good and the seed decides.
     inputs, labels = random.integers(0, 3, (300, 20)).astype(float), random.integers(0, 10, 300)

@@ -1,4 +1,4 @@
-"""The pictures of the benchmark are real files that show the garment."""
+"""The pictures of the benchmark are image files that show the garment."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from lineup.serving.pictures import read_picture
 
 
 def garment() -> np.ndarray:
-    """Return an image like those of the dataset: a grey shape on black."""
+    """Return an image like those of the dataset, with a grey shape on a black background."""
     image = np.zeros((28, 28), np.uint8)
     image[2:26, 8:20] = 150
     image[2:8, :] = 150
@@ -20,7 +20,7 @@ def garment() -> np.ndarray:
 
 @pytest.mark.parametrize("kind", [*BACKGROUNDS, *OTHERS])
 def test_the_preparation_recovers_the_garment(kind: str, tmp_path: Path) -> None:
-    """On all backgrounds except many colours, where simple means often fail."""
+    """The preparation works on all backgrounds except backgrounds with many colours."""
     path = draw(kind, garment(), np.random.default_rng(2), tmp_path / "picture")
     assert path.parent == tmp_path
     picture = read_picture(path)

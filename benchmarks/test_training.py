@@ -1,4 +1,4 @@
-"""The benchmark of trainings compares equals: the PyTorch networks answer as Keras's, and the operations are right."""
+"""The PyTorch networks and the Keras networks give the same predictions, and the operations are counted correctly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training import NETWORKS
 
 
 def with_random_weights(name: str) -> Any:
-    """Return a plain network whose biases and statistics are not zero and one, as they are at first."""
+    """Return a plain network with random biases and statistics instead of zeros and ones."""
     random = np.random.default_rng(1)
     network = common.plain_network(name)
     network.set_weights([weight + random.uniform(0, 0.2, weight.shape) for weight in network.get_weights()])
@@ -21,7 +21,7 @@ def with_random_weights(name: str) -> Any:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_torch_network_is_the_same(name: str) -> None:
-    """Same answers from the same weights, and as many operations as PyTorch counts for a step."""
+    """Equal weights give equal predictions, and the number of operations equals PyTorch's count."""
     pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode
     from torch_network import convert
@@ -38,7 +38,7 @@ def test_torch_network_is_the_same(name: str) -> None:
 
 
 def test_operations_of_two_networks_counted_by_hand() -> None:
-    """Twice the products of layers; three times those of layers that need the gradient of their input, too."""
+    """The factor is two for the first layer, and three for layers that also need the gradient of their input."""
     hidden, output = 784 * 128, 128 * 10
     assert training_operations(common.plain_network("shallow_nn")) == 2 * (2 * hidden + 3 * output)
     convolution, hidden, output = 26 * 26 * 32 * 9, 13 * 13 * 32 * 128, 128 * 10

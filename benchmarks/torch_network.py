@@ -1,7 +1,8 @@
-"""The same network in PyTorch: a Keras network turned into what a user of PyTorch would write by hand.
+"""Convert a Keras network to the PyTorch network that a user would write by hand.
 
-The scaling of the pixels is left out, as in the plain Keras script: images come scaled, channels first. The softmax is
-left out, too: PyTorch's cross-entropy takes logits. `torch.fx` writes the ``forward`` method, one line a layer.
+The PyTorch network does not scale the pixels, as in the plain Keras script. It takes scaled images with the channels
+first. It has no softmax, because the cross-entropy of PyTorch takes logits. `torch.fx` generates the ``forward``
+method, with one line per layer.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ if TYPE_CHECKING:
 
 
 def convert(network: keras.Model) -> torch.fx.GraphModule:
-    """Return a PyTorch module with a Keras network's layers and weights.
+    """Return a PyTorch module with the layers and the weights of a Keras network.
 
     Parameters
     ----------
     network : keras.Model
-        Of any backend; a graph of layers of the kinds that lineup's networks have.
+        Network of any backend that contains only layers that lineup's networks use.
 
     Returns
     -------
     torch.fx.GraphModule
-        From scaled images to logits, or to reconstructed images. Images are float32, of shape (n, 1, 28, 28) for
-        networks with 2-D convolutions, (n, 28 columns, 28 rows) for those with 1-D convolutions, (n, 28, 28) for the
-        others.
+        Module that maps scaled images to logits or to reconstructed images. The images are float32 arrays. Their shape
+        is (n, 1, 28, 28) for 2-D convolutions, (n, 28 columns, 28 rows) for 1-D convolutions, and (n, 28, 28)
+        otherwise.
 
     Raises
     ------
     ValueError
-        If it has a layer of another kind.
+        If the network contains a layer of another type.
     """
     convolves = any(type(layer).__name__ in ("Conv1D", "Conv2D") for layer in network.layers)
     graph = torch.fx.Graph()
@@ -61,19 +62,19 @@ def convert(network: keras.Model) -> torch.fx.GraphModule:
 
 
 class Permuted(nn.Module):  # type: ignore[misc]
-    """The axes in another order, which is a view of the same memory."""
+    """Layer that permutes the axes without copying the data."""
 
     def __init__(self, *axes: int) -> None:
         super().__init__()
         self.axes = axes
 
     def forward(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the view."""
+        """Return a view of the input."""
         return tensor.permute(self.axes)
 
 
 class RowNorm(nn.BatchNorm1d):  # type: ignore[misc]
-    """Batch normalisation of the last axis of (n, rows, features)."""
+    """Batch normalisation of the last axis of an array of shape (n, rows, features)."""
 
     def forward(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the normalised features."""
@@ -81,7 +82,7 @@ class RowNorm(nn.BatchNorm1d):  # type: ignore[misc]
 
 
 class Cropped(nn.Module):  # type: ignore[misc]
-    """Images without their last row and column."""
+    """Layer that removes the last row and the last column of an image."""
 
     def forward(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return a view of the images."""
@@ -89,13 +90,13 @@ class Cropped(nn.Module):  # type: ignore[misc]
 
 
 def _modules(layer: keras.Layer, convolves: bool) -> list[nn.Module]:
-    """Return the PyTorch modules, perhaps none, that do what a layer with one input does, but for its activation."""
+    """Return the PyTorch modules for a layer with one input, without its activation. The list may be empty."""
     shape = layer.input.shape[1:]
     match type(layer).__name__:
         case "Rescaling":
             return []
         case "Reshape":
-            # To the channel axis that PyTorch's images have already; or, in a decoder, to channels last.
+            # PyTorch's images already have the channel axis. In a decoder, the channels become the last axis.
             return [] if layer.name == "channels" else [nn.Unflatten(1, layer.target_shape), Permuted(0, 3, 1, 2)]
         case "Dense":
             return [_linear(layer)]
@@ -117,7 +118,7 @@ def _modules(layer: keras.Layer, convolves: bool) -> list[nn.Module]:
         case "Cropping2D" if layer.cropping == ((0, 1), (0, 1)):
             return [Cropped()]
         case "Flatten":
-            # In Keras's order, channels last: that of the rows of the next layer's weights.
+            # Keras flattens with the channels last, and the weights of the next layer have this order.
             channels_last = [Permuted(0, *range(2, len(shape) + 1), 1)] if convolves else []
             return [*channels_last, nn.Flatten()]
         case "Dropout":
@@ -155,7 +156,7 @@ def _conv2d(layer: keras.Layer) -> list[nn.Module]:
 
 
 def _padding(layer: keras.Layer, size: int) -> tuple[int, int]:
-    """Return how many pixels Keras adds before and after each axis of a square image."""
+    """Return the number of pixels that Keras adds before and after each axis of a square image."""
     if layer.padding == "valid":
         return 0, 0
     width, stride = layer.input.shape[1], layer.strides[0]
@@ -165,7 +166,7 @@ def _padding(layer: keras.Layer, size: int) -> tuple[int, int]:
 
 def _batch_norm(layer: keras.Layer, kind: type[nn.Module]) -> nn.Module:
     gamma, beta, mean, variance = layer.get_weights()
-    # Keras keeps `momentum` of the old statistics, PyTorch takes it of the new ones.
+    # In Keras, `momentum` is the weight of the old statistics. In PyTorch, it is the weight of the new ones.
     module = kind(len(gamma), eps=layer.epsilon, momentum=1 - layer.momentum)
     return _with_weights(module, weight=gamma, bias=beta, running_mean=mean, running_var=variance)
 

@@ -1,4 +1,4 @@
-"""A network trained in PyTorch: the images in memory, a new order for each epoch, a fused Adam."""
+"""Train a network in PyTorch with all images in memory, shuffling in each epoch and fused Adam."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ TOLERANCE = 1e-4
 def epoch_seconds(
     network: keras.Model, images: np.ndarray, labels: np.ndarray, fit: Fit, *, reconstructs: bool, compiled: bool
 ) -> list[float]:
-    """Return the seconds of each epoch of a training in PyTorch, the first of which warms up and compiles.
+    """Return the time of each epoch of a PyTorch training run. The first epoch includes the warm-up and compilation.
 
     Parameters
     ----------
     network : keras.Model
-        The plain network, whose layers and weights are taken.
+        Plain network. Its layers and weights are converted to PyTorch.
     images : ndarray of shape (n, 28, 28) or (n, 28, 28, 1), float32
-        As the plain network takes them.
+        Scaled images, as the plain network takes them.
     labels : ndarray of shape (n,)
     fit : Fit
-        Epochs, batch size, learning rate.
+        Epochs, batch size and learning rate.
     reconstructs : bool
-        Whether it learns to reconstruct its input, by the squared error, or to classify, by the cross-entropy.
+        Whether the network reconstructs its input (squared error) or classifies it (cross-entropy).
     compiled : bool
-        Whether layers and loss go through ``torch.compile``.
+        Whether to compile the layers and the loss with ``torch.compile``.
 
     Notes
     -----
-    Images lie in memory as PyTorch wants them, channels first; in the format ``channels_last`` if they have channels,
-    in which 2-D convolutions were quicker by a third on a processor. Each epoch tells loss and accuracy, as the other
-    trainings do; they stay on the device until its end.
+    The images have the channels first. Images with channels use the memory format ``channels_last``, in which 2-D
+    convolutions were faster by a third on a CPU. The loss and the accuracy of each epoch are computed, as in the other
+    variants. They stay on the device until the end of the epoch.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
@@ -65,7 +65,7 @@ def epoch_seconds(
 
 
 def _epoch(step: Any, adam: torch.optim.Optimizer, inputs: Any, targets: Any, batch_size: int) -> float:
-    """Train on every image once and return the seconds."""
+    """Train on each image once, and return the time in seconds."""
     started = time.perf_counter()
     loss, hits = torch.zeros((), device=inputs.device), torch.zeros((), device=inputs.device)
     for batch in torch.randperm(len(inputs), device=inputs.device).split(batch_size):
@@ -75,13 +75,13 @@ def _epoch(step: Any, adam: torch.optim.Optimizer, inputs: Any, targets: Any, ba
         adam.step()
         loss += batch_loss.detach() * len(batch)
         hits += batch_hits
-    if not np.isfinite(loss.item() + hits.item()):  # which also waits for a GPU
+    if not np.isfinite(loss.item() + hits.item()):  # this also waits for a GPU
         raise SystemExit("the training in PyTorch diverges")
     return time.perf_counter() - started
 
 
 def channels_first(network: keras.Model, images: np.ndarray) -> torch.Tensor:
-    """Return the plain network's images as `convert` takes them."""
+    """Convert the images of the plain network to the format that `convert` requires."""
     if images.ndim == 4:
         return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     if any(type(layer).__name__ == "Conv1D" for layer in network.layers):
@@ -90,7 +90,7 @@ def channels_first(network: keras.Model, images: np.ndarray) -> torch.Tensor:
 
 
 def check(network: keras.Model, module: torch.nn.Module, images: np.ndarray) -> None:
-    """Stop unless both networks answer the same for the same images, in inference mode."""
+    """Raise an error unless both networks give the same predictions in inference mode."""
     wanted = network(images, training=False)
     with torch.no_grad():
         wanted = np.asarray(wanted.cpu() if isinstance(wanted, torch.Tensor) else wanted)

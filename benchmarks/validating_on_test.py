@@ -1,12 +1,13 @@
-"""What validating on the test set gains by itself.
+"""Measure how much validation on the test set increases the test accuracy.
 
-Who validates on the test set has all training images to train on, and may report the epoch that scored best on the test
-images. This trains a network as the pipeline does, with a hold-out and without one, and scores the test images after
-each epoch, which the pipeline never does. For each seed and each way to choose the epoch it notes the test accuracy.
+Validation on the test set has two advantages. All training images are used for training, and the epoch with the best
+test accuracy can be chosen. This benchmark trains a network of the pipeline with and without held-out images, and
+computes the test accuracy after each epoch. It reports the test accuracies for each seed and each way to choose the
+epoch.
 
     python benchmarks/validating_on_test.py --network conv2d_5 --seeds 5
 
-With --epochs 1 --images 2000 it only shows that it works; its result then goes to no file.
+With --epochs 1 --images 2000, the script only checks that it works, and does not save the results.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def new_network(name: str) -> Any:
 def accuracies_by_epoch(
     data: Dataset, network: Any, name: str, seed: int, epochs: int, chosen: np.ndarray, validation: np.ndarray
 ) -> tuple[list[float], list[Epoch]]:
-    """Train a network on chosen images and return the test accuracy and the row of each epoch."""
+    """Train a network on the given images, and return the test accuracy and the history row of each epoch."""
     images, labels = data.train_images, data.train_labels
     accuracies: list[float] = []
 
@@ -62,7 +63,7 @@ def accuracies_by_epoch(
 
 
 def one_seed(data: Dataset, name: str, seed: int, epochs: int, images: int | None) -> dict[tuple[str, str], float]:
-    """Return the test accuracy by training and by choice of the epoch; on so many images of each part, None for all."""
+    """Return the test accuracy by training variant and epoch choice. ``images`` limits the number of images."""
     share = recipe_of(name).validation
     training, validation = data.training_indices(share)[:images], data.validation_indices(share)[:images]
 
@@ -72,14 +73,14 @@ def one_seed(data: Dataset, name: str, seed: int, epochs: int, images: int | Non
 
     held_out, rows = train(training, validation)
     by_validation = max(range(epochs), key=lambda epoch: rows[epoch].val_accuracy)
-    # Its validation counts for nothing: a hundred images keep it short.
+    # The validation results are not used, so a hundred images are enough.
     every, _ = train(np.concatenate([training, validation]), validation[:100])
     scores = (held_out[-1], held_out[by_validation], max(held_out), every[-1], max(every))
     return dict(zip(CHOICES, scores, strict=True))
 
 
 def summary(scores: list[dict[tuple[str, str], float]]) -> list[dict[str, Any]]:
-    """Return a row for each way to train and to choose, with its gain over the last epoch of a hold-out training."""
+    """Return a row for each training variant and epoch choice, with the gain over the baseline."""
     rows = []
     for choice in CHOICES:
         values = [one[choice] for one in scores]
@@ -101,12 +102,12 @@ def summary(scores: list[dict[tuple[str, str], float]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Parse, train for each seed, print and write the result."""
+    """Parse the arguments, train the network for each seed, and print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", default="conv2d_5", help="of params.yaml; default: conv2d_5")
-    parser.add_argument("--seeds", type=int, default=5, help="how many, from 1 on; default: 5")
-    parser.add_argument("--epochs", type=int, help="default: those of the recipe")
-    parser.add_argument("--images", type=int, help="train on so few, to try it out; default: all")
+    parser.add_argument("--network", default="conv2d_5", help="network in params.yaml; default: conv2d_5")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds; default: 5")
+    parser.add_argument("--epochs", type=int, help="number of epochs; default: as in the recipe")
+    parser.add_argument("--images", type=int, help="number of images, for a quick check; default: all")
     arguments = parser.parse_args()
     data, name, scores = dataset(), arguments.network, []
     epochs = arguments.epochs or recipe_of(name).epochs

@@ -186,7 +186,7 @@ def test_the_printed_link_opens_a_leaderboard(
     seeds = [("two", 1), ("two", 2), ("three", 1)]
     records = [network_record(models / name / f"seed_{seed}", seed=seed, data=data) for name, seed in seeds]
     publish(tmp_path, records, log=lambda line: None)
-    link = running.log.read_text().split()[-4]
+    link = running.log.read_text().partition(" (press")[0].split()[-1]
     names = "[...document.querySelectorAll('.ag-pinned-left-cols-container .ag-row')]"
     with browser(tmp_path / "profile") as page:
         page.size(1800)
