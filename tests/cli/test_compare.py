@@ -152,8 +152,8 @@ def test_a_real_record_of_a_gpu(project: Path) -> None:
         ([], {}, "compare: expected two names, or --by"),
         (["basic_cnn"], {}, "compare: expected two names, or --by"),
         (["basic_cnn", "deeper_cnn"], {"output": Path("x")}, "compare: --output needs --by"),
-        ([], {"by": "device"}, "compare --by device: all trainings have device 'A processor'"),
-        (["resnet"], {"by": "device"}, "no training of 'resnet'; expected basic_cnn"),
+        ([], {"by": "device"}, "compare --by device: all training runs have device 'A processor'"),
+        (["resnet"], {"by": "device"}, "no training run of 'resnet'; expected basic_cnn"),
         ([], {"by": "hots"}, "unknown key 'hots'; did you mean 'host'"),
     ],
 )

@@ -107,9 +107,9 @@ def test_page_tables_and_figure(comparison: GroupComparison, tmp_path: Path) -> 
 
 
 def test_nothing_to_compare(records: list[Record]) -> None:
-    with pytest.raises(LineupError, match="compare --by device: all trainings have device 'A processor'"):
+    with pytest.raises(LineupError, match="compare --by device: all training runs have device 'A processor'"):
         compare_by(records[:6], "device")
-    with pytest.raises(LineupError, match="compare --by device: no model has trainings with the same settings"):
+    with pytest.raises(LineupError, match="compare --by device: no model has training runs with the same settings"):
         compare_by(records, "device", ["forest"])
 
 

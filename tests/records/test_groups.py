@@ -117,7 +117,7 @@ def test_a_setting_without_a_value_is_no_difference(folder: Folder) -> None:
 def test_names_select_models(folder: Folder) -> None:
     records = [make(name=name) for make in (folder.make, folder.gpu) for name in ("one", "two")]
     assert [model.name for model in match_records(records, "device", ["two"]).models] == ["two"]
-    with pytest.raises(LineupError, match="no training of 'tow'; did you mean 'two'"):
+    with pytest.raises(LineupError, match="no training run of 'tow'; did you mean 'two'"):
         match_records(records, "device", ["tow"])
     with pytest.raises(LineupError, match="unknown key 'hots'; did you mean 'host'"):
         match_records(records, "hots")

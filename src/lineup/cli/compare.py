@@ -1,4 +1,4 @@
-"""Define the command that compares two models, committees or single experiments, or groups of trainings.
+"""Define the command that compares two models, committees or single experiments, or groups of training runs.
 
 Examples
 --------
@@ -36,8 +36,8 @@ _NAMES = (
     " (NAME@HOST). With --by: the models to compare. Default: all."
 )
 _BY = (
-    "Compare groups of trainings by device, host, commit, libraries, the version of one library (keras) or a setting"
-    " (batch_size)."
+    "Compare groups of training runs by device, host, commit, libraries, the version of one library (keras) or a"
+    " setting (batch_size)."
 )
 
 
@@ -49,14 +49,13 @@ def compare(
         typer.Option(metavar="FOLDER", help="Folder of the page of --by. Default: experiments/compare-KEY."),
     ] = None,
 ) -> None:
-    """Compare the settings, the metrics and the predictions of two models, or the trainings of several machines.
+    """Compare the settings, metrics and predictions of two models, or the training runs on several machines.
 
     Without --by, the command compares two records. If a model or committee has several runs, its first run is compared.
     reports/pairs.csv compares the means over all seeds.
 
-    With --by, the command compares the accuracy, time and memory of each model between groups of trainings, such as
-    those on a processor and on a GPU. It reads all records of the project: those of the pipeline, single experiments
-    and imported records.
+    With --by, the command compares the accuracy, time and memory of each model between groups of training runs, such as
+    runs on a CPU and on a GPU. It reads all records of the project, including single experiments and imported records.
     """
     if by is not None:
         _compare_groups(by, names or [], output)
@@ -97,7 +96,7 @@ def _compare_two(first: str, second: str) -> None:
 
 
 def _compare_groups(key: str, names: Sequence[str], output: Path | None) -> None:
-    """Compare groups of trainings, print the tables and write the page."""
+    """Compare groups of training runs, print the tables and write the page."""
     from rich.console import Console
     from rich.text import Text
 
@@ -125,7 +124,7 @@ def _compare_groups(key: str, names: Sequence[str], output: Path | None) -> None
 
 
 def _print_table(console: Console, table: TextTable) -> None:
-    """Print a table. In a narrow terminal, only names of models have several lines."""
+    """Print a table. In a narrow terminal, only model names are wrapped."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

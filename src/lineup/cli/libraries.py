@@ -23,10 +23,10 @@ UNUSED = ("matplotlib", "pandas", "sklearn")
 
 
 def import_keras() -> None:
-    """Import Keras and TensorFlow, without the optional libraries of Keras that lineup does not use with it.
+    """Import Keras and TensorFlow without optional libraries that lineup does not use.
 
-    Keras imports these libraries if they are installed, which takes 1.5 s of processor time and 150 MB of memory. They
-    can be imported afterwards. Call this function before other code imports Keras.
+    If these libraries are installed, Keras imports them, which takes 1.5 s of CPU time and 150 MB of memory. They can
+    be imported afterwards. Call this function before other code imports Keras.
     """
     if "keras" in sys.modules:
         return
@@ -40,7 +40,8 @@ def import_keras() -> None:
 
 @contextmanager
 def hidden(names: Iterable[str]) -> Iterator[None]:
-    """Let imports of libraries fail, as if they were not installed. Libraries that are already imported stay available.
+    """Make the import of libraries fail, as if they were not installed. Libraries that were already imported remain
+    available.
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
 
 
 def _prepare(recipe: AnyRecipe) -> None:
-    """Import the libraries that a training needs and that take long to import."""
+    """Import the large libraries that training requires."""
     from lineup.models.settings import NetworkRecipe
 
     if isinstance(recipe, NetworkRecipe):

@@ -1,6 +1,6 @@
-"""Test whether two groups of trainings of one model differ in accuracy, such as the trainings on two machines.
+"""Test whether two groups of training runs of a model differ in accuracy, such as runs on two machines.
 
-Trainings with the same seed are compared with each other.
+Runs with the same seed are compared in pairs.
 
 Examples
 --------
@@ -43,8 +43,8 @@ class GroupDifference:
     low, high : float
         Bounds of its 95 % interval, which includes the variation between images and between seeds.
     seeds : tuple of int
-        The seeds that both groups have. Only their trainings are compared. Empty if the groups have no common seed; all
-        trainings are then compared.
+        The seeds that both groups have. Only their training runs are compared. Empty if the groups have no common seed;
+        all training runs are then compared.
     noise : SeedDeviation
         Standard deviation between seeds that the test uses.
     p, p_holm : float
@@ -61,10 +61,10 @@ class GroupDifference:
 
     @property
     def verdict(self) -> str:
-        """Return whether the difference is larger than seed noise and sampling error explain, in words.
+        """Describe whether seed noise and sampling error explain the difference.
 
-        Without an estimate of the seed noise, only the sampling error of the images is in the test. A significant
-        difference can then be seed noise.
+        Without an estimate of the seed noise, the test includes only the sampling error of the images. In this case, a
+        significant difference may be caused by seed noise.
         """
         if self.p_holm > LEVEL:
             return "not significant"
@@ -74,7 +74,7 @@ class GroupDifference:
 
 
 def compare_groups(reference: Hits, other: Hits, noise: SeedDeviation, paired: SeedDeviation) -> GroupDifference:
-    """Compare the trainings of one model in two groups.
+    """Compare the training runs of a model in two groups.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def compare_groups(reference: Hits, other: Hits, noise: SeedDeviation, paired: S
 
     Notes
     -----
-    ``noise`` treats two trainings with the same seed as independent. This is conservative, because they have the same
+    ``noise`` treats two runs with the same seed as independent. This is conservative, because they have the same
     initial weights and the same order of images.
     """
     common = tuple(sorted(reference.keys() & other.keys()))
@@ -124,12 +124,12 @@ def seed_noise(accuracies: Iterable[Sequence[float]]) -> SeedDeviation:
     Parameters
     ----------
     accuracies : iterable of sequence of float
-        Accuracies of trainings that differ only in the seed, for each model and group.
+        Accuracies of training runs that differ only in the seed, for each model and group.
 
     Returns
     -------
     SeedDeviation
-        Pooled over all models and groups with at least two trainings. Its value and its degrees of freedom are 0 if
+        Pooled over all models and groups with at least two training runs. Its value and its degrees of freedom are 0 if
         there are none.
     """
     several = [np.asarray(values, dtype=np.float64) for values in accuracies if len(values) > 1]
@@ -139,7 +139,7 @@ def seed_noise(accuracies: Iterable[Sequence[float]]) -> SeedDeviation:
 
 
 def paired_noise(differences: Iterable[Sequence[float]]) -> SeedDeviation:
-    """Estimate the standard deviation that remains between seeds if trainings with the same seed are compared.
+    """Estimate the standard deviation between seeds that remains when runs with the same seed are compared.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def paired_noise(differences: Iterable[Sequence[float]]) -> SeedDeviation:
     -------
     SeedDeviation
         The pooled standard deviation of the differences divided by √2, so that it is comparable with `seed_noise`: if
-        trainings with the same seed are independent, both estimate the same value.
+        training runs with the same seed are independent, both estimate the same value.
 
     Examples
     --------

@@ -116,13 +116,13 @@ def compare_recipes(
 
     Notes
     -----
-    The test is a t-test of the difference over its standard error. Let d_i be the difference in the shares of trainings
+    The test is a t-test of the difference over its standard error. Let d_i be the difference in the fraction of runs
     that classify image i correctly. The variance of the mean difference from the images is var(d) / n; the variance
     from the seeds is s_a² / k_a + s_b² / k_b. The degrees of freedom are those of F. E. Satterthwaite, "An Approximate
     Distribution of Estimates of Variance Components", Biometrics Bulletin 2 (1946): the square of the whole variance,
     divided by the sum over the estimates s of (contribution of s)² / dof of s. The effect of a seed on single images is
     part of both errors, so that the whole error is conservative. It is also conservative for recipes with common
-    trainings, such as a committee and its members, because all trainings are treated as independent. X. Bouthillier et
+    runs, such as a committee and its members, because all runs are treated as independent. X. Bouthillier et
     al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021, explain why both sources must be
     included.
     """

@@ -207,8 +207,8 @@ def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int)
     Returns
     -------
     SeedSpread
-        The deviation between trainings, caused by the seed, and the standard error ``sqrt(mean (1 - mean) / images)``
-        of a binomial share, caused by the sample of images. They are two separate sources of uncertainty.
+        The deviation between training runs, caused by the seed, and the standard error ``sqrt(mean (1 - mean) /
+        images)`` of a binomial share, caused by the sample of images. They are two separate sources of uncertainty.
 
     Raises
     ------

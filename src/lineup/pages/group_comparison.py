@@ -1,4 +1,4 @@
-"""Compare groups of trainings, such as the trainings on two machines: accuracy, time and memory of each model.
+"""Compare the accuracy, time and memory of each model between groups of training runs, such as runs on two machines.
 
 Examples
 --------
@@ -56,7 +56,7 @@ class GroupRow:
 
     @property
     def accuracies(self) -> list[float]:
-        """Return the test accuracy of each training."""
+        """Return the test accuracy of each training run."""
         return [run.metrics["test_accuracy"] for run in self.runs]
 
     @property
@@ -73,7 +73,7 @@ class GroupRow:
 
     @property
     def images_per_second(self) -> float | None:
-        """Return the mean number of training images per second, or None if a record does not have it."""
+        """Return the mean number of training images per second, or None if a record lacks this number."""
         values = [run.runtime.images_per_second for run in self.runs]
         return statistics.fmean(value for value in values if value) if all(values) else None
 
@@ -85,7 +85,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class SeedPair:
-    """Two trainings with the same seed, in the reference group and in another group.
+    """Two training runs with the same seed, one in the reference group and one in another group.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class SeedPair:
 
 @dataclass(frozen=True)
 class GroupComparison:
-    """Comparison of groups of trainings.
+    """Comparison of groups of training runs.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class GroupComparison:
     rows : list of GroupRow
         By model. The first row of each model is its reference.
     pairs : list of SeedPair
-        All pairs of trainings with the same seed. The p-values are adjusted for their number.
+        All pairs of training runs with the same seed. The p-values are adjusted for their number.
     noise : dict of str to SeedDeviation
         Standard deviation of the accuracy between seeds, by kind of model.
     """
@@ -136,7 +136,7 @@ class GroupComparison:
 
     @property
     def confounders(self) -> list[str]:
-        """Return what else differs between the groups, in words."""
+        """Describe other differences between the groups."""
         key = self.matched.key
         values: dict[str, Callable[[Record], str]] = {
             "device": lambda record: record.header.device.name,
@@ -157,7 +157,7 @@ class GroupComparison:
 
 
 def compare_by(records: Sequence[Record], key: str, names: Collection[str] = ()) -> GroupComparison:
-    """Compare the trainings of each model between groups of records.
+    """Compare the training runs of each model between groups of records.
 
     Parameters
     ----------
@@ -171,24 +171,24 @@ def compare_by(records: Sequence[Record], key: str, names: Collection[str] = ())
     Raises
     ------
     LineupError
-        If there are fewer than two groups, if no model has trainings in two groups, if the key or a name is unknown, or
-        if predictions cannot be read.
+        If there are fewer than two groups, if no model has training runs in two groups, if the key or a name is
+        unknown, or if predictions cannot be read.
     """
     matched = match_records(records, key, names)
     if not matched.found:
         raise LineupError("compare: no records of trained models")
     if len(matched.found) == 1:
-        raise LineupError(f"compare --by {key}: all trainings have {key} {shortened(repr(matched.found[0]), 100)}")
+        raise LineupError(f"compare --by {key}: all training runs have {key} {shortened(repr(matched.found[0]), 100)}")
     if not matched.models:
         raise LineupError(
-            f"compare --by {key}: no model has trainings with the same settings and data in two groups;"
+            f"compare --by {key}: no model has training runs with the same settings and data in two groups;"
             f" the groups are {shortened(', '.join(matched.found))}"
         )
     return compare_matched(matched)
 
 
 def compare_matched(matched: Matched) -> GroupComparison:
-    """Compare the groups of records that match. There must be at least one model.
+    """Compare matching records between groups. There must be at least one model.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def compare_matched(matched: Matched) -> GroupComparison:
 def _compare_model(
     model: MatchedModel, noise: SeedDeviation, paired: SeedDeviation
 ) -> tuple[list[GroupRow], list[SeedPair]]:
-    """Return the rows of a model, and the tests of its trainings with the same seed."""
+    """Return the rows of a model, and the tests of its runs with the same seed."""
     rows: list[GroupRow] = []
     pairs: list[SeedPair] = []
     reference: dict[int, NDArray[np.bool_]] = {}
@@ -235,7 +235,7 @@ def _kind(model: MatchedModel) -> str:
 
 
 def _interval(correct: Iterable[NDArray[np.bool_]]) -> tuple[float, float]:
-    """Compute the Wilson interval of the mean accuracy of several trainings on the same images."""
+    """Compute the Wilson interval for the mean accuracy of several training runs on the same images."""
     hits = np.stack(list(correct))
     return accuracy_interval(round(float(hits.sum()) / len(hits)), hits.shape[1])
 
@@ -247,12 +247,12 @@ def _with_speed_up(row: GroupRow, reference: GroupRow) -> GroupRow:
 
 
 def _accuracies(matched: Matched, kind: str) -> list[list[float]]:
-    """Return the accuracies of the trainings that differ only in the seed, for each model of a kind and each group."""
+    """Return the accuracies of runs that differ only in the seed, for each model of a kind and each group."""
     return [[_accuracy(run) for run in runs] for runs in matched.repeated if runs[0].header.kind == kind]
 
 
 def _paired_differences(matched: Matched, kind: str) -> list[list[float]]:
-    """Return the differences in accuracy of the trainings with the same seed, for each model of a kind and group."""
+    """Return the differences in accuracy between runs with the same seed, for each model of a kind and each group."""
     found = []
     for model in matched.models:
         reference = model.runs[model.reference]
@@ -268,12 +268,12 @@ def _accuracy(run: Record) -> float:
 
 
 def _adjusted_rows(rows: Sequence[GroupRow]) -> list[GroupRow]:
-    """Adjust the p-values of all differences for their number."""
+    """Adjust the p-values of all differences for multiple comparisons."""
     differences = iter(adjusted([row.difference for row in rows if row.difference]))
     return [replace(row, difference=next(differences)) if row.difference else row for row in rows]
 
 
 def _adjusted_pairs(pairs: Sequence[SeedPair]) -> list[SeedPair]:
-    """Adjust the p-values of McNemar's tests for their number."""
+    """Adjust the p-values of McNemar's tests for multiple comparisons."""
     p_values = holm([one.pair.p for one in pairs]).tolist()
     return [replace(one, pair=replace(one.pair, p_holm=p)) for one, p in zip(pairs, p_values, strict=True)]

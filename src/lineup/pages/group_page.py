@@ -1,4 +1,4 @@
-"""Write the page, the tables and the figure of a comparison of groups, see `lineup.pages.group_comparison`."""
+"""Write the page, the tables and the figure of a group comparison (see `lineup.pages.group_comparison`)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PAGE, CSV, PAIRS, FIGURE = "comparison.md", "comparison.csv", "seed_pairs.csv", 
 MOST_MODELS = 60
 """Largest number of models in the figure."""
 MOST_PAIRS = 30
-"""Largest number of pairs of trainings on the page. The CSV file contains all."""
+"""Largest number of pairs of training runs on the page. The CSV file contains all."""
 
 
 _NUMBERS = ("test_accuracy_sd", "difference", "images_per_second", "seconds_per_epoch", "speed_up", "peak_memory_gib")
 
 _PAIRS = """\
-McNemar's exact test compares two trainings with the same seed, and ignores the seed noise. The table counts the test
-images that only one of them classifies correctly. The p-values are adjusted for the number of pairs, {pairs} (Holm)."""
+McNemar's exact test compares two runs with the same seed and ignores the seed noise. The table contains the number of
+test images that only one of the two runs classifies correctly. The p-values are adjusted for {pairs} (Holm)."""
 
 
 def write_comparison(comparison: GroupComparison, folder: Path) -> None:
@@ -79,7 +79,7 @@ def comparison_markdown(comparison: GroupComparison) -> str:
     sections = [
         f"# Comparison by {matched.key}",
         f"`lineup compare --by {matched.key}` writes this page from {count(records, 'record')} of"
-        f" {count(matched.models, 'model')}. Only trainings of a model with the same settings and data are compared.",
+        f" {count(matched.models, 'model')}. Only runs of the same model with the same settings and data are compared.",
         data_line(data.title, data.test_images, generated=data.generated),
         f"![Test accuracy and speed by {matched.key}]({FIGURE})",
         "## Groups",
@@ -102,7 +102,7 @@ def comparison_markdown(comparison: GroupComparison) -> str:
 
 
 def _seed_pairs(comparison: GroupComparison) -> list[str]:
-    """Return the section with McNemar's test of each pair of trainings with the same seed."""
+    """Return the section with McNemar's test for each pair of runs with the same seed."""
     shown = comparison.pairs[:MOST_PAIRS]
     if not shown:
         return []
@@ -119,14 +119,14 @@ def _seed_pairs(comparison: GroupComparison) -> list[str]:
         for one in shown
     ]
     headings = ["model", "group", "seed", "difference", "only this group is correct", "only the first group is", "p"]
-    text = _PAIRS.format(pairs=f"{len(comparison.pairs):,}")
+    text = _PAIRS.format(pairs=count(len(comparison.pairs), "pair") + " of runs")
     if len(shown) < len(comparison.pairs):
         text += f" The table shows the first {len(shown)} pairs, and `{PAIRS}` contains all."
     return ["## Trainings with the same seed", table(headings, rows, left=["model", "group"]), text]
 
 
 def _left_out(comparison: GroupComparison) -> list[str]:
-    """Return the section with the number of records that are not compared, by reason."""
+    """Return the section that counts the records that are not compared, by reason."""
     left_out = comparison.matched.left_out
     if not left_out:
         return []
@@ -135,7 +135,7 @@ def _left_out(comparison: GroupComparison) -> list[str]:
 
 
 def _values(row: GroupRow) -> dict[str, object]:
-    """Return the cells of a row of the CSV file."""
+    """Return the cells of a CSV row."""
     found = row.difference
     names = ("device", "host", "processor", "cores", "memory_gib", "system", "libraries", "commits")
     return {
@@ -163,7 +163,7 @@ def _values(row: GroupRow) -> dict[str, object]:
 
 
 def _pairs_frame(comparison: GroupComparison) -> pd.DataFrame:
-    """Return a table with McNemar's test of each pair of trainings with the same seed."""
+    """Return a table with McNemar's test for each pair of runs with the same seed."""
     references = {model.name: model.reference for model in comparison.matched.models}
     columns: dict[str, list[object]] = {
         "model": [one.model for one in comparison.pairs],
@@ -183,7 +183,7 @@ def _figure(comparison: GroupComparison, frame: pd.DataFrame) -> Figure:
     models, groups = list(dict.fromkeys(frame["model"])), comparison.matched.groups
     shown = frame[frame["model"].isin(models[:MOST_MODELS]) & frame["group"].isin(groups[:MOST])]
     shown = shown.rename(columns={"images_per_second": "speed"})
-    # The group with the most trainings comes first in the legend.
+    # The group with the most training runs comes first in the legend.
     shown = shown.sort_values("group", key=lambda column: column.map(groups.index), kind="stable")
     subtitle = figure_line(comparison.first.header.data)
     if len(models) > MOST_MODELS or len(groups) > MOST:

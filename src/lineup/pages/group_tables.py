@@ -1,4 +1,4 @@
-"""Describe a comparison of groups in tables and sentences, for pages and for the terminal.
+"""Describe a group comparison in tables and sentences, for pages and for the terminal.
 
 Examples
 --------
@@ -25,22 +25,22 @@ from lineup.records.record import Record
 MINUS = "\N{MINUS SIGN}"
 
 ACCURACY_TEXT = """\
-The test accuracy is the mean ± standard deviation over the seeds. Its 95 % confidence interval is a Wilson interval for
-the number of test images."""
+The test accuracy is the mean ± standard deviation over the seeds. The 95 % confidence interval (Wilson) is computed
+from the number of test images."""
 
 DIFFERENCES_TEXT = f"""\
-The difference is the mean accuracy of the first named group minus that of the other. If both groups have trainings with
-the same seeds, only these trainings are compared, seed by seed and image by image. This difference can differ from that
-of the means above. The test and the 95 % interval include the sampling error of the test images and the seed noise,
-which is the variation between trainings that differ only in the seed. The p-values are adjusted for the number of
-differences in the table (Holm), and a difference with p ≤ {LEVEL} is significant. If a difference is not significant,
-the groups may still differ: the interval shows which differences are possible."""
+The difference is the mean accuracy of the first group minus the mean accuracy of the second group. If both groups
+contain runs with the same seeds, only these runs are compared, seed by seed and image by image. The difference may then
+not equal the difference between the means above. The test and the 95 % interval include the sampling error of the test
+images and the seed noise, which is the variation between runs that differ only in the seed. The p-values are adjusted
+for the number of differences in the table (Holm), and a difference with p ≤ {LEVEL} is significant. Groups without a
+significant difference may still differ. The interval shows which differences are plausible."""
 
 COST_TEXT = """\
-The times are wall times with the validation after each epoch. They are longer if other programs run on the machine. The
-speed-up is the time per epoch of the first group of the model, divided by that of the group in the row. For models
-without epochs, the speed-up is the ratio of the training times. The memory is the largest main memory of the process,
-without the memory of a GPU. Records contain no measurement of energy."""
+The times are wall times and include validation after each epoch. They are longer if other programs run on the machine.
+The speed-up is the time per epoch of the first group of the model, divided by the time per epoch of the group in the
+row. For models without epochs, the speed-up is the ratio of the training times. The memory is the peak main memory of
+the process and does not include GPU memory. Records contain no measurement of energy."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def groups_table(comparison: GroupComparison) -> TextTable:
     """Return a table that describes the machine, the libraries and the code of each group."""
     headings = [
         "group",
-        "trainings",
+        "runs",
         "device",
         "host",
         "processor",
@@ -80,7 +80,7 @@ def groups_table(comparison: GroupComparison) -> TextTable:
         "commits",
     ]
     rows = [[group, f"{len(records):,}", *origin_of(records)] for group, records in comparison.records.items()]
-    return TextTable(headings, rows, [name for name in headings if name != "trainings"])
+    return TextTable(headings, rows, [name for name in headings if name != "runs"])
 
 
 def accuracy_table(comparison: GroupComparison, short: Mapping[str, str] | None = None) -> TextTable:
@@ -102,7 +102,7 @@ def accuracy_table(comparison: GroupComparison, short: Mapping[str, str] | None 
 
 
 def difference_table(comparison: GroupComparison, short: Mapping[str, str] | None = None) -> TextTable:
-    """Return a table with the test of each difference in accuracy. See `accuracy_table` for the parameters."""
+    """Return a table with the test for each difference in accuracy. See `accuracy_table` for the parameters."""
     names = short or {}
     headings = ["model", "groups", "difference", "95 % interval", "same seeds", "p", "result"]
     references = {model.name: model.reference for model in comparison.matched.models}
@@ -144,18 +144,18 @@ def cost_table(comparison: GroupComparison, short: Mapping[str, str] | None = No
 
 
 def other_differences(comparison: GroupComparison) -> str:
-    """Return a sentence about what else differs between the groups."""
+    """Return a sentence about other differences between the groups."""
     others = comparison.confounders
     if not others:
-        return "The groups differ in nothing else that the records contain."
+        return "The records contain no other differences between the groups."
     return (
-        f"The groups also differ in: {', '.join(others)}. A difference in accuracy, time or memory can have any of"
-        " these causes."
+        f"The groups also differ in: {', '.join(others)}. Each of these may be the cause of a"
+        " difference in accuracy, time or memory."
     )
 
 
 def noise_line(comparison: GroupComparison) -> str:
-    """Return sentences about the estimates of the seed noise that the tests use."""
+    """Describe the estimates of seed noise that the tests use."""
     lines = []
     for kind in dict.fromkeys(row.runs[0].header.kind for row in comparison.rows):
         noise = comparison.noise[kind]
@@ -167,13 +167,13 @@ def noise_line(comparison: GroupComparison) -> str:
         paired = next((one.noise for one in used if one.noise is not noise), None)
         if paired:
             lines.append(
-                f"For trainings with the same seed, the test uses {_estimate(paired)}, which is the standard deviation"
-                " of their differences divided by √2."
+                f"For runs with the same seed, the test uses {_estimate(paired)}, which is the standard deviation of"
+                " their differences divided by √2."
             )
         elif any(one.seeds for one in used):
             lines.append(
-                "There are too few pairs of trainings with the same seed to estimate how much they have in common. The"
-                " test treats them as independent, which is conservative."
+                "There are too few pairs of runs with the same seed to estimate their correlation. The test treats the"
+                " runs as independent, which is conservative."
             )
     return " ".join(lines)
 

@@ -329,7 +329,7 @@ def _machines(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _devices(records: Sequence[Record]) -> dict[str, Any] | None:
-    """Compare the trainings of the same model on several devices. Return None if there are none."""
+    """Compare the training runs of the same models on several devices. Return None if there are none."""
     matched = match_records(records, "device")
     if not matched.models:
         return None

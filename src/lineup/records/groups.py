@@ -1,6 +1,6 @@
-"""Group the records of a project by device, host, commit, library version or a setting, to compare the groups.
+"""Group the records of a project by device, host, commit, library version or setting, and compare the groups.
 
-Only trainings with the same recipe are compared: the same model with the same settings and data.
+Only training runs with the same recipe are compared. A recipe consists of the model, its settings and the data.
 
 Examples
 --------
@@ -38,7 +38,7 @@ Groups = dict[str, dict[int, Record]]
 
 @dataclass(frozen=True)
 class MatchedModel:
-    """Trainings of one recipe in several groups.
+    """Training runs of one recipe in several groups.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class MatchedModel:
 
     @property
     def reference(self) -> str:
-        """Return the label of the group with which the others are compared."""
+        """Return the label of the reference group."""
         return next(iter(self.runs))
 
 
@@ -66,11 +66,11 @@ class Matched:
     key : str
         What the groups differ in.
     found : list of str
-        Labels of all groups of trainings.
+        Labels of all groups of training runs.
     groups : list of str
-        Labels of the groups that are compared. The group with the most trainings comes first.
+        Labels of the groups that are compared. The group with the most training runs comes first.
     models : list of MatchedModel
-        Models with trainings in at least two groups, in the order of the records.
+        Models with training runs in at least two groups, in the order of the records.
     repeated : list of list of Record
         Trainings that differ only in their seed, of all recipes and groups, for an estimate of the seed noise.
     left_out : dict of str to int
@@ -86,12 +86,12 @@ class Matched:
 
 
 def match_records(records: Sequence[Record], key: str, names: Collection[str] = ()) -> Matched:
-    """Group records, and find the recipes that have trainings in several groups.
+    """Group records, and find the recipes with training runs in several groups.
 
     Parameters
     ----------
     records : sequence of Record
-        In order of preference: of several trainings with the same recipe, group and seed, only the first counts.
+        In order of preference: of several training runs with the same recipe, group and seed, only the first counts.
         Committees are left out, because their accuracy depends on the devices of their members. Records of other data
         than the first record are left out too.
     key : str
@@ -102,7 +102,7 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
     Returns
     -------
     Matched
-        Without models if no recipe has trainings in two groups.
+        Without models if no recipe has training runs in two groups.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
     known = dict.fromkeys(record.header.name for record in trained)
     for name in names:
         if name not in known:
-            raise LineupError(f"no training of {shortened(repr(name), 80)}; {expected_one_of(name, known)}")
+            raise LineupError(f"no training run of {shortened(repr(name), 80)}; {expected_one_of(name, known)}")
     labels = group_labels(trained, key) if trained else []
     recipes = _recipes(trained, labels, key, left_out)
     chosen = [groups for groups in recipes if not names or _first(groups).header.name in names]
@@ -131,7 +131,7 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
 
 
 def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
-    """Return the records of models with the same data as the first record, and count the others by reason."""
+    """Return all model records with the data of the first record, and count the other records by reason."""
     trained = []
     for record in records:
         if record.header.kind == "committee":
@@ -144,7 +144,7 @@ def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
 
 
 def _recipes(records: Sequence[Record], labels: Sequence[str], key: str, left_out: Counter[str]) -> list[Groups]:
-    """Return the trainings of each recipe by group and seed, and count repeated trainings."""
+    """Return the training runs of each recipe by group and seed, and count repeated runs."""
     recipes: dict[tuple[object, ...], Groups] = {}
     for record, label in zip(records, labels, strict=True):
         runs = recipes.setdefault(_recipe(record, key), {}).setdefault(label, {})
@@ -154,7 +154,7 @@ def _recipes(records: Sequence[Record], labels: Sequence[str], key: str, left_ou
 
 
 def group_labels(records: Sequence[Record], key: str) -> list[str]:
-    """Return the label of the group of each record. See `match_records` for the keys and the error."""
+    """Return the group label of each record. See `match_records` for the keys and the errors."""
     libraries = {name: None for record in records for name in record.header.libraries}
     settings = {name: None for record in records for name in record.header.parameters if name != _SEED}
     if key == "device":
@@ -210,16 +210,16 @@ def hardware_of(record: Record) -> str:
 
 
 def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
-    """Return the settings without the seed and without the key of the groups, sorted by name.
+    """Return the settings sorted by name, without the seed and the grouping key.
 
-    A setting without a value is left out: records of older versions do not contain settings that were added later.
+    Settings without a value are left out, because records of older versions do not contain newer settings.
     """
     settings = sorted(parameters.items())
     return {name: value for name, value in settings if name not in (_SEED, key) and value is not None}
 
 
 def _recipe(record: Record, key: str) -> tuple[object, ...]:
-    """Return what two trainings must have in common to be compared: model, data and settings, except the key."""
+    """Return the model, the data and the settings that two training runs must have in common to be compared."""
     header = record.header
     settings = tuple((name, repr(value)) for name, value in _settings(header.parameters, key).items())
     return header.kind, header.name, header.data.fingerprint, settings
@@ -246,7 +246,7 @@ def _first(groups: Groups) -> Record:
 
 
 def _names(several: Sequence[Groups], key: str) -> list[str]:
-    """Return the name of each recipe. If recipes have the same model, add the settings in which they differ."""
+    """Return the name of each recipe. If several recipes have the same model, add the settings that differ."""
     headers = [_first(groups).header for groups in several]
     names = []
     for header in headers:
