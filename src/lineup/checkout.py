@@ -1,8 +1,7 @@
 """Run the package of the current project instead of the installed package.
 
 An editable installation always runs the code of one checkout, even if the working directory is in another checkout.
-This module makes each command run the code of its own project, for example in a git worktree or after ``dvc exp run
---temp``.
+This module ensures that each command runs the code of its own project, for example in a git worktree.
 
 >>> from contextlib import chdir
 >>> with chdir("/"):  # this folder is not in a project

@@ -1,7 +1,7 @@
 """Collect the predictions of several models for the same images.
 
 A committee is fitted only on images that none of its members was trained on. The champion is chosen on images that no
-candidate was trained on. Training images and test images are never used to fit a committee or to choose the champion.
+candidate was trained on. Test images are never used to fit a committee or to choose the champion.
 """
 
 from __future__ import annotations

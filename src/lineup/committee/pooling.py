@@ -92,8 +92,8 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 def winners(probabilities: np.ndarray) -> np.ndarray:
     """Return the class with the most votes for each image.
 
-    A tie goes to the class with the higher mean probability. If the means are also equal, the tie goes to the lower
-    class index.
+    Ties go to the class with the higher mean probability. If the means are also equal, ties go to the lower class
+    index.
 
     Returns
     -------

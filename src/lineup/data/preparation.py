@@ -148,7 +148,7 @@ def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
 def _sharpen(picture: Picture) -> Picture:
     """Sharpen a picture with the algorithm of ImageMagick, radius 1 and standard deviation 1.
 
-    The kernel is the negative of a Gaussian. The centre is replaced by twice the sum of the Gaussian, and the kernel is
+    The kernel is a negative Gaussian. Its centre is replaced by twice the sum of the Gaussian, and the kernel is then
     divided by its sum.
     """
     offsets = np.array([-1.0, 0.0, 1.0])

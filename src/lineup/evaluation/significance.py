@@ -1,7 +1,7 @@
 """Test whether the accuracies of models differ significantly.
 
-All functions require predictions for the same images in the same order. Images that both models classify correctly, or
-that both misclassify, do not show which model is better.
+All functions require predictions for the same images in the same order. McNemar's test uses only images that exactly
+one of the two models classifies correctly.
 
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]

@@ -40,7 +40,7 @@ COST_TEXT = """\
 The times are wall times and include validation after each epoch. They are longer if other programs run on the machine.
 The speed-up is the time per epoch of the first group of the model, divided by the time per epoch of the group in the
 row. For models without epochs, the speed-up is the ratio of the training times. The memory is the peak main memory of
-the process and does not include GPU memory. Records contain no measurement of energy."""
+the process and does not include GPU memory. Records do not contain energy measurements."""
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ def report_content(
 
 
 def with_front(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mark the points on the Pareto front. A point is on the front if no other point has a lower cost and at least the
-    same accuracy.
+    """Mark the points on the Pareto front. A point is on the Pareto front if no other point has a lower cost and an
+    equal or higher accuracy.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def imported_root(project: Project) -> Path:
 
 
 def imported_folder(project: Project, record: Record) -> Path:
-    """Return the folder for a record from another machine.
+    """Return the folder in which a record from another machine is stored.
 
     Two machines with the same device can produce records with the same key. The attempt hash distinguishes these
     records.
@@ -53,7 +53,7 @@ def is_imported(record: Record) -> bool:
 def imported_name(record: Record) -> str:
     """Return the name of an imported record, such as ``basic_cnn_seed1@0d1f2a3b``.
 
-    The part after the ``@`` is the start of the folder's name.
+    The part after the ``@`` is the beginning of the folder name.
     """
     return f"{record.header.label}@{record.folder.name[:SHORT]}"
 

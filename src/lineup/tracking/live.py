@@ -68,8 +68,8 @@ class LiveRun:
     ``lineup publish`` logs the artifacts.
 
     The import of MLflow takes seconds, and a tracking server may be slow or unreachable. MLflow is therefore imported
-    and called in a separate thread. If MLflow fails, a warning is printed and the training continues. ``lineup
-    publish`` then logs the run later.
+    and called in a separate thread. If MLflow fails, a warning is printed and training continues. ``lineup publish``
+    then logs the run later.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Decide which MLflow runs to keep and which MLflow runs to delete.
 
-A run belongs to a record if both have the same key. If a run was created during training, the missing parts of the run
-are logged. A finished run is kept if it has the same digest as the record. Missing artifacts of a finished run are
-logged again. All other runs with the same key are deleted.
+A run belongs to a record if their keys are equal. If a run was created during training, the missing parts of the run
+are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of a finished run
+are logged again. All other runs with the same key are deleted.
 
 Examples
 --------

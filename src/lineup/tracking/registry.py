@@ -26,7 +26,7 @@ CHAMPION, PREVIOUS = "champion", "previous"
 
 
 def register_champion(client: MlflowClient, champion: Champion, *, log: Callable[[str], None]) -> None:
-    """Register the model of the champion under the alias ``champion``.
+    """Register the champion's model under the alias ``champion``.
 
     The former champion gets the alias ``previous``.
 

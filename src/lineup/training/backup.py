@@ -83,7 +83,7 @@ class Backup:
     def save(self, phase: str, state: FitState) -> None:
         """Write a backup if enough time has passed since the last backup.
 
-        If the backup cannot be written, a warning is printed and the training continues.
+        If the backup cannot be written, a warning is printed and training continues.
         """
         if self._folder is None or time.monotonic() - self._last < self._every:
             return

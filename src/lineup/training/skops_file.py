@@ -289,7 +289,7 @@ def _boosted_tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any], featu
 
 
 def _leads_to_leaves(nodes: Any, leaf: Any, fields: tuple[str, str, str], features: int) -> bool:
-    """Return whether a decision tree has no cycles and tests only existing pixels.
+    """Return whether a decision tree has no cycles and uses only existing features.
 
     A tree has no cycles if each child comes after its parent in the list of nodes.
     """
