@@ -36,7 +36,7 @@ def test_the_findings_have_the_figures_of_the_last_evaluation() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_counts_models_trainings_and_hours() -> None:
+def test_the_readme_counts_models_training_runs_and_hours() -> None:
     rows = table()
     trained = rows[rows["kind"] != "committee"]
     minutes = round((trained["training_seconds"] * trained["seeds"]).sum() / 60)

@@ -1,4 +1,4 @@
-"""``lineup compare``: settings, metrics and the paired test of two records, and groups of trainings."""
+"""``lineup compare``: settings, metrics and the paired test of two records, and groups of training runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of trainings: which trainings are compared, the seed noise, and how often the test is wrong."""
+"""Groups of training runs: which training runs are compared, the seed noise, and how often the test is wrong."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def test_seed_noise_is_pooled_within_models_and_groups() -> None:
     assert seed_noise([[0.9], []]) == NONE
 
 
-def test_both_estimates_agree_for_independent_trainings() -> None:
+def test_both_estimates_agree_for_independent_training_runs() -> None:
     random = np.random.default_rng(0)
     one, other = random.normal(0.9, 0.01, (2, 200, 3))
     assert seed_noise(one.tolist()).value == pytest.approx(0.01, rel=0.1)
     assert paired_noise((one - other).tolist()).value == pytest.approx(0.01, rel=0.1)
 
 
-def test_only_trainings_with_the_same_seed_are_compared() -> None:
+def test_only_training_runs_with_the_same_seed_are_compared() -> None:
     reference = {1: hits(900), 2: hits(910), 3: hits(500)}
     found = compare_groups(reference, {2: hits(920), 1: hits(905)}, NOISE, NONE)
     assert found.seeds == (1, 2)
@@ -45,7 +45,7 @@ def test_only_trainings_with_the_same_seed_are_compared() -> None:
     assert compare_groups(reference, {2: hits(910)}, NOISE, NONE).p == 1
 
 
-def test_all_trainings_are_compared_without_common_seeds() -> None:
+def test_all_training_runs_are_compared_without_common_seeds() -> None:
     found = compare_groups({1: hits(900), 2: hits(910)}, {3: hits(880)}, NOISE, SeedDeviation(0.001, 9))
     assert found.seeds == ()
     assert found.difference == pytest.approx(-0.025)
@@ -59,7 +59,7 @@ def test_paired_noise_needs_enough_pairs() -> None:
 
 
 def test_a_difference_that_is_seed_noise_is_not_significant() -> None:
-    """McNemar's test finds a difference between these two trainings; other seeds differ as much."""
+    """McNemar's test finds a difference between these two training runs; other seeds differ as much."""
     reference, other = hits(900), hits(890)
     (pair,) = pairwise({"other": other, "reference": reference})
     assert pair.significant

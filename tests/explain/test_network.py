@@ -92,7 +92,7 @@ def test_a_map_is_stretched_between_the_centres_of_its_cells() -> None:
 
 
 def of_family(family: str, name: str, shape: tuple[int, int, int]) -> Any:
-    """Return a network of a family, as a training builds it, with random weights."""
+    """Return a network of a family, as training builds it, with random weights."""
     entry = architecture(family, name)
     keras.utils.set_random_seed(1)
     built = entry.make(shape, 3, {})

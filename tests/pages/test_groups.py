@@ -77,14 +77,14 @@ def test_what_else_differs_is_named(records: list[Record], comparison: GroupComp
     assert compare_by(records, "host").confounders == ["device"]
 
 
-def test_trainings_with_the_same_seed_have_a_test(comparison: GroupComparison) -> None:
+def test_training_runs_with_the_same_seed_have_a_test(comparison: GroupComparison) -> None:
     assert [(one.model, one.seed) for one in comparison.pairs] == [("cnn", 1), ("cnn", 2), ("dense", 1)]
     first = comparison.pairs[0].pair
     assert first.a_only - first.b_only == 2
     assert comparison.pairs[2].pair.significant
 
 
-def test_seed_noise_is_that_of_all_trainings(records: list[Record], comparison: GroupComparison) -> None:
+def test_seed_noise_is_that_of_all_training_runs(records: list[Record], comparison: GroupComparison) -> None:
     assert comparison.noise["network"].dof == 2 + 1 + 1
     assert "(4 degrees of freedom)" in noise_line(comparison)
     single = [record for record in records if record.header.seed == 1]

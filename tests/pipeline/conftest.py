@@ -1,4 +1,4 @@
-"""A small project whose pipeline has run once: real DVC, real git, real MLflow, real trainings."""
+"""A small project whose pipeline has run once: real DVC, real git, real MLflow, real training runs."""
 
 from __future__ import annotations
 

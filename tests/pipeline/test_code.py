@@ -62,7 +62,7 @@ class Project:
         return done.stdout
 
     def out_of_date(self) -> list[str]:
-        """Return the trainings that are out of date."""
+        """Return the training runs that are out of date."""
         self.run("python", "-m", "lineup", "code")
         status = json.loads(self.run("dvc", "status", "--json"))
         return [name for name in status if name.startswith("train@")]

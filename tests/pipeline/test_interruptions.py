@@ -31,7 +31,7 @@ def epochs_logged(folder: Folder) -> int:
 
 
 def kill_while_training(folder: Folder) -> None:
-    """Start ``dvc repro``, and kill it and its stage with SIGKILL in the middle of a training."""
+    """Start ``dvc repro``, and kill it and its stage with SIGKILL during training."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=folder.root,

@@ -21,7 +21,7 @@ PATH = "../../precious"
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Folder:
-    """A new project in which every dependency of a training exists."""
+    """A new project in which all dependencies of the stage `train` exist."""
     root = create_project(tmp_path / "project").root
     code = "{train: {dense: {}}, models: {dense: {shallow_nn: {}}}}"
     for name, text in (("data/splits/x", ""), ("precious/model", ""), ("code.yaml", code)):

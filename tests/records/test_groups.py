@@ -1,4 +1,4 @@
-"""Groups of records: their labels, and which trainings have the same recipe."""
+"""Groups of records: their labels, and which training runs have the same recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live tracking: a run in a real store while a training runs; without a store, training continues."""
+"""Live tracking: a run in a real store during training; without a store, training continues."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children) > 0)
 
 
 def test_several_processes_create_one_store(tmp_path: Path) -> None:
-    """Four trainings start at once without a store; MLflow alone would fail with `table already exists`."""
+    """Four training runs start at once without a store; MLflow alone would fail with `table already exists`."""
     (tmp_path / "mlflow.db").touch()  # as good as none
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     command = [sys.executable, "-c", OPEN_AT_ONCE, str(tmp_path)]

@@ -24,7 +24,7 @@ RECIPE = ClassicalRecipe(family="classical", architecture="knn", validation=0.2,
 
 
 class Listener:
-    """Fails if a training starts."""
+    """Fails if training starts."""
 
     def start(self, header: Header, attempt: str, started: int) -> None:
         """See `lineup.training.train.Listener`."""

@@ -40,7 +40,7 @@ class StoppedError(Exception):
 
 
 class Watcher:
-    """Lists the trainings, and interrupts the one with a given seed."""
+    """Lists the training runs, and interrupts the one with a given seed."""
 
     def __init__(self, stop_at: int | None = None) -> None:
         self.stop_at = stop_at
