@@ -5,7 +5,7 @@ Large libraries are imported only when a command needs them, so that ``lineup --
 Examples
 --------
 >>> [command.__name__ for command in COMMANDS["Results"]]
-['leaderboard', 'compare', 'list_', 'predict', 'ui', 'models']
+['leaderboard', 'compare', 'power', 'list_', 'predict', 'ui', 'models']
 """
 
 from __future__ import annotations
@@ -20,13 +20,21 @@ from typing import Annotated
 import typer
 
 from lineup import __version__, signals
-from lineup.cli import committees, compare, data, exchange, models, pages, plots, predict, project, tracking
+from lineup.cli import committees, compare, data, exchange, models, pages, plots, power, predict, project, tracking
 from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
 COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Project": [project.init, project.demo, project.repro, project.doctor, project.check],
-    "Results": [pages.leaderboard, compare.compare, exchange.list_, predict.predict, tracking.ui, models.models],
+    "Results": [
+        pages.leaderboard,
+        compare.compare,
+        power.power,
+        exchange.list_,
+        predict.predict,
+        tracking.ui,
+        models.models,
+    ],
     "Other machines": [exchange.export, exchange.import_],
     "Stages of the pipeline": [
         project.code,

@@ -137,7 +137,7 @@ def compare_recipes(
         for name in (a, b):
             estimate = deviations[name]
             of_seeds[estimate] = of_seeds.get(estimate, 0.0) + estimate.value**2 / len(correct[name])
-        dof = _degrees_of_freedom(of_images, of_seeds)
+        dof = degrees_of_freedom(of_images, of_seeds)
         found.append((float(difference.mean()), math.sqrt(of_images), math.sqrt(sum(of_seeds.values())), dof))
     p_values = [_p_value(difference, math.hypot(*errors), dof) for difference, *errors, dof in found]
     return [
@@ -174,10 +174,17 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
-    """Compute the degrees of freedom of the t-test.
+def degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]) -> float:
+    """Compute the degrees of freedom of the t-test in `compare_recipes`.
 
     The formula assumes that the variance between images is known exactly.
+
+    Parameters
+    ----------
+    of_images : float
+        Variance of the difference from the images.
+    of_seeds : mapping of SeedDeviation to float
+        Variance of the difference from the seeds, for each estimate of the standard deviation.
     """
     uncertain = sum(part**2 / estimate.dof for estimate, part in of_seeds.items() if part)
     return (of_images + sum(of_seeds.values())) ** 2 / uncertain if uncertain else math.inf
