@@ -66,6 +66,11 @@ class Project:
         return self.root / "runs" / "metrics"
 
     @property
+    def compact(self) -> Path:
+        """Folder with a compact record of each run. Git tracks these files."""
+        return self.root / "runs" / "compact"
+
+    @property
     def finished(self) -> Path:
         """Return the folder that contains copies of finished training runs. DVC does not delete this folder."""
         return self.root / "runs" / "finished"

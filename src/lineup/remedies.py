@@ -37,6 +37,20 @@ def how_to_make(path: Path) -> str:
     return "make it again (dvc repro)"
 
 
+def how_to_complete(folder: Path) -> str:
+    """Suggest how to get the full record of a run of which git contains only a compact record.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the compact record.
+    """
+    root = next((parent for parent in folder.absolute().parents if (parent / PIPELINE).is_file()), None)
+    if root is not None and _has_remote(root):
+        return "fetch the full records (dvc pull), or train again (lineup repro)"
+    return "train again to make the full records (lineup repro)"
+
+
 def _has_remote(root: Path) -> bool:
     """Return whether a default DVC remote is configured for the project or the user."""
     try:

@@ -35,7 +35,7 @@ def named(stage: dict[str, Any]) -> list[str]:
 
 def test_every_stage_names_its_own_key() -> None:
     expected = {name: [name] for name in stages()} | {"code": [], "publish": [], "train": TRAIN}
-    for name in ("select", "evaluate", "reproduce", "champion", "report", "explain"):
+    for name in ("select", "compact", "evaluate", "reproduce", "champion", "report", "explain"):
         expected[name] += ["params.models", "params.committees"]  # they read all models and committees
     assert {name: named(stage) for name, stage in stages().items()} == expected
     assert {name for name in keys() if "." not in name} == set(stages()) - {"code", "publish", "train"}

@@ -235,8 +235,8 @@ def test_the_demo_runs_with_lineup_from_a_wheel(installed: Path, tmp_path: Path)
     assert contents(shoes) == before
     assert "small_cnn" in output  # in the leaderboard
     assert "See every run with its curves: lineup ui" in output
-    assert "[code] stage 1 of 15" in output
-    assert re.search(r"stage 15 of 15, about \d+ s left", output)
+    assert "[code] stage 1 of 16" in output
+    assert re.search(r"stage 16 of 16, about \d+ s left", output)
     assert f"Open the report in a browser: {demo / 'reports' / 'index.html'}" in output
     assert (demo / "reports" / "index.html").is_file()
     assert (demo / "runs" / "models" / "small_cnn" / "seed_1" / "record.json").is_file()

@@ -34,6 +34,7 @@ from lineup.figures.reliability import reliability_diagram
 from lineup.figures.roc import roc_panels
 from lineup.figures.save import save_png
 from lineup.figures.selective import selective_curves
+from lineup.records.compact import PredictedClasses
 
 CLASSES = ("T-shirt/top", "Trouser", "Bag")
 COUNTS = np.array([[9, 1, 0], [2, 7, 1], [0, 0, 0]])
@@ -82,8 +83,8 @@ BINS = ReliabilityBins(np.array([0.5, 0.8, 0.95]), np.array([0.5, 0.6, 1.0]), np
 # The last class has no images, so that it has no ROC, no precision-recall curve and no recall.
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
 LABELS = np.array([0, 0, 1, 1, 1])
-SCORES = Scores(np.arange(5), LABELS, PROBABILITIES)
-RIGHT = Scores(np.arange(5), LABELS, np.eye(3)[LABELS])
+FOUND = PredictedClasses.of(Scores(np.arange(5), LABELS, PROBABILITIES))
+RIGHT = PredictedClasses.of(Scores(np.arange(5), LABELS, np.eye(3)[LABELS]))
 """The first model is wrong on one image, and the second one on none."""
 
 
@@ -128,9 +129,9 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
     "model curves": lambda: model_curves(
         {"one": history(), "other": history()}, title="cnn", subtitle="synthetic data"
     ),
-    "mistakes": lambda: misclassified(images(5), SCORES, CLASSES, title="cnn", subtitle="synthetic data"),
+    "mistakes": lambda: misclassified(images(5), FOUND, CLASSES, title="cnn", subtitle="synthetic data"),
     "differences": lambda: committee_differences(
-        images(5), SCORES, RIGHT, CLASSES, name="one", title="cnn", subtitle="synthetic data"
+        images(5), FOUND, RIGHT, CLASSES, name="one", title="cnn", subtitle="synthetic data"
     ),
 }
 

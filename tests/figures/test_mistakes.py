@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from lineup.errors import LineupError
-from lineup.evaluation.scores import Scores
 from lineup.figures.mistakes import committee_differences, misclassified
 from lineup.figures.style import BLUE, VERMILLION
+from lineup.records.compact import PredictedClasses
 
 from .test_data import pictures
 from .test_figures import CLASSES, images, texts
 
 
-def scores(labels: list[int], predicted: list[int], confidence: list[float], first: int = 0) -> Scores:
-    """Return scores with these predictions. Both other classes have the same probability."""
-    rest = (1 - np.array(confidence)) / 2
-    probabilities = np.repeat(rest[:, None], 3, axis=1)
-    probabilities[np.arange(len(labels)), predicted] = confidence
-    return Scores(np.arange(first, first + len(labels)), np.array(labels), probabilities)
+def found(labels: list[int], predicted: list[int], confidence: list[float], first: int = 0) -> PredictedClasses:
+    """Return these predictions of images with consecutive numbers."""
+    indices = np.arange(first, first + len(labels))
+    return PredictedClasses(indices, np.array(labels), np.array(predicted), np.array(confidence))
 
 
 def captions(axes_texts: list[str], lines: int) -> list[tuple[str, ...]]:
@@ -29,7 +29,7 @@ def captions(axes_texts: list[str], lines: int) -> list[tuple[str, ...]]:
 
 def test_misclassified_images_are_sorted_by_confidence() -> None:
     pixels = images(6)
-    wrong = scores([0, 1, 2, 0, 1, 2], [1, 1, 0, 2, 0, 2], [0.6, 1.0, 0.9999, 0.7, 0.7, 1.0], first=1_000)
+    wrong = found([0, 1, 2, 0, 1, 2], [1, 1, 0, 2, 0, 2], [0.6, 1.0, 0.9999, 0.7, 0.7, 1.0], first=1_000)
     (axes,) = misclassified(pixels, wrong, CLASSES, title="cnn").axes
     for shown, index in zip(pictures(axes), [2, 3, 4, 0], strict=True):
         np.testing.assert_array_equal(shown, pixels[index])
@@ -45,7 +45,7 @@ def test_misclassified_images_are_sorted_by_confidence() -> None:
 def test_only_the_most_confident_mistakes_are_shown() -> None:
     figure = misclassified(
         images(3),
-        scores([0, 0, 0], [1, 1, 1], [0.6, 0.8, 0.7]),
+        found([0, 0, 0], [1, 1, 1], [0.6, 0.8, 0.7]),
         CLASSES,
         title="cnn",
         subtitle="GENERATED DATA",
@@ -56,7 +56,7 @@ def test_only_the_most_confident_mistakes_are_shown() -> None:
 
 
 def test_misclassified_images_need_mistakes_and_matching_images() -> None:
-    right = scores([0, 1], [0, 1], [0.9, 0.8])
+    right = found([0, 1], [0, 1], [0.9, 0.8])
     with pytest.raises(LineupError, match="all 2 images are classified correctly"):
         misclassified(images(2), right, CLASSES, title="cnn")
     with pytest.raises(LineupError, match="misclassified images: expected 3 labels"):
@@ -64,8 +64,8 @@ def test_misclassified_images_need_mistakes_and_matching_images() -> None:
 
 
 LABELS = [0, 0, 1, 1, 2, 2]
-COMMITTEE = scores(LABELS, [0, 0, 1, 2, 0, 2], [0.5, 0.8, 0.9, 0.6, 0.7, 0.8])
-MEMBER = scores(LABELS, [1, 1, 1, 1, 1, 2], [0.6, 0.9, 0.9, 0.7, 0.5, 0.6])
+COMMITTEE = found(LABELS, [0, 0, 1, 2, 0, 2], [0.5, 0.8, 0.9, 0.6, 0.7, 0.8])
+MEMBER = found(LABELS, [1, 1, 1, 1, 1, 2], [0.6, 0.9, 0.9, 0.7, 0.5, 0.6])
 """Only the committee is right on the images 0 and 1, and only the member on 3. On 4 both are wrong."""
 
 
@@ -95,8 +95,8 @@ def test_differences_are_grouped_by_who_is_correct() -> None:
 def test_a_panel_without_images_is_left_out_and_the_others_are_counted_in_full() -> None:
     (axes,) = committee_differences(
         images(2),
-        scores([0, 0], [0, 0], [0.6, 0.9]),
-        scores([0, 0], [1, 2], [0.9, 0.9]),
+        found([0, 0], [0, 0], [0.6, 0.9]),
+        found([0, 0], [1, 2], [0.9, 0.9]),
         CLASSES,
         name="cnn",
         title="",
@@ -109,6 +109,6 @@ def test_a_panel_without_images_is_left_out_and_the_others_are_counted_in_full()
 def test_differences_need_the_same_images_and_a_difference() -> None:
     with pytest.raises(LineupError, match="predict the same class for every image"):
         committee_differences(images(6), COMMITTEE, COMMITTEE, CLASSES, name="cnn", title="vote")
-    shifted = Scores(COMMITTEE.indices + 1, COMMITTEE.labels, COMMITTEE.probabilities)
+    shifted = dataclasses.replace(COMMITTEE, indices=COMMITTEE.indices + 1)
     with pytest.raises(LineupError, match="the committee and cnn have predictions for different images"):
         committee_differences(images(6), COMMITTEE, shifted, CLASSES, name="cnn", title="vote")

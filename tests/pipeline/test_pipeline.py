@@ -17,7 +17,7 @@ from .conftest import LABELS, LOG, MODELS, PARENTS, Folder, ran
 
 pytestmark = pytest.mark.slow
 
-PAGES = ["champion", "evaluate", "explain", "report", "reproduce"]
+PAGES = ["champion", "compact", "evaluate", "explain", "report", "reproduce"]
 STAGES = ["code", "download", "split", *(f"train@{name}" for name in MODELS), "select", "committee@pair", *PAGES]
 
 

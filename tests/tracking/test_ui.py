@@ -223,29 +223,32 @@ def test_the_server_ends_with_lineup(running: Running) -> None:
 
 # Starts a child process that would outlive it.
 STAYING = """
-import signal, subprocess, sys, time
+import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-open("child", "w").write(str(child.pid))
+open(sys.argv[1], "w").write(str(child.pid))
 time.sleep(100)
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_signal_ends_all_processes(number: signal.Signals, root: Path) -> None:
-    (root / "mlflow.py").write_text(STAYING)
+    """The server, and ``lineup publish`` in the background: their children end too."""
+    for module in ("mlflow", "lineup"):  # found before the packages, because both start in this folder
+        (root / f"{module}.py").write_text(STAYING)
     port = free_port()
     parent = os.getpid()
+    children = [root / "server", root / "publish"]  # the first arguments of mlflow and lineup
     watch = f"""
 import os, signal, time
-while not os.path.exists({str(root / "child")!r}):
+while not all(map(os.path.exists, {[str(path) for path in children]!r})):
     time.sleep(0.05)
 time.sleep(0.2)
 os.kill({parent}, {int(number)})
 """
     with subprocess.Popen([sys.executable, "-c", watch]):
-        serve_ui(root, "synthetic", port)
-    child = int((root / "child").read_text())
+        serve_ui(root, "synthetic", port, publish=True)
     end = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    for child in (int(path.read_text()) for path in children):
+        while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < end
+            time.sleep(0.05)

@@ -43,6 +43,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         models.train,
         committees.select,
         committees.committee,
+        pages.compact,
         pages.evaluate,
         pages.reproduce,
         committees.champion,

@@ -23,6 +23,7 @@ from lineup.cli.common import RecordFolder, all_records, finish, from_stage, ope
 from lineup.paths import seed_folder
 
 if TYPE_CHECKING:
+    from lineup.committee.settings import Committee
     from lineup.params import Params
     from lineup.paths import Project
 
@@ -55,10 +56,24 @@ def committee(
     if is_stage and record is None:
         _combine_stage(project, params, name)
         return
+    _check_full(project, params, settings)
     folder, experiment = place(project, name, record)
     members = choose_members(name, settings, params.candidates(), project.models)
     done = build_committee(name, settings, members, project.models, folder, experiment=experiment)
     finish(project, params, done)
+
+
+def _check_full(project: Project, params: Params, settings: Committee) -> None:
+    """Raise an error if a possible member has only a compact record, because a committee needs all probabilities."""
+    from lineup.committee.candidates import candidates, split_member
+    from lineup.records.compact import find_folder, open_record, require_full
+
+    models = params.candidates()
+    for member in candidates(settings.members, models):
+        model, seed = split_member(member, models)
+        folder = find_folder(project, project.models / model, models[model].seeds[0] if seed is None else seed)
+        if folder is not None:
+            require_full(open_record(folder))
 
 
 def _combine_stage(project: Project, params: Params, name: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineup.errors import LineupError
+from lineup.errors import LineupError, count
 from lineup.paths import Project, find_project, seed_folder
 
 if TYPE_CHECKING:
+    from lineup.committee.champion import Champion
     from lineup.params import Params
     from lineup.records.record import Record
 
@@ -112,34 +114,70 @@ def finish(project: Project, params: Params, record: Record) -> None:
     publish(project.root, [*members, record], log=print, name_of=name_of, run_id=os.environ.get("MLFLOW_RUN_ID"))
 
 
-def all_records(project: Project, params: Params) -> list[Record]:
+def all_records(project: Project, params: Params, *, full: bool | None = None) -> list[Record]:
     """Return all records of the pipeline, or raise an error if a record is missing.
 
     The error message names up to three missing records.
-    """
-    from lineup.records.record import read_record
 
-    folders, missing = record_folders(project, params)
+    Parameters
+    ----------
+    project : Project
+    params : Params
+        Settings of the project.
+    full : bool, optional
+        Whether to ignore compact records. Default: only in a stage of the pipeline, whose dependencies are the full
+        records.
+    """
+    from lineup.records.compact import open_record
+
+    folders, missing = record_folders(project, params, full="DVC_STAGE" in os.environ if full is None else full)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise LineupError(f"no record yet for {', '.join(missing[:3])}{more}; run dvc repro")
-    return [read_record(folder) for folder in folders]
+    return [open_record(folder) for folder in folders]
 
 
-def record_folders(project: Project, params: Params) -> tuple[list[Path], list[str]]:
+def record_folders(project: Project, params: Params, *, full: bool = False) -> tuple[list[Path], list[str]]:
     """Return the folders of all pipeline records that exist, and the names of missing records.
 
     The folders of models come before the folders of committees.
-    """
-    from lineup.records.record import HEADER
 
-    folders = [
-        seed_folder(project.models / name, seed) for name, recipe in params.models.items() for seed in recipe.seeds
-    ]
+    Parameters
+    ----------
+    project : Project
+    params : Params
+        Settings of the project.
+    full : bool, optional
+        Whether to ignore compact records, as in a stage of the pipeline. Default: the compact record of a run is used
+        if there is no full record; see `lineup.records.compact`.
+    """
+    from lineup.records.compact import find_folder
+
+    runs = [(project.models / name, seed) for name, recipe in params.models.items() for seed in recipe.seeds]
     for name, committee in params.committees.items():
-        folders += [seed_folder(project.committees / name, run) for run in range(1, committee.seeds + 1)]
-    found = [folder for folder in folders if (folder / HEADER).exists()]
-    return found, list(dict.fromkeys(folder.parent.name for folder in folders if folder not in found))
+        runs += [(project.committees / name, run) for run in range(1, committee.seeds + 1)]
+    found, missing = [], []
+    for group, seed in runs:
+        folder = find_folder(project, group, seed)
+        if folder is None or (full and folder.is_relative_to(project.compact)):
+            missing.append(group.name)
+        else:
+            found.append(folder)
+    return found, list(dict.fromkeys(missing))
+
+
+def describe_compact(project: Project, folders: Sequence[Path]) -> str | None:
+    """Describe what a command leaves out because some records are compact, or return None if all records are full."""
+    from lineup.remedies import how_to_complete
+
+    compact = [folder for folder in folders if folder.is_relative_to(project.compact)]
+    if not compact:
+        return None
+    return (
+        f"{count(len(compact), 'run')} from compact records, without what git does not contain: models, the"
+        " probabilities of all classes, and figures that need them (calibration, ROC, cutoff, Grad-CAM);"
+        f" {how_to_complete(compact[0])}"
+    )
 
 
 def experiment_folders(project: Project) -> list[Path]:
@@ -154,6 +192,20 @@ def other_folders(project: Project) -> list[Path]:
     from lineup.records.imported import imported_folders
 
     return [*experiment_folders(project), *imported_folders(project)]
+
+
+def champion_of(project: Project, params: Params, records: Sequence[Record]) -> Champion | None:
+    """Choose the champion. Compact records lack the validation predictions, so that the committed choice is read then.
+
+    The result is None if a compact record was made after the committed choice, or if there is no such choice.
+    """
+    from lineup.committee.champion import choose, read_champion
+    from lineup.records.compact import is_compact
+
+    if not any(map(is_compact, records)):
+        return choose(records, params.champion)
+    champion = read_champion(project.champion) if project.champion.is_file() else None
+    return champion if champion and champion.key in [record.header.key for record in records] else None
 
 
 def champion_json(project: Project) -> Any:

@@ -104,12 +104,12 @@ def _compare_groups(key: str, names: Sequence[str], output: Path | None) -> None
     from lineup.pages.group_comparison import compare_by
     from lineup.pages.group_page import PAGE, write_comparison
     from lineup.pages.markdown import data_line
+    from lineup.records.compact import open_record
     from lineup.records.imported import imported_records
-    from lineup.records.record import read_record
 
     project, params = open_project()
     own = [*record_folders(project, params)[0], *experiment_folders(project)]
-    comparison = compare_by([*map(read_record, own), *imported_records(project)], key, names)
+    comparison = compare_by([*map(open_record, own), *imported_records(project)], key, names)
     folder = output or project.experiments / f"compare-{key}"
     write_comparison(comparison, folder)
     data, console = comparison.first.header.data, Console()

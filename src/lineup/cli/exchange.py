@@ -54,7 +54,10 @@ def export(
     records = _chosen(project, params, names or [], members=members)
     if to is not None:
         from lineup.records.archive import write_archive
+        from lineup.records.compact import require_full
 
+        for record in records:
+            require_full(record)
         write_archive(records, to, models=models)
         print(f"{to}: {count(records, 'record')}, {to.stat().st_size / 1e6:.1f} MB")
     if html is not None:
@@ -88,12 +91,12 @@ def list_(imported: Annotated[bool, typer.Option("--imported", help="List only i
     from rich.text import Text
 
     from lineup.pages.markdown import data_line
+    from lineup.records.compact import open_record
     from lineup.records.imported import imported_records
-    from lineup.records.record import read_record
 
     project, params = open_project()
     folders = [] if imported else [*record_folders(project, params)[0], *experiment_folders(project)]
-    records = [*map(read_record, folders), *imported_records(project)]
+    records = [*map(open_record, folders), *imported_records(project)]
     if not records:
         raise LineupError(f"no {'imported ' if imported else ''}records yet")
     console, table = Console(), Table(box=SIMPLE_HEAD, pad_edge=False)

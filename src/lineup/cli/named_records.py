@@ -58,8 +58,9 @@ def records_named(project: Project, params: Params, name: str) -> list[Record]:
 
     See `named_record` for the accepted names and the errors.
     """
+    from lineup.records.compact import find_folder, open_record
     from lineup.records.imported import find_imported
-    from lineup.records.record import HEADER, read_record
+    from lineup.records.record import read_record
 
     experiments = _experiments(project)
     if name in experiments:
@@ -70,8 +71,8 @@ def records_named(project: Project, params: Params, name: str) -> list[Record]:
     seeds, folder = _runs(project, params, group)
     if seed is not None and seed not in seeds:
         raise LineupError(f"{group} has no seed {seed}; expected {_listed(seeds)}")
-    folders = [seed_folder(folder, number) for number in (seeds if seed is None else [seed])]
-    found = [read_record(place) for place in folders if (place / HEADER).exists()]
+    places = (find_folder(project, folder, number) for number in (seeds if seed is None else [seed]))
+    found = [open_record(place) for place in places if place is not None]
     if not found:
         raise LineupError(f"no record yet for {name}; run dvc repro")
     return found
@@ -86,13 +87,13 @@ def existing_records(project: Project, params: Params) -> list[Record]:
         If there are no records yet.
     """
     from lineup.cli.common import record_folders
-    from lineup.records.record import read_record
+    from lineup.records.compact import open_record
 
     folders, _ = record_folders(project, params)
-    first = {folder.parent: folder for folder in reversed(folders)}
+    first = {folder.parent.name: folder for folder in reversed(folders)}
     if not first:
         raise LineupError("no records yet; run dvc repro")
-    return [read_record(folder) for folder in reversed(first.values())]
+    return [open_record(folder) for folder in reversed(first.values())]
 
 
 def member_records(project: Project, committee: Record) -> list[Record]:
@@ -103,19 +104,21 @@ def member_records(project: Project, committee: Record) -> list[Record]:
     LineupError
         If a record is missing, or a member was trained again after the committee was made.
     """
-    from lineup.files import file_sha256
-    from lineup.records.record import HEADER, PREDICTIONS, read_record
+    from lineup.records.compact import find_folder, open_record, predictions_sha256
 
     members = []
     for member in committee.header.members:
-        folder = seed_folder(project.models / member.name, member.seed)
-        if not (folder / HEADER).is_file():
+        group = project.models / member.name
+        folder = find_folder(project, group, member.seed)
+        if folder is None:
             raise LineupError(
-                f"{folder}: no record of {member.label}, a member of {label_of(committee)}; run dvc repro"
+                f"{seed_folder(group, member.seed)}: no record of {member.label},"
+                f" a member of {label_of(committee)}; run dvc repro"
             )
-        if file_sha256(folder / PREDICTIONS) != member.predictions_sha256:
+        record = open_record(folder)
+        if predictions_sha256(record) != member.predictions_sha256:
             raise LineupError(f"{member.label} was trained again after {label_of(committee)} was made; run dvc repro")
-        members.append(read_record(folder))
+        members.append(record)
     return members
 
 

@@ -15,15 +15,19 @@ lineup.errors.LineupError: no record yet for random_forest, shallow_nn, basic_cn
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup.cli.common import all_records, open_project
+from lineup.cli.common import all_records, champion_of, describe_compact, open_project
 from lineup.cli.libraries import import_keras
 from lineup.errors import count
-from lineup.paths import find_project, seed_folder
+from lineup.paths import Project, find_project
+
+if TYPE_CHECKING:
+    from lineup.records.record import Record
 
 
 def evaluate(
@@ -43,6 +47,7 @@ def evaluate(
 
         publish_folder(project.root, params.data.name, run_id, folder)
     print(f"{folder}: leaderboard.md and evidence.md, with their tables and figures")
+    _print_left_out(project, records)
 
 
 def reproduce(
@@ -66,7 +71,6 @@ def report(
     ] = None,
 ) -> None:
     """Write all results to a single HTML file that works without a network connection."""
-    from lineup.committee.champion import choose
     from lineup.data.dataset import load_dataset
     from lineup.pages.report import write_report
 
@@ -74,8 +78,20 @@ def report(
     path = output or project.experiments / "report" / "index.html"
     records = all_records(project, params)
     dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
-    write_report(records, path, dataset, choose(records, params.champion))
+    write_report(records, path, dataset, champion_of(project, params, records))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
+    _print_left_out(project, records)
+
+
+def compact() -> None:
+    """Write a compact record of each run to runs/compact, for git: a clone shows the results without training."""
+    from lineup.records.compact import write_compact_records
+
+    project, params = open_project()
+    records = all_records(project, params, full=True)
+    write_compact_records(records, project.compact)
+    size = sum(path.stat().st_size for path in project.compact.rglob("*") if path.is_file())
+    print(f"{project.compact}: {count(len(records), 'compact record')}, {size / 1e6:.1f} MB")
 
 
 def explain(
@@ -86,13 +102,15 @@ def explain(
     """Plot misclassified images, Grad-CAM heat maps, filters and feature maps of all models and committees."""
     from lineup.data.dataset import load_dataset
     from lineup.explain.stage import write_explanations
-    from lineup.records.record import HEADER, read_record
+    from lineup.records.compact import find_folder, open_record, require_full
 
     project, params = open_project()
     folder = output or project.experiments / "explain"
-    firsts = [seed_folder(project.models / name, recipe.seeds[0]) for name, recipe in params.models.items()]
-    firsts += [seed_folder(project.committees / name, 1) for name in params.committees]
-    records = [read_record(place) for place in firsts if (place / HEADER).exists()]
+    firsts = [(project.models / name, recipe.seeds[0]) for name, recipe in params.models.items()]
+    firsts += [(project.committees / name, 1) for name in params.committees]
+    records = [open_record(place) for first in firsts if (place := find_folder(project, *first))]
+    for record in records:
+        require_full(record)
     dataset = load_dataset(project.dataset)
     if any(record.header.kind == "network" for record in records):
         import_keras()
@@ -110,3 +128,9 @@ def leaderboard(
     show_leaderboard(project)
     if readme:
         write_readme(project)
+
+
+def _print_left_out(project: Project, records: Sequence[Record]) -> None:
+    """Print what a page leaves out because some records are compact."""
+    if text := describe_compact(project, [record.folder for record in records]):
+        print(text)

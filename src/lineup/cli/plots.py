@@ -200,9 +200,11 @@ def _plot_network(what: str, name: str, output: Path | None) -> None:
     """Load the network of a record, and plot a figure of the network."""
     from lineup.explain.network import open_network
     from lineup.explain.record_figures import PLOTS
+    from lineup.records.compact import require_full
 
     project, params = open_project()
     record = named_record(project, params, name)
+    require_full(record)
     dataset = _dataset_of(project, record)
     figure = PLOTS[what](record, dataset, open_network(record))
     _save(figure, project, what, [label_of(record)], output)
@@ -225,6 +227,8 @@ def _dataset_of(project: Project, record: Record) -> Dataset:
     """Read the dataset of the project, and check that the record was made from this dataset."""
     from lineup.data.dataset import load_dataset
 
+    if not project.dataset.is_file():
+        raise LineupError(f"{project.dataset}: no images yet; run dvc repro split")
     dataset = load_dataset(project.dataset)
     if dataset.fingerprint != record.header.data.fingerprint:
         raise LineupError(

@@ -83,6 +83,7 @@ def predict(
     A picture is flagged if it differs strongly from the training images and its prediction is uncertain. With the
     default threshold, 5 % of the validation images are flagged.
     """
+    from lineup.records.compact import require_full
     from lineup.serving.answers import describe, sure_threshold
 
     if show is not None and show.suffix.lower() != ".png":
@@ -91,6 +92,7 @@ def predict(
         raise LineupError(f"expected at most {_MOST:,} pictures, found {len(images):,}; predict them in parts")
     project, params = open_project()
     record = _record(project, params, model)
+    require_full(record)
     pictures = _read(images, record, plain)
     if pictures:
         threshold = sure_threshold(record.predictions().val, accuracy)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup.cli.common import champion_json, open_project, other_folders, record_folders
+from lineup.cli.common import champion_json, describe_compact, open_project, other_folders, record_folders
 from lineup.errors import LineupError
 
 if TYPE_CHECKING:
@@ -31,16 +31,18 @@ def publish() -> None:
     for name in missing:
         print(f"{name}: no record yet")
     folders += other_folders(project)
+    if text := describe_compact(project, folders):
+        print(text)
     if is_published(project.root, folders, champion_json(project)):
         print(summary(project.root, unchanged=len(folders)))
     else:
         from lineup.cli.run_names import run_name
         from lineup.committee.champion import read_champion
-        from lineup.records.record import read_record
+        from lineup.records.compact import open_record
         from lineup.tracking.publish import publish as publish_records
 
         champion = read_champion(project.champion) if project.champion.is_file() else None
-        records, name_of = map(read_record, folders), partial(run_name, params)
+        records, name_of = map(open_record, folders), partial(run_name, params)
         publish_records(project.root, records, champion=champion, log=print, name_of=name_of)
     write_mark(project.root)
 
@@ -62,8 +64,13 @@ def forget_publishing(project: Project, params: Params) -> None:
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:
-    """Start the MLflow UI for this project on 127.0.0.1."""
+    """Start the MLflow UI for this project on 127.0.0.1.
+
+    In a clone without full records, the committed results are published in the background.
+    """
     from lineup.tracking.ui import serve_ui
 
     project, params = open_project()
-    serve_ui(project.root, params.data.name, port)
+    folders, _ = record_folders(project, params)
+    # A clone has committed results, but no runs in MLflow yet.
+    serve_ui(project.root, params.data.name, port, publish=describe_compact(project, folders) is not None)

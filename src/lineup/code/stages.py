@@ -43,6 +43,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "split": ("lineup.data.settings", "lineup.data.split"),
     "select": _COMMITTEE,
     "committee": (*_COMMITTEE, "lineup.committee.build"),
+    "compact": ("lineup.records.compact",),
     "evaluate": ("lineup.pages.evaluate",),
     "reproduce": ("lineup.pages.reproduce",),
     "champion": ("lineup.committee.settings", "lineup.committee.champion"),

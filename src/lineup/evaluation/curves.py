@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.evaluation.calibration import check_probabilities
-from lineup.evaluation.metrics import confusion_counts
 
 Floats = NDArray[np.float64]
 
@@ -176,11 +175,28 @@ def selective_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.i
     and R. El-Yaniv, "Selective classification for deep neural networks", NeurIPS 2017, as confidence.
     """
     check_probabilities(probabilities, labels)
-    correct = probabilities.argmax(axis=1) == labels
-    rising, group, size = np.unique(probabilities.max(axis=1), return_inverse=True, return_counts=True)
+    return selective_accuracy_of(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+
+
+def selective_accuracy_of(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> SelectiveAccuracy:
+    """Compute selective accuracy from the confidence of each prediction. See `selective_accuracy`.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (n,)
+        Probability of the predicted class of each image.
+    correct : ndarray of bool, shape (n,)
+        Whether the predicted class is the actual class.
+
+    Examples
+    --------
+    >>> selective_accuracy_of(np.array([0.9, 0.6, 0.8]), np.array([True, False, True])).coverage.round(2).tolist()
+    [0.33, 0.67, 1.0]
+    """
+    rising, group, size = np.unique(confidence, return_inverse=True, return_counts=True)
     right = np.bincount(group, weights=correct)
     kept = np.cumsum(size[::-1])
-    return SelectiveAccuracy(rising[::-1].astype(np.float64), kept / len(labels), np.cumsum(right[::-1]) / kept)
+    return SelectiveAccuracy(rising[::-1].astype(np.float64), kept / len(correct), np.cumsum(right[::-1]) / kept)
 
 
 def cutoff_curves(
@@ -330,16 +346,53 @@ def per_class_table(
     LineupError
         See :func:`lineup.evaluation.calibration.check_probabilities`; also if there are not k names.
     """
+    check_probabilities(probabilities, labels)
+    if probabilities.shape[1] != len(classes):
+        raise LineupError(f"probabilities: expected {len(classes)} classes, found {probabilities.shape[1]} columns")
+    return class_rows(probabilities.argmax(axis=1), labels, classes, *class_areas(probabilities, labels))
+
+
+def class_areas(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """Return the area under the ROC curve and the average precision of each class; NaN if undefined.
+
+    See `roc` and `precision_recall` for the parameters and errors.
+    """
+    curves = roc(probabilities, labels).curves, precision_recall(probabilities, labels).curves
+    of_roc, of_precision = (np.array([curve.area for curve in found], dtype=np.float64) for found in curves)
+    return of_roc, of_precision
+
+
+def class_rows(
+    predicted: NDArray[np.integer],
+    labels: NDArray[np.integer],
+    classes: Sequence[str],
+    auc: Sequence[float] | Floats,
+    average_precision: Sequence[float] | Floats,
+) -> list[ClassRow]:
+    """Compute the metrics of each class from the predicted classes and from areas that are already known.
+
+    Parameters
+    ----------
+    predicted, labels : ndarray of int, shape (n,)
+        Predicted and actual classes, 0 to k - 1.
+    classes : sequence of str, length k
+        Class names.
+    auc, average_precision : sequence of float, length k
+        See `class_areas`.
+
+    Returns
+    -------
+    list of ClassRow
+        See `per_class_table`.
+    """
     from sklearn.metrics import precision_recall_fscore_support
 
-    counts = confusion_counts(probabilities, labels, len(classes))
-    scores = precision_recall_fscore_support(
-        labels, probabilities.argmax(axis=1), labels=range(len(classes)), zero_division=0
-    )
+    k = len(classes)
+    counts = np.bincount(labels.astype(np.int64) * k + predicted, minlength=k * k).reshape(k, k)
+    scores = precision_recall_fscore_support(labels, predicted, labels=range(k), zero_division=0)
     mistakes = counts - np.diag(np.diag(counts))
-    areas = zip(roc(probabilities, labels).curves, precision_recall(probabilities, labels).curves, strict=True)
     rows = []
-    for label, (of_roc, of_precision) in enumerate(areas):
+    for label in range(k):
         precision, recall, f1 = (float(score[label]) for score in scores[:3])
         confused = int(mistakes[label].max())
         rows.append(
@@ -349,8 +402,8 @@ def per_class_table(
                 precision=precision,
                 recall=recall,
                 f1=f1,
-                auc=of_roc.area,
-                average_precision=of_precision.area,
+                auc=float(auc[label]),
+                average_precision=float(average_precision[label]),
                 confused_with=classes[int(mistakes[label].argmax())] if confused else "",
                 confused=confused,
             )

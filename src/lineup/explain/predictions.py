@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from lineup.errors import LineupError
 from lineup.explain.record_figures import data_line
 from lineup.figures.mistakes import committee_differences, misclassified
-from lineup.files import file_sha256
-from lineup.paths import seed_folder
-from lineup.records.record import PREDICTIONS, Record, read_record
+from lineup.paths import Project, seed_folder
+from lineup.records.compact import find_folder, open_record, predicted_classes, predictions_sha256
+from lineup.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,10 +36,10 @@ def errors(record: Record, dataset: Dataset) -> Figure:
     NothingToShowError
         If no image is misclassified.
     """
-    scores = record.predictions().test
+    found = predicted_classes(record)
     return misclassified(
-        dataset.test_images[scores.indices],
-        scores,
+        dataset.test_images[found.indices],
+        found,
         dataset.classes,
         title=f"{record.header.label}: misclassified images",
         subtitle=data_line(record),
@@ -54,11 +54,11 @@ def differences(committee: Record, member: Record, dataset: Dataset) -> Figure:
     NothingToShowError
         If they predict the same class for every image.
     """
-    scores, label, name = committee.predictions().test, committee.header.label, member.header.label
+    found, label, name = predicted_classes(committee), committee.header.label, member.header.label
     return committee_differences(
-        dataset.test_images[scores.indices],
-        scores,
-        member.predictions().test,
+        dataset.test_images[found.indices],
+        found,
+        predicted_classes(member),
         dataset.classes,
         name=name,
         title=f"{label} and its best member {name}: images on which they differ",
@@ -74,7 +74,7 @@ def best_member(committee: Record, models: Path) -> Record:
     committee : Record
         Record of a committee.
     models : Path
-        Folder of the models' records.
+        Folder of the models' records, ``runs/models`` in the project.
 
     Raises
     ------
@@ -84,8 +84,10 @@ def best_member(committee: Record, models: Path) -> Record:
     members, label = committee.header.members, committee.header.label
     if not members:
         raise LineupError(f"{label} is not a committee; expected the name of a committee")
-    records = [read_record(seed_folder(models / member.name, member.seed)) for member in members]
+    project = Project(models.parents[1])
+    groups = [(models / member.name, member.seed) for member in members]
+    records = [open_record(find_folder(project, *group) or seed_folder(*group)) for group in groups]
     best = max(range(len(records)), key=lambda number: records[number].metrics["val_accuracy"])
-    if file_sha256(records[best].folder / PREDICTIONS) != members[best].predictions_sha256:
+    if predictions_sha256(records[best]) != members[best].predictions_sha256:
         raise LineupError(f"{members[best].label} was trained again after {label} was made; run dvc repro")
     return records[best]

@@ -2,9 +2,10 @@
 
 Examples
 --------
->>> images, labels = np.zeros((2, 8, 8), np.uint8), np.array([0, 1])
->>> scores = Scores(np.arange(2), labels, np.array([[0.9, 0.1], [0.8, 0.2]]))
->>> figure = misclassified(images, scores, ["cat", "dog"], title="cnn")
+>>> images = np.zeros((2, 8, 8), np.uint8)
+>>> labels, predicted, confidence = np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.8])
+>>> found = PredictedClasses(np.arange(2), labels, predicted, confidence)
+>>> figure = misclassified(images, found, ["cat", "dog"], title="cnn")
 >>> [text.get_text() for text in figure.axes[0].texts]
 ['predicted: cat 0.800', 'actual: dog', 'test image 1']
 """
@@ -19,7 +20,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lineup.errors import LineupError, count
-from lineup.evaluation.scores import Scores
 from lineup.figures import style
 from lineup.figures.pictures import (
     check_images,
@@ -30,6 +30,7 @@ from lineup.figures.pictures import (
     write_caption,
     write_heading,
 )
+from lineup.records.compact import PredictedClasses
 
 
 class NothingToShowError(LineupError):
@@ -45,7 +46,7 @@ _CAPTION = {3: 0.32, 4: 0.4}
 
 def misclassified(
     images: NDArray[np.uint8],
-    scores: Scores,
+    found: PredictedClasses,
     classes: Sequence[str],
     *,
     title: str,
@@ -57,11 +58,11 @@ def misclassified(
     Parameters
     ----------
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, channels)
-        Images in the order of the scores. In images with one channel, 0 is shown as white.
-    scores : Scores
-        Class probabilities of one model. The predicted class is the most probable one; ties go to the lowest index.
+        Images in the order of the predictions. In images with one channel, 0 is shown as white.
+    found : PredictedClasses
+        Predictions of one model.
     classes : sequence of str
-        Class names, in the order of the columns.
+        Class names.
     title : str
         First line.
     subtitle : str, optional
@@ -78,13 +79,13 @@ def misclassified(
     Raises
     ------
     LineupError
-        If the images do not match the scores.
+        If the images do not match the predictions.
     NothingToShowError
         If no image is misclassified.
     """
-    check_images("misclassified images", images, scores.labels, classes)
-    predicted, confidence = _predictions(scores)
-    wrong = np.flatnonzero(predicted != scores.labels)
+    check_images("misclassified images", images, found.labels, classes)
+    predicted, confidence = found.predicted, found.confidence
+    wrong = np.flatnonzero(~found.correct())
     if not wrong.size:
         raise NothingToShowError(f"misclassified images: all {len(images):,} images are classified correctly")
     shown = _most_confident(wrong, confidence)[:most]
@@ -95,8 +96,8 @@ def misclassified(
     for index, corner in zip(shown, corners, strict=True):
         lines = [
             (f"predicted: {prediction_text(classes, predicted[index], confidence[index])}", style.VERMILLION),
-            (f"actual: {class_text(classes, scores.labels[index])}", style.INK),
-            (f"test image {scores.indices[index]:,}", style.MUTED),
+            (f"actual: {class_text(classes, found.labels[index])}", style.INK),
+            (f"test image {found.indices[index]:,}", style.MUTED),
         ]
         write_caption(axes, corner, lines)
     share = f"{len(wrong):,} of {count(len(images), 'image')} misclassified"
@@ -106,8 +107,8 @@ def misclassified(
 
 def committee_differences(
     images: NDArray[np.uint8],
-    committee: Scores,
-    member: Scores,
+    committee: PredictedClasses,
+    member: PredictedClasses,
     classes: Sequence[str],
     *,
     name: str,
@@ -120,11 +121,11 @@ def committee_differences(
     Parameters
     ----------
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, channels)
-        Images in the order of the scores. In images with one channel, 0 is shown as white.
-    committee, member : Scores
-        Class probabilities of both for the same images.
+        Images in the order of the predictions. In images with one channel, 0 is shown as white.
+    committee, member : PredictedClasses
+        Predictions of both for the same images.
     classes : sequence of str
-        Class names, in the order of the columns.
+        Class names.
     name : str
         Name of the member.
     title : str
@@ -144,16 +145,15 @@ def committee_differences(
     Raises
     ------
     LineupError
-        If the images do not match the scores.
+        If the images do not match the predictions.
     NothingToShowError
         If the two predict the same class for every image.
     """
     check_images("differences", images, committee.labels, classes)
     if not np.array_equal(committee.indices, member.indices) or not np.array_equal(committee.labels, member.labels):
         raise LineupError(f"differences: the committee and {name} have predictions for different images")
-    predicted, confidence = _predictions(committee)
-    other, _ = _predictions(member)
-    apart, right, other_right = predicted != other, predicted == committee.labels, other == committee.labels
+    apart = committee.predicted != member.predicted
+    right, other_right = committee.correct(), member.correct()
     panels = {
         f"only the committee is correct, {name} is wrong": apart & right,
         f"only {name} is correct, the committee is wrong": apart & other_right,
@@ -162,7 +162,7 @@ def committee_differences(
     panels = {heading: mask for heading, mask in panels.items() if mask.any()}
     if not panels:
         raise NothingToShowError(f"differences: the committee and {name} predict the same class for every image")
-    shown = {what: _most_confident(np.flatnonzero(mask), confidence)[:most] for what, mask in panels.items()}
+    shown = {what: _most_confident(np.flatnonzero(mask), committee.confidence)[:most] for what, mask in panels.items()}
     sizes = [grid_size(len(rows), images.shape[1:], columns=most, below=_CAPTION[4]) for rows in shown.values()]
     high = sum(_WIDTH * height + 0.4 for _, height in sizes)
     figure = style.new_figure(0.2 + _WIDTH * sizes[0][0], 0.2 + high, title=title, subtitle=subtitle)
@@ -176,25 +176,25 @@ def committee_differences(
 
 
 def _write_both(
-    axes: Axes, corner: tuple[float, float], index: int, committee: Scores, member: Scores, classes: Sequence[str]
+    axes: Axes,
+    corner: tuple[float, float],
+    index: int,
+    committee: PredictedClasses,
+    member: PredictedClasses,
+    classes: Sequence[str],
 ) -> None:
     """Write the predictions of a committee and its member below an image. Wrong predictions are vermillion."""
     actual = committee.labels[index]
     lines = []
-    for who, scores in (("committee", committee), ("member", member)):
-        label = int(scores.probabilities[index].argmax())
-        text = f"{who}: {prediction_text(classes, label, scores.probabilities[index, label])}"
+    for who, found in (("committee", committee), ("member", member)):
+        label = int(found.predicted[index])
+        text = f"{who}: {prediction_text(classes, label, found.confidence[index])}"
         lines.append((text, style.BLUE if label == actual else style.VERMILLION))
     lines += [
         (f"actual: {class_text(classes, actual)}", style.INK),
         (f"test image {committee.indices[index]:,}", style.MUTED),
     ]
     write_caption(axes, corner, lines)
-
-
-def _predictions(scores: Scores) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
-    """Return the predicted class of each image, and the probability of this class."""
-    return scores.probabilities.argmax(axis=1), scores.probabilities.max(axis=1)
 
 
 def _most_confident(indices: NDArray[np.intp], confidence: NDArray[np.floating]) -> NDArray[np.intp]:

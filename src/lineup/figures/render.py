@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from lineup.committee.model import read_analysis
+from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.errors import LineupError, count
 from lineup.npz import read_npz
+from lineup.records.compact import is_compact
 from lineup.records.record import MODEL, Header, Record, read_confusion
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 
 
 def figures_of(record: Record) -> dict[str, Figure]:
-    """Create all figures for which a record contains data, and return a dictionary of figures by name."""
+    """Create all figures for which a record contains data, and return a dictionary of figures by name.
+
+    A compact record has data for the confusion matrix, the training curves and the members of a committee.
+    """
     import pandas as pd
 
     from lineup.figures.committee import committee_members
@@ -54,10 +58,10 @@ def figures_of(record: Record) -> dict[str, Figure]:
             title=f"{name}: validation images and their reconstructions",
             subtitle=subtitle,
         )
-    if header.members:
+    if (record.folder / MODEL / ANALYSIS).is_file():
         analysis = read_analysis(record.folder / MODEL)
         figures["committee_members"] = committee_members(analysis, title=f"{name}: members", subtitle=subtitle)
-    return figures | evidence_figures(record, subtitle)
+    return figures if is_compact(record) else figures | evidence_figures(record, subtitle)
 
 
 def caption(header: Header) -> str:

@@ -21,14 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lineup.evaluation.curves import ClassRow, per_class_table, selective_accuracy
+from lineup.evaluation.curves import ClassRow, class_rows
 from lineup.evaluation.seeds import RecipePair, SeedDeviation, compare_recipes
 from lineup.evaluation.significance import Pair, pairwise, shared_ranks
+from lineup.records.compact import score_summary
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
-
-COVERAGE = 0.8
-"""Coverage at which the tables give the selective accuracy, as a share of the test images."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +143,12 @@ def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
     """Compute additional metrics, the correctly classified images and the scores of each class for a record."""
-    predictions = record.predictions()
-    probabilities, labels = predictions.test.probabilities, predictions.test.labels
-    rows = per_class_table(probabilities, labels, record.header.data.classes)
+    summary = score_summary(record)
+    found, classes = summary.classes, record.header.data.classes
+    rows = class_rows(found.predicted, found.labels, classes, summary.auc, summary.average_precision)
     areas = [row.auc for row in rows if not math.isnan(row.auc)]
-    curve = selective_accuracy(probabilities, labels)
-    kept = int(np.searchsorted(curve.coverage, COVERAGE))
     metrics = {
         "test_macro_auc": float(np.mean(areas)) if areas else math.nan,
-        "test_accuracy_at_80_coverage": float(curve.accuracy[kept]),
+        "test_accuracy_at_80_coverage": summary.accuracy_at_80_coverage,
     }
-    return metrics, predictions.test.correct(), rows
+    return metrics, found.correct(), rows

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lineup.evaluation.calibration import reliability_bins
-from lineup.evaluation.curves import selective_accuracy
+from lineup.evaluation.curves import selective_accuracy_of
 from lineup.evaluation.seeds import RecipePair
 from lineup.evaluation.significance import Pair
 from lineup.figures.leaderboard import leaderboard
@@ -24,6 +24,7 @@ from lineup.pages.compare import Comparison, compare
 from lineup.pages.evidence import evidence_markdown
 from lineup.pages.leaderboard import METRICS, leaderboard_frame, leaderboard_markdown
 from lineup.pages.markdown import device_of, figure_line, write_text
+from lineup.records.compact import is_compact, predicted_classes
 from lineup.records.model_runs import ModelRuns
 from lineup.records.record import CONFUSION_COLUMNS, Record, read_confusion
 
@@ -160,15 +161,16 @@ def _save_figures_of_models(comparison: Comparison, frame: pd.DataFrame, most_sh
 def _save_curves(models: Sequence[ModelRuns], folder: Path) -> None:
     """Save the figures with a curve per model. Each curve shows the first run of a model."""
     subtitle = figure_line(models[0].first.header.data)
-    curves, bins = {}, []
-    for model in models:
-        predictions = model.first.predictions()
-        curves[model.name] = selective_accuracy(predictions.test.probabilities, predictions.test.labels)
-        bins.append(reliability_bins(predictions.test.probabilities, predictions.test.labels))
+    found = {model.name: predicted_classes(model.first) for model in models}
+    curves = {name: selective_accuracy_of(classes.confidence, classes.correct()) for name, classes in found.items()}
     save_png(selective_curves(curves, title="Accuracy by coverage", subtitle=subtitle), folder / "selective.png")
+    best = models[0].first
+    if is_compact(best):
+        return  # the calibration needs the probabilities of all classes; the evidence page says so
+    scores = best.predictions().test
     diagram = reliability_diagram(
-        bins[0],
-        error=models[0].first.metrics["test_ece"],
+        reliability_bins(scores.probabilities, scores.labels),
+        error=best.metrics["test_ece"],
         title=f"{models[0].name}: accuracy by confidence",
         subtitle=subtitle,
     )

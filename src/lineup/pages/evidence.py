@@ -14,6 +14,7 @@ from lineup.evaluation.seeds import RecipePair, mean_interval
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
 from lineup.pages.compare import Comparison
 from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
+from lineup.records.compact import is_compact
 from lineup.records.model_runs import ModelRuns
 
 AnyPair = TypeVar("AnyPair", Pair, RecipePair)
@@ -297,11 +298,23 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _READING,
         table(["model", *_PROBABILITIES], rows, ["model"]),
         _choice(comparison, best),
-        f"This figure shows the calibration of `{best.name}`. Points below the diagonal indicate overconfidence.",
-        f"![{best.name}: accuracy by confidence](reliability.png)",
+        *_calibration(best),
         "The next figure shows the accuracy on the images with the highest confidence. The figure contains the best"
         " model of each kind and the next best models.",
         "![Accuracy by coverage](selective.png)",
+    ]
+
+
+def _calibration(best: ModelRuns) -> list[str]:
+    """Return the figure of the calibration. It needs the probabilities of all classes."""
+    if is_compact(best.first):
+        return [
+            f"The figure of the calibration of `{best.name}` is left out, because it needs the probabilities of all"
+            " classes, and only the compact record of the model is available."
+        ]
+    return [
+        f"This figure shows the calibration of `{best.name}`. Points below the diagonal indicate overconfidence.",
+        f"![{best.name}: accuracy by confidence](reliability.png)",
     ]
 
 

@@ -23,6 +23,7 @@ from lineup.evaluation.groups import GroupDifference, adjusted, compare_groups, 
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.evaluation.seeds import SeedDeviation
 from lineup.evaluation.significance import Pair, holm, pairwise
+from lineup.records.compact import predicted_classes
 from lineup.records.groups import Matched, MatchedModel, cores_and_memory, libraries_of, match_records, short_commit
 from lineup.records.record import Record
 
@@ -216,7 +217,7 @@ def _compare_model(
     pairs: list[SeedPair] = []
     reference: dict[int, NDArray[np.bool_]] = {}
     for group, runs in model.runs.items():
-        correct = {seed: run.predictions().test.correct() for seed, run in runs.items()}
+        correct = {seed: predicted_classes(run).correct() for seed, run in runs.items()}
         difference = None
         if group == model.reference:
             reference = correct

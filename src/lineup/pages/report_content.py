@@ -38,6 +38,7 @@ from lineup.pages.group_tables import (
 from lineup.pages.leaderboard import leaderboard_frame
 from lineup.pages.markdown import data_line, device_of, figure_line
 from lineup.pages.verdict import Verdict, judge_models
+from lineup.records.compact import predicted_classes
 from lineup.records.groups import match_records
 from lineup.records.model_runs import ModelRuns
 from lineup.records.record import MODEL, PHASES, Epoch, Record
@@ -107,8 +108,8 @@ def report_content(
     data = records[0].header.data
     if dataset and dataset.fingerprint != data.fingerprint:
         raise LineupError(f"{records[0].folder}: made from different data than the dataset; run dvc repro")
-    predicted = {record.header.label: _predicted(record) for record in records}
-    labels = records[0].predictions().test.labels
+    predicted = {record.header.label: predicted_classes(record).predicted for record in records}
+    labels = predicted_classes(records[0]).labels
     return {
         "title": data.title,
         "generated": data.generated,
@@ -155,12 +156,6 @@ def with_front(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         marked.append({**point, "front": front})
         best = max(best, point["accuracy"])
     return marked
-
-
-def _predicted(record: Record) -> np.ndarray:
-    """Return the predicted class of each test image."""
-    predicted: np.ndarray = record.predictions().test.probabilities.argmax(axis=1).astype(np.uint8)
-    return predicted
 
 
 def _base64(classes: np.ndarray) -> str:

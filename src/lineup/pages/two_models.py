@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lineup.evaluation.significance import Pair, pairwise
 from lineup.pages.markdown import DASH, device_of, number, p_value
+from lineup.records.compact import predicted_classes
 from lineup.records.record import Record, read_confusion
 
 METRICS = ("test_accuracy", "test_loss", "test_macro_f1", "test_ece", "val_accuracy", "val_loss")
@@ -78,7 +79,7 @@ def paired_test(first: Record, second: Record, names: tuple[str, str]) -> str:
     LineupError
         If the predictions of a record cannot be read.
     """
-    correct = [one.predictions().test.correct() for one in (first, second)]
+    correct = [predicted_classes(one).correct() for one in (first, second)]
     (pair,) = pairwise(dict(zip(names, correct, strict=True)))
     return describe_pair(pair)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.evaluation.seeds import SeedDeviation
+from lineup.records.compact import predicted_classes
 from lineup.records.record import METRICS, Record
 
 
@@ -76,7 +77,7 @@ class ModelRuns:
         LineupError
             If the predictions of a run cannot be read.
         """
-        return np.stack([run.predictions().test.correct() for run in self.runs])
+        return np.stack([predicted_classes(run).correct() for run in self.runs])
 
     @property
     def training_seconds(self) -> float | None:

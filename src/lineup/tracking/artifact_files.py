@@ -9,21 +9,26 @@ Examples
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.evaluation.metrics import classification_report
-from lineup.figures.render import caption, figures_of
+from lineup.figures.render import caption
+from lineup.records.compact import predicted_classes
 from lineup.records.record import CONFUSION, HEADER, HISTORY, METRICS, MODEL, PREDICTIONS, RUNTIME, Record
 
 RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
 """The files of a record that are logged as artifacts in the folder ``record``."""
 
 
-def write_artifact_files(record: Record, folder: Path, explained: Iterable[Path] = ()) -> None:
+def write_artifact_files(
+    record: Record, folder: Path, figures: Mapping[str, bytes], explained: Iterable[Path] = ()
+) -> None:
     """Write all artifacts of a run except its model.
 
     Parameters
@@ -33,6 +38,8 @@ def write_artifact_files(record: Record, folder: Path, explained: Iterable[Path]
     folder : Path
         An empty folder. The function creates ``record/``, ``figures/``, ``classification_report.txt`` and, for a
         committee, ``committee/`` in it.
+    figures : mapping of str to bytes
+        PNG files by name; see `lineup.tracking.plotting.plot_records`.
     explained : iterable of Path, optional
         More figures to copy; see `lineup.explain.files.explained_figures`. Default: none.
 
@@ -41,17 +48,17 @@ def write_artifact_files(record: Record, folder: Path, explained: Iterable[Path]
     LineupError
         If a file of the record cannot be read.
     """
-    from lineup.figures.save import save_png  # imports matplotlib, which takes a second
-
     (folder / "record").mkdir()
     for name in RECORD_FILES:
-        (folder / "record" / name).write_bytes((record.folder / name).read_bytes())  # no copy of a link
+        if (record.folder / name).exists():  # a compact record lacks the predictions
+            (folder / "record" / name).write_bytes((record.folder / name).read_bytes())  # no copy of a link
     (folder / "classification_report.txt").write_text(_classification_report(record), encoding="utf-8")
-    for name, figure in figures_of(record).items():
-        save_png(figure, folder / "figures" / f"{name}.png")
+    (folder / "figures").mkdir()
+    for name, png in figures.items():
+        (folder / "figures" / f"{name}.png").write_bytes(png)
     for path in explained:
         (folder / "figures" / path.name).write_bytes(path.read_bytes())  # no copy of a link
-    if record.header.members:
+    if (record.folder / MODEL / ANALYSIS).exists():
         _write_members(record, folder / "committee")
 
 
@@ -76,6 +83,7 @@ def _write_members(record: Record, folder: Path) -> None:
 
 def _classification_report(record: Record) -> str:
     """Return a header line and scikit-learn's classification report for the test images."""
-    predictions = record.predictions()
-    report = classification_report(predictions.test.probabilities, predictions.test.labels, record.header.data.classes)
+    found, classes = predicted_classes(record), record.header.data.classes
+    certain = np.eye(len(classes), dtype=np.float32)[found.predicted]  # the report uses the predicted classes only
+    report = classification_report(certain, found.labels, classes)
     return f"{record.header.label}: {caption(record.header)}\n\n{report}"

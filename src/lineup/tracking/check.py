@@ -17,6 +17,7 @@ from pathlib import Path
 from lineup.committee.model import ANALYSIS, COMMITTEE, read_committee
 from lineup.errors import LineupError, shortened
 from lineup.files import folder_sha256, open_regular
+from lineup.records.compact import COPIED, FILE, is_compact, predicted_classes
 from lineup.records.imported import is_imported
 from lineup.records.record import MODEL, Record, read_confusion
 from lineup.remedies import how_to_make
@@ -51,10 +52,8 @@ def check_records(root: Path, records: Iterable[Record]) -> None:
         _check_files(record)
         check_links(root, record.folder)
         try:
-            record.predictions()
-            if lacks_model(record):
-                continue
-            problem = _wrong_files(record) if record.header.model_files else _wrong_weights(record)
+            predicted_classes(record)
+            problem = None if lacks_model(record) else _wrong_model(record)
         except LineupError as error:  # the message names the file
             raise LineupError(f"{error}; {_remedy(record)}") from error
         if problem:
@@ -67,13 +66,14 @@ def _check_files(record: Record) -> None:
     In a fresh clone of the repository, the files that DVC manages are missing.
     """
     model = [f"{MODEL}/{name}" for name in (COMMITTEE, ANALYSIS)] if record.header.members else [MODEL]
-    needed = [*RECORD_FILES, *([] if lacks_model(record) else model)]
+    files = (*COPIED, FILE) if is_compact(record) else RECORD_FILES
+    needed = files if lacks_model(record) else (*files, *model)
     absent = [name for name in needed if not (record.folder / name).exists()]
     if absent:
         raise LineupError(
             f"{record.folder}: no {' and no '.join(absent)} here; {how_to_make(record.folder / absent[0])}"
         )
-    for path in (record.folder / name for name in RECORD_FILES):
+    for path in (record.folder / name for name in files):
         try:
             open_regular(path).close()
         except OSError as error:
@@ -82,10 +82,17 @@ def _check_files(record: Record) -> None:
 
 
 def _remedy(record: Record) -> str:
+    if is_compact(record):
+        return f"restore it (git checkout -- {record.folder}); nothing was published"
     if is_imported(record):
         return "delete its folder and import it again; nothing was published"
     remedy = "train it again" if record.header.experiment else "restore it (dvc checkout --force) or run dvc repro"
     return f"{remedy}; nothing was published"
+
+
+def _wrong_model(record: Record) -> str | None:
+    """Return a description of the first problem of a model, or None if the model matches its record."""
+    return _wrong_files(record) if record.header.model_files else _wrong_weights(record)
 
 
 def _wrong_files(record: Record) -> str | None:

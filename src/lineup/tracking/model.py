@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from lineup.committee.model import COMMITTEE
 from lineup.files import file_sha256
+from lineup.records.compact import is_compact
 from lineup.records.imported import is_imported
 from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
 from lineup.tracking.links import copy_files
@@ -56,8 +57,8 @@ def absent_members(record: Record, models: Models) -> list[str]:
 
 
 def lacks_model(record: Record) -> bool:
-    """Return whether a record was imported without its model."""
-    return is_imported(record) and not (record.folder / MODEL).is_dir()
+    """Return whether a record has no model: it is compact, or it was imported without its model."""
+    return is_compact(record) or (is_imported(record) and not (record.folder / MODEL).is_dir())
 
 
 def log_model(

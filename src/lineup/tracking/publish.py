@@ -18,12 +18,15 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from lineup.errors import count
 from lineup.explain.files import explained_figures, figures_sha256
+from lineup.records.compact import is_compact
 from lineup.records.imported import is_imported
 from lineup.records.record import MODEL, Header, Record
 from lineup.tracking.artifact_files import write_artifact_files
@@ -45,12 +48,15 @@ from lineup.tracking.errors import store_errors
 from lineup.tracking.groups import publish_groups
 from lineup.tracking.links import copy_files
 from lineup.tracking.lock import publish_lock
-from lineup.tracking.model import Models, absent_members, identity, log_model
-from lineup.tracking.reconcile import PUBLISHING, is_complete, match_runs
+from lineup.tracking.model import Models, absent_members, identity, lacks_model, log_model
+from lineup.tracking.plotting import Figures, plot_records
+from lineup.tracking.reconcile import ARTIFACTS, CONTENTS, MISSING, PUBLISHING, is_complete, match_runs
 from lineup.tracking.registry import register_champion
 from lineup.tracking.runs import DIGEST, PROCESS, SEEN, end_dead_runs, log_metrics, log_params, name_run, process_tags
 from lineup.tracking.stamp import is_published, save_stamp, summary
 from lineup.tracking.store import open_store
+
+Result = TypeVar("Result")
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,6 +66,11 @@ if TYPE_CHECKING:
 
 FIGURES = "lineup.figures"
 """Tag with a hash of the figures of the stage ``explain``."""
+MISSING_PARTS = "predictions, model"
+"""Value of the tag `MISSING` of a run that was published from a compact record."""
+MOST_LINES = 20
+"""Largest number of new and completed runs that are listed one by one."""
+PROGRESS_SECONDS = 10.0
 RETRY_SECONDS = (2.0, 10.0)
 """Longest time, in seconds, to wait before each new attempt after another machine has deleted the run."""
 
@@ -83,7 +94,7 @@ def publish(
         Records to publish. Members must precede their committees, so that a committee can link to the runs of its
         members.
     log : callable
-        Called with one line for each new or completed run, and with a summary.
+        Called with one line for each new or completed run, or with the progress if there are many, and with a summary.
     champion : Champion, optional
         The champion. Its model gets the alias ``champion`` in the model registry. Default: do not change the registry.
     name_of : callable, optional
@@ -121,7 +132,7 @@ def publish_folder(root: Path, data: str, run_id: str, folder: Path) -> None:
 
 @dataclass
 class _Publisher:
-    """Publish records one by one, and keep track of the published runs and models.
+    """Publish records, and keep track of the published runs and models.
 
     Parameters
     ----------
@@ -132,9 +143,9 @@ class _Publisher:
     stores : dict
         Client and id of the experiment, by name of the dataset.
     models : Models
-        Models published so far.
+        Models of the records so far.
     run_ids : dict of str to str
-        Ids of the runs published so far, by the keys of their records.
+        Ids of the runs so far, by the keys of their records.
     """
 
     root: Path
@@ -159,27 +170,24 @@ class _Publisher:
         name = self.name_of(record.header)
         return f"{name} on {record.runtime.machine.host}" if is_imported(record) else name
 
-    def publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
-        """Publish a record, and try again if another machine has deleted the run.
+    def log_contents(self, record: Record, run_id: str | None = None) -> tuple[Run, str]:
+        """Create or complete the run of a record, except its artifacts and its model.
 
-        See `_publish` for the result.
+        Returns
+        -------
+        run : Run
+        state : str
+            ``new``, ``completed``, or ``unchanged`` if the run also has its artifacts and its model.
         """
-        from mlflow.exceptions import MlflowException
+        run, state = _retry(lambda: self._log_contents(record, run_id))
+        client, _ = self.store(record)
+        _link_members(client, run, record, self.run_ids)
+        self.run_ids[record.header.key] = run.info.run_id
+        if not lacks_model(record):
+            self.models.setdefault(identity(record), record.folder / MODEL)
+        return run, state
 
-        for wait in RETRY_SECONDS:
-            try:
-                return self._publish(record, run_id)
-            except MlflowException as error:
-                if "deleted" not in str(error):
-                    raise
-                time.sleep(random.uniform(wait / 2, wait))
-        return self._publish(record, run_id)
-
-    def _publish(self, record: Record, run_id: str | None) -> tuple[Run, str]:
-        """Publish a record, and return the run and its state.
-
-        The state of the run is ``new``, ``completed`` or ``unchanged``.
-        """
+    def _log_contents(self, record: Record, run_id: str | None) -> tuple[Run, str]:
         client, experiment = self.store(record)
         match = match_runs(client, record, run_id)
         for outdated in match.outdated:
@@ -188,34 +196,55 @@ class _Publisher:
         if run is not None:
             _update_tags(client, run, record_tags(record))
         if run is not None and match.is_finished:
-            if is_complete(client, run, record, self.models) and self._has_figures(run, record):
-                return run, "unchanged"
-            self._log_artifacts(client, run, record)
-            return run, "completed"
+            if not is_complete(client, run, record, self.models) or not self._has_figures(run, record):
+                return run, "completed"
+            if PUBLISHING in run.data.tags:  # of a process that was killed after the last artifact
+                _release(client, run.info.run_id)
+            return run, "unchanged"
         if run is None:
-            tags = {KEY: record.header.key, PUBLISHING: "true"} | process_tags()
+            tags = {KEY: record.header.key, PUBLISHING: CONTENTS} | process_tags()
             started, name = record.runtime.started, self.name(record)
             run = client.create_run(experiment, start_time=started, run_name=name, tags=tags)
         name_run(client, run.info.run_id, self.name(record))
         _log_contents(client, run.info.run_id, record)
-        self._log_artifacts(client, run, record)
         client.set_terminated(run.info.run_id, "FINISHED", record.runtime.ended)
         client.set_tag(run.info.run_id, DIGEST, record.digest())
-        for tag in (PUBLISHING, PROCESS, SEEN):
-            client.delete_tag(run.info.run_id, tag)
+        _release(client, run.info.run_id)
         return client.get_run(run.info.run_id), "completed" if match.run else "new"
 
-    def _log_artifacts(self, client: MlflowClient, run: Run, record: Record) -> None:
+    def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> Run:
+        """Log the artifacts and the model of a record, and return the run.
+
+        Another machine may have deleted, replaced or completed the run since its contents were logged.
+        """
+
+        def attempt() -> Run:
+            run, state = self._log_contents(record, run_id)
+            client, _ = self.store(record)
+            if state != "unchanged":
+                _claim(client, run.info.run_id, ARTIFACTS)
+                self._log_artifacts(client, run, record, figures)
+                _release(client, run.info.run_id)
+            return client.get_run(run.info.run_id)
+
+        return _retry(attempt)
+
+    def _log_artifacts(self, client: MlflowClient, run: Run, record: Record, figures: Figures) -> None:
         """Log the artifacts and the model of a record. Then log a list of these files."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:
-            write_artifact_files(record, Path(temporary), explained)
+            write_artifact_files(record, Path(temporary), figures, explained)
             client.log_artifacts(run_id, temporary)
         with tempfile.TemporaryDirectory() as temporary:
             model_id = logged.model_id if logged else None
             log_model(self.root, run_id, record, self.models, Path(temporary), model_id=model_id)
+        client.set_terminated(run_id, "FINISHED", record.runtime.ended)  # log_model has changed the end of the run
+        if is_compact(record):
+            client.set_tag(run_id, MISSING, MISSING_PARTS)
         log_listing(client, run_id)
+        if MISSING in run.data.tags and not is_compact(record):
+            client.delete_tag(run_id, MISSING)
         if explained:
             client.set_tag(run_id, FIGURES, figures_sha256(explained))
 
@@ -232,48 +261,119 @@ def _publish_all(
     run_id: str | None,
     log: Callable[[str], None],
 ) -> dict[str, int]:
-    """Publish records and the champion, and return the numbers of new, completed and unchanged runs."""
-    counts = {"new": 0, "completed": 0, "unchanged": 0}
-    folders: list[Path] = []
+    """Publish records and the champion, and return the numbers of new, completed and unchanged runs.
 
-    def publish_one(record: Record) -> None:
-        run, state = publisher.publish(record, run_id if record is records[-1] else None)
-        client, _ = publisher.store(record)
-        _link_members(client, run, record, publisher.run_ids)
-        publisher.run_ids[record.header.key] = run.info.run_id
-        publisher.models.setdefault(identity(record), record.folder / MODEL)
-        folders.extend(local_folders(client, run))
-        counts[state] += 1
-        if state != "unchanged":
-            log(f"{publisher.name(record)}: {state} run {run.info.run_id}{_without(record, publisher.models)}")
+    The first pass logs what the leaderboard and the charts of MLflow show. The second pass logs figures and models,
+    which takes longer.
+    """
+    found: list[tuple[Record, Run, str]] = []
+    progress = _Progress(log, "parameters, curves and metrics", len(records))
+
+    def log_contents(chosen: Iterable[Record]) -> None:
+        for record in chosen:
+            found.append((record, *publisher.log_contents(record, run_id if record is records[-1] else None)))
+            progress.step()
 
     own = [record for record in records if not is_imported(record)]
-    for record in own:
-        publish_one(record)
+    log_contents(own)
     if own:
         client, _ = publisher.store(own[-1])
         publish_groups(client, own, publisher.run_ids)
-        if champion is not None:
-            register_champion(client, champion, log=log)
     # After the groups, because an imported record can have the key of an own record. Members precede committees.
-    for record in sorted(records, key=lambda record: bool(record.header.members)):
-        if is_imported(record):
-            publish_one(record)
+    log_contents(sorted(filter(is_imported, records), key=lambda record: bool(record.header.members)))
+    folders = _complete(publisher, found, run_id, log)
+    without_model = {record.header.key for record in own if is_compact(record)}
+    if own and champion is not None and champion.key not in without_model:
+        register_champion(client, champion, log=log)
     chosen = champion and dataclasses.asdict(champion)
     save_stamp(publisher.root, [record.folder for record in records], chosen, folders)
-    return counts
+    states = [state for _, _, state in found]
+    return {state: states.count(state) for state in ("new", "completed", "unchanged")}
+
+
+def _complete(
+    publisher: _Publisher, found: Sequence[tuple[Record, Run, str]], run_id: str | None, log: Callable[[str], None]
+) -> list[Path]:
+    """Log the artifacts and models of all runs that are not complete yet.
+
+    Returns
+    -------
+    list of Path
+        Local folders with the artifacts and models of all runs.
+    """
+    pending = [record for record, _, state in found if state != "unchanged"]
+    if len(pending) > MOST_LINES:
+        log(f"MLflow: {count(pending, 'run')} with parameters, curves and metrics; figures and models follow")
+    folders: list[Path] = []
+    progress = _Progress(log, "figures and models", len(pending))
+    with closing(plot_records(pending)) as plotted:
+        for record, run, state in found:
+            client, _ = publisher.store(record)
+            if state != "unchanged":
+                given = run_id if run.info.run_id == run_id else None
+                run = publisher.log_artifacts(record, given, next(plotted))
+                without = _without(record, publisher.models)
+                if without or len(pending) <= MOST_LINES:
+                    log(f"{publisher.name(record)}: {state} run {run.info.run_id}{without}")
+                progress.step()
+            folders += local_folders(client, run)
+    return folders
+
+
+@dataclass
+class _Progress:
+    """Log a line every few seconds if there are too many runs to list one by one."""
+
+    log: Callable[[str], None]
+    what: str
+    total: int
+    done: int = 0
+    last: float = field(default_factory=time.monotonic)
+
+    def step(self) -> None:
+        """Count one more run."""
+        self.done += 1
+        due = time.monotonic() - self.last > PROGRESS_SECONDS
+        if due and MOST_LINES < self.total > self.done:
+            self.last = time.monotonic()
+            self.log(f"MLflow: {self.what} of {self.done} of {count(self.total, 'run')}")
 
 
 def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
     """Log the tags, parameters, metrics and dataset of a record."""
-    from mlflow.entities import RunTag
-
-    tags = record_tags(record) | process_tags() | {PUBLISHING: "true"}
-    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    _claim(client, run_id, CONTENTS, record_tags(record))
     log_params(client, run_id, record_params(record))
     log_metrics(client, run_id, (metric for row in record.history for metric in epoch_metrics(row)))
     log_metrics(client, run_id, final_metrics(record))
     client.log_inputs(run_id, [dataset_input(record.header.data)])
+
+
+def _claim(client: MlflowClient, run_id: str, part: str, tags: Mapping[str, str] | None = None) -> None:
+    """Mark a run as being published by this process, so that other processes wait. Also log other tags."""
+    from mlflow.entities import RunTag
+
+    all_tags = {PUBLISHING: part} | process_tags() | dict(tags or {})
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in all_tags.items()])
+
+
+def _release(client: MlflowClient, run_id: str) -> None:
+    """Remove the mark of `_claim`."""
+    for tag in (PUBLISHING, PROCESS, SEEN):
+        client.delete_tag(run_id, tag)
+
+
+def _retry(attempt: Callable[[], Result]) -> Result:
+    """Return the result of a function. Try again if another machine has deleted the run."""
+    from mlflow.exceptions import MlflowException
+
+    for wait in RETRY_SECONDS:
+        try:
+            return attempt()
+        except MlflowException as error:
+            if "deleted" not in str(error):
+                raise
+            time.sleep(random.uniform(wait / 2, wait))
+    return attempt()
 
 
 def _update_tags(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
@@ -297,5 +397,5 @@ def _link_members(client: MlflowClient, run: Run, record: Record, run_ids: Mappi
 
 def _without(record: Record, models: Models) -> str:
     """Explain why a committee was published without its model. Return an empty string if the model was published."""
-    absent = absent_members(record, models)
+    absent = [] if lacks_model(record) else absent_members(record, models)
     return f", without its model: {', '.join(absent)} was trained again or removed" if absent else ""

@@ -2,7 +2,8 @@
 
 A run belongs to a record if their keys are equal. If a run was created during training, the missing parts of the run
 are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of a finished run
-are logged again. All other runs with the same key are deleted.
+are logged again. All other runs with the same key are deleted. A compact record has the digest of its full record, so
+that the full record completes the run.
 
 Examples
 --------
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lineup.records.compact import is_compact
 from lineup.records.imported import is_imported
 from lineup.records.record import Record
 from lineup.tracking.artifacts import lacks_artifacts, logged_model
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PUBLISHING = "lineup.publishing"
-"""Tag of a run that is not yet completely published."""
+"""Tag of a run that a process is publishing: `CONTENTS` or `ARTIFACTS`, the part that the process logs."""
+CONTENTS, ARTIFACTS = "contents", "artifacts"
+MISSING = "lineup.missing"
+"""Tag of a run that was published from a compact record. It names the parts that are missing."""
 WAIT_SECONDS = 60.0
 """Longest time, in seconds, to wait for another machine that publishes the same record to the same server."""
 
@@ -43,7 +48,7 @@ class Match:
     run : Run or None
         Run to keep, or None if there is no run yet.
     is_finished : bool
-        Whether this run was completely published. Artifacts may have been lost since.
+        Whether this run has all its contents. Its artifacts and its model may be missing.
     outdated : list of Run
         Runs to delete.
     """
@@ -65,8 +70,8 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
         Run to use for the record, because ``mlflow run`` created it. Default: any run.
     """
     runs = [run for run in _settled_runs(client, record.header.key) if _can_belong(run, record)]
-    # A run that is not completely published may lack artifacts, so it is replaced.
-    whole = [run for run in runs if PUBLISHING not in run.data.tags]
+    # A run without all its contents is replaced. Missing artifacts are found by their list; see `is_complete`.
+    whole = [run for run in runs if run.data.tags.get(PUBLISHING, ARTIFACTS) == ARTIFACTS]
     digest = record.digest()
     finished = [run for run in whole if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
     live = [run for run in whole if run.data.tags.get(ATTEMPT) == record.runtime.attempt]
@@ -82,9 +87,9 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
     """Return whether a finished run has all its artifacts and its model.
 
     The model of a committee is optional if the model of a member is missing. A model that was not imported is also
-    optional.
+    optional. A compact record cannot add anything to a run that was published from the full record.
     """
-    if lacks_artifacts(client, run):
+    if lacks_artifacts(client, run) or (MISSING in run.data.tags and not is_compact(record)):
         return False
     optional = lacks_model(record) or bool(absent_members(record, models))
     return optional or logged_model(client, run) is not None

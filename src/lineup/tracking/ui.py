@@ -20,8 +20,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +36,7 @@ POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0
 
 
-def serve_ui(root: Path, data: str, port: int) -> None:
+def serve_ui(root: Path, data: str, port: int, *, publish: bool = False) -> None:
     """Run the MLflow server on 127.0.0.1 until the user interrupts it.
 
     When the server is ready, a link to the leaderboard of the project is printed. Ctrl-C, SIGTERM and SIGHUP stop the
@@ -50,6 +50,9 @@ def serve_ui(root: Path, data: str, port: int) -> None:
         Name of the dataset. Its experiment is created if it is missing.
     port : int
         Port of the server.
+    publish : bool, optional
+        Whether to run ``lineup publish`` at the same time, in another process that ends with the server. Its messages
+        and errors are printed. Default: False.
 
     Raises
     ------
@@ -68,6 +71,7 @@ def serve_ui(root: Path, data: str, port: int) -> None:
         tempfile.TemporaryFile() as output,
         _stop_signals() as stop,
         _server(root, port, level, output) as process,
+        _publishing(root) if publish else nullcontext(),
     ):
         while not stop.wait(POLL_SECONDS):
             if process.poll() is not None:
@@ -123,9 +127,41 @@ def _server(root: Path, port: int, level: str, output: IO[bytes]) -> Iterator[su
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_LOGGING_LEVEL": level,
     }
-    environment = os.environ | changes
+    with _process_group(command, root, changes, output) as process:
+        yield process
+
+
+def _publishing(root: Path) -> AbstractContextManager[object]:
+    """Run ``lineup publish`` in its own process group, and stop the whole group at the end.
+
+    A stopped publish is completed by the next one.
+    """
+    return _process_group([sys.executable, "-m", "lineup", "publish"], root, {}, None)
+
+
+@contextmanager
+def _process_group(
+    command: Sequence[str], root: Path, changes: Mapping[str, str], output: IO[bytes] | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process in its own process group, and stop the whole group at the end.
+
+    Parameters
+    ----------
+    command : sequence of str
+    root : Path
+        Working directory.
+    changes : mapping of str to str
+        Additional environment variables.
+    output : file or None
+        File for the messages and errors. With None, they are printed.
+    """
     process = subprocess.Popen(
-        command, env=environment, cwd=root, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        env=os.environ | changes,
+        cwd=root,
+        stdout=output,
+        stderr=output and subprocess.STDOUT,
+        start_new_session=True,
     )
     try:
         yield process
