@@ -43,14 +43,14 @@ def power(
 
     from lineup.pages.markdown import data_line
     from lineup.pages.power import HEADINGS, analyse
+    from lineup.records.compact import open_record
     from lineup.records.model_runs import ModelRuns, group_runs
-    from lineup.records.record import read_record
 
     project, params = open_project()
     named = [records_named(project, params, name) for name in (first, second)]
     check_same_data([*named[0], *named[1]])
     models = [ModelRuns(records[0].header.name, tuple(records)) for records in named]
-    others = group_runs([read_record(folder) for folder in record_folders(project, params)[0]])
+    others = group_runs([open_record(folder) for folder in record_folders(project, params)[0]])
     analysis = analyse(models[0], models[1], [one for one in others if one.name not in (first, second)], difference)
 
     data, console = models[0].first.header.data, Console()
