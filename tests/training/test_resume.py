@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lineup.cli.libraries import import_keras
 from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.models.settings import Fit, NetworkRecipe
@@ -21,7 +22,7 @@ from lineup.training.train import train_model
 
 pytestmark = pytest.mark.slow
 
-RECIPE = NetworkRecipe(
+FINETUNED = NetworkRecipe(
     epochs=4,
     batch_size=32,
     learning_rate=0.001,
@@ -30,15 +31,14 @@ RECIPE = NetworkRecipe(
     validation=0.2,
     seeds=[1],
     pretrain=Fit(epochs=2, batch_size=32, learning_rate=0.001),
+    finetune=Fit(epochs=2, batch_size=32, learning_rate=0.0001),
 )
-
-
-FINETUNED = dataclasses.replace(RECIPE, epochs=2, finetune=Fit(epochs=2, batch_size=32, learning_rate=0.0001))
 STOPPED_EARLY = dataclasses.replace(
-    RECIPE,
+    FINETUNED,
     family="dense",
     architecture="shallow_nn",
     pretrain=None,
+    finetune=None,
     epochs=40,
     learning_rate=0.01,
     augment=True,
@@ -67,8 +67,8 @@ class Listener:
             raise InterruptedTrainingError
 
 
-def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]) -> None:
-    """Train a model with and without an interruption, and check that both records are equal."""
+def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stops: list[tuple[str, int]]) -> None:
+    """Train a model without interruptions and with some, and check that both records are equal."""
     train.Backup = partial(Backup, every_seconds=0)  # type: ignore[assignment, attr-defined]
     download("synthetic", folder / "raw", folder=None, train_images=200, test_images=50, seed=1)
     dataset = write_split(folder / "raw", folder / "dataset.npz", 1)
@@ -80,39 +80,41 @@ def interrupt_and_resume(folder: Path, recipe: NetworkRecipe, stop_after: tuple[
 
     backups, place = folder / "backups", folder / "one"
     run = partial(train_model, "one", recipe, dataset, place, threads=1, backups=backups)
-    with pytest.raises(InterruptedTrainingError):
-        run(listeners=[Listener(stop_after)])
-    assert not place.exists()
-    (backup,) = backups.iterdir()
-    assert backup.name.startswith(whole.header.key)
+    epochs = [(row.phase, row.epoch) for row in whole.history]
+    for stop in stops:
+        with pytest.raises(InterruptedTrainingError):
+            run(listeners=[listener := Listener(stop)])
+        assert listener.epochs == epochs[: epochs.index(stop) + 1]
+        assert not place.exists()
+        (backup,) = backups.iterdir()
+        assert backup.name.startswith(whole.header.key)
 
     resumed = run(listeners=[listener := Listener()])
-    assert listener.epochs == [(row.phase, row.epoch) for row in whole.history]
+    assert listener.epochs == epochs
     assert resumed.header == whole.header
     assert resumed.metrics == whole.metrics
     assert (place / PREDICTIONS).read_bytes() == (folder / "whole" / PREDICTIONS).read_bytes()
-    # The epochs before the interruption were not trained again: their times are earlier.
-    assert resumed.history[0].timestamp < resumed.runtime.started
+    # The epochs before the interruptions were not trained again: their times are earlier.
+    trained = [row.timestamp < resumed.runtime.started for row in resumed.history]
+    assert trained == [number <= epochs.index(stops[-1]) for number in range(len(epochs))]
     assert not list(backups.iterdir())
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[ProcessPoolExecutor]:
     """A new process, because the threads of TensorFlow are set before its first operation."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as started:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=import_keras) as started:
         yield started
 
 
 @pytest.mark.parametrize(
-    ("recipe", "stop_after"),
+    ("recipe", "stops"),
     [
-        (RECIPE, ("autoencoder", 1)),
-        (RECIPE, ("classifier", 2)),
-        (FINETUNED, ("finetuning", 1)),
-        (STOPPED_EARLY, ("classifier", 3)),
+        (FINETUNED, [("autoencoder", 1), ("classifier", 2), ("finetuning", 1)]),
+        (STOPPED_EARLY, [("classifier", 3)]),
     ],
 )
 def test_a_resumed_training_gives_the_record_of_an_uninterrupted_one(
-    process: ProcessPoolExecutor, tmp_path: Path, recipe: NetworkRecipe, stop_after: tuple[str, int]
+    process: ProcessPoolExecutor, tmp_path: Path, recipe: NetworkRecipe, stops: list[tuple[str, int]]
 ) -> None:
-    process.submit(interrupt_and_resume, tmp_path, recipe, stop_after).result()
+    process.submit(interrupt_and_resume, tmp_path, recipe, stops).result()

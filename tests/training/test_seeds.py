@@ -14,6 +14,7 @@ from typing import Self
 
 import pytest
 
+from lineup.cli.libraries import import_keras
 from lineup.data.dataset import Dataset
 from lineup.data.download import download
 from lineup.data.split import write_split
@@ -33,6 +34,7 @@ RECIPE = NetworkRecipe(
     validation=0.2,
     seeds=[1, 2],
 )
+QUICK = dataclasses.replace(RECIPE, family="dense", architecture="shallow_nn")
 
 
 class StoppedError(Exception):
@@ -77,7 +79,7 @@ class Silent(Watcher):
 @pytest.fixture(scope="module")
 def process() -> Iterator[ProcessPoolExecutor]:
     """A new process, because the threads of TensorFlow are set before its first operation."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as started:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=import_keras) as started:
         yield started
 
 
@@ -115,22 +117,22 @@ def test_a_seed_gives_the_same_record_as_alone(process: ProcessPoolExecutor, tmp
 
 def nothing_twice(folder: Path, dataset: Dataset) -> None:
     with pytest.raises(StoppedError):
-        train(folder, dataset, RECIPE, interrupted := Watcher(stop_at=2))
+        train(folder, dataset, QUICK, interrupted := Watcher(stop_at=2))
     assert interrupted.started == [1, 2]
     resumed = Watcher()
     with redirect_stdout(StringIO()) as printed:
-        first = train(folder, dataset, RECIPE, resumed)
+        first = train(folder, dataset, QUICK, resumed)
     assert printed.getvalue().splitlines() == ["small_seed1: already trained with these settings, copied"]
     assert (resumed.started, resumed.finished) == ([2], [1, 2])
 
-    more = dataclasses.replace(RECIPE, seeds=[1, 2, 3])
+    more = dataclasses.replace(QUICK, seeds=[1, 2, 3])
     added = Watcher()
     records = train(folder, dataset, more, added)
     assert added.started == [3]
     assert [record.digest() for record in records[:2]] == [record.digest() for record in first]
 
     fewer = Watcher()
-    assert len(train(folder, dataset, RECIPE.for_seed(3), fewer)) == 1
+    assert len(train(folder, dataset, QUICK.for_seed(3), fewer)) == 1
     assert fewer.started == []
     assert [path.name for path in (folder / "models" / "small").iterdir()] == ["seed_3"]
     assert len(list((folder / "finished" / "small").iterdir())) == 1
@@ -141,7 +143,7 @@ def test_a_seed_that_is_finished_is_not_trained_again(process: ProcessPoolExecut
 
 
 def only_whole_and_same(folder: Path, dataset: Dataset) -> None:
-    recipe = RECIPE.for_seed(1)
+    recipe = QUICK.for_seed(1)
     train(folder, dataset, recipe, Watcher())
     for name, content in (
         (f"{MODEL}/network.keras", b"damaged"),
