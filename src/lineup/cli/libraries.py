@@ -13,6 +13,7 @@ ModuleNotFoundError: import of zipapp halted; None in sys.modules
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,8 @@ def import_keras() -> None:
     with quiet_stderr(), hidden(UNUSED):
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
+    # Keras searches all objects for reference cycles before each training, which takes 0.3 s without this.
+    gc.freeze()
 
 
 @contextmanager
