@@ -39,6 +39,7 @@ from lineup.settings import MAX_SEEDS, SHOWN, STRICT, shown
 from lineup.training.settings import Training
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Amount = Annotated[float, Field(gt=0)]
 MODELS = "the section models of params.yaml"
 
 
@@ -83,6 +84,9 @@ class Params:
     committees : dict of str to Committee
         May be empty.
     champion : ChampionRule
+    resources : dict of str to dict, optional
+        Resources that a model or committee asks for on a cluster, by its name, such as ``{"gpu": 1}``. No result
+        depends on them. Default: none.
     """
 
     data: Data
@@ -91,6 +95,7 @@ class Params:
     models: Annotated[dict[Name, AnyRecipe], Field(min_length=1)]
     committees: dict[Name, Committee]
     champion: ChampionRule
+    resources: dict[Name, dict[Name, Amount]] = dataclasses.field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> Params:
@@ -100,7 +105,10 @@ class Params:
         for name, committee in self.committees.items():
             _check_name("committees", name)
             _check_members(name, committee, models)
-        both = sorted(set(self.models) & set(self.committees))
+        both, known = sorted(set(self.models) & set(self.committees)), [*self.models, *self.committees]
+        for name in self.resources:
+            if name not in known:
+                raise ValueError(f"resources: unknown model or committee {shown(name)}; {expected_one_of(name, known)}")
         if both:
             raise ValueError(f"{both[0]!r} names a model and a committee; expected different names")
         return self

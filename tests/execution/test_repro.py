@@ -31,17 +31,34 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> 
         time.sleep(0.2)
 
 
+def start(plan: Plan, limit: int) -> list[str]:
+    """Start up to ``limit`` stages of a plan, and return their names."""
+    names = [name for _ in range(limit) if (name := plan.start(lambda _: True)) is not None]
+    assert plan.running.issuperset(names)
+    return names
+
+
 def test_a_stage_starts_when_the_stages_before_it_are_done() -> None:
     plan = Plan({"a": set(), "b": set(), "c": {"a", "b"}, "d": {"c"}, "e": {"b"}})
-    assert plan.start(1) == ["a"]
-    assert plan.start(0) == []
-    assert plan.start(5) == ["b"]
+    assert start(plan, 1) == ["a"]
+    assert start(plan, 0) == []
+    assert start(plan, 5) == ["b"]
     plan.end("b", succeeded=True)
-    assert plan.start(5) == ["e"]
+    assert start(plan, 5) == ["e"]
     plan.end("a", succeeded=False)
     plan.end("e", succeeded=True)
-    assert plan.start(5) == []
+    assert start(plan, 5) == []
+    assert plan.has_ended()
     assert (plan.done, plan.failed, plan.not_started()) == (["b", "e"], ["a"], ["c", "d"])
+
+
+def test_a_stage_without_room_lets_others_start() -> None:
+    plan = Plan({"train@a": set(), "evaluate": set()}, {"train@a": 50, "evaluate": 5})
+    assert plan.start(lambda name: name == "evaluate") == "evaluate"
+    plan.end("evaluate", succeeded=True)
+    assert plan.start(lambda name: name == "evaluate") is None
+    assert not plan.has_ended()
+    assert plan.start(lambda _: True) == "train@a"
 
 
 def test_the_longest_stage_starts_first(tmp_path: Path) -> None:
@@ -57,7 +74,7 @@ def test_the_longest_stage_starts_first(tmp_path: Path) -> None:
     times = previous_seconds(tmp_path, names)
     assert times == {"train@a": 5.0, "train@b": 90.5, "committee@d": 0.1}
     plan = Plan({name: set() for name in names}, times)
-    assert plan.start(5) == ["train@c", "split", "train@b", "train@a", "committee@d"]
+    assert start(plan, 5) == ["train@c", "split", "train@b", "train@a", "committee@d"]
     (tmp_path / "runs" / "models" / "a" / "seed_1" / "runtime.json").write_text("{")
     assert previous_seconds(tmp_path, ["train@a"]) == {}
 

@@ -89,7 +89,16 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def repro(jobs: Jobs = 1) -> None:
+def repro(
+    jobs: Jobs = 1,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run trainings and committees on the workers of this Dask scheduler, such as tcp://127.0.0.1:8786.",
+        ),
+    ] = None,
+) -> None:
     """Run all stages that are out of date. Stages that do not depend on each other can run at the same time."""
     from lineup.code.stages import write_code
     from lineup.execution.repro import repro as run_stages
@@ -98,7 +107,7 @@ def repro(jobs: Jobs = 1) -> None:
     # DVC needs code.yaml and the output of publish to find the stages that are out of date.
     write_code(project.root)
     forget_publishing(project, params)
-    run_stages(project.root, jobs)
+    run_stages(project.root, jobs, on=on, resources=params.resources)
 
 
 def demo(jobs: Jobs = 2) -> None:

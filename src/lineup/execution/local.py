@@ -28,7 +28,7 @@ NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "
 
 
 class LocalProcesses:
-    """Context manager that runs each stage in a separate DVC process.
+    """Executor of this machine, see `lineup.execution.executor.Executor`. Each stage runs in a separate DVC process.
 
     Several stages can run at the same time. If the context ends early, for example after Ctrl-C, all running stages are
     interrupted.
@@ -48,9 +48,11 @@ class LocalProcesses:
     def __init__(
         self, root: Path, jobs: int, log: Callable[[str], None], environment: Mapping[str, str] | None = None
     ) -> None:
-        self._root, self._log = root, log
+        self._root, self._jobs, self._log = root, jobs, log
         self._environment = stage_environment() | dict(environment or {})
-        self._events: queue.Queue[tuple[str, int]] = queue.Queue()
+        # Another executor that uses this one adds its own stages. It can also add None, for a stage to start again.
+        self.events: queue.Queue[tuple[str, int | None]] = queue.Queue()
+        self._started: set[str] = set()
         self._gpus: queue.Queue[str] = queue.Queue()
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._closed = False
@@ -68,13 +70,36 @@ class LocalProcesses:
         """Return the process ids of all running DVC processes. Each process id is also the id of a process group."""
         return [process.pid for process in list(self._running.values())]
 
+    def slots(self) -> int:
+        """Return the number of stages that can run at the same time."""
+        return self._jobs
+
+    def has_room(self, _: str) -> bool:
+        """Return whether fewer stages run than allowed."""
+        return len(self._started) < self._jobs
+
+    def where(self, _: str) -> str:
+        """Return the place of each stage."""
+        return "here"
+
+    def summary(self) -> str:
+        """Return the number of jobs."""
+        return f"{self._jobs} at a time"
+
     def start(self, name: str) -> None:
         """Start a DVC process that runs a stage if the stage is out of date."""
+        self._started.add(name)
         threading.Thread(target=self._work, args=(name,), daemon=True).start()
 
     def wait(self) -> tuple[str, int]:
         """Wait for the next stage to end, and return its name and exit status."""
-        return self._events.get()
+        name, status = self.events.get()
+        self.release(name)
+        return name, status or 0
+
+    def release(self, name: str) -> None:
+        """Make room after a stage has ended."""
+        self._started.discard(name)
 
     def _work(self, name: str) -> None:
         """Run a stage and report its exit status. Even after an error, the GPU is released for other stages."""
@@ -87,7 +112,7 @@ class LocalProcesses:
         finally:
             if gpu is not None:
                 self._gpus.put(gpu)
-            self._events.put((name, status))
+            self.events.put((name, status))
 
     def _run(self, name: str, gpu: str | None) -> int:
         """Run a stage in its own process group, print its output, and return its exit status."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,36 @@ def _conflict(path: Path) -> str:
         return ""
     number = next((number for number, line in enumerate(lines, 1) if line.startswith(b"<<<<<<< ")), None)
     return f": line {number} is a merge conflict" if number else ""
+
+
+def locked_stages(root: Path) -> list[str]:
+    """Return the names of the stages in ``dvc.lock``, in the order of the file. The file may be missing."""
+    return list(read_yaml(root / LOCK).get("stages") or {}) if (root / LOCK).is_file() else []
+
+
+def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> None:
+    """Sort the new stages in ``dvc.lock``, so that the file is the same as after a sequential ``dvc repro``.
+
+    DVC appends each new stage when it ends. The order would otherwise depend on the durations.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    locked : sequence of str
+        Stages that were in the file before. They keep their places.
+    order : sequence of str
+        The order in which ``dvc repro`` runs the stages.
+    """
+    names = locked_stages(root)
+    wanted = [name for name in locked if name in names]
+    wanted += sorted((name for name in names if name not in locked), key=list(order).index)
+    if names == wanted:
+        return
+    from dvc.utils.serialize import modify_yaml
+
+    with modify_yaml(str(root / LOCK)) as content:
+        content["stages"] = {name: content["stages"][name] for name in wanted}
 
 
 def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -28,11 +28,12 @@ class Plan:
     Examples
     --------
     >>> plan = Plan({"split": set(), "train@a": {"split"}, "train@b": {"split"}}, {"train@a": 5, "train@b": 60})
-    >>> plan.start(limit=2)
-    ['split']
+    >>> anywhere = lambda stage: True
+    >>> plan.start(anywhere), plan.start(anywhere)
+    ('split', None)
     >>> plan.end("split", succeeded=True)
-    >>> plan.start(limit=1)
-    ['train@b']
+    >>> plan.start(anywhere)
+    'train@b'
     """
 
     def __init__(self, needs: Mapping[str, set[str]], seconds: Mapping[str, float] | None = None) -> None:
@@ -45,17 +46,23 @@ class Plan:
         self.done: list[str] = []
         self.failed: list[str] = []
 
-    def start(self, limit: int) -> list[str]:
-        """Choose up to ``limit`` stages to start next, and mark them as running.
+    def start(self, has_room: Callable[[str], bool]) -> str | None:
+        """Choose the next stage that is ready and has room, and mark it as running. Return None if there is none.
 
         Long stages start first, so that they do not run alone at the end. Stages with an unknown duration start before
         all other stages. Stages with the same duration start in the order of the pipeline.
         """
         self._ready += self._sorter.get_ready()
         self._ready.sort(key=lambda name: (-self._seconds.get(name, math.inf), self._stages.index(name)))
-        started, self._ready = self._ready[: max(limit, 0)], self._ready[max(limit, 0) :]
-        self.running.update(started)
-        return started
+        name = next((name for name in self._ready if has_room(name)), None)
+        if name is not None:
+            self._ready.remove(name)
+            self.running.add(name)
+        return name
+
+    def has_ended(self) -> bool:
+        """Return whether no stage runs and no stage is ready. Call this method after `start` has returned None."""
+        return not self.running and not self._ready
 
     def end(self, name: str, *, succeeded: bool) -> None:
         """Mark a running stage as done or failed. Stages that depend on a failed stage never start."""

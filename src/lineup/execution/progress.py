@@ -29,7 +29,7 @@ class Progress:
     stages : iterable of str
         Names of the stages to run.
     jobs : int
-        Number of stages that run at the same time.
+        Number of stages that run at the same time. It can change, because workers of a cluster come and go.
     seconds : dict of str to float, optional
         Duration of the last run of each stage. Unknown durations may be missing.
     clock : callable, optional
@@ -44,7 +44,8 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._left = list(stages)
-        self._total, self._jobs, self._clock = len(self._left), jobs, clock
+        self.jobs = jobs
+        self._total, self._clock = len(self._left), clock
         self._number = 0
         self._seconds = dict(seconds or {})
         self._started: dict[str, float] = {}
@@ -70,12 +71,20 @@ class Progress:
         known = {_kind(name) for name in self._seconds}
         if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):
             return None
-        now = self._clock()
-        left = [
-            max(self._estimate(name) - (now - self._started[name] if name in self._started else 0), 0)
-            for name in self._left
-        ]
-        return max(sum(left) / self._jobs, *left) if left else 0.0
+        left = [max(self._estimate(name) - self.seconds_of(name), 0) for name in self._left]
+        return max(sum(left) / self.jobs, *left) if left else 0.0
+
+    def running(self) -> list[str]:
+        """Return the stages that run now, in the order in which they started."""
+        return list(self._started)
+
+    def seconds_of(self, name: str) -> float:
+        """Return for how many seconds a stage has run so far."""
+        return self._clock() - self._started[name] if name in self._started else 0.0
+
+    def left_of(self, name: str) -> float:
+        """Return the remaining time of a stage if it takes as long as in the last run, or 0 if that is unknown."""
+        return max(self._seconds.get(name, 0) - self.seconds_of(name), 0)
 
     def _estimate(self, name: str) -> float:
         kind = _kind(name)

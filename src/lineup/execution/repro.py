@@ -1,7 +1,7 @@
 """Run several stages of the pipeline in parallel. The command ``dvc repro`` runs only one stage at a time.
 
-This module starts each stage in a separate DVC process as soon as its dependencies are up to date. DVC writes all
-results to ``dvc.lock``, so a later ``dvc repro`` has nothing to do.
+This module starts each stage as soon as its dependencies are up to date, in a separate DVC process on this machine or
+on a worker of a Dask cluster. All results are in ``dvc.lock``, as after ``dvc repro``, which then has nothing to do.
 
 Examples
 --------
@@ -14,6 +14,7 @@ Examples
 [hello] stage 1 of 1
 [hello] Running stage 'hello':
 [hello] hello
+[hello] up to date after ... s
 1 stage up to date after ... s, 1 at a time
 """
 
@@ -24,16 +25,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lineup.errors import LineupError, count
+from lineup.execution.executor import Executor
 from lineup.execution.local import LocalProcesses
-from lineup.execution.pipeline import check_not_busy
+from lineup.execution.pipeline import check_not_busy, locked_stages, sort_new_stages
 from lineup.execution.plan import Plan, previous_seconds, stages_to_run
 from lineup.execution.progress import Progress
+from lineup.execution.table import StageTable
 
 
 def repro(
-    root: Path, jobs: int, *, environment: Mapping[str, str] | None = None, log: Callable[[str], None] = print
+    root: Path,
+    jobs: int,
+    *,
+    environment: Mapping[str, str] | None = None,
+    log: Callable[[str], None] | None = None,
+    on: str | None = None,
+    resources: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Run all stages that are out of date. At most ``jobs`` stages run at the same time.
+    """Run all stages that are out of date. At most ``jobs`` stages run at the same time on this machine.
 
     Parameters
     ----------
@@ -42,35 +51,71 @@ def repro(
     jobs : int
         Largest number of stages that run at the same time, at least 1. Each training uses ``training.threads`` threads.
     environment : dict of str to str, optional
-        Environment variables for the stages, in addition to those of this process.
-    log : callable
-        Called with each line of progress. Default: print the line.
+        Environment variables for the stages on this machine, in addition to those of this process.
+    log : callable, optional
+        Called with each line of progress, from several threads. Default: print the line. In a terminal, a table of the
+        running stages is shown below the lines.
+    on : str, optional
+        Address of a Dask scheduler. Its workers run the trainings and the committees. Default: this machine runs them.
+    resources : dict of str to dict, optional
+        Resources that a model or committee asks for, by its name. They are only used with ``on``. Default: none.
 
     Raises
     ------
     LineupError
-        If another DVC process is running in the project, or if a stage fails. In the latter case, all stages that do
-        not depend on the failed stage run first.
+        If another DVC process is running in the project, if the cluster cannot be used, or if a stage fails. In the
+        last case, all stages that do not depend on the failed stage run first.
     """
     started = time.perf_counter()
     check_not_busy(root)
-    needs = stages_to_run(root)
+    needs, locked = stages_to_run(root), locked_stages(root)
     seconds = previous_seconds(root, needs)
     plan, progress = Plan(needs, seconds), Progress(needs, jobs, seconds)
-    with LocalProcesses(root, jobs, log, environment) as processes:
-        while True:
-            for name in plan.start(jobs - len(plan.running)):
-                log(f"[{name}] {progress.start(name)}")
-                processes.start(name)
-            if not plan.running:
-                break
-            name, status = processes.wait()
-            plan.end(name, succeeded=status == 0)
-            progress.end(name)
-            if status:
-                check_not_busy(root, processes.pids())
-                log(f"{name}: failed; stages that do not depend on it continue")
+    with StageTable(progress, log) as table, _executor(root, jobs, table.log, environment, on, resources) as executor:
+        table.where = executor.where
+        _run(root, plan, progress, executor, table.log)
+        summary = executor.summary()
+    sort_new_stages(root, locked, list(needs))
     if plan.failed:
         names, rest = ", ".join(sorted(plan.failed)), ", ".join(plan.not_started()) or "nothing else"
         raise LineupError(f"failed: {names}; not run: {rest}; see the output of the failed stage above")
-    log(f"{count(plan.done, 'stage')} up to date after {time.perf_counter() - started:.0f} s, {jobs} at a time")
+    table.log(f"{count(plan.done, 'stage')} up to date after {time.perf_counter() - started:.0f} s, {summary}")
+
+
+def _executor(
+    root: Path,
+    jobs: int,
+    log: Callable[[str], None],
+    environment: Mapping[str, str] | None,
+    on: str | None,
+    resources: Mapping[str, Mapping[str, float]] | None,
+) -> Executor:
+    local = LocalProcesses(root, jobs, log, environment)
+    if on is None:
+        return local
+    from lineup.execution.cluster import Cluster
+
+    return Cluster(root, on, resources or {}, local, log)
+
+
+def _run(root: Path, plan: Plan, progress: Progress, executor: Executor, log: Callable[[str], None]) -> None:
+    """Start each stage when it is ready and has room, until no stage can start any more."""
+    while True:
+        progress.jobs = executor.slots()
+        while (name := plan.start(executor.has_room)) is not None:
+            log(f"[{name}] {progress.start(name)}")
+            executor.start(name)
+        if plan.has_ended():
+            return
+        ended = executor.wait()
+        if ended is None:
+            continue
+        name, status = ended
+        seconds = progress.seconds_of(name)
+        plan.end(name, succeeded=status == 0)
+        progress.end(name)
+        if status == 0:
+            log(f"[{name}] up to date after {seconds:.0f} s")
+        else:
+            check_not_busy(root, executor.pids())
+            log(f"{name}: failed; stages that do not depend on it continue")

@@ -12,6 +12,7 @@ Examples
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -46,6 +47,8 @@ KILLED_SECONDS = 8.0
 """Longest time, in seconds, after an interruption: a process that does not stop soon is often killed."""
 BEAT_SECONDS = 60.0
 """Time in seconds between two updates of the tag that marks a run as alive."""
+SWITCH, OFF = "LINEUP_LIVE", "off"
+"""Environment variable and its value that turn live runs off, for a worker that cannot reach the MLflow store."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ class LiveRun:
     def start(self, header: Header, attempt: str, started: int) -> None:
         """Create the MLflow run. Call this method once, before the first epoch."""
         self._queue.put((header, attempt, started))
-        self._thread.start()
+        if os.environ.get(SWITCH) != OFF:
+            self._thread.start()
 
     def epoch(self, row: Epoch) -> None:
         """Log the metrics of one epoch."""

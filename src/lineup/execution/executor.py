@@ -1,0 +1,45 @@
+"""Define what `lineup.execution.repro` needs from a place where stages run: this machine or a Dask cluster."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Executor(Protocol):
+    """Context manager that runs stages. When the context ends, all running stages are stopped.
+
+    All methods are called from one thread.
+    """
+
+    def __enter__(self) -> Self:
+        """Prepare to run stages."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all running stages."""
+
+    def slots(self) -> int:
+        """Return the number of stages that can run at the same time, at least 1."""
+
+    def has_room(self, name: str) -> bool:
+        """Return whether a stage can start now."""
+
+    def start(self, name: str) -> None:
+        """Start a stage. Call this method only after `has_room` has returned True."""
+
+    def wait(self) -> tuple[str, int] | None:
+        """Wait for the next stage to end, and return its name and exit status.
+
+        Return None if no stage has ended after about a second, because another stage may have room now.
+        """
+
+    def where(self, name: str) -> str:
+        """Return the machine of a running stage, in one word."""
+
+    def pids(self) -> list[int]:
+        """Return the ids of all processes of this machine that may hold a lock of DVC."""
+
+    def summary(self) -> str:
+        """Describe the executor in a few words, for the last line of a run."""

@@ -1,0 +1,312 @@
+"""Run stages on a worker of a Dask cluster. The head of the cluster calls these functions on the worker.
+
+A worker keeps all its files in one folder, ``.lineup-worker`` in its working directory, or the folder in the variable
+``LINEUP_WORKER_FOLDER``:
+
+``files/``
+    Input files and results. The name of a file is the SHA-256 of its content, so that each file is sent once.
+``stages/``
+    One small DVC project for each stage. It is kept, so that an interrupted training resumes from its backup.
+
+Examples
+--------
+>>> versions()["numpy"] == library_version("numpy")
+True
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from filelock import FileLock
+
+from lineup.checkout import RUNNING
+from lineup.code.stages import CODE, code_of, from_text
+from lineup.errors import LineupError, shortened
+from lineup.execution.local import pass_on, stage_environment
+from lineup.files import file_sha256, replacing_file
+from lineup.paths import Project
+from lineup.records.archive import write_archive
+from lineup.records.machine import UNKNOWN, library_version
+from lineup.records.record import read_record
+from lineup.schema import read_yaml
+from lineup.tracking.live import OFF, SWITCH
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+VARIABLE = "LINEUP_WORKER_FOLDER"
+LIBRARIES = ("dvc", "joblib", "keras", "numpy", "scikit-learn", "scipy", "skops", "threadpoolctl")
+"""Libraries that can change a result or an entry of ``dvc.lock``, in addition to TensorFlow."""
+
+_DVC_CONFIG = b"[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+
+_running: dict[str, subprocess.Popen[str]] = {}
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """All that a worker needs to run a stage.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage, ``train@NAME`` or ``committee@NAME``.
+    project : str
+        Name of the head's project, different for each folder and machine. Letters and digits only.
+    texts : dict of str to bytes
+        Content of the small files that every stage reads, such as ``params.yaml``, by path in the project.
+    files : dict of str to str
+        SHA-256 of all other input files, by path in the project.
+    code : tuple of str
+        Keys of ``code.yaml`` that the stage depends on.
+    versions : dict of str to str
+        Versions of Python and of the libraries, see `versions`.
+    """
+
+    stage: str
+    project: str
+    texts: Mapping[str, bytes]
+    files: Mapping[str, str]
+    code: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker made of a stage.
+
+    Parameters
+    ----------
+    status : int
+        Exit status of the stage. The other values are only set if it is 0.
+    entry : dict, optional
+        Entry of the stage in the worker's ``dvc.lock``.
+    archive : str, optional
+        SHA-256 of the file with the records, see `lineup.records.archive`.
+    bytes : int, optional
+        Size of this file.
+    """
+
+    status: int
+    entry: Mapping[str, Any] = field(default_factory=dict)
+    archive: str = ""
+    bytes: int = 0
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python, without its last number, and the versions of all libraries in `LIBRARIES`."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    found |= {name: library_version(name) for name in LIBRARIES}
+    tensorflow = [library_version(name) for name in ("tensorflow", "tensorflow-cpu")]
+    return found | {"tensorflow": next((version for version in tensorflow if version != UNKNOWN), UNKNOWN)}
+
+
+def records_folder(project: Project, stage: str) -> Path:
+    """Return the folder with the records of a stage ``train@NAME`` or ``committee@NAME``."""
+    group, _, name = stage.partition("@")
+    return {"train": project.models, "committee": project.committees}[group] / name
+
+
+def _one_line(function: Callable[P, T]) -> Callable[P, T]:
+    """Turn an `OSError` into a `LineupError`, because the head takes an `OSError` for a lost connection."""
+
+    @wraps(function)
+    def call(*arguments: P.args, **settings: P.kwargs) -> T:
+        try:
+            return function(*arguments, **settings)
+        except OSError as error:
+            raise LineupError(shortened(error)) from error
+
+    return call
+
+
+@_one_line
+def prepare(task: StageTask) -> list[str]:
+    """Check that this worker can run a stage, and return the SHA-256 of each input file that it does not have.
+
+    Raises
+    ------
+    LineupError
+        If a library has another version, or the code of the stage differs from the code of the head.
+    """
+    here = versions()
+    other = [f"{name} {here.get(name)}, not {wanted}" for name, wanted in task.versions.items() if here[name] != wanted]
+    if other:
+        raise LineupError(f"it has {', '.join(other)}; install the same versions")
+    with _workspace(task) as root:
+        written = read_yaml(root / CODE)
+        for key in task.code:
+            _check_code(key, written, root)
+    return sorted({sha256 for sha256 in task.files.values() if not _place(sha256).is_file()})
+
+
+def _check_code(key: str, written: Any, root: Path) -> None:
+    for part in key.split("."):
+        written = written.get(part) if isinstance(written, Mapping) else None
+    expected, here = from_text(written), code_of(key, root)
+    other = sorted({name for name, _ in expected.items() ^ here.items()})
+    if other:
+        raise LineupError(f"its code of {key} differs in {shortened(', '.join(other), 200)}; update its checkout")
+
+
+@_one_line
+def receive(sha256: str, sender: str, offset: int, chunk: bytes) -> None:
+    """Write a part of an input file. The parts arrive in order. Call `complete` after the last one.
+
+    Parameters
+    ----------
+    sha256 : str
+        SHA-256 of the whole file.
+    sender : str
+        Name of this transfer, because two stages may send the same file at the same time.
+    offset : int
+        Number of bytes that were written before.
+    chunk : bytes
+        The next bytes.
+    """
+    partial = _place(f"{sha256}.{sender}.partial")
+    with partial.open("r+b" if offset else "wb") as file:
+        file.seek(offset)
+        file.write(chunk)
+
+
+@_one_line
+def complete(sha256: str, sender: str) -> None:
+    """Check and rename a file after all its parts have arrived."""
+    partial = _place(f"{sha256}.{sender}.partial")
+    found = file_sha256(partial)
+    if found != sha256:
+        partial.unlink()
+        raise LineupError(f"an input file arrived damaged: expected SHA-256 {sha256}, found {found}")
+    partial.replace(_place(sha256))
+
+
+@_one_line
+def read(sha256: str, offset: int, size: int) -> bytes:
+    """Return a part of a file of this worker."""
+    with _place(sha256).open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+@_one_line
+def remove(sha256: str) -> None:
+    """Remove a result that the head has accepted or refused."""
+    _place(sha256).unlink(missing_ok=True)
+
+
+@_one_line
+def run_stage(task: StageTask, topic: str) -> Outcome:
+    """Run a stage with DVC in its folder on this worker, and pack its records.
+
+    Parameters
+    ----------
+    task : StageTask
+        The stage. Its input files are on this worker.
+    topic : str
+        Topic of Dask that receives each line of the stage's output, with the name of the stage.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    with _workspace(task) as root:
+        _link_inputs(task, root)
+        status = _run_dvc(task, root, lambda line: worker.log_event(topic, (task.stage, line)))
+        if status:
+            return Outcome(status)
+        entry = read_yaml(root / "dvc.lock")["stages"][task.stage]
+        records = [read_record(folder) for folder in sorted(records_folder(Project(root), task.stage).iterdir())]
+        packed = root / "records.zip"
+        write_archive(records, packed)
+        sha256, size = file_sha256(packed), packed.stat().st_size
+        packed.replace(_place(sha256))
+    return Outcome(0, entry, sha256, size)
+
+
+def stop(project: str, stage: str) -> None:
+    """Stop a running stage. If it does not run here, nothing happens."""
+    process = _running.get(f"{project}/{stage}")
+    if process is not None and process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()  # see `lineup.execution.leash`
+
+
+def _folder() -> Path:
+    return Path(os.environ.get(VARIABLE) or ".lineup-worker").resolve()
+
+
+def _place(name: str) -> Path:
+    folder = _folder() / "files"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+@contextmanager
+def _workspace(task: StageTask) -> Iterator[Path]:
+    """Yield the folder of a stage with its small files. Only one process at a time uses it."""
+    root = _folder() / "stages" / task.project / task.stage
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{root}.lock"):
+        for name, content in (task.texts | {".dvc/config": _DVC_CONFIG}).items():  # type: ignore[operator]
+            path = root / name
+            path.parent.mkdir(exist_ok=True)
+            with replacing_file(path) as partial:
+                partial.write_bytes(content)
+        yield root
+
+
+def _link_inputs(task: StageTask, root: Path) -> None:
+    """Replace the input files of an earlier run by the current ones. A damaged file of this worker is removed."""
+    outputs = records_folder(Project(root), task.stage)
+    for folder in (root / "data", root / "runs" / "selection", *(root / "runs").glob("models/*")):
+        if folder != outputs:
+            shutil.rmtree(folder, ignore_errors=True)
+    for name, sha256 in task.files.items():
+        source, target = _place(sha256), root / name
+        if file_sha256(source) != sha256:
+            source.unlink()
+            raise LineupError(f"{source} was damaged, and has been removed; the next attempt sends it again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            target.hardlink_to(source)
+        except OSError:  # the file system has no hard links
+            shutil.copyfile(source, target)
+
+
+def _run_dvc(task: StageTask, root: Path, log: Callable[[str], None]) -> int:
+    """Run a stage and return its exit status. The stage stops if this worker is killed."""
+    path = [str(RUNNING.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = stage_environment() | {"PYTHONPATH": os.pathsep.join(path)}
+    if "MLFLOW_TRACKING_URI" not in environment:
+        environment[SWITCH] = OFF  # the head logs the run with lineup publish
+    command = [sys.executable, "-m", "lineup.execution.leash"]
+    command += [sys.executable, "-m", "dvc", "repro", "--single-item", task.stage]
+    key = f"{task.project}/{task.stage}"
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        _running[key] = process
+        try:
+            pass_on(process, log)
+        finally:
+            del _running[key]
+    return process.returncode
