@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineup.errors import LineupError
-from lineup.schema import YAML_BYTES, read_yaml
+from lineup.schema import YAML_BYTES, checked, read_yaml
 
 ROOT = Path(__file__).parents[1]
 FILES = ["params.yaml", "src/lineup/template/params.yaml", "dvc.yaml", "src/lineup/published/claims.yaml"]
@@ -93,3 +94,21 @@ def test_any_bytes_give_a_value_or_a_one_line_error(tmp_path: Path, content: str
         message = str(error)
     assert "\n" not in message
     assert len(message) < 600
+
+
+def test_wrong_values_by_the_million_take_little_memory(tmp_path: Path) -> None:
+    """The errors of these values would need gigabytes."""
+    path = tmp_path / "values.json"
+    few = checked([{"a": 1}, {"a": 2}], list[dict[str, int]], path)
+    assert few == [{"a": 1}, {"a": 2}]
+    for values, kind, said in (
+        ({"a": [{}] * 100_001}, dict[str, list[int]], "expected at most 100,000 values, found more"),
+        ({"a": [{}] * 20_000}, dict[str, list[int]], "more than 10,000 values are wrong"),
+        ([{"a": "x"}] * 200_000, list[dict[str, int]], "0.a: Input should be a valid integer"),
+    ):
+        tracemalloc.start()
+        with pytest.raises(LineupError, match=said):
+            checked(values, kind, path)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 20_000_000

@@ -22,6 +22,9 @@ class LineupError(Exception):
 def shortened(text: object, limit: int = LIMIT) -> str:
     r"""Shorten a string to one line of at most ``limit`` characters.
 
+    Characters that a terminal does not print, such as the start of a colour code, are replaced by their escape
+    sequence.
+
     Parameters
     ----------
     text : object
@@ -35,8 +38,12 @@ def shortened(text: object, limit: int = LIMIT) -> str:
     'two lines'
     >>> shortened("x" * 10, limit=5)
     'xx...'
+    >>> print(shortened("red: \033[31m"))
+    red: \x1b[31m
     """
     line = " ".join(str(text).split())
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 from lineup.errors import LineupError, shortened
 from lineup.files import read_text, replacing_file
@@ -28,6 +28,10 @@ YAML_DEPTH = 32
 """Maximum depth of lists and sections in a YAML file."""
 YAML_SCALAR = 10_000
 """Maximum number of characters in one key or value of a YAML file."""
+VALUES = 100_000
+"""Maximum number of values that are validated together, because each can cause several errors of some 500 bytes."""
+PROBLEMS = 10_000
+"""Maximum number of errors that are searched for the one to report."""
 
 
 def to_json(values: Any) -> str:
@@ -135,12 +139,43 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 
 
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
-    """Validate values like `checked`, but raise pydantic's own errors."""
-    from pydantic import TypeAdapter
+    """Validate values like `checked`, but raise pydantic's own errors.
 
-    if strict:
-        return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
-    return TypeAdapter(kind).validate_python(values)
+    A file of a few megabytes can contain millions of wrong values. Their errors would need gigabytes. The validation of
+    a list therefore ends at the first wrong item, and other values are counted first.
+
+    Raises
+    ------
+    ValidationError
+        If the values do not match the type.
+    ValueError
+        If there are more than `VALUES` values or more than `PROBLEMS` errors.
+    """
+    from pydantic import FailFast, TypeAdapter, ValidationError
+
+    if get_origin(kind) is list:
+        kind = Annotated[kind, FailFast()]
+    elif _count(values) > VALUES:
+        raise ValueError(f"expected at most {VALUES:,} values, found more")
+    try:
+        if strict:
+            return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        if error.error_count() > PROBLEMS:
+            raise ValueError(f"more than {PROBLEMS:,} values are wrong") from None
+        raise
+
+
+def _count(values: Any) -> int:
+    """Return the number of values in lists and sections at all levels; more than `VALUES` are not all counted."""
+    number, todo = 1, [values]
+    while todo and number <= VALUES:
+        value = todo.pop()
+        if isinstance(value, dict | list):
+            number += len(value)
+            todo += value.values() if isinstance(value, dict) else value
+    return number
 
 
 def first_problem(error: ValidationError) -> ErrorDetails:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -270,11 +272,18 @@ def test_the_content_of_records_is_checked(
     assert message in said
 
 
+@pytest.mark.parametrize("file", [PREDICTIONS, "model/figures.npz"])
+def test_arrays_that_expand_are_refused(whole: Path, project: Project, tmp_path: Path, file: str) -> None:
+    with io.BytesIO() as stream:
+        np.savez_compressed(stream, val_indices=np.zeros(10**6, np.uint8))
+        content = stream.getvalue()
+    files = contents(whole)
+    folder = next(iter(files)).partition("/")[0]
+    said = refused(write(tmp_path / "x.zip", files | {f"{folder}/{file}": content}), project)
+    assert f"{file}: 1,000,128 bytes compressed to {len(content):,}; expected arrays without compression" in said
+
+
 def test_pickles_in_predictions_are_refused(whole: Path, project: Project) -> None:
-    import io
-
-    import numpy as np
-
     with io.BytesIO() as stream:
         np.savez(stream, val_indices=np.array([print], dtype=object))
         said = refused(changed(whole, PREDICTIONS, lambda _: stream.getvalue()), project)

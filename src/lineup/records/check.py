@@ -12,6 +12,7 @@ lineup.errors.LineupError: .../network.keras: expected a model, found a damaged 
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def check_content(record: Record) -> None:
         If the metrics, the confusion matrix or the model do not match the predictions or ``record.json``, or if a file
         of the model has another format.
     """
+    check_stored(record.folder / PREDICTIONS)
     test = record.predictions().test
     counts = confusion_counts(test.probabilities, test.labels, len(record.header.data.classes))
     if not np.array_equal(counts, read_confusion(record)):
@@ -85,6 +87,7 @@ def check_format(path: Path) -> None:
     if path.suffix == ".json":
         read_json(path)
     elif path.suffix == ".npz":
+        check_stored(path)
         read_npz(path, max_bytes=PREDICTIONS_LIMIT)
     else:
         try:
@@ -94,6 +97,26 @@ def check_format(path: Path) -> None:
             raise LineupError(f"{path}: expected a model, found a damaged or different file") from error
         if not is_model:
             raise LineupError(f"{path}: expected a model, found a different ZIP archive")
+
+
+def check_stored(path: Path) -> None:
+    """Check that the arrays of an NPZ file of a record are not compressed, as lineup writes them.
+
+    A compressed file of 2 MB can contain 2 GiB of zeros, which would fill the memory.
+
+    Raises
+    ------
+    LineupError
+        If the arrays need more bytes than the file. Other damages are left to the reader of the file.
+    """
+    try:
+        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            size = stream.seek(0, os.SEEK_END)
+    except Exception:  # damaged files cause many types of errors
+        return
+    if unpacked > size:
+        raise LineupError(f"{path}: {unpacked:,} bytes compressed to {size:,}; expected arrays without compression")
 
 
 def _check_model(record: Record, model: Path) -> None:
