@@ -25,7 +25,9 @@ from .formats import FORMATS
 from .large import LARGE
 
 SECONDS = 20
-"""Largest time to read one file."""
+"""Largest processor time to read one file."""
+WAIT_SECONDS = 300
+"""Largest wall time to read one file, on a busy machine."""
 PEAK = 2**30
 """Largest peak memory of a process that reads one file, in bytes."""
 CHARACTERS = 1_500
@@ -45,7 +47,7 @@ class Outcome:
     inputs, read, refused : int
         Number of files, of those that were read, and of those that raised the project's own error.
     seconds, slowest : float
-        Time to read all files and the slowest file, without the time to write them.
+        Processor time to read all files and the slowest file, without the time to write them.
     peak : int
         Peak memory of the process, in bytes.
     findings : list of str
@@ -134,7 +136,7 @@ def _memory_disk() -> str | None:
 
 def _read(name: str, path: Path, outcome: Outcome) -> str | None:
     """Read a file, and return a problem if there is one."""
-    began, problem = time.monotonic(), None
+    began, problem = time.process_time(), None
     outcome.inputs += 1
     try:
         with _limited():
@@ -146,7 +148,7 @@ def _read(name: str, path: Path, outcome: Outcome) -> str | None:
     except (Exception, TooSlow) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         problem = f"{type(error).__name__} in {Path(where.filename).name}, line {where.lineno}: {str(error)[:200]}"
-    took = time.monotonic() - began
+    took = time.process_time() - began
     outcome.seconds += took
     outcome.slowest = max(outcome.slowest, took)
     return problem
@@ -163,12 +165,15 @@ def _wrong_message(message: str) -> str | None:
 @contextmanager
 def _limited() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"more than {SECONDS} s")
+        raise TooSlow(f"more than {SECONDS} s of processor time or {WAIT_SECONDS} s")
 
-    former = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    clocks = {signal.SIGPROF: (signal.ITIMER_PROF, SECONDS), signal.SIGALRM: (signal.ITIMER_REAL, WAIT_SECONDS)}
+    former = {number: signal.signal(number, stop) for number in clocks}
+    for timer, seconds in clocks.values():
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, former)
+        for number, (timer, _) in clocks.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, former[number])
