@@ -1,6 +1,7 @@
 """Read many damaged files of each format, and the large files, and write the results to ``benchmarks/results``.
 
-The process may use at most 4 GiB of memory and 20 s of processor time per file. The first input of each finding is kept in a folder.
+The process may use at most 4 GiB of memory and 20 s of processor time per file. The first input of each finding is
+kept in a folder.
 
     python -m tests.fuzz --inputs 120000
 """

@@ -8,6 +8,7 @@ Examples
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from lineup.errors import shortened
 from lineup.tracking.address import (
+    PASSWORD,
+    USER,
     VARIABLE,
     StoreError,
     is_default,
@@ -107,7 +110,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
         (
             "error code 40[13]|password authentication failed",
             "access denied",
-            f"correct user and password in {VARIABLE}",
+            f"correct the user and the password in {_login(uri)}",
         ),
         ("database is locked", "", "another program is using it: wait until it has ended, then run this again"),
         (
@@ -133,6 +136,11 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
         ("max retries|connection failed|could not connect", "the server does not respond", start),
         ("api request to .*|error code [0-9]+.*", "", f"is this an MLflow server? Correct {VARIABLE}, or unset it"),
     ]
+
+
+def _login(uri: str) -> str:
+    """Return the variables that contain the user and the password of a store."""
+    return f"{USER} and {PASSWORD}" if uri.startswith("http") and USER in os.environ else VARIABLE
 
 
 def _is_folder(path: Path) -> bool:
