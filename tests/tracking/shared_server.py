@@ -182,7 +182,7 @@ def missing_packages() -> list[str]:
 
 @contextmanager
 def shared_server() -> Iterator[SharedServer]:
-    """Run PostgreSQL and the MLflow server in a folder that other users can enter. Skip the test without the packages."""
+    """Run PostgreSQL and the MLflow server in a folder that other users can enter, or skip the test."""
     import tempfile
 
     if missing := missing_packages():

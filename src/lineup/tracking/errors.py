@@ -110,7 +110,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
         (
             "error code 40[13]|password authentication failed",
             "access denied",
-            f"correct the user and the password in {_login(uri)}",
+            _login(uri),
         ),
         ("database is locked", "", "another program is using it: wait until it has ended, then run this again"),
         (
@@ -139,8 +139,10 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
 
 
 def _login(uri: str) -> str:
-    """Return the variables that contain the user and the password of a store."""
-    return f"{USER} and {PASSWORD}" if uri.startswith("http") and USER in os.environ else VARIABLE
+    """Return which variables to correct after a store has denied the access."""
+    if not uri.startswith("http"):
+        return f"correct the user and the password in {VARIABLE}"
+    return f"{'correct' if USER in os.environ else 'set'} the user and the password in {USER} and {PASSWORD}"
 
 
 def _is_folder(path: Path) -> bool:
