@@ -119,7 +119,7 @@ class SharedServer:
         """Start the server, and wait until it responds."""
         settings = self.folder / "auth.ini"
         settings.write_text(
-            "[mlflow]\ndefault_permission = EDIT\nadmin_username = admin\n"
+            "[mlflow]\ndefault_permission = MANAGE\nadmin_username = admin\n"
             f"database_uri = {self.database}/users\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
             "auth_cache_ttl_seconds = 60\n"

@@ -1,4 +1,4 @@
-"""Two processes publish the same records into the same store at once: one run each, and no error."""
+"""Processes publish the same records into the same store at once: one run each, and no error."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from lineup.tracking import artifact_files, publish
 
 artifact_files.figures_of = lambda record: {}
 
-root, locked = Path(sys.argv[1]), sys.argv[2] == "locked"
+root, locked, processes = Path(sys.argv[1]), sys.argv[2] == "locked", int(sys.argv[3])
 if not locked:
     publish.publish_lock = lambda *_: contextlib.nullcontext()
 records = [read_record(root / "runs" / "one")]
 pids = []
-for number in range(2):
+for number in range(processes):
     pid = os.fork()
     if not pid:
         try:
@@ -49,7 +49,7 @@ sys.exit(any(os.waitpid(pid, 0)[1] for pid in pids))
 @pytest.mark.parametrize("how", ["locked", "unlocked"])
 def test_two_processes_publish_at_once(root: Path, how: str) -> None:
     record = network_record(root / "runs" / "one", seed=1)
-    command = [sys.executable, "-c", PUBLISH_AT_ONCE, str(root), how]
+    command = [sys.executable, "-c", PUBLISH_AT_ONCE, str(root), how, "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     first, second = sorted((root / f"lines-{number}").read_text().splitlines() for number in range(2))
@@ -65,6 +65,23 @@ def test_two_processes_publish_at_once(root: Path, how: str) -> None:
     assert run.info.status == "FINISHED"
     assert len(models_of(run)) == 1
     assert "record/record.json" in files_of(client_of(root), run.info.run_id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_publish_at_once_into_a_store_that_does_not_exist(tmp_path: Path, processes: int) -> None:
+    with store_in(tmp_path / "project") as root:
+        record = network_record(root / "runs" / "one", seed=1)
+        command = [sys.executable, "-c", PUBLISH_AT_ONCE, str(root), "locked", str(processes)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stderr
+        last = sorted((root / f"lines-{number}").read_text().splitlines()[-1] for number in range(processes))
+        assert [line.partition(" (")[0] for line in last] == [
+            *["MLflow: 0 new, 0 completed, 1 unchanged"] * (processes - 1),
+            "MLflow: 1 new, 0 completed, 0 unchanged",
+        ]
+        assert run_of(root, record).info.status == "FINISHED"
+        assert not list(root.glob("*.partial"))
 
 
 def test_the_lock_is_beside_the_file_of_the_store(tmp_path: Path) -> None:

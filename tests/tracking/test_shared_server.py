@@ -27,6 +27,7 @@ from lineup.data.split import write_split
 from lineup.records.record import Record, read_record
 from lineup.tracking.address import PASSWORD, USER, VARIABLE, StoreError, sqlite_uri
 from lineup.tracking.contents import ATTEMPT, KEY
+from lineup.tracking.errors import store_errors
 from lineup.tracking.publish import publish
 from lineup.tracking.store import open_store
 
@@ -302,6 +303,25 @@ def test_a_wrong_password_gives_one_line_without_it(
         f"MLflow store {server.address}: access denied; {'correct' if password else 'set'} the user and the password in"
         f" {USER} and {PASSWORD}"
     )
+
+
+def test_a_user_without_permission_gets_one_line(
+    trained: Trained, server: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.server.auth.client import AuthServiceClient
+
+    use(monkeypatch, server, "admin", ADMIN_PASSWORD)
+    client = MlflowClient(server.address)
+    experiment = client.get_experiment_by_name("lineup-synthetic")
+    assert experiment is not None
+    (run, *_) = client.search_runs([experiment.experiment_id])
+    auth = AuthServiceClient(server.address)
+    auth.create_user("guest", "guest-secret-7")  # type: ignore[no-untyped-call]
+    auth.create_experiment_permission(experiment.experiment_id, "guest", "READ")  # type: ignore[no-untyped-call]
+    use(monkeypatch, server, "guest", "guest-secret-7")
+    said = "access denied; this user may not change the runs: ask the administrator"
+    with pytest.raises(StoreError, match=said), store_errors(trained.shared):
+        client.delete_run(run.info.run_id)
 
 
 def test_a_server_that_is_killed_and_restarted_during_a_training(

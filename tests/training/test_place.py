@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.errors import LineupError
 from lineup.models.settings import ClassicalRecipe
-from lineup.records.record import Epoch, Header
+from lineup.records.record import Epoch, Header, read_record
 from lineup.training.train import train_model
 from tests.make_records import make_record, random_predictions
 from tests.small_disk import small_disk
@@ -50,6 +52,45 @@ def test_a_training_without_disk_space_does_not_start(
         train_model(
             "one", RECIPE, dataset, tmp_path / place, threads=1, backups=tmp_path / backups, listeners=[Listener()]
         )
+
+
+class Filler:
+    """Fills the disk when the training starts, after the free space was checked."""
+
+    def __init__(self, disk: Path) -> None:
+        self.file = disk / "filler"
+
+    def start(self, header: Header, attempt: str, started: int) -> None:
+        """See `lineup.training.train.Listener`."""
+        with self.file.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(2**20))
+
+    def epoch(self, row: Epoch) -> None:
+        """See `lineup.training.train.Listener`."""
+
+
+def test_a_disk_that_is_full_when_the_record_is_written(dataset: Dataset, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "34m") as disk:
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            train_model("one", RECIPE, dataset, disk / "record", threads=1, listeners=[Filler(disk)])
+        assert str(caught.value.filename).startswith(f"{disk}/record/")  # the command line prints one line with it
+        assert [path.name for path in disk.iterdir()] == ["filler"]
+        (disk / "filler").unlink()
+        train_model("one", RECIPE, dataset, disk / "record", threads=1)
+        assert read_record(disk / "record").header.name == "one"
+
+
+def test_a_clock_that_jumps_back(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time_ns
+
+    class Jump(Filler):
+        def start(self, header: Header, attempt: str, started: int) -> None:
+            monkeypatch.setattr(time, "time_ns", lambda: real() - 3600 * 10**9)
+
+    record = train_model("one", RECIPE, dataset, tmp_path / "record", threads=1, listeners=[Jump(tmp_path)])
+    assert record.runtime.ended < record.runtime.started  # as the clock said
+    assert 0 < record.runtime.training_seconds < 60
 
 
 def test_a_training_below_a_file_does_not_start(dataset: Dataset, tmp_path: Path) -> None:

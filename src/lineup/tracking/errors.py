@@ -108,9 +108,14 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
     start = f"start the server{unset}; nothing is lost: lineup publish logs the missing runs"
     return [
         (
-            "error code 40[13]|password authentication failed",
+            "error code 401|password authentication failed",
             "access denied",
             _login(uri),
+        ),
+        (
+            "error code 403",
+            "access denied",
+            "this user may not change the runs: ask the administrator of the server for the permission MANAGE",
         ),
         ("database is locked", "", "another program is using it: wait until it has ended, then run this again"),
         (

@@ -16,6 +16,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -153,15 +154,16 @@ class LiveRun:
         end_dead_runs(client, experiment, self._root)
         name = self._name_of(header)
         run_id = _make_run(client, experiment, self._run_id, name, header, attempt, started)
-        seen, end = now(), None
+        seen, end = time.monotonic(), None  # the clock of the machine may be corrected during a training
         while end is None:
             rows, end = self._take()
             log_metrics(client, run_id, [metric for row in rows for metric in epoch_metrics(row)])
-            if now() - seen >= BEAT_SECONDS * 1000:
-                seen = now()
-                client.set_tag(run_id, SEEN, seen)
+            if time.monotonic() - seen >= BEAT_SECONDS:
+                seen = time.monotonic()
+                client.set_tag(run_id, SEEN, now())
         if end.status == "KILLED" and attempt in recorded_attempts(self._root):  # killed after the record was written
             end = replace(end, status="FINISHED")
+        end = replace(end, ended=max(started, end.ended))
         _end_run(client, run_id, end)
 
     def _take(self) -> tuple[list[Epoch], _End | None]:

@@ -207,7 +207,9 @@ class _Publisher:
             run = client.create_run(experiment, start_time=started, run_name=name, tags=tags)
         name_run(client, run.info.run_id, self.name(record))
         _log_contents(client, run.info.run_id, record)
-        client.set_terminated(run.info.run_id, "FINISHED", record.runtime.ended)
+        # A clock that was set back during the training must not give a negative duration.
+        ended = max(record.runtime.started, record.runtime.ended)
+        client.set_terminated(run.info.run_id, "FINISHED", ended)
         client.set_tag(run.info.run_id, DIGEST, record.digest())
         _release(client, run.info.run_id)
         return client.get_run(run.info.run_id), "completed" if match.run else "new"
