@@ -196,19 +196,20 @@ def test_the_lock_of_a_zombie_process_is_removed(workspace: Path) -> None:
     process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_stops_the_stages_too(workspace: Path, number: int) -> None:
     (workspace / "params.yaml").write_bytes(project_files(in_git=False)["params.yaml"])
     (workspace / "models.py").write_bytes(project_files(in_git=False)["models.py"])
-    (workspace / "dvc.yaml").write_text("stages:\n  long:\n    cmd: touch started && sleep 61\n    outs: [never]\n")
+    stage = "  {0}:\n    cmd: touch started_{0} && sleep 61\n    outs: [never_{0}]\n"
+    (workspace / "dvc.yaml").write_text("stages:\n" + stage.format("one") + stage.format("two"))
     quiet = subprocess.DEVNULL
-    call = [sys.executable, "-m", "lineup", "repro"]
+    call = [sys.executable, "-m", "lineup", "repro", "-j", "2"]
     process = subprocess.Popen(call, cwd=workspace, stdout=quiet, stderr=quiet, start_new_session=True)
-    wait_for(lambda: (workspace / "started").exists(), "the stage")
+    wait_for(lambda: len(list(workspace.glob("started_*"))) == 2, "the stages")
     stages = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    assert process.wait(timeout=30) == 128 + number
-    gone, alive = psutil.wait_procs(stages, timeout=10)
-    assert len(gone) >= 2
+    assert process.wait(timeout=30) == (-number if number == signal.SIGKILL else 128 + number)
+    gone, alive = psutil.wait_procs(stages, timeout=30)
+    assert len(gone) >= 4  # DVC and the command, for each stage
     assert not alive
     check_not_busy(workspace)

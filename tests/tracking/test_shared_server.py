@@ -167,7 +167,7 @@ def server() -> Iterator[SharedServer]:
             patch.setenv(USER, "admin")
             patch.setenv(PASSWORD, ADMIN_PASSWORD)
             for name, password in USERS.items():
-                AuthServiceClient(running.address).create_user(name, password)  # type: ignore[no-untyped-call]
+                AuthServiceClient(running.address).create_user(name, password)
         yield running
 
 
@@ -316,8 +316,8 @@ def test_a_user_without_permission_gets_one_line(
     assert experiment is not None
     (run, *_) = client.search_runs([experiment.experiment_id])
     auth = AuthServiceClient(server.address)
-    auth.create_user("guest", "guest-secret-7")  # type: ignore[no-untyped-call]
-    auth.create_experiment_permission(experiment.experiment_id, "guest", "READ")  # type: ignore[no-untyped-call]
+    auth.create_user("guest", "guest-secret-7")
+    auth.grant_user_permission("guest", "experiment", experiment.experiment_id, "READ")
     use(monkeypatch, server, "guest", "guest-secret-7")
     said = "access denied; this user may not change the runs: ask the administrator"
     with pytest.raises(StoreError, match=said), store_errors(trained.shared):

@@ -20,8 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-STOP_SECONDS = 30.0
-"""Time in seconds after which interrupted stages are killed if they have not stopped."""
+from lineup.execution.dvc_process import STOP_SECONDS, dvc_command
 
 # Lines that DVC prints around the output of a stage.
 NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
@@ -139,9 +138,12 @@ def stage_environment() -> dict[str, str]:
 def start_dvc(
     arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
 ) -> subprocess.Popen[str]:
-    """Start DVC in its own process group. To stop DVC and the running stage, call `stop_groups`."""
+    """Start DVC in its own process group. To stop DVC and the running stage, call `stop_groups`.
+
+    The group stops by itself if this process is killed.
+    """
     return subprocess.Popen(
-        [sys.executable, "-m", "dvc", *arguments],
+        dvc_command(arguments),
         cwd=root,
         env=environment,
         stdout=subprocess.PIPE,
