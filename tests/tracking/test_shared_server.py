@@ -306,22 +306,14 @@ def test_a_wrong_password_gives_one_line_without_it(
 
 
 def test_a_user_without_permission_gets_one_line(
-    trained: Trained, server: SharedServer, monkeypatch: pytest.MonkeyPatch
+    server: SharedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow.server.auth.client import AuthServiceClient
 
-    use(monkeypatch, server, "admin", ADMIN_PASSWORD)
-    client = MlflowClient(server.address)
-    experiment = client.get_experiment_by_name("lineup-synthetic")
-    assert experiment is not None
-    (run, *_) = client.search_runs([experiment.experiment_id])
-    auth = AuthServiceClient(server.address)
-    auth.create_user("guest", "guest-secret-7")
-    auth.grant_user_permission("guest", "experiment", experiment.experiment_id, "READ")
-    use(monkeypatch, server, "guest", "guest-secret-7")
-    said = "access denied; this user may not change the runs: ask the administrator"
-    with pytest.raises(StoreError, match=said), store_errors(trained.shared):
-        client.delete_run(run.info.run_id)
+    use(monkeypatch, server, "first", USERS["first"])
+    said = "access denied; this user has no permission for it: ask the administrator of the server"
+    with pytest.raises(StoreError, match=said), store_errors(tmp_path):
+        AuthServiceClient(server.address).create_user("third", "third-secret-7")
 
 
 def test_a_server_that_is_killed_and_restarted_during_a_training(

@@ -115,7 +115,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
         (
             "error code 403",
             "access denied",
-            "this user may not change the runs: ask the administrator of the server for the permission MANAGE",
+            "this user has no permission for it: ask the administrator of the server for the permission MANAGE",
         ),
         ("database is locked", "", "another program is using it: wait until it has ended, then run this again"),
         (
