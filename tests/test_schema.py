@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineup.errors import LineupError
-from lineup.schema import YAML_BYTES, checked, read_yaml
+from lineup.schema import YAML_BYTES, checked, read_json, read_yaml
 
 ROOT = Path(__file__).parents[1]
 FILES = ["params.yaml", "src/lineup/template/params.yaml", "dvc.yaml", "src/lineup/published/claims.yaml"]
@@ -94,6 +94,15 @@ def test_any_bytes_give_a_value_or_a_one_line_error(tmp_path: Path, content: str
         message = str(error)
     assert "\n" not in message
     assert len(message) < 600
+
+
+def test_half_of_a_character_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "values.json"
+    path.write_text('{"name": "\\ud83d\\ude00"}')
+    assert read_json(path) == {"name": "\N{GRINNING FACE}"}
+    path.write_text('{"name": "\\ud83d"}')
+    with pytest.raises(LineupError, match=r"values\.json: not JSON: .*surrogates not allowed"):
+        read_json(path)
 
 
 def test_wrong_values_by_the_million_take_little_memory(tmp_path: Path) -> None:

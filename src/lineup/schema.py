@@ -68,7 +68,11 @@ def read_json(path: Path) -> Any:
         numbers that do not fit into 64 bits are errors too.
     """
     try:
-        return json.loads(read_text(path), parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
+        text = read_text(path)
+        values = json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
+        if "\\ud" in text.lower():  # half of a character, which no file can contain
+            to_json(values).encode()
+        return values
     except RecursionError as error:
         raise LineupError(f"{path}: nested too deeply") from error
     except ValueError as error:
