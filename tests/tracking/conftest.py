@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lineup.committee.model import ANALYSIS
-from lineup.figures import render, save
+from lineup.figures import render
 from lineup.records.record import CONFUSION, HISTORY, METRICS, MODEL, PREDICTIONS, Record
-from lineup.tracking import artifact_files
+from lineup.tracking import plotting
 from lineup.tracking.address import sqlite_uri
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from .published import Published
 
 DRAWN_FROM = (HISTORY, METRICS, PREDICTIONS, CONFUSION, f"{MODEL}/figures.npz", f"{MODEL}/{ANALYSIS}")
@@ -28,29 +26,20 @@ DRAWN_FROM = (HISTORY, METRICS, PREDICTIONS, CONFUSION, f"{MODEL}/figures.npz", 
 @pytest.fixture(autouse=True, scope="session")
 def figures_once() -> Iterator[None]:
     """Draw the figures of equal records only once, because each record takes two seconds. Each run still gets files."""
-    drawn: dict[tuple[object, ...], dict[str, Figure]] = {}
-    files: dict[Figure, bytes] = {}
+    drawn: dict[tuple[object, ...], plotting.Figures] = {}
+    original = plotting._plot
 
-    def figures_of(record: Record) -> dict[str, Figure]:
+    def plot(record: Record) -> plotting.Figures:
         paths = [record.folder / name for name in DRAWN_FROM]
         header = record.header
         content = (path.read_bytes() if path.is_file() else None for path in paths)
         key = (header.label, render.caption(header), tuple(header.data.classes), bool(header.members), *content)
         if key not in drawn:
-            drawn[key] = render.figures_of(record)
+            drawn[key] = original(record)
         return drawn[key]
 
-    def save_png(figure: Figure, path: Path) -> None:
-        if figure not in files:
-            original(figure, path)
-            files[figure] = path.read_bytes()
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(files[figure])
-
-    original = save.save_png
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifact_files, "figures_of", figures_of)
-        patch.setattr(save, "save_png", save_png)
+        patch.setattr(plotting, "_plot", plot)
         yield
 
 
