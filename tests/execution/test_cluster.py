@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -272,10 +273,15 @@ def test_a_worker_with_other_code_refuses(prepared: Prepared, tmp_path: Path, mo
 
 def test_a_damaged_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(worker.VARIABLE, str(tmp_path))
-    worker.receive("a" * 64, "sender", 0, b"images")
     with pytest.raises(LineupError, match="an input file arrived damaged"):
-        worker.complete("a" * 64, "sender")
+        worker.receive_files({"a" * 64: b"images"})
     assert not list((tmp_path / "files").iterdir())
+    content = bytes(range(250))
+    sha256 = hashlib.sha256(content).hexdigest()
+    for offset in range(0, 250, 100):
+        worker.receive(sha256, "sender", offset, content[offset : offset + 100])
+    worker.complete(sha256, "sender")
+    assert worker.read(sha256, 240, 100) == content[240:]
 
 
 def test_the_head_accepts_only_what_it_asked_for(project: Project, prepared: Prepared, tmp_path: Path) -> None:

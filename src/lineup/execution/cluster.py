@@ -281,8 +281,7 @@ class Cluster:
         task = prepared.task
         missing = self._submit(address, {}, remote.prepare, task)
         paths = {sha256: self._project.root / path for path, sha256 in task.files.items()}
-        for sha256 in missing:
-            self._send(address, sha256, paths[sha256])
+        self._send(address, {sha256: paths[sha256] for sha256 in missing})
         outcome = self._submit(address, self._wanted(name), remote.run_stage, task, self._topic)
         if outcome.status:
             return int(outcome.status)
@@ -298,15 +297,27 @@ class Cluster:
                 self._call(address, remote.remove, outcome.archive)
         return 0
 
-    def _send(self, address: str, sha256: str, path: Path) -> None:
+    def _send(self, address: str, paths: Mapping[str, Path]) -> None:
+        """Send files to a worker: large files in parts, and small files together, because each call takes a while."""
+        small: dict[str, bytes] = {}
+        for sha256, path in paths.items():
+            if path.stat().st_size > CHUNK:
+                self._send_parts(address, sha256, path)
+                continue
+            small[sha256] = path.read_bytes()
+            if sum(map(len, small.values())) > CHUNK:
+                self._call(address, remote.receive_files, small)
+                small = {}
+        if small:
+            self._call(address, remote.receive_files, small)
+
+    def _send_parts(self, address: str, sha256: str, path: Path) -> None:
         """Send a file to a worker in parts."""
         sender, offset = uuid.uuid4().hex, 0
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 self._call(address, remote.receive, sha256, sender, offset, chunk)
                 offset += len(chunk)
-        if not offset:
-            self._call(address, remote.receive, sha256, sender, 0, b"")
         self._call(address, remote.complete, sha256, sender)
 
     def _fetch(self, address: str, outcome: Outcome, path: Path) -> None:
