@@ -81,19 +81,17 @@ class Machines:
             )
 
     def restart_scheduler(self) -> None:
-        """Kill the scheduler. Its workers stop, so they are started again, too."""
-        os.killpg(self.scheduler.pid, signal.SIGKILL)
-        self.stop(self.workers)
+        """Kill the scheduler. Its workers would stop, so they are killed and started again, too."""
+        self.kill([self.scheduler, *self.workers])
         self.scheduler = self._start("scheduler", "--port", str(self._port))
         self.workers = self._start_workers()
 
     @staticmethod
-    def stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    def kill(processes: list[subprocess.Popen[bytes]]) -> None:
         for process in processes:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-        for process in processes:
-            process.wait(timeout=30)
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
@@ -110,7 +108,7 @@ def processes_in(folder: Path) -> list[psutil.Process]:
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     machines = Machines(tmp_path_factory.mktemp("machines"))
     yield machines
-    machines.stop([*machines.workers, machines.scheduler])
+    machines.kill([*machines.workers, machines.scheduler])
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +171,7 @@ def test_two_workers_share_the_work_and_one_is_killed(
         if not killed and "Running stage 'train@neighbours'" in line:
             folder = machines.folder / "two"
             killed.extend(processes_in(folder / ".lineup-worker"))
-            machines.workers[1].kill()
+            machines.kill([machines.workers.pop()])
             machines.workers.append(machines.start_worker("two", "--resources", "memory=2"))
 
     lines = run(project, machines, monkeypatch, kill_worker)
@@ -282,6 +280,11 @@ def test_a_damaged_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         worker.receive(sha256, "sender", offset, content[offset : offset + 100])
     worker.complete(sha256, "sender")
     assert worker.read(sha256, 240, 100) == content[240:]
+    # A file that was damaged later is sent again.
+    task = worker.StageTask("train@linear", "head", {"code.yaml": b""}, {"data/a": sha256})
+    assert worker.prepare(task) == []
+    (tmp_path / "files" / sha256).write_bytes(b"images")
+    assert worker.prepare(task) == [sha256]
 
 
 def test_the_head_accepts_only_what_it_asked_for(project: Project, prepared: Prepared, tmp_path: Path) -> None:

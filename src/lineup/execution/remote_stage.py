@@ -113,6 +113,7 @@ def accept(project: Project, prepared: Prepared, entry: Mapping[str, Any], archi
         damaged or belong to another stage. ``dvc.lock`` is then unchanged, and the stage is still out of date.
     """
     stage_name = prepared.task.stage
+    entry = json.loads(json.dumps(entry))  # the types of values are those of `_entry`
     _check_inputs("the worker", entry, prepared.entry)
     staging = project.root / ".dvc" / "tmp" / "lineup" / stage_name
     shutil.rmtree(staging, ignore_errors=True)

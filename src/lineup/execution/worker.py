@@ -136,6 +136,8 @@ def _one_line(function: Callable[P, T]) -> Callable[P, T]:
 def prepare(task: StageTask) -> list[str]:
     """Check that this worker can run a stage, and return the SHA-256 of each input file that it does not have.
 
+    A damaged file is removed, so that it is sent again.
+
     Raises
     ------
     LineupError
@@ -149,7 +151,17 @@ def prepare(task: StageTask) -> list[str]:
         written = read_yaml(root / CODE)
         for key in task.code:
             _check_code(key, written, root)
-    return sorted({sha256 for sha256 in task.files.values() if not _place(sha256).is_file()})
+    return sorted({sha256 for sha256 in task.files.values() if not _is_intact(sha256)})
+
+
+def _is_intact(sha256: str) -> bool:
+    path = _place(sha256)
+    if not path.is_file():
+        return False
+    if file_sha256(path) == sha256:
+        return True
+    path.unlink()
+    return False
 
 
 def _check_code(key: str, written: Any, root: Path) -> None:
@@ -227,6 +239,7 @@ def run_stage(task: StageTask, topic: str) -> Outcome:
         Topic of Dask that receives each line of the stage's output, with the name of the stage.
     """
     from distributed import get_worker
+    from dvc.utils.serialize import load_yaml
 
     worker = get_worker()
     with _workspace(task) as root:
@@ -234,7 +247,8 @@ def run_stage(task: StageTask, topic: str) -> Outcome:
         status = _run_dvc(task, root, lambda line: worker.log_event(topic, (task.stage, line)))
         if status:
             return Outcome(status)
-        entry = read_yaml(root / "dvc.lock")["stages"][task.stage]
+        # DVC writes numbers such as 1e-05, which other readers of YAML take for text.
+        entry = load_yaml(str(root / "dvc.lock"))["stages"][task.stage]
         records = [read_record(folder) for folder in sorted(records_folder(Project(root), task.stage).iterdir())]
         packed = root / "records.zip"
         write_archive(records, packed)
@@ -276,16 +290,13 @@ def _workspace(task: StageTask) -> Iterator[Path]:
 
 
 def _link_inputs(task: StageTask, root: Path) -> None:
-    """Replace the input files of an earlier run by the current ones. A damaged file of this worker is removed."""
+    """Replace the input files of an earlier run by the current ones."""
     outputs = records_folder(Project(root), task.stage)
     for folder in (root / "data", root / "runs" / "selection", *(root / "runs").glob("models/*")):
         if folder != outputs:
             shutil.rmtree(folder, ignore_errors=True)
     for name, sha256 in task.files.items():
         source, target = _place(sha256), root / name
-        if file_sha256(source) != sha256:
-            source.unlink()
-            raise LineupError(f"{source} was damaged, and has been removed; the next attempt sends it again")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         try:
@@ -312,6 +323,7 @@ def _run_dvc(task: StageTask, root: Path, log: Callable[[str], None]) -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        start_new_session=True,  # a signal to the worker's process group must not end the leash without the stage
     ) as process:
         _running[key] = process
         try:
