@@ -24,7 +24,15 @@ from .large import LARGE
 from .run import Outcome, fuzz, read_large
 
 RESULTS = ROOT / "benchmarks" / "results"
-SHARES = {"IDX": 0.25, "NPZ": 0.2, "params.yaml": 0.15, "picture": 0.2, "record": 0.1, "archive": 0.1}
+SHARES = {
+    "IDX": 0.25,
+    "NPZ": 0.2,
+    "params.yaml": 0.15,
+    "picture": 0.2,
+    "record": 0.1,
+    "compact record": 0.05,
+    "archive": 0.05,
+}
 """Share of each format in the inputs. Formats that take less time have more."""
 MEMORY = 4 * 2**30
 

@@ -28,6 +28,8 @@ from lineup.params import load_params
 from lineup.paths import Project
 from lineup.records.archive import MANIFEST, write_archive
 from lineup.records.check import check_content
+from lineup.records.compact import FILE as COMPACT
+from lineup.records.compact import open_record, predictions_sha256, score_summary, write_compact_records
 from lineup.records.importing import import_archive
 from lineup.records.record import MODEL, PREDICTIONS, Record, read_record
 from lineup.serving.pictures import read_picture
@@ -308,7 +310,7 @@ def _changed_files(random: Random, files: Files) -> Files:
         content = changed_json(random, content)
     elif name.endswith(".csv") and random.random() < 0.7:
         content = changed_text(random, content)
-    elif name == PREDICTIONS and random.random() < 0.7:
+    elif name in (PREDICTIONS, COMPACT) and random.random() < 0.7:
         content = _changed_predictions(random, content)
     else:
         content = damaged(random, content, list(files.values()))
@@ -330,7 +332,7 @@ def _changed_predictions(random: Random, content: bytes) -> bytes:
         case 2 if array.dtype.kind == "f":
             array.flat[random.randrange(array.size)] = random.choice((np.nan, np.inf, -1, 1e38, 1.5, 1e-40))
         case 3:
-            array = array[random.choice((slice(0), slice(1), slice(None, None, -1), None, ...))]
+            array = np.atleast_1d(array)[random.choice((slice(0), slice(1), slice(None, None, -1), None, ...))]
         case _:
             arrays[random.choice(("x", "val_labels.npy", "../x"))] = array
     arrays[name] = array
@@ -361,6 +363,30 @@ def _use(record: Record) -> None:
     assert record.header.key
     assert record.header.label
     record.digest()
+
+
+@cache
+def _compact_records() -> list[Files]:
+    with TemporaryDirectory() as place:
+        records = []
+        for number, files in enumerate(small_records()):
+            write_files(files, Path(place, str(number)))
+            records.append(read_record(Path(place, str(number))))
+        write_compact_records(records, Path(place, "compact"))
+        return [files_in(path.parent) for path in sorted(Path(place, "compact").rglob(COMPACT))]
+
+
+def compact_folder(random: Random, folder: Path) -> Path:
+    """Write a compact record of which one file is damaged."""
+    write_files(_changed_files(random, random.choice(_compact_records())), folder / "record")
+    return folder / "record"
+
+
+def _read_compact(path: Path) -> None:
+    record = open_record(path)
+    score_summary(record)
+    assert record.header.key
+    assert len(predictions_sha256(record)) == 64
 
 
 def archive_file(random: Random) -> bytes:
@@ -427,6 +453,7 @@ FORMATS: Mapping[str, Format] = {
     "params.yaml": Format(_file(params_file), _read_params),
     "picture": Format(_file(picture_file), _read_picture),
     "record": Format(record_folder, _read_record),
+    "compact record": Format(compact_folder, _read_compact),
     "archive": Format(_file(archive_file), _import),
 }
 """All formats by their names in the results."""

@@ -7,7 +7,15 @@ import pytest
 from .formats import FORMATS
 from .run import fuzz
 
-COUNTS = {"IDX": 1_000, "NPZ": 300, "params.yaml": 150, "picture": 300, "record": 200, "archive": 60}
+COUNTS = {
+    "IDX": 1_000,
+    "NPZ": 300,
+    "params.yaml": 150,
+    "picture": 300,
+    "record": 150,
+    "compact record": 100,
+    "archive": 40,
+}
 
 
 @pytest.mark.parametrize("name", FORMATS)
