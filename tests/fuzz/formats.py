@@ -330,7 +330,8 @@ def _changed_predictions(random: Random, content: bytes) -> bytes:
         case 1:
             array.flat[random.randrange(array.size)] = random.choice((0, 1, 3, 100, 200))
         case 2 if array.dtype.kind == "f":
-            array.flat[random.randrange(array.size)] = random.choice((np.nan, np.inf, -1, 1e38, 1.5, 1e-40))
+            with np.errstate(over="ignore"):  # half floats end at 65,504
+                array.flat[random.randrange(array.size)] = random.choice((np.nan, np.inf, -1, 1e38, 1.5, 1e-40))
         case 3:
             array = np.atleast_1d(array)[random.choice((slice(0), slice(1), slice(None, None, -1), None, ...))]
         case _:

@@ -25,6 +25,7 @@ from mlflow.entities import Run
 from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.records.record import Record, read_record
+from lineup.tracking import plotting
 from lineup.tracking.address import PASSWORD, USER, VARIABLE, StoreError, sqlite_uri
 from lineup.tracking.contents import ATTEMPT, KEY
 from lineup.tracking.errors import store_errors
@@ -37,7 +38,7 @@ from .shared_server import ADMIN_PASSWORD, DATABASE_PASSWORD, SharedServer, clea
 pytestmark = pytest.mark.slow
 
 COUNT = int(os.environ.get("LINEUP_TRAININGS", "3"))
-EPOCHS, LONG = 20, 1_500
+EPOCHS, LONG = 20, 800
 NETWORK = {
     "family": "dense",
     "architecture": "shallow_nn",
@@ -224,6 +225,12 @@ def check_every_metric(client: MlflowClient, records: list[Record]) -> list[Run]
             found = sorted((point.step, point.timestamp, point.value) for point in points)
             assert found == [(row.epoch, row.timestamp, getattr(row, name)) for row in record.history]
     return list(runs.values())
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish one small file instead of the figures, which take most of the time."""
+    monkeypatch.setattr(plotting, "_plot", lambda record: {"confusion_matrix": b"a figure"})
 
 
 def use(patch: pytest.MonkeyPatch, server: SharedServer, user: str, password: str) -> None:
