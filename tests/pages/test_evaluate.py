@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from sklearn.metrics import roc_auc_score
 
 from lineup.evaluation.seeds import RecipePair, mean_interval
 from lineup.evaluation.significance import holm
+from lineup.pages import compare as compare_module
 from lineup.pages.compare import Comparison, compare, rank_models
 from lineup.pages.evaluate import evaluate
 from lineup.pages.evidence import evidence_markdown
+from lineup.pages.report_content import report_content
 from lineup.records.record import Record, read_confusion
 from tests.runs import REAL, make_run, make_seeds
 
@@ -73,6 +76,27 @@ def test_runs_are_compared_by_mcnemars_test(records: list[Record], comparison: C
     for pair in comparison.run_pairs:
         a, b = right(by_label[pair.a]), right(by_label[pair.b])
         assert pair.p == pytest.approx(binomtest(int((a & ~b).sum()), int((a != b).sum())).pvalue)
+
+
+def test_many_runs_are_compared_with_the_best_model_only(
+    records: list[Record], comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_module, "MOST_PAIRED", 5)
+    limited = compare(records)
+    best = next(iter(limited.ranks)) + "_seed1"
+    assert limited.reference == best
+    assert [{pair.a, pair.b} for pair in limited.run_pairs] == [
+        {best, record.header.label} for record in records if record.header.label != best
+    ]
+    every = {(pair.a, pair.b): pair for pair in comparison.run_pairs}
+    for pair in limited.run_pairs:
+        assert dataclasses.replace(every[pair.a, pair.b], p_holm=pair.p_holm) == pair
+    assert limited.ranks == comparison.ranks
+    pairs = report_content(records)["pairs"]
+    assert pairs["reference"] == [record.header.label for record in records].index(best)
+    assert pairs["p"] == [float(f"{pair.p:.3g}") for pair in limited.run_pairs]
+    page = " ".join(evidence_markdown(limited, limited.models[0], most_shown=60).split())
+    assert f"tests of all pairs of runs with `{best}`, because there are more than" in page
 
 
 def pair_of(a: str, b: str, p: float) -> RecipePair:

@@ -119,18 +119,21 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
     return adjusted
 
 
-def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
-    """Compare all pairs of models.
+def pairwise(correct: Mapping[str, NDArray[np.bool_]], reference: str | None = None) -> list[Pair]:
+    """Compare all pairs of models, or all pairs with one of them.
 
     Parameters
     ----------
     correct : mapping of str to ndarray of bool, shape (n,)
         For each model, whether each image is classified correctly. All arrays are for the same images.
+    reference : str, optional
+        Name of a model. Only pairs with this model are compared. Default: all pairs are compared.
 
     Returns
     -------
     list of Pair
-        The m (m - 1) / 2 pairs, ``a`` before ``b`` as in ``correct``, with 95 % intervals and adjusted p-values.
+        The m (m - 1) / 2 pairs, or the m - 1 pairs with the reference. In each pair, ``a`` precedes ``b`` in
+        ``correct``. The p-values are adjusted for the number of pairs.
 
     Raises
     ------
@@ -142,17 +145,21 @@ def pairwise(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
         return []
     for name in names[1:]:
         _check(correct[names[0]], correct[name], names[0], name)
-    hits = np.stack([correct[name] for name in names]).astype(np.float64)
-    m, n = hits.shape
-    # The matrix product of floats is fast, and exact up to 2^53 images.
-    only = (hits @ (1 - hits).T).astype(np.int64)
-    counts = [(int(only[i, j]), int(only[j, i])) for i, j in combinations(range(m), 2)]
+    n = len(correct[names[0]])
+    if reference is None:
+        chosen = list(combinations(names, 2))
+        hits = np.stack([correct[name] for name in names]).astype(np.float64)
+        # The matrix product of floats is fast, and exact up to 2^53 images.
+        only = (hits @ (1 - hits).T).astype(np.int64)
+        counts = [(int(only[i, j]), int(only[j, i])) for i, j in combinations(range(len(names)), 2)]
+    else:
+        place = names.index(reference)
+        chosen = [(names[min(i, place)], names[max(i, place)]) for i in range(len(names)) if i != place]
+        counts = [(int((correct[a] & ~correct[b]).sum()), int((correct[b] & ~correct[a]).sum())) for a, b in chosen]
     p_values = [_mcnemar(a_only, b_only) for a_only, b_only in counts]
     return [
         Pair(a, b, (a_only - b_only) / n, *_interval(a_only, b_only, n), a_only, b_only, p, p_holm)
-        for (a, b), (a_only, b_only), p, p_holm in zip(
-            combinations(names, 2), counts, p_values, holm(p_values).tolist(), strict=True
-        )
+        for (a, b), (a_only, b_only), p, p_holm in zip(chosen, counts, p_values, holm(p_values).tolist(), strict=True)
     ]
 
 

@@ -28,6 +28,9 @@ from lineup.records.compact import score_summary
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
 
+MOST_PAIRED = 300
+"""Largest number of runs of which all pairs are compared. 300 runs have 44,850 pairs, and 2,000 have two million."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -44,7 +47,11 @@ class Comparison:
     pairs : list of RecipePair
         Comparison of each pair of models by their means over seeds. The p-values are corrected for all these pairs.
     run_pairs : list of Pair
-        Comparison of each pair of runs. The p-values are corrected for all these pairs.
+        Comparison of each pair of runs. The p-values are corrected for all these pairs. If there are more than
+        `MOST_PAIRED` runs, these are only the pairs with ``reference``.
+    reference : str or None
+        Label of the run with which all others are compared: the first run of the most accurate model. None if all pairs
+        of runs are compared.
     ranks : dict of str to int
         Rank of each model, the highest mean test accuracy first; see `rank_models`.
     """
@@ -53,6 +60,7 @@ class Comparison:
     classes: dict[str, list[ClassRow]]
     pairs: list[RecipePair]
     run_pairs: list[Pair]
+    reference: str | None
     ranks: dict[str, int]
 
     def model(self, name: str) -> ModelRuns:
@@ -99,7 +107,11 @@ def compare(records: Sequence[Record]) -> Comparison:
         _deviations(models),
     )
     ranks = rank_models({model.name: model.mean("test_accuracy") for model in models}, pairs)
-    return Comparison(models, classes, pairs, pairwise(correct), ranks)
+    reference = None
+    if len(records) > MOST_PAIRED:
+        best = next(iter(ranks))
+        reference = next(model.first.header.label for model in models if model.name == best)
+    return Comparison(models, classes, pairs, pairwise(correct, reference), reference, ranks)
 
 
 def rank_models(accuracies: Mapping[str, float], pairs: Sequence[RecipePair]) -> dict[str, int]:

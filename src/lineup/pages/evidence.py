@@ -12,7 +12,7 @@ from lineup.errors import count
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.evaluation.seeds import RecipePair, mean_interval
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
-from lineup.pages.compare import Comparison
+from lineup.pages.compare import MOST_PAIRED, Comparison
 from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 from lineup.records.compact import is_compact
 from lineup.records.model_runs import ModelRuns
@@ -69,7 +69,7 @@ first runs of the two most accurate models. Of all test images, {a_only} are cla
 {b_only} only by `{b}`. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to {high}.
 If both models were equally good, the probability of a difference of at least this size would be p = {p}. After Holm's
 correction for all {pairs} of runs, p is {p_holm}, so the difference is {verdict}. The file `run_pairs.csv` contains the
-tests of all pairs of runs."""
+tests of all pairs {tested}."""
 
 _READING = """\
 - The *loss* is the mean negative log-likelihood in nats. A lower loss is better.
@@ -90,7 +90,7 @@ _FILES = """
 - `runs.csv` contains each run with its seed, machine, commit and key. The tag `lineup.key` of an MLflow run contains
   the key of its record.
 - `pairs.csv` contains the test of each pair of models.
-- `run_pairs.csv` contains McNemar's test of each pair of runs.
+- `run_pairs.csv` contains McNemar's test of each pair {tested}.
 - `per_class.csv` contains the scores of each class for each run.
 - `confusion_matrix.csv` contains the number of test images of `{best}` for each actual and predicted class.
 - MLflow contains the ROC, precision-recall, reliability, selective accuracy and threshold curves of each run."""
@@ -128,7 +128,7 @@ def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) 
         *_probabilities(comparison, best),
         *_classes(comparison, best),
         "## Where the results come from",
-        origin(runs) + _FILES.format(best=best.first.header.label),
+        origin(runs) + _FILES.format(best=best.first.header.label, tested=_tested(comparison)),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -230,8 +230,16 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
             p_holm=p_value(pair.p_holm),
             pairs=count(len(comparison.run_pairs), "pair"),
             verdict="significant" if pair.significant else "not significant",
+            tested=_tested(comparison),
         ),
     ]
+
+
+def _tested(comparison: Comparison) -> str:
+    """Describe which pairs of runs are compared."""
+    if comparison.reference is None:
+        return "of runs"
+    return f"of runs with `{comparison.reference}`, because there are more than {MOST_PAIRED:,} runs"
 
 
 def _turned(pair: Pair, first: str) -> Pair:

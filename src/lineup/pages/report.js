@@ -133,10 +133,14 @@
 
   // Two runs
 
-  /** Return the test of two runs, with the difference A minus B. */
+  /** Return the test of two runs, with the difference A minus B. Return null if the two runs were not compared. */
   function testOf(a, b) {
     const [first, second] = [Math.min(a, b), Math.max(a, b)];
-    const at = (first * (2 * runs.length - first - 1)) / 2 + (second - first - 1);
+    const { reference } = pairs;
+    if (reference !== null && a !== reference && b !== reference) return null;
+    const at = reference === null
+      ? (first * (2 * runs.length - first - 1)) / 2 + (second - first - 1)
+      : (first === reference ? second - 1 : first);
     const [low, high] = [pairs.low[at] / labels.length, pairs.high[at] / labels.length];
     return { p: pairs.p[at], corrected: pairs.p_holm[at], interval: a < b ? [low, high] : [0 - high, 0 - low] };
   }
@@ -157,9 +161,12 @@
     const [onlyA, onlyB] = [cells[1][0], cells[0][1]];
     const accuracy = (run) => fixed(run.metrics.test_accuracy);
     let text = `A: ${accuracy(one)}, B: ${accuracy(other)}. `;
+    const test = a === b ? null : testOf(a, b);
     if (a === b) text += "Choose two different runs.";
-    else {
-      const { p, corrected, interval } = testOf(a, b);
+    else if (test === null) {
+      text += `Because there are many runs, only the pairs with ${runs[pairs.reference].label} are tested.`;
+    } else {
+      const { p, corrected, interval } = test;
       const verdict = corrected <= 0.05 ? "significant" : "not significant";
       text += `Difference ${signed((onlyA.length - onlyB.length) / labels.length)}, 95 % bootstrap interval `
         + `${signed(interval[0])} to ${signed(interval[1])}. McNemar's exact p = ${pValue(p)}; corrected for all `

@@ -94,7 +94,8 @@ def report_content(
     -------
     dict
         Dictionaries, lists, texts, numbers and None only. ``runs`` are in the order of the records, and ``pairs`` are
-        all pairs of runs: first each pair with the first run, then each further pair with the second run, and so on.
+        all pairs of runs: first each pair with the first run, then each further pair with the second run, and so on. If
+        ``pairs`` has a ``reference``, they are only the pairs with this run, in the order of the other runs.
         The predicted classes and the labels are bytes in base64, one byte per test image. ``hardest`` are the test
         images, those that most models misclassify first; of each model, the first run counts.
 
@@ -122,7 +123,7 @@ def report_content(
         "verdicts": [_verdict(verdict) for verdict in judge_models(comparison.models)],
         "committees": _committees(comparison),
         "runs": [_run(record, predicted[record.header.label]) for record in records],
-        "pairs": _pairs(comparison, data.test_images),
+        "pairs": _pairs(comparison, list(predicted), data.test_images),
         "costs": _costs(comparison, records),
         "machines": _machines(records),
         "devices": _devices(originals or records),
@@ -257,12 +258,13 @@ def _history(history: Sequence[Epoch]) -> dict[str, list[Any]]:
     return {name: [_number(getattr(row, name), 4) for row in rows] for name in CURVES}
 
 
-def _pairs(comparison: Comparison, images: int) -> dict[str, list[Any]]:
+def _pairs(comparison: Comparison, labels: Sequence[str], images: int) -> dict[str, Any]:
     """Return the result of McNemar's test for each pair of runs. The confidence interval is expressed as a number of
-    images.
+    images. ``reference`` is the position of the only run that is compared with the others, or None.
     """
-    pairs = comparison.run_pairs
+    pairs, reference = comparison.run_pairs, comparison.reference
     return {
+        "reference": None if reference is None else labels.index(reference),
         "low": [round(pair.low * images) for pair in pairs],
         "high": [round(pair.high * images) for pair in pairs],
         "p": [float(f"{pair.p:.3g}") for pair in pairs],
