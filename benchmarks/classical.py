@@ -77,32 +77,34 @@ ROWS: dict[str, Row] = {
     "gaussian_nb": Row(
         lambda: GaussianNB(priors=[0.1] * 10),
         0.511,
-        note="The difference is not explained. Some pixels are constant within a class, and the result depends"
-        " strongly on the lower bound of their variance. The lower bound is 1e-9 of the largest variance, as in"
-        " scikit-learn of 2017. The model `gaussian_nb_no_floor` has no lower bound.",
+        note="The difference is not explained. Some pixels have the same value in all images of a class, so their"
+        " variance is 0. scikit-learn adds a small value to each variance, and the accuracy depends strongly on this"
+        " value. We add 1e-9 of the largest variance, like scikit-learn in 2017. In the model `gaussian_nb_no_floor`,"
+        " nothing is added.",
     ),
     "gaussian_nb_no_floor": Row(lambda: GaussianNB(priors=[0.1] * 10, var_smoothing=0.0), 0.511),
     "random_forest": Row(lambda: RandomForestClassifier(100, criterion="entropy", max_depth=100), 0.873),
     "mlp": Row(
         lambda: MLPClassifier((100,), activation="relu", n_iter_no_change=2),
         0.871,
-        note="The difference is not explained. Training stops after three successive epochs without a lower loss,"
-        " as in scikit-learn of 2017.",
+        note="The difference is not explained. Training stops when the loss has not decreased for three successive"
+        " epochs. scikit-learn used the same rule in 2017.",
     ),
     "svc_rbf_10": Row(lambda: _svc("rbf", 10.0), 0.897, 0.003),
     "svc_rbf_1": Row(
         lambda: _svc("rbf", 1.0),
         0.879,
         0.003,
-        note="The difference is not explained. This classifier does not use random numbers.",
+        note="The difference is not explained. This classifier does not use random numbers, so a different seed"
+        " cannot be the reason.",
     ),
     "svc_poly_10": Row(lambda: _svc("poly", 10.0), 0.891, 0.003),
     "k_neighbors": Row(
         lambda: KNeighborsClassifier(5, weights="distance", p=1, algorithm="brute"),
         0.854,
         note="The difference is not explained. This classifier does not use random numbers, so a different seed"
-        " cannot be the reason. With Euclidean distances (`k_neighbors_p2`), we reproduce the published accuracy, but"
-        " the paper states p = 1.",
+        " cannot be the reason. The paper states p = 1 (Manhattan distance). With p = 2 (Euclidean distance,"
+        " `k_neighbors_p2`), we reproduce the published accuracy.",
     ),
     "k_neighbors_p2": Row(lambda: KNeighborsClassifier(5, weights="distance", p=2, algorithm="brute"), 0.854),
     "logistic_regression_l2": Row(lambda: _logistic_regression(0.0), 0.841),
@@ -111,8 +113,8 @@ ROWS: dict[str, Row] = {
     "gradient_boosting": Row(
         lambda: GradientBoostingClassifier(n_estimators=100, max_depth=10),
         0.880,
-        note="The difference is not explained. Only the choice between equally good splits of a tree is random, and"
-        " trees do not depend on the scale of the pixels.",
+        note="The difference is not explained. Random numbers affect only the choice between equally good splits of a"
+        " tree. The scale of the pixels has no effect on trees.",
     ),
 }
 LONG = {"gradient_boosting"}

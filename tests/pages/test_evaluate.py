@@ -96,7 +96,7 @@ def test_many_runs_are_compared_with_the_best_model_only(
     assert pairs["reference"] == [record.header.label for record in records].index(best)
     assert pairs["p"] == [float(f"{pair.p:.3g}") for pair in limited.run_pairs]
     page = " ".join(evidence_markdown(limited, limited.models[0], most_shown=60).split())
-    assert f"tests of all pairs of runs with `{best}`, because there are more than" in page
+    assert f"test of each pair of runs with `{best}`, because there are more than" in page
 
 
 def pair_of(a: str, b: str, p: float) -> RecipePair:
@@ -171,7 +171,7 @@ def test_the_page_gives_the_results(comparison: Comparison, pages: Path) -> None
     assert (
         "The best of these models is `cnn`. Each model is validated on 900 images that it was not trained on." in page
     )
-    assert "its members were selected on the same validation images" in page
+    assert "selected by their accuracy on the same validation images" in page
     # By validation the means are .9200 and .9156, so the first run of cnn is shown.
     assert comparison.by_validation()[0].name == "cnn"
     assert "The table shows the one-vs-rest scores of `cnn_seed1` for each class." in page
@@ -186,8 +186,8 @@ def test_the_example_names_the_better_run_first(tmp_path: Path) -> None:
     assert pair.a == "worse_seed1"
     assert pair.difference == pytest.approx(-30 / 900)
     assert (
-        f"Of all test images, {pair.b_only} are classified correctly only by `better_seed1`, and {pair.a_only} only by"
-        " `worse_seed1`." in page
+        f"Of all test images, {pair.b_only} are classified correctly only by `better_seed1`, and {pair.a_only} are"
+        " classified correctly only by `worse_seed1`." in page
     )
     assert f"+0.0333, with a 95 % bootstrap interval of {-pair.high:+.4f} to {-pair.low:+.4f}" in page
     assert "generated" not in page
@@ -197,10 +197,9 @@ def test_the_example_names_the_better_run_first(tmp_path: Path) -> None:
 def test_figures_show_the_most_accurate_of_many_models(records: list[Record], pages: Path, tmp_path: Path) -> None:
     evaluate(records, tmp_path, most_shown=2)
     page = (tmp_path / "evidence.md").read_text()
-    assert (
-        "This figure and `leaderboard.png` show the 2 most accurate of 3 models. The tables contain all models." in page
-    )
-    assert "most accurate of" not in (pages / "evidence.md").read_text()
+    shown = "This figure and `leaderboard.png` show only 2 of 3 models, the most accurate ones."
+    assert f"{shown} The tables contain all models." in page
+    assert "most accurate ones" not in (pages / "evidence.md").read_text()
     assert imread(tmp_path / "leaderboard.png").shape[0] < imread(pages / "leaderboard.png").shape[0]
     for name in TABLES:
         assert (tmp_path / name).read_bytes() == (pages / name).read_bytes()

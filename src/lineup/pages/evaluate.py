@@ -137,7 +137,7 @@ def _confusion(run: Record) -> pd.DataFrame:
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Choose the best model of each kind and the next best models for the figures with curves."""
+    """Choose the models for the figures with curves: the best model of each kind, and then the next best models."""
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]

@@ -35,21 +35,23 @@ _MODELS = """\
 
 The test set is a sample of {images} images. Another sample would give a different accuracy. Training also depends on
 random numbers, so each seed gives a different model. The accuracy of `{best}` is {accuracy}, with a 95 % confidence
-interval of {interval} (Wilson). This interval includes only the uncertainty from the test images. Two models can differ
-significantly even if their confidence intervals overlap, because both are tested on the same images. Only images that
-exactly one of the two models classifies correctly affect the difference in accuracy.
+interval of {interval} (Wilson). The interval accounts for the choice of the test images, but not for the choice of the
+seeds. Two models can differ significantly even if their confidence intervals overlap, because both models are tested on
+the same images. An image affects the difference in accuracy only if exactly one of the two models classifies the image
+correctly.
 
 ### Significance test
 
-The *error from images* is the standard error of the difference in accuracy between two models, for a random sample of
-test images. For this error, the accuracy of a model on one image is the fraction of its runs that classify the image
-correctly. The *error from seeds* is √(s²/k + s'²/k') for two models with k and k' seeds. Here s and s' are the standard
-deviations of the accuracy between seeds, pooled over all models of the same kind. Networks and committees count as one
-kind. For a model with only one seed, the standard deviation is set to 0. The *standard error* of a difference is the
-square root of the sum of the two squared errors. The test statistic is the difference divided by its standard error.
-The p-value is computed from Student's t distribution. This distribution has few degrees of freedom if s was estimated
-from few runs. The test assumes that all runs are independent. For a committee and its own members, this assumption is
-conservative.
+The difference in accuracy between two models has a standard error with two parts. The first part, the *error from
+images*, results from the random sample of test images. To compute this error, each model gets a value per image: the
+fraction of the model's runs that classify the image correctly. The second part, the *error from seeds*, is √(s²/k +
+s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy between seeds.
+Each standard deviation is pooled over all models of the same kind. Networks and committees count as one kind. For a
+model with only one seed, the standard deviation is set to 0. The *standard error* is √(a² + b²), where a is the error
+from images and b is the error from seeds. The test statistic is the difference divided by the standard error. The
+p-value is computed from Student's t distribution. If s was estimated from few runs, the distribution has few degrees of
+freedom. The test assumes that all runs are independent. A committee is not independent of its members, but for such a
+pair, the test is conservative.
 
 ### Multiple comparisons
 
@@ -59,17 +61,17 @@ is at most {level}.
 
 ### Results
 
-{significant} of the {pairs} differ significantly.{extremes} The rank of a model is one more than the number of models
-that are significantly better. A model with a higher mean accuracy never has a worse rank. No model is significantly
-better than a model with rank 1."""
+{significant} of the {pairs} differ significantly.{extremes} The rank of a model is the number of significantly better
+models plus one. There is one exception: if a model with a lower mean accuracy has a better rank, both models get the
+better rank."""
 
 _RUNS = """\
-McNemar's exact test compares two trained models and ignores the variation between seeds. This example compares the
-first runs of the two most accurate models. Of all test images, {a_only} are classified correctly only by `{a}`, and
-{b_only} only by `{b}`. The difference in accuracy is {difference}, with a 95 % bootstrap interval of {low} to {high}.
-If both models were equally good, the probability of a difference of at least this size would be p = {p}. After Holm's
-correction for all {pairs} of runs, p is {p_holm}, so the difference is {verdict}. The file `run_pairs.csv` contains the
-tests of all pairs {tested}."""
+McNemar's exact test compares two trained models and ignores the variation between seeds. The following example compares
+two runs: the first run of the best model and the first run of the second-best model. Of all test images, {a_only} are
+classified correctly only by `{a}`, and {b_only} are classified correctly only by `{b}`. The difference in accuracy is
+{difference}, with a 95 % bootstrap interval of {low} to {high}. If both models were equally good, the probability of a
+difference of at least this size would be p = {p}. After Holm's correction for all {pairs} of runs, p is {p_holm}, so
+the difference is {verdict}. The file `run_pairs.csv` contains the test of each pair {tested}."""
 
 _READING = """\
 - The *loss* is the mean negative log-likelihood in nats. A lower loss is better.
@@ -87,13 +89,14 @@ The table shows means ± standard deviations over the seeds. The models are sort
 
 _FILES = """
 - `leaderboard.csv` contains the mean and the standard deviation of each metric over the seeds.
-- `runs.csv` contains each run with its seed, machine, commit and key. The tag `lineup.key` of an MLflow run contains
-  the key of its record.
+- `runs.csv` contains the seed, the machine, the commit and the key of each run. In MLflow, the tag `lineup.key` of a
+  run contains the same key.
 - `pairs.csv` contains the test of each pair of models.
 - `run_pairs.csv` contains McNemar's test of each pair {tested}.
 - `per_class.csv` contains the scores of each class for each run.
 - `confusion_matrix.csv` contains the number of test images of `{best}` for each actual and predicted class.
-- MLflow contains the ROC, precision-recall, reliability, selective accuracy and threshold curves of each run."""
+- For each run, MLflow contains curves of five kinds: ROC, precision-recall, reliability, selective accuracy and
+  threshold."""
 
 
 def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) -> str:
@@ -163,8 +166,8 @@ def _left_out(models: int, most_shown: int) -> str:
     if models <= most_shown:
         return ""
     return (
-        f"\n\nThis figure and `leaderboard.png` show the {most_shown:,} most accurate of {models:,} models. The tables"
-        " contain all models."
+        f"\n\nThis figure and `leaderboard.png` show only {most_shown:,} of {models:,} models, the most accurate ones."
+        " The tables contain all models."
     )
 
 
@@ -264,8 +267,8 @@ def _seeds(comparison: Comparison, images: int) -> list[str]:
     return [
         "## Seeds",
         f"{_typical(list(spreads.values()))} The 95 % confidence interval of the mean is computed from Student's t"
-        " distribution. The sampling error is the standard error of the accuracy of one run, which results from the"
-        " limited number of test images.",
+        " distribution. The accuracy of one run has a sampling error, because the number of test images is limited. The"
+        " table shows the standard error.",
         table(headings, [_seed_row(comparison.model(name), spread) for name, spread in spreads.items()], ["model"]),
     ]
 
@@ -308,13 +311,13 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _choice(comparison, best),
         *_calibration(best),
         "The next figure shows the accuracy on the images with the highest confidence. The figure contains the best"
-        " model of each kind and the next best models.",
+        " model of each kind. It also contains the models with the next highest validation accuracies.",
         "![Accuracy by coverage](selective.png)",
     ]
 
 
 def _calibration(best: ModelRuns) -> list[str]:
-    """Return the figure of the calibration. It needs the probabilities of all classes."""
+    """Return the calibration figure, which needs the probabilities of all classes."""
     if is_compact(best.first):
         return [
             f"The figure of the calibration of `{best.name}` is left out, because it needs the probabilities of all"
@@ -335,8 +338,8 @@ def _choice(comparison: Comparison, best: ModelRuns) -> str:
         " not trained on. In this section, the validation accuracy is only used to choose the models in the figures."
         " The champion in `champion.json` is chosen separately, on images that no candidate was trained on. The"
         " champion may therefore be a different model. A committee of the best models has an unfair advantage, because"
-        " its members were selected on the same validation images. Cross-validation of the committee's rule does not"
-        " remove this advantage."
+        " its members were selected by their accuracy on the same validation images. Cross-validation does not remove"
+        " this advantage."
     )
 
 
@@ -354,8 +357,8 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
     return [
         "## Classes",
-        f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of the images"
-        " predicted as a class that belong to the class. Recall is the fraction of the images of a class that are"
-        " classified correctly. F1 is the harmonic mean of precision and recall.",
+        f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
+        " predictions among all images that are predicted as the class. Recall is the fraction of correct predictions"
+        " among all images that belong to the class. F1 is the harmonic mean of precision and recall.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

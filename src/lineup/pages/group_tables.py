@@ -25,8 +25,8 @@ from lineup.records.record import Record
 MINUS = "\N{MINUS SIGN}"
 
 ACCURACY_TEXT = """\
-The test accuracy is the mean ± standard deviation over the seeds. The 95 % confidence interval (Wilson) is computed
-from the number of test images."""
+The test accuracy is the mean ± standard deviation over the seeds. The 95 % interval is a Wilson confidence interval.
+The interval accounts for the choice of the test images, but not for the choice of the seeds."""
 
 DIFFERENCES_TEXT = f"""\
 The difference is the mean accuracy of the first group minus the mean accuracy of the second group. If both groups

@@ -199,10 +199,10 @@ _SPACE = 2
 """Spaces after each printed column."""
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
 _READING = (
-    "Each accuracy is a mean ± standard deviation over the seeds. The 95 % confidence intervals (Wilson) are"
-    " computed from the number of test images. The rank of a model is one more than the number of models that are"
-    " significantly better. The significance test accounts for the variation between test images and between seeds"
-    " (see `reports/evidence.md`)."
+    "Each accuracy is a mean ± standard deviation over the seeds. The 95 % interval is a Wilson confidence interval."
+    " The interval accounts for the choice of the test images, but not for the choice of the seeds. The rank of a model"
+    " is the number of significantly better models plus one. The significance test accounts for both the test images"
+    " and the seeds (see `reports/evidence.md`)."
 )
 
 

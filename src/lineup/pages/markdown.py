@@ -85,7 +85,8 @@ def device_of(record: Record) -> str:
 def origin(records: Sequence[Record]) -> str:
     """Return a Markdown list with the data, the devices and the library versions of all runs."""
     data = records[0].header.data
-    lines = [f"- Data: `{data.name}`. The fingerprint of the images, labels and split is `{data.fingerprint[:12]}`."]
+    fingerprint = data.fingerprint[:12]
+    lines = [f"- Data: `{data.name}`. The fingerprint `{fingerprint}` identifies the images, the labels and the split."]
     lines.append(f"- Training devices: {_frequencies(device_of(record) for record in records)}")
     versions = (
         ", ".join(f"{name} {version}" for name, version in sorted(record.header.libraries.items()))

@@ -21,30 +21,33 @@ LONG_SECONDS = 600
 """Training time in seconds. Models that take longer are trained with one seed."""
 
 _RULE = """\
-A published accuracy is *reproduced* if it differs from our accuracy by at most a tolerance. Otherwise, our result is
-*better* or *worse*. The tolerance is
+A published accuracy is *reproduced* if the difference from our accuracy is not larger than a tolerance. Otherwise, our
+result is *better* or *worse*. The tolerance is
 
     h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k))
 
-Here p is the published accuracy, m is our mean accuracy over k seeds, and h is half a unit of the last published digit.
-The standard deviation of the accuracy between seeds is s, and the standard error of an accuracy x on n test images is
-e(x) = √(x (1 - x) / n). The rule is conservative, because it ignores that both accuracies come from the same test
-images. If a report gives a range of accuracies, p is the value in this range that is nearest to our accuracy. The 95 %
-confidence interval of our mean accuracy (Wilson) is computed from the number of test images. The pipeline does not use
-the test images for validation."""
+Here p is the published accuracy, m is our mean accuracy over k seeds, and s is the standard deviation of the accuracy
+between seeds. The rounding error h is half a unit of the last published digit. The standard error of an accuracy x on n
+test images is e(x) = √(x (1 - x) / n). The tolerance is conservative, because the formula treats the two accuracies as
+independent, although both come from the same test images. If a report gives a range of accuracies, p is the value in
+this range that is nearest to our accuracy. The 95 % interval is a Wilson confidence interval. The interval accounts for
+the choice of the test images, but not for the choice of the seeds. The pipeline does not use the test images for
+validation."""
 
 _PAPER = """\
 Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The authors of
-the paper train on all training images and standardise each pixel. They shuffle the images up to five times, and average
-the accuracies. `benchmarks/classical.py` fits the same models with these settings and with the default parameters of
-scikit-learn in 2017. The column *shuffles* contains the number of repetitions. Our benchmark follows the authors'
-script when it scales, shuffles and scores the images (`benchmark/runner.py` in the repository of the dataset).
+the paper train on all training images and standardise each pixel. The authors shuffle the images up to five times, and
+average the accuracies. `benchmarks/classical.py` fits the same models with the same settings. For all other settings,
+the benchmark uses the default values of scikit-learn in 2017. The column *shuffles* contains the number of repetitions.
+The benchmark scales, shuffles and scores the images in the same way as the authors' script (`benchmark/runner.py` in
+the repository of the dataset).
 
-The paper does not state which version of the images was used. On 31 August 2017, six days after the first version of
-the paper, issue 44 of the dataset's repository reported duplicate images and images that were in both the training and
-the test set. The authors have since replaced these images. Duplicates in the test set increase the accuracy, but most
-accuracies in the paper are lower than ours. A completely different test set would explain differences of up to about
-0.009 (√2 · 1.96 standard errors of an accuracy of 0.88)."""
+The paper does not state which version of the images was used. The first version of the paper was published on 25 August
+2017. Six days later, issue 44 of the dataset's repository reported two problems: duplicate images, and images that were
+      in both the training set and the test set. The authors have since replaced these images. Duplicates in the test
+      set increase the accuracy, but most accuracies in the paper are lower than ours. Even a completely different test
+      set would explain only
+differences of up to about 0.009. This limit is √2 · 1.96 standard errors of an accuracy of 0.88."""
 
 _OTHER_SETTINGS = """\
 The standard error of the difference includes the variation between images and between seeds. The p-value is the
@@ -61,11 +64,12 @@ _OTHERS_OF = {
 
 _VALIDATING_ON_TEST = """\
 Reports B and C used the test set for validation, and report A used the test set to validate its encoder. Validation on
-the test set has two advantages. All training images are used for training, and the epoch with the best test accuracy
-can be chosen. `benchmarks/validating_on_test.py` trains with and without held-out images, and evaluates the model on
-the test images after each epoch. The pipeline never uses the test images during training. The baseline is the test
-accuracy after the last epoch of training with held-out images. The column *gain* contains the mean difference from the
-baseline over the seeds. The column *standard error* contains the standard error of the gain.
+the test set increases the test accuracy for two reasons. First, no training images are held out. Second, the epoch with
+the best test accuracy can be chosen. `benchmarks/validating_on_test.py` trains each network with and without held-out
+images. The benchmark measures the test accuracy after each epoch. The pipeline never uses the test images during
+training. For the baseline, training images are held out, and the test accuracy is measured after the last epoch. The
+column *gain* contains the difference from the baseline, averaged over the seeds. The column *standard error* contains
+the standard error of the gain.
 """
 
 
@@ -158,7 +162,7 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     return (
         "Three seeds are too few to estimate the standard deviation of one model. The standard deviation"
         " is therefore pooled over all models of the same kind that have several seeds. Networks and committees count"
-        f" as one kind. The standard deviation s is {found}."
+        f" as one kind. The values of s are {found}."
     )
 
 
@@ -239,7 +243,7 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
         "Each cell contains the published value and our mean over the seeds. Precision, recall and F1 are macro"
         " averages. The training times were measured on different machines, and our machine was running other programs"
         " at the same time. For models with an encoder, the training time includes only the training of the classifier."
-        " Our training time also excludes the time to encode the images.",
+        " Our training time does not include the time for encoding the images.",
         table(headings, rows, ["model"]),
     ]
 
@@ -266,7 +270,10 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
     if not rows:
         return []
     headings = ["model", "last epoch, training", "last epoch, validation", "best epoch, validation"]
-    return ["The next table shows the accuracy by epoch (published / ours).", table(headings, rows, ["model"])]
+    return [
+        "The next table shows accuracies in the last and the best epoch (published / ours).",
+        table(headings, rows, ["model"]),
+    ]
 
 
 def _beside(theirs: float | None, ours: float) -> str:
@@ -289,7 +296,7 @@ def _classifier_seconds(model: ModelRuns) -> float:
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
     """Return tables that compare the published scores of each class with ours."""
     sections = []
-    for title, metric in (("F1", "f1"), ("recall", "recall")):
+    for title, metric in (("F1 score", "f1"), ("recall", "recall")):
         rows = [
             [verdict.model.name, *_class_cells(verdict.model, metric, published)]
             for verdict in verdicts
@@ -297,7 +304,7 @@ def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
         ]
         if rows:
             classes = verdicts[0].model.first.header.data.classes
-            sections.append(f"The next table shows the {title} of each class (published / ours).")
+            sections.append(f"The next table shows the {title} for each class (published / ours).")
             sections.append(table(["model", *classes], rows, ["model"]))
     return sections
 
