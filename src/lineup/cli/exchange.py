@@ -142,7 +142,7 @@ def _write_html(project: Project, records: Sequence[Record], path: Path) -> None
 def with_own_names(records: Sequence[Record]) -> list[Record]:
     """Rename experiments and imported records, so that a report does not mix them with pipeline runs.
 
-    An experiment is named after its folder, and the name of an imported record ends with its host.
+    The new name of an experiment is the name of its folder. The host is appended to the name of an imported record.
 
     Raises
     ------

@@ -61,10 +61,10 @@ class GroupDifference:
 
     @property
     def verdict(self) -> str:
-        """Describe whether seed noise and sampling error explain the difference.
+        """Return the result of the significance test in words, such as ``not significant``.
 
-        Without an estimate of the seed noise, the test includes only the sampling error of the images. In this case, a
-        significant difference may be caused by seed noise.
+        Without an estimate of the seed noise, the test includes only the sampling error of the images. Seed noise may
+        then be the cause of a significant difference.
         """
         if self.p_holm > LEVEL:
             return "not significant"

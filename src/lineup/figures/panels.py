@@ -29,7 +29,7 @@ _LEFT, _RIGHT = 0.62, 0.15
 
 
 def panels(figure: Figure, count: int, *, columns: int, bottom: float) -> list[Axes]:
-    """Add small plots that share their scales to a figure.
+    """Add small plots to a figure. All plots have the same scales.
 
     Parameters
     ----------

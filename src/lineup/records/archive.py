@@ -1,8 +1,8 @@
 """Write records to an archive, and check an archive before its records are imported.
 
-The file is a ZIP archive without compression, so that it cannot expand. Two exports of the same records are identical.
-Each record is a folder of the archive, and the last entry, ``manifest.json``, contains the size and the SHA-256 of each
-file. Names in an archive are never used as paths. The content of a record determines its folder (see
+The file is an uncompressed ZIP archive, so its content is not larger than the file. Two exports of the same records are
+identical. Each record is a folder in the archive. The last entry, ``manifest.json``, contains the size and the SHA-256
+of each file. Names in an archive are never used as paths. The content of a record determines its folder (see
 `lineup.records.imported`).
 
 Examples
@@ -91,7 +91,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Archive:
-    """Archive of records. The entries have been checked, but their content has not. See `open_archive`.
+    """Archive of records. The names and sizes of the entries are checked, but the content is not. See `open_archive`.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def _check_directory(path: Path, stream: IO[bytes]) -> None:
 
 
 def _checked_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
-    """Return the sizes of all entries by name, after checking each entry."""
+    """Check each entry, and return a dictionary of the sizes by name."""
     sizes: dict[str, int] = {}
     for entry in archive.infolist():
         name = entry.filename

@@ -1,12 +1,13 @@
-"""Write and read compact records, so that a clone of the repository shows the results without training.
+"""Write and read compact records. With compact records, a clone of the repository shows the results without training.
 
-A full record has several megabytes, mostly for its probabilities and its model, and git does not track it. The stage
-``compact`` writes a compact record of each run to ``runs/compact``, and git tracks it. `find_folder` chooses the full
-record of a run if there is one, and otherwise the compact record. `open_record` opens both.
+A full record takes up several megabytes, mostly for the probabilities and the model. Git therefore does not track full
+records. The stage ``compact`` writes a compact record of each run to ``runs/compact``, and git tracks this folder. If a
+run has a full record, `find_folder` returns its folder. Otherwise, `find_folder` returns the folder of the compact
+record. `open_record` reads both kinds of records.
 
 ======================== ===============================================================================
 ``record.json``, ...     the small files of the full record, byte for byte; see `COPIED`
-``test_predictions.npz`` `ScoreSummary`: what tables and comparisons need of ``predictions.npz``
+``test_predictions.npz`` `ScoreSummary`: the values that tables and comparisons need
 ======================== ===============================================================================
 
 Examples
@@ -94,7 +95,7 @@ class PredictedClasses:
 
 @dataclass(frozen=True, eq=False)
 class ScoreSummary:
-    """What tables and comparisons need of the probabilities for the test images.
+    """Summary of the probabilities for the test images, with all values that tables and comparisons need.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class CompactRecord(Record):
         raise LineupError(_incomplete(self))
 
     def digest(self) -> str:
-        """Return the digest of the full record, so that both belong to the same run in MLflow."""
+        """Return the digest of the full record. Both records therefore belong to the same MLflow run."""
         hashes = {name: file_sha256(self.folder / name) for name in COPIED}
         hashes[PREDICTIONS] = predictions_sha256(self)
         order = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
@@ -128,7 +129,7 @@ class CompactRecord(Record):
 
 
 def is_compact(record: Record) -> bool:
-    """Return whether a record is compact, so that it has no probabilities and no model."""
+    """Return whether a record is compact. A compact record contains no probabilities and no model."""
     return isinstance(record, CompactRecord)
 
 
@@ -146,7 +147,7 @@ def _incomplete(record: Record) -> str:
 
 
 def find_folder(project: Project, group: Path, seed: int) -> Path | None:
-    """Return the folder of a run's full record, otherwise that of its compact record, or None if there are none.
+    """Return the folder of the full record of a run. If it is missing, return the folder of the compact record or None.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ def predicted_classes(record: Record) -> PredictedClasses:
 
 
 def score_summary(record: Record) -> ScoreSummary:
-    """Return what tables and comparisons need of the predictions. See `predicted_classes` for errors."""
+    """Return the values that tables and comparisons need. See `predicted_classes` for errors."""
     if is_compact(record):
         return _read(record)[0]
     scores = record.predictions().test
@@ -193,12 +194,12 @@ def score_summary(record: Record) -> ScoreSummary:
 
 
 def predictions_sha256(record: Record) -> str:
-    """Return the SHA-256 of the file ``predictions.npz`` of the full record, which identifies the training."""
+    """Return the SHA-256 of the file ``predictions.npz`` of the full record. It identifies the training run."""
     return _read(record)[1] if is_compact(record) else file_sha256(record.folder / PREDICTIONS)
 
 
 def write_compact_records(records: Iterable[Record], folder: Path) -> None:
-    """Write the compact records of full records, and replace the folder. The output is deterministic.
+    """Write a compact record for each full record, and replace the folder. The output is deterministic.
 
     Parameters
     ----------
@@ -276,7 +277,7 @@ def _read(record: Record) -> tuple[ScoreSummary, str]:
 def _check_array(
     path: Path, name: str, array: np.ndarray[Any, Any], kind: np.dtype[Any], shape: tuple[int, ...]
 ) -> None:
-    """Check the type and the shape of an array. Floats must be from 0 to 1; only areas may be NaN, if undefined."""
+    """Check the type and the shape of an array. Floats must be from 0 to 1. Only undefined areas may be NaN."""
     if array.dtype != kind or array.shape != shape:
         raise LineupError(f"{path}: {name}: expected {kind} {shape}, found {array.dtype} {array.shape}")
     if kind.kind == "f":

@@ -131,7 +131,10 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
 
 
 def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
-    """Return all model records with the data of the first record, and count the other records by reason."""
+    """Return the records of models that use the same data as the first record.
+
+    The argument ``left_out`` counts why the other records are left out.
+    """
     trained = []
     for record in records:
         if record.header.kind == "committee":
@@ -187,7 +190,7 @@ def short_commit(commit: str) -> str:
 
 
 def libraries_of(record: Record, without: str = "") -> str:
-    """Return the versions of the libraries of a record, sorted by name, except the library ``without``."""
+    """Return the library versions of a record, sorted by name. The library ``without`` is left out."""
     return ", ".join(
         f"{name} {version}" for name, version in sorted(record.header.libraries.items()) if name != without
     )
@@ -205,7 +208,7 @@ def cores_and_memory(machine: Machine) -> str:
 
 
 def hardware_of(record: Record) -> str:
-    """Return the training device of a record, and the cores and the memory of its machine."""
+    """Return a text with the training device of a record, the number of cores and the size of the memory."""
     return f"{record.header.device.name}, {cores_and_memory(record.runtime.machine)}"
 
 
@@ -226,7 +229,7 @@ def _recipe(record: Record, key: str) -> tuple[object, ...]:
 
 
 def _host_labels(records: Sequence[Record]) -> list[str]:
-    """Return the host of each record. If hosts with the same name have different hardware, add the hardware."""
+    """Return the host of each record. If hosts with the same name differ in hardware, add a description of it."""
     hardware: dict[str, set[str]] = {}
     for record in records:
         hardware.setdefault(record.runtime.machine.host, set()).add(hardware_of(record))
@@ -246,7 +249,7 @@ def _first(groups: Groups) -> Record:
 
 
 def _names(several: Sequence[Groups], key: str) -> list[str]:
-    """Return the name of each recipe. If several recipes have the same model, add the settings that differ."""
+    """Return the name of each recipe. If several recipes use the same model, add the settings that differ."""
     headers = [_first(groups).header for groups in several]
     names = []
     for header in headers:

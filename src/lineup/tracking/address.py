@@ -167,7 +167,7 @@ def store_file(uri: str) -> Path | None:
 def local_store(root: Path) -> Path | None:
     """Return the path of the database file of a project, or None if the store does not use SQLite.
 
-    Without ``MLFLOW_TRACKING_URI``, the function does not import SQLAlchemy, which takes 0.2 s.
+    SQLAlchemy is imported only if ``MLFLOW_TRACKING_URI`` is set, because the import takes 0.2 s.
     """
     return store_file(tracking_uri(root)) if os.environ.get(VARIABLE) else (root / "mlflow.db").resolve()
 

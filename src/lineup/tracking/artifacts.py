@@ -98,9 +98,8 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
 def describe_loss(root: Path) -> str:
     """Return a short description of the missing artifacts in an SQLite store.
 
-    If no artifacts are missing, the description is empty.
-
-    Stores on a server are not checked, because the check would require many requests.
+    If no artifacts are missing, the description is empty. If the store is on a server, the description is also empty,
+    because a check would require many requests.
 
     Parameters
     ----------

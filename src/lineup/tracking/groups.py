@@ -55,9 +55,9 @@ def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Map
 def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids: Mapping[str, str]) -> str:
     """Return the parent run of the given child runs.
 
-    The parent run is created if it is missing or outdated. A parent run is identified by a hash of the keys of its
-    child runs. Earlier runs keep their own parent run if the model is trained again with other settings. If a seed was
-    added to a model, the previous parent run is deleted.
+    The parent run is created if it is missing or outdated. A hash of the keys of the child runs identifies the parent
+    run. If a model is trained again with other settings, the earlier runs keep their own parent run. If a seed is added
+    to a model, a new parent run replaces the previous one.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
 """Update the URIs of artifacts after a project has been moved or copied.
 
 If the store is an SQLite file, the artifacts are in the folder ``mlartifacts`` next to the file. MLflow saves absolute
-URIs, which still point to the old folder after a move. Otherwise, MLflow would not find existing artifacts, and would
-write new artifacts to the old folder.
+URIs, which still point to the old folder after a move. Without the update, MLflow would not find existing artifacts,
+and would write new artifacts to the old folder.
 
 Examples
 --------

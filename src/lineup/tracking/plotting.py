@@ -77,7 +77,7 @@ def _plot_folder(folder: Path) -> Figures:
 
 
 def _prepare_process() -> None:
-    """Leave Ctrl-C to the parent process, and end this process if the parent was killed."""
+    """Ignore Ctrl-C, because the parent process handles it. End this process if the parent process is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

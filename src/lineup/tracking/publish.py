@@ -166,7 +166,7 @@ class _Publisher:
         return self.stores[data.name]
 
     def name(self, record: Record) -> str:
-        """Return the name of a new run. The name of an imported record ends with its host."""
+        """Return the name of a new run. If the record was imported, the host is appended to the name."""
         name = self.name_of(record.header)
         return f"{name} on {record.runtime.machine.host}" if is_imported(record) else name
 
@@ -265,7 +265,7 @@ def _publish_all(
 ) -> dict[str, int]:
     """Publish records and the champion, and return the numbers of new, completed and unchanged runs.
 
-    The first pass logs what the leaderboard and the charts of MLflow show. The second pass logs figures and models,
+    The first pass logs the values in the leaderboard and the charts of MLflow. The second pass logs figures and models,
     which takes longer.
     """
     found: list[tuple[Record, Run, str]] = []

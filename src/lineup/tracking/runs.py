@@ -60,8 +60,8 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) ->
 def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> None:
     """Log all parameters that the run does not contain yet.
 
-    ``mlflow run`` has already logged the parameters that were given with ``-P``. MLflow rejects a second value for a
-    parameter, even if 3.0 replaces 3.
+    ``mlflow run`` has already logged the parameters that were given with ``-P``. MLflow raises an error if the
+    value of a parameter is changed. Even a change from 3 to 3.0 is an error.
     """
     from mlflow.entities import Param
 

@@ -134,7 +134,7 @@ def _server(root: Path, port: int, level: str, output: IO[bytes]) -> Iterator[su
 def _publishing(root: Path) -> AbstractContextManager[object]:
     """Run ``lineup publish`` in its own process group, and stop the whole group at the end.
 
-    A stopped publish is completed by the next one.
+    If the command is stopped, the next ``lineup publish`` continues the work.
     """
     return _process_group([sys.executable, "-m", "lineup", "publish"], root, {}, None)
 
