@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lineup.records.record import read_record
+from lineup.tracking import plotting
 from lineup.tracking.address import StoreError
 from lineup.tracking.contents import KEY
 from lineup.tracking.live import LiveRun
@@ -20,6 +21,12 @@ from tests.small_disk import small_disk
 from .conftest import store_in
 from .published import client_of, files_of, network_record, points, run_of
 from .test_live import UNTRAINED, wait_for_epochs
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish one small file instead of the figures, which take most of the time."""
+    monkeypatch.setattr(plotting, "_plot", lambda record: {"confusion_matrix": b"a figure"})
 
 
 def test_a_store_that_is_deleted_during_a_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
