@@ -38,7 +38,7 @@ def how_to_make(path: Path) -> str:
 
 
 def how_to_complete(folder: Path) -> str:
-    """Suggest how to get the full record of a run of which git contains only a compact record.
+    """Suggest how to get the full record of a run if git contains only the compact record.
 
     Parameters
     ----------

@@ -145,8 +145,9 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
     """Validate values like `checked`, but raise pydantic's own errors.
 
-    A file of a few megabytes can contain millions of wrong values. Their errors would need gigabytes. The validation of
-    a list therefore ends at the first wrong item, and other values are counted first.
+    A file of a few megabytes can contain millions of wrong values. Their errors would need gigabytes. If the type is a
+    list, validation therefore stops at the first wrong item. For other types, the number of values is checked before
+    validation.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def validated(values: Any, kind: Any, *, strict: bool) -> Any:
 
 
 def _count(values: Any) -> int:
-    """Return the number of values in lists and sections at all levels; more than `VALUES` are not all counted."""
+    """Count the values in lists and sections at all levels, until the count exceeds `VALUES`."""
     number, todo = 1, [values]
     while todo and number <= VALUES:
         value = todo.pop()

@@ -34,7 +34,7 @@ _reacted = threading.Event()
 def handle_signals() -> None:
     """Raise `KeyboardInterrupt` when the process receives one of the signals.
 
-    Signals that the process already ignores, for example because of ``nohup``, are still ignored.
+    Signals that are ignored under ``nohup`` remain ignored.
     """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):

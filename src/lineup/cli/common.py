@@ -167,7 +167,7 @@ def record_folders(project: Project, params: Params, *, full: bool = False) -> t
 
 
 def describe_compact(project: Project, folders: Sequence[Path]) -> str | None:
-    """Describe what a command leaves out because some records are compact, or return None if all records are full."""
+    """Describe what is missing in the output if some records are compact, or return None if all records are full."""
     from lineup.remedies import how_to_complete
 
     compact = [folder for folder in folders if folder.is_relative_to(project.compact)]
@@ -195,9 +195,10 @@ def other_folders(project: Project) -> list[Path]:
 
 
 def champion_of(project: Project, params: Params, records: Sequence[Record]) -> Champion | None:
-    """Choose the champion. Compact records lack the validation predictions, so that the committed choice is read then.
+    """Choose the champion, or read the committed choice if a record is compact.
 
-    The result is None if a compact record was made after the committed choice, or if there is no such choice.
+    Compact records contain no validation predictions. The result is None if there is no committed choice, or if a
+    compact record is newer than the committed choice.
     """
     from lineup.committee.champion import choose, read_champion
     from lineup.records.compact import is_compact

@@ -99,7 +99,7 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
     """Yield all statements in a list that affect results.
 
-    In a dataclass, only variables with an annotation are fields. Annotations in class bodies are therefore kept, but
+    In a dataclass, only variables with an annotation are fields. In class bodies, the annotations therefore remain, but
     their types are removed.
     """
     for statement in body:

@@ -76,7 +76,7 @@ class Decomposition:
     def residual(self) -> float:
         """Return the part of the committee's error that the decomposition does not explain.
 
-        The residual of an exact decomposition is 0, apart from rounding.
+        If the decomposition is exact, the residual is 0 except for rounding errors.
         """
         return self.committee - (self.members - self.ambiguity)
 

@@ -1,7 +1,7 @@
 """Collect the predictions of several models for the same images.
 
-A committee is fitted only on images that none of its members was trained on. The champion is chosen on images that no
-candidate was trained on. Test images are never used to fit a committee or to choose the champion.
+A committee is fitted only on images that were not used to train its members. The champion is chosen on images that were
+not used to train any candidate. Test images are never used to fit a committee or to choose the champion.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from lineup.records.record import Record
 def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
     """Return the predictions of several models for the same held-out images and test images.
 
-    Models may hold out different fractions of the training images. The held-out sets are nested. Only the smallest
-    held-out set is used, because no model was trained on its images.
+    Models may use different fractions of the training images for validation. The held-out sets are nested. Only the
+    smallest validation set is used, because no model was trained on these images.
 
     Parameters
     ----------

@@ -71,7 +71,8 @@ def _fit_majority(probabilities: np.ndarray, labels: np.ndarray, seed: int, earl
     """Estimate the probability that the class with the most votes is correct.
 
     The log loss has its minimum where the confidence equals the accuracy. Laplace smoothing keeps the confidence below
-    1. The confidence is also kept above chance level, so that the class with the most votes is predicted.
+    1. The confidence is always greater than 1 / classes, so the class with the most votes remains the most probable
+    class.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())

@@ -324,7 +324,7 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def per_class_table(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> list[ClassRow]:
-    """Compute the metrics of each class, and find the class that it is most often confused with.
+    """Compute the metrics of each class, and find the class with which it is most often confused.
 
     Parameters
     ----------
@@ -369,7 +369,7 @@ def class_rows(
     auc: Sequence[float] | Floats,
     average_precision: Sequence[float] | Floats,
 ) -> list[ClassRow]:
-    """Compute the metrics of each class from the predicted classes and from areas that are already known.
+    """Compute the metrics of each class from the predicted classes and the given areas.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Test whether two groups of training runs of a model differ in accuracy, such as runs on two machines.
+"""Test whether two groups of training runs, such as runs on two machines, differ in accuracy.
 
 Runs with the same seed are compared in pairs.
 
@@ -139,7 +139,7 @@ def seed_noise(accuracies: Iterable[Sequence[float]]) -> SeedDeviation:
 
 
 def paired_noise(differences: Iterable[Sequence[float]]) -> SeedDeviation:
-    """Estimate the standard deviation between seeds that remains when runs with the same seed are compared.
+    """Estimate the seed noise in comparisons of runs with the same seed.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ MOST_SEEDS = 1_000
 
 @dataclass(frozen=True)
 class Variation:
-    """What the error of a difference in accuracy depends on.
+    """Values that determine the error of a difference in accuracy.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class PredictedError:
-    """Error of a difference in accuracy with a given number of seeds.
+    """Predicted error of a difference in accuracy for a given number of seeds.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ def seeds_needed(variation: Variation, difference: float) -> int | None:
 
 
 def images_needed(variation: Variation, difference: float) -> int:
-    """Return the number of test images with which an unlimited number of seeds has the power `POWER`."""
+    """Return the number of test images at which an unlimited number of seeds gives the power `POWER`."""
     from scipy.special import ndtri  # takes 0.3 s to import
 
     standard_errors = float(ndtri(1 - LEVEL / 2) + ndtri(POWER))

@@ -1,8 +1,8 @@
-"""Run trainings and committees on the workers of a Dask cluster, and all other stages on this machine.
+"""Run training and committee stages on the workers of a Dask cluster, and all other stages on this machine.
 
-This machine is the *head*. It alone decides which worker runs which stage, so that a lost or unsuitable worker is
-noticed and named. Dask carries the calls and the files. The head and the workers must trust each other, because Dask
-sends pickled functions; see ``docs/several-machines.md``.
+This machine is the *head machine*. It assigns each stage to a worker, and reports the name of a lost or unsuitable
+worker. Dask transfers the function calls and the files. Dask sends pickled functions, so the head machine and the
+workers must trust each other (see ``docs/several-machines.md``).
 
 Examples
 --------
@@ -57,11 +57,11 @@ class _LostError(Exception):
 
 
 class _RefusedError(Exception):
-    """A worker cannot run a stage, for example because its code differs."""
+    """A worker cannot run a stage, for example because the worker has different code."""
 
 
 class Cluster:
-    """Executor of a Dask cluster, see `lineup.execution.executor.Executor`.
+    """Executor that runs stages on a Dask cluster (see `lineup.execution.executor.Executor`).
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Cluster:
         self._local.__exit__()
 
     def slots(self) -> int:
-        """Return the number of threads of all workers."""
+        """Return the total number of threads of the workers."""
         return max(self._workers.slots(), 1)
 
     def has_room(self, name: str) -> bool:
@@ -154,7 +154,7 @@ class Cluster:
         threading.Thread(target=self._work, args=(name, address), daemon=True).start()
 
     def wait(self) -> tuple[str, int] | None:
-        """Return the next stage that has ended. A stage whose worker was lost starts again."""
+        """Return the next stage that has ended. If the worker of a stage was lost, the stage starts again."""
         self._update()
         for name in [name for name in self._again if self.has_room(name)]:
             self._again.remove(name)
@@ -180,7 +180,7 @@ class Cluster:
         return self._workers.name(self._placed[name]) if name in self._placed else "-"
 
     def pids(self) -> list[int]:
-        """Return the ids of the local processes and of this process."""
+        """Return the process ids of the local stages and of this process."""
         return [os.getpid(), *self._local.pids()]
 
     def summary(self) -> str:
@@ -212,12 +212,12 @@ class Cluster:
                 client.close(timeout=2)
 
     def _pass_on(self, event: tuple[Any, tuple[str, str]]) -> None:
-        """Log a line of a stage. Dask calls this function with the time of the line."""
+        """Log a line of a stage. Dask calls this function with the line and its time."""
         stage, line = event[1]
         self._log(f"[{stage}] {line}")
 
     def _update(self) -> None:
-        """Ask the scheduler for its workers. Connect again if the scheduler was lost or is another process now."""
+        """Ask the scheduler for its workers. Reconnect if the connection was lost or the scheduler was restarted."""
         client = self._client
         try:
             if client is None or client.status != "running":
@@ -236,7 +236,7 @@ class Cluster:
             self._connect()
 
     def _check_patience(self) -> None:
-        """Raise an error if nothing runs, and no worker has had room for any stage for a long time."""
+        """Raise an error if stages have waited for a worker for `PATIENCE_SECONDS` while no stage was running."""
         if self._placed or self._local.pids() or not (self._waiting or self._again):
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > PATIENCE_SECONDS:
@@ -298,7 +298,7 @@ class Cluster:
         return 0
 
     def _send(self, address: str, paths: Mapping[str, Path]) -> None:
-        """Send files to a worker: large files in parts, and small files together, because each call takes a while."""
+        """Send large files to a worker in parts, and small files together. Each call takes some time."""
         small: dict[str, bytes] = {}
         for sha256, path in paths.items():
             if path.stat().st_size > CHUNK:
@@ -332,7 +332,7 @@ class Cluster:
                 file.write(chunk[: outcome.bytes - file.tell()])
 
     def _call(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a short function on a worker at once, also if all its threads are busy."""
+        """Call a short function on a worker immediately, even if all threads of the worker are busy."""
         client = self._client
         if client is None or address not in self._workers:
             raise _LostError
@@ -359,7 +359,7 @@ class Cluster:
 
 
 def _explained(call: Callable[[], Any]) -> Any:
-    """Call a function of Dask, and tell lost connections from all other errors, which are those of a worker."""
+    """Call a Dask function, and distinguish lost connections from errors of a worker."""
     from distributed.scheduler import KilledWorker
 
     try:

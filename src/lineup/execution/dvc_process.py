@@ -1,7 +1,7 @@
-"""Run DVC as a process that ends together with the process that started it, even if that process is killed.
+"""Run DVC in a process that ends when the parent process ends, even if the parent process is killed.
 
-DVC and its stages run in their own process group. A killed process cannot stop this group, so DVC itself watches
-whether its parent still exists.
+DVC and its stages run in their own process group. A killed parent process cannot stop this group, so the DVC process
+checks whether its parent process still exists.
 
 Examples
 --------
@@ -30,7 +30,7 @@ def dvc_command(arguments: Sequence[str]) -> list[str]:
 
 
 def main() -> int:
-    """Run DVC. The first argument is the process id of the parent, the others are those of DVC."""
+    """Run DVC. The first argument is the process id of the parent. The other arguments are passed to DVC."""
     from dvc.cli import main as dvc
 
     parent = int(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Define what `lineup.execution.repro` needs from a place where stages run: this machine or a Dask cluster."""
+"""Define the interface of executors, which run stages on this machine or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Executor(Protocol):
     def wait(self) -> tuple[str, int] | None:
         """Wait for the next stage to end, and return its name and exit status.
 
-        Return None if no stage has ended after about a second, because another stage may have room now.
+        Return None if no stage ends within about a second. The caller then checks whether another stage can start.
         """
 
     def where(self, name: str) -> str:
-        """Return the machine of a running stage, in one word."""
+        """Return the name of the machine that runs a stage, in one word."""
 
     def pids(self) -> list[int]:
-        """Return the ids of all processes of this machine that may hold a lock of DVC."""
+        """Return the ids of all processes on this machine that may hold a DVC lock."""
 
     def summary(self) -> str:
         """Describe the executor in a few words, for the last line of a run."""

@@ -1,7 +1,7 @@
 """Run a command that stops when the calling process ends, even if the calling process is killed.
 
-The caller keeps a pipe to the standard input of this program open. The operating system closes the pipe when the caller
-ends. A worker of a Dask cluster runs its stages like this, so that a killed worker leaves no training behind.
+The caller opens a pipe to the standard input of this program. The operating system closes the pipe when the caller
+ends. A Dask worker runs all stages with this program. If the worker is killed, the stages therefore stop too.
 
 Examples
 --------

@@ -27,7 +27,7 @@ NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "
 
 
 class LocalProcesses:
-    """Executor of this machine, see `lineup.execution.executor.Executor`. Each stage runs in a separate DVC process.
+    """Executor that uses this machine (see `lineup.execution.executor`). Each stage runs in a separate DVC process.
 
     Several stages can run at the same time. If the context ends early, for example after Ctrl-C, all running stages are
     interrupted.
@@ -74,7 +74,7 @@ class LocalProcesses:
         return self._jobs
 
     def has_room(self, _: str) -> bool:
-        """Return whether fewer stages run than allowed."""
+        """Return whether fewer stages are running than allowed."""
         return len(self._started) < self._jobs
 
     def where(self, _: str) -> str:

@@ -50,7 +50,7 @@ class Pipeline:
 
     @property
     def out_of_date(self) -> list[str]:
-        """Return the names of the stages that are out of date, without the stages that always run."""
+        """Return the names of the stages that are out of date, except the stages that always run."""
         return [name for name, reasons in self.changed.items() if reasons != ["always changed"]]
 
 
@@ -128,9 +128,9 @@ def locked_stages(root: Path) -> list[str]:
 
 
 def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> None:
-    """Sort the new stages in ``dvc.lock``, so that the file is the same as after a sequential ``dvc repro``.
+    """Sort the new stages in ``dvc.lock`` in the order in which a sequential ``dvc repro`` writes them.
 
-    DVC appends each new stage when it ends. The order would otherwise depend on the durations.
+    DVC appends each new stage when it ends, so the original order depends on the durations of the stages.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ CODE = "code"
 
 
 class Plan:
-    """Schedule that starts each stage only after all stages that it depends on.
+    """Schedule that starts each stage after all its dependencies have ended.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Plan:
         self.failed: list[str] = []
 
     def start(self, has_room: Callable[[str], bool]) -> str | None:
-        """Choose the next stage that is ready and has room, and mark it as running. Return None if there is none.
+        """Choose the next stage that can start, and mark the stage as running. Return None if there is none.
 
         Long stages start first, so that they do not run alone at the end. Stages with an unknown duration start before
         all other stages. Stages with the same duration start in the order of the pipeline.
@@ -61,7 +61,7 @@ class Plan:
         return name
 
     def has_ended(self) -> bool:
-        """Return whether no stage runs and no stage is ready. Call this method after `start` has returned None."""
+        """Return whether no stage is running or ready to start. Call this method after `start` has returned None."""
         return not self.running and not self._ready
 
     def end(self, name: str, *, succeeded: bool) -> None:
@@ -117,7 +117,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return the duration of the last run of each stage that trains a model or builds a committee, in seconds.
+    """Return how long each training stage and each committee stage took in its last run, in seconds.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ TRAIN = "train"
 class Progress:
     """Progress of several stages.
 
-    The estimated duration of a stage is the duration of its last run. If the last run is unknown, the estimate is the
+    The estimated duration of a stage is the duration of its last run. If this duration is unknown, the estimate is the
     mean duration of finished stages of the same kind, such as training stages. If no such stage has finished, the
     estimate is the mean duration of all finished stages that do not train a model.
 
@@ -51,7 +51,7 @@ class Progress:
         self._started: dict[str, float] = {}
 
     def start(self, name: str) -> str:
-        """Count a started stage, and return a line with its number and the estimated remaining time."""
+        """Register the start of a stage, and return a line with the stage number and the estimated remaining time."""
         self._number += 1
         self._started[name] = self._clock()
         line, left = f"stage {self._number} of {self._total}", self.seconds_left()
@@ -65,8 +65,8 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return the estimated time in seconds until all stages have ended.
 
-        Return None if training stages remain but none of them has a known duration, because training takes most of the
-        time.
+        Training takes most of the time. If training stages remain and no training stage has a known duration, return
+        None.
         """
         known = {_kind(name) for name in self._seconds}
         if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):
@@ -75,15 +75,15 @@ class Progress:
         return max(sum(left) / self.jobs, *left) if left else 0.0
 
     def running(self) -> list[str]:
-        """Return the stages that run now, in the order in which they started."""
+        """Return the running stages, in the order in which they started."""
         return list(self._started)
 
     def seconds_of(self, name: str) -> float:
-        """Return for how many seconds a stage has run so far."""
+        """Return how long a stage has been running, in seconds."""
         return self._clock() - self._started[name] if name in self._started else 0.0
 
     def left_of(self, name: str) -> float:
-        """Return the remaining time of a stage if it takes as long as in the last run, or 0 if that is unknown."""
+        """Return the estimated remaining time of a stage, or 0 if the duration of the last run is unknown."""
         return max(self._seconds.get(name, 0) - self.seconds_of(name), 0)
 
     def _estimate(self, name: str) -> float:
@@ -107,5 +107,5 @@ def in_words(seconds: float) -> str:
 
 
 def _kind(stage: str) -> str:
-    """Remove the name of the model or committee from the name of a stage."""
+    """Return the kind of a stage, which is the part of its name before the ``@``."""
     return stage.partition("@")[0]

@@ -1,8 +1,7 @@
-"""Describe a stage for a worker of a cluster, and accept the records that come back.
+"""Describe a stage for a worker of a cluster, and check the records that the worker returns.
 
-The worker runs the stage with its own DVC and returns the stage's entry in ``dvc.lock``. The head accepts the records
-only if this entry has exactly the command, the dependencies, the parameters and the outputs that the head itself
-computes.
+The worker runs the stage with DVC, and returns the records and the entry of the stage in ``dvc.lock``. The head machine
+computes the same entry, and accepts the records only if both entries are equal.
 
 Examples
 --------
@@ -70,7 +69,7 @@ def is_remote(stage: str) -> bool:
 def prepare_stage(project: Project, name: str) -> Prepared | None:
     """Describe a stage for a worker, or return None if DVC on this machine can skip the stage.
 
-    DVC skips a stage that is up to date, and restores the outputs of an earlier run with the same inputs.
+    DVC skips a stage if it is up to date, or if an earlier run had the same inputs and its outputs can be restored.
 
     Raises
     ------
@@ -148,7 +147,7 @@ def _loaded(project: Project, name: str) -> Iterator[Any]:
 
 @contextmanager
 def _locked(repo: Any) -> Iterator[None]:
-    """Hold the lock of DVC. It replaces the lock of ``repo``, which prints a line while it waits."""
+    """Hold the lock of DVC. The original lock of ``repo`` would print a line while waiting."""
     from dvc.lock import LockError, make_lock
 
     hard_link = repo.config["core"].get("hardlink_lock", False)
@@ -183,7 +182,7 @@ def _is_in_run_cache(stage: Any) -> bool:
 
 
 def _entry(stage: Any) -> dict[str, Any]:
-    """Return the entry of a stage in ``dvc.lock``, in the form that reading the file would give."""
+    """Return the entry of a stage as if the entry had been read from ``dvc.lock``."""
     from dvc.stage.serialize import to_single_stage_lockfile
 
     entry: dict[str, Any] = json.loads(json.dumps(to_single_stage_lockfile(stage)))
@@ -197,7 +196,7 @@ def _check_inputs(who: str, found: Mapping[str, Any], expected: Mapping[str, Any
 
 
 def _check_outputs(project: Project, stage: Any, entry: Mapping[str, Any]) -> None:
-    """Compare the hashes of the outputs with those of the worker. Remove outputs that differ."""
+    """Compare the hashes of the outputs with the hashes from the worker. Remove outputs that differ."""
     if _entry(stage) != entry:
         shutil.rmtree(records_folder(project, stage.name), ignore_errors=True)
         raise LineupError("the outputs differ from those in the worker's dvc.lock; result refused")
@@ -210,8 +209,8 @@ def _files(path: Path) -> list[Path]:
 def _further_inputs(project: Project, stage: str) -> list[Path]:
     """Return input files that ``dvc.yaml`` does not list.
 
-    A committee reads the predictions of its members, whose hashes are in its selection. A training reuses finished
-    seeds.
+    A committee stage reads the predictions of the members. The selection file contains their hashes. A training stage
+    reuses finished seeds.
     """
     group, _, name = stage.partition("@")
     if group == "train":
@@ -223,7 +222,7 @@ def _further_inputs(project: Project, stage: str) -> list[Path]:
 
 @cache
 def _sha256(path: Path, changed: int) -> str:
-    """Return the SHA-256 of a file. Most stages have the same large input, which is hashed once."""
+    """Return the SHA-256 of a file. Most stages read the same large file, so the hash is cached."""
     return file_sha256(path)
 
 
@@ -255,7 +254,7 @@ def _unpacked(archive: Path, staging: Path, name: str) -> list[Record]:
 
 
 def _place(project: Project, stage: str, records: Sequence[Record]) -> None:
-    """Replace the outputs of a stage by new records."""
+    """Replace the outputs of a stage with new records."""
     target, name = records_folder(project, stage), stage.partition("@")[2]
     with replacing_folder(target) as partial:
         for record in records:
@@ -264,7 +263,7 @@ def _place(project: Project, stage: str, records: Sequence[Record]) -> None:
 
 
 def _records_in_order(project: Project, stage: str) -> list[Record]:
-    """Read the records of a stage in the order of ``params.yaml``, which is also the order of their summary."""
+    """Read the records of a stage, in the order of the seeds in ``params.yaml``."""
     group, _, name = stage.partition("@")
     folder, params = records_folder(project, stage), load_params(project.params)
     seeds = params.recipe(name).seeds if group == "train" else range(1, params.committee(name).seeds + 1)
@@ -272,7 +271,7 @@ def _records_in_order(project: Project, stage: str) -> list[Record]:
 
 
 def _keep(project: Project, stage: str) -> None:
-    """Keep the finished trainings of a model, like a training on this machine does."""
+    """Copy the finished training runs of a model to ``runs/finished``, as after training on this machine."""
     group, _, name = stage.partition("@")
     if group != "train":
         return

@@ -1,7 +1,8 @@
 """Run several stages of the pipeline in parallel. The command ``dvc repro`` runs only one stage at a time.
 
-This module starts each stage as soon as its dependencies are up to date, in a separate DVC process on this machine or
-on a worker of a Dask cluster. All results are in ``dvc.lock``, as after ``dvc repro``, which then has nothing to do.
+This module starts each stage as soon as its dependencies are up to date. Each stage runs in a separate DVC process, on
+this machine or on a worker of a Dask cluster. All results are in ``dvc.lock``, so ``dvc repro`` does not run the stages
+again.
 
 Examples
 --------
@@ -56,7 +57,8 @@ def repro(
         Called with each line of progress, from several threads. Default: print the line. In a terminal, a table of the
         running stages is shown below the lines.
     on : str, optional
-        Address of a Dask scheduler. Its workers run the trainings and the committees. Default: this machine runs them.
+        Address of a Dask scheduler. Its workers run the training and committee stages. Default: this machine runs all
+        stages.
     resources : dict of str to dict, optional
         Resources that a model or committee asks for, by its name. They are only used with ``on``. Default: none.
 
@@ -99,7 +101,7 @@ def _executor(
 
 
 def _run(root: Path, plan: Plan, progress: Progress, executor: Executor, log: Callable[[str], None]) -> None:
-    """Start each stage when it is ready and has room, until no stage can start any more."""
+    """Start each stage as soon as possible, until all stages have ended or cannot start."""
     while True:
         progress.jobs = executor.slots()
         while (name := plan.start(executor.has_room)) is not None:

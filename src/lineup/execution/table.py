@@ -1,4 +1,4 @@
-"""Show the stages that run now as a table below the printed lines, if the output is a terminal.
+"""Show the running stages in a table below the printed lines, if the output is a terminal.
 
 Examples
 --------
@@ -44,9 +44,9 @@ class _Epochs:
 class StageTable:
     """Context manager that prints lines and, in a terminal, a table of the running stages below them.
 
-    In a terminal, the lines of single epochs are only shown in the table. The column "left" is the estimate from the
-    last run of the stage, or from the epochs of the current training if that takes longer. It does not include later
-    seeds of a stage that has never run.
+    In a terminal, epochs are shown in the table instead of on separate lines. The column "left" contains the estimated
+    remaining time. The estimate uses the last run of the stage or the epochs of the current training run, whichever
+    gives the longer time. If a stage has never run, the estimate does not include later seeds.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class StageTable:
                 self._live.console.print(Text(line))
 
     def render(self) -> Table:
-        """Return the table of the stages that run now."""
+        """Return a table of all running stages."""
         table = Table("stage", "where", "epoch", "loss", "time", "left", box=None, pad_edge=False)
         for name in self._progress.running():
             seconds, left = self._progress.seconds_of(name), self._progress.left_of(name)
@@ -105,7 +105,7 @@ class StageTable:
         return table
 
     def _count(self, stage: str, epoch: int, epochs: int, loss: str) -> None:
-        """Note an epoch. If the number is not larger than before, a training of another seed has begun."""
+        """Note an epoch. If the number has not increased, the training of another seed has started."""
         last = self._epochs.get(stage)
         began = 0.0 if last is None else last.began if epoch > last.epoch else last.seconds
         self._epochs[stage] = _Epochs(epoch, epochs, loss, began, self._progress.seconds_of(stage))

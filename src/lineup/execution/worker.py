@@ -1,12 +1,12 @@
-"""Run stages on a worker of a Dask cluster. The head of the cluster calls these functions on the worker.
+"""Run stages on a worker of a Dask cluster. The head machine calls these functions on the worker.
 
-A worker keeps all its files in one folder, ``.lineup-worker`` in its working directory, or the folder in the variable
-``LINEUP_WORKER_FOLDER``:
+A worker stores all files in the folder ``.lineup-worker`` in its working directory. The environment variable
+``LINEUP_WORKER_FOLDER`` selects another folder. The folder contains two subfolders:
 
 ``files/``
-    Input files and results. The name of a file is the SHA-256 of its content, so that each file is sent once.
+    Input files and results. The name of a file is the SHA-256 of its content, so each file is sent only once.
 ``stages/``
-    One small DVC project for each stage. It is kept, so that an interrupted training resumes from its backup.
+    One small DVC project for each stage. An interrupted training run resumes from the backup in this project.
 
 Examples
 --------
@@ -64,7 +64,7 @@ class StageTask:
     stage : str
         Name of the stage, ``train@NAME`` or ``committee@NAME``.
     project : str
-        Name of the head's project, different for each folder and machine. Letters and digits only.
+        Name of the project on the head machine, different for each folder and machine. Letters and digits only.
     texts : dict of str to bytes
         Content of the small files that every stage reads, such as ``params.yaml``, by path in the project.
     files : dict of str to str
@@ -106,7 +106,7 @@ class Outcome:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of Python, without its last number, and the versions of all libraries in `LIBRARIES`."""
+    """Return the version of Python, such as 3.11, and the versions of all libraries in `LIBRARIES`."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
     found |= {name: library_version(name) for name in LIBRARIES}
     tensorflow = [library_version(name) for name in ("tensorflow", "tensorflow-cpu")]
@@ -120,7 +120,7 @@ def records_folder(project: Project, stage: str) -> Path:
 
 
 def _one_line(function: Callable[P, T]) -> Callable[P, T]:
-    """Turn an `OSError` into a `LineupError`, because the head takes an `OSError` for a lost connection."""
+    """Convert an `OSError` to a `LineupError`. The head machine would treat an `OSError` as a lost connection."""
 
     @wraps(function)
     def call(*arguments: P.args, **settings: P.kwargs) -> T:
@@ -134,14 +134,14 @@ def _one_line(function: Callable[P, T]) -> Callable[P, T]:
 
 @_one_line
 def prepare(task: StageTask) -> list[str]:
-    """Check that this worker can run a stage, and return the SHA-256 of each input file that it does not have.
+    """Check that this worker can run a stage, and return the SHA-256 of each missing input file.
 
-    A damaged file is removed, so that it is sent again.
+    Damaged files are removed and count as missing.
 
     Raises
     ------
     LineupError
-        If a library has another version, or the code of the stage differs from the code of the head.
+        If a library has another version, or the code of the stage differs from the code on the head machine.
     """
     here = versions()
     other = [f"{name} {here.get(name)}, not {wanted}" for name, wanted in task.versions.items() if here[name] != wanted]
@@ -206,7 +206,7 @@ def complete(sha256: str, sender: str) -> None:
 
 
 def receive_files(files: Mapping[str, bytes]) -> None:
-    """Write several small input files, each given by its SHA-256 and its content."""
+    """Write several small input files. The keys of ``files`` are the SHA-256 hashes of the contents."""
     for sha256, content in files.items():
         sender = uuid.uuid4().hex
         receive(sha256, sender, 0, content)
@@ -223,13 +223,13 @@ def read(sha256: str, offset: int, size: int) -> bytes:
 
 @_one_line
 def remove(sha256: str) -> None:
-    """Remove a result that the head has accepted or refused."""
+    """Remove a result that the head machine has accepted or refused."""
     _place(sha256).unlink(missing_ok=True)
 
 
 @_one_line
 def run_stage(task: StageTask, topic: str) -> Outcome:
-    """Run a stage with DVC in its folder on this worker, and pack its records.
+    """Run a stage with DVC on this worker, and write the records to an archive.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def run_stage(task: StageTask, topic: str) -> Outcome:
 
 
 def stop(project: str, stage: str) -> None:
-    """Stop a running stage. If it does not run here, nothing happens."""
+    """Stop a stage if it is running on this worker."""
     process = _running.get(f"{project}/{stage}")
     if process is not None and process.stdin is not None:
         with suppress(OSError):
@@ -277,7 +277,7 @@ def _place(name: str) -> Path:
 
 @contextmanager
 def _workspace(task: StageTask) -> Iterator[Path]:
-    """Yield the folder of a stage with its small files. Only one process at a time uses it."""
+    """Write small files to the folder of a stage, and yield the folder. Only one process at a time uses the folder."""
     root = _folder() / "stages" / task.project / task.stage
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{root}.lock"):
@@ -290,7 +290,7 @@ def _workspace(task: StageTask) -> Iterator[Path]:
 
 
 def _link_inputs(task: StageTask, root: Path) -> None:
-    """Replace the input files of an earlier run by the current ones."""
+    """Replace the input files of the previous run with the current input files."""
     outputs = records_folder(Project(root), task.stage)
     for folder in (root / "data", root / "runs" / "selection", *(root / "runs").glob("models/*")):
         if folder != outputs:
@@ -310,7 +310,7 @@ def _run_dvc(task: StageTask, root: Path, log: Callable[[str], None]) -> int:
     path = [str(RUNNING.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = stage_environment() | {"PYTHONPATH": os.pathsep.join(path)}
     if "MLFLOW_TRACKING_URI" not in environment:
-        environment[SWITCH] = OFF  # the head logs the run with lineup publish
+        environment[SWITCH] = OFF  # the head machine logs the run with lineup publish
     command = [sys.executable, "-m", "lineup.execution.leash"]
     command += [sys.executable, "-m", "dvc", "repro", "--single-item", task.stage]
     key = f"{task.project}/{task.stage}"

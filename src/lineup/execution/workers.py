@@ -1,4 +1,4 @@
-"""Keep track of the workers of a cluster: which have room for a stage, and which have refused one.
+"""Track which workers of a cluster have room for a stage, and which workers have refused a stage.
 
 Examples
 --------
@@ -39,14 +39,14 @@ class _Worker:
 
 
 class Workers:
-    """Workers of a cluster, by address, with the stages that this process has placed on them."""
+    """Workers of a cluster, and the stages that this process has assigned to each worker."""
 
     def __init__(self) -> None:
         self._workers: dict[str, _Worker] = {}
         self._refused: set[tuple[str, str]] = set()
 
     def update(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """Replace the workers by those that the scheduler knows.
+        """Replace the list of workers with the list from the scheduler.
 
         Parameters
         ----------
@@ -73,9 +73,9 @@ class Workers:
         return self._workers[address].name if address in self._workers else address
 
     def find(self, stage: str, wanted: Resources) -> str | None:
-        """Return a worker that has room for a stage and has not refused it, or None.
+        """Return a worker that has room for a stage and has not refused the stage, or None.
 
-        Workers without resources that the stage does not need come first, then those with fewer stages.
+        Workers that only have resources that the stage needs come first, and then workers with fewer stages.
         """
         fitting = [
             (len(worker.resources.keys() - wanted.keys()), len(worker.running), address)
@@ -97,7 +97,7 @@ class Workers:
             worker.running.pop(stage, None)
 
     def refuse(self, address: str, stage: str) -> None:
-        """Do not offer this worker for this stage again."""
+        """Do not assign this stage to this worker again."""
         self._refused.add((address, stage))
 
     def describe(self) -> str:

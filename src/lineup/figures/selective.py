@@ -27,7 +27,7 @@ _FROM = 0.05
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
     """Plot the accuracy of one or several models against the coverage.
 
-    Coverage is the fraction of images that are kept. Images with the highest confidence are kept first.
+    Coverage is the fraction of images that are included. Images with the highest confidence are included first.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def deeper_cnn(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 def conv2d_4(shape: Shape, classes: int, dropout: float = 0.2, padding: str = "same") -> Layers:
     """CNN with convolutions of 32, 64 and 64 filters, and a dense layer of 64 units (report C, model 4).
 
-    The report does not state whether its convolutions are padded. With ``padding="valid"``, the network has 60,554
+    The report does not state whether the convolutions are padded. With ``padding="valid"``, the network has 60,554
     parameters, and the accuracy is lower than the published accuracy.
     """
     from keras import layers

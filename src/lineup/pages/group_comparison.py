@@ -1,4 +1,4 @@
-"""Compare the accuracy, time and memory of each model between groups of training runs, such as runs on two machines.
+"""Compare groups of training runs, such as runs on two machines, by accuracy, time and memory.
 
 Examples
 --------
@@ -80,7 +80,7 @@ class GroupRow:
 
     @property
     def memory_bytes(self) -> int:
-        """Return the largest peak memory of a training process, in bytes; 0 if it is unknown."""
+        """Return the largest peak memory of a training process, in bytes, or 0 if it is unknown."""
         return max(run.runtime.peak_memory_bytes for run in self.runs)
 
 
@@ -158,7 +158,7 @@ class GroupComparison:
 
 
 def compare_by(records: Sequence[Record], key: str, names: Collection[str] = ()) -> GroupComparison:
-    """Compare the training runs of each model between groups of records.
+    """Divide records into groups, and compare the groups for each model.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def compare_matched(matched: Matched) -> GroupComparison:
 def _compare_model(
     model: MatchedModel, noise: SeedDeviation, paired: SeedDeviation
 ) -> tuple[list[GroupRow], list[SeedPair]]:
-    """Return the rows of a model, and the tests of its runs with the same seed."""
+    """Return the table rows of a model, and the tests of the pairs of runs with the same seed."""
     rows: list[GroupRow] = []
     pairs: list[SeedPair] = []
     reference: dict[int, NDArray[np.bool_]] = {}

@@ -126,7 +126,7 @@ def _seed_pairs(comparison: GroupComparison) -> list[str]:
 
 
 def _left_out(comparison: GroupComparison) -> list[str]:
-    """Return the section that states how many records are not compared, and for which reasons."""
+    """Return the section that states how many records are not compared, and why."""
     left_out = comparison.matched.left_out
     if not left_out:
         return []

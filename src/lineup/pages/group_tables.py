@@ -102,7 +102,7 @@ def accuracy_table(comparison: GroupComparison, short: Mapping[str, str] | None 
 
 
 def difference_table(comparison: GroupComparison, short: Mapping[str, str] | None = None) -> TextTable:
-    """Return a table with the test for each difference in accuracy. See `accuracy_table` for the parameters."""
+    """Return a table of the differences in accuracy, with p-values. See `accuracy_table` for the parameters."""
     names = short or {}
     headings = ["model", "groups", "difference", "95 % interval", "same seeds", "p", "result"]
     references = {model.name: model.reference for model in comparison.matched.models}
@@ -155,7 +155,7 @@ def other_differences(comparison: GroupComparison) -> str:
 
 
 def noise_line(comparison: GroupComparison) -> str:
-    """Describe the estimates of seed noise that the tests use."""
+    """Return a text about the estimates of seed noise that the significance tests use."""
     lines = []
     for kind in dict.fromkeys(row.runs[0].header.kind for row in comparison.rows):
         noise = comparison.noise[kind]

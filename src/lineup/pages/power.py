@@ -28,7 +28,7 @@ HEADINGS = ("seeds per model", "95 % interval", "power", "training time")
 
 @dataclass(frozen=True)
 class PowerAnalysis:
-    """Two models and the variation of the difference in accuracy between them.
+    """Two models, and the variation of their difference in accuracy.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class PowerAnalysis:
         )
 
     def _missing_seconds(self, seeds: int) -> float | None:
-        """Return the time of the training runs that are missing, or None if a model is a committee."""
+        """Return the time of the missing training runs, or None if one of the two is a committee."""
         total = 0.0
         for model, done in zip(self.models, self.variation.seeds, strict=True):
             if model.training_seconds is None:

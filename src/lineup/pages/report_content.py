@@ -164,10 +164,10 @@ def _base64(classes: np.ndarray) -> str:
 
 
 def _number(value: Any, digits: int = 10) -> Any:
-    """Round a number. Return None for a missing number, because JSON does not support NaN.
+    """Round a number. JSON does not support NaN, so return None for a missing number.
 
-    By default, this function rounds to ten digits, and the page rounds the result to four digits. If fewer digits were
-    kept here, rounding twice could give a different number than in the leaderboard.
+    By default, this function rounds to ten digits, and the page rounds the result to four digits. With fewer digits,
+    rounding twice could give a different number than in the leaderboard.
     """
     if isinstance(value, str):
         return value

@@ -2,8 +2,8 @@
 
 A full record takes up several megabytes, mostly for the probabilities and the model. Git therefore does not track full
 records. The stage ``compact`` writes a compact record of each run to ``runs/compact``, and git tracks this folder. If a
-run has a full record, `find_folder` returns its folder. Otherwise, `find_folder` returns the folder of the compact
-record. `open_record` reads both kinds of records.
+run has a full record, `find_folder` returns the folder of this record. Otherwise, `find_folder` returns the folder of
+the compact record. `open_record` reads both kinds of records.
 
 ======================== ===============================================================================
 ``record.json``, ...     the small files of the full record, byte for byte; see `COPIED`
@@ -83,7 +83,7 @@ class PredictedClasses:
 
     @classmethod
     def of(cls, scores: Scores) -> PredictedClasses:
-        """Return the predicted classes of the class probabilities of one model."""
+        """Return the most probable class of each image, with its probability."""
         probabilities = scores.probabilities
         return cls(scores.indices, scores.labels, probabilities.argmax(axis=1), probabilities.max(axis=1))
 
@@ -121,7 +121,7 @@ class CompactRecord(Record):
         raise LineupError(_incomplete(self))
 
     def digest(self) -> str:
-        """Return the digest of the full record. Both records therefore belong to the same MLflow run."""
+        """Return the digest of the full record. The full and the compact record therefore have the same MLflow run."""
         hashes = {name: file_sha256(self.folder / name) for name in COPIED}
         hashes[PREDICTIONS] = predictions_sha256(self)
         order = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
@@ -147,7 +147,7 @@ def _incomplete(record: Record) -> str:
 
 
 def find_folder(project: Project, group: Path, seed: int) -> Path | None:
-    """Return the folder of the full record of a run. If it is missing, return the folder of the compact record or None.
+    """Return the folder of the full record of a run, or else the folder of the compact record, or None.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
 def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
     """Return the records of models that use the same data as the first record.
 
-    The argument ``left_out`` counts why the other records are left out.
+    The argument ``left_out`` counts the other records, with one count for each reason.
     """
     trained = []
     for record in records:
@@ -147,7 +147,7 @@ def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
 
 
 def _recipes(records: Sequence[Record], labels: Sequence[str], key: str, left_out: Counter[str]) -> list[Groups]:
-    """Return the training runs of each recipe by group and seed, and count repeated runs."""
+    """Return the training runs of each recipe, sorted into groups and seeds, and count repeated runs."""
     recipes: dict[tuple[object, ...], Groups] = {}
     for record, label in zip(records, labels, strict=True):
         runs = recipes.setdefault(_recipe(record, key), {}).setdefault(label, {})
@@ -215,21 +215,21 @@ def hardware_of(record: Record) -> str:
 def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
     """Return the settings sorted by name, without the seed and the grouping key.
 
-    Settings without a value are left out, because records of older versions do not contain newer settings.
+    Settings without a value are left out. Records of older versions of lineup do not contain newer settings.
     """
     settings = sorted(parameters.items())
     return {name: value for name, value in settings if name not in (_SEED, key) and value is not None}
 
 
 def _recipe(record: Record, key: str) -> tuple[object, ...]:
-    """Return the model, the data and the settings that two training runs must have in common to be compared."""
+    """Return the values that two comparable training runs have in common: the model, the data and the settings."""
     header = record.header
     settings = tuple((name, repr(value)) for name, value in _settings(header.parameters, key).items())
     return header.kind, header.name, header.data.fingerprint, settings
 
 
 def _host_labels(records: Sequence[Record]) -> list[str]:
-    """Return the host of each record. If hosts with the same name differ in hardware, add a description of it."""
+    """Return the host of each record. If machines with the same host name have different hardware, add the hardware."""
     hardware: dict[str, set[str]] = {}
     for record in records:
         hardware.setdefault(record.runtime.machine.host, set()).add(hardware_of(record))

@@ -124,9 +124,7 @@ def _identity(record: Record) -> Identity:
 
 
 def _known(project: Project) -> dict[Identity, Path]:
-    """Return the folders of all complete records of a project. The project's own records come last, so they take
-    precedence.
-    """
+    """Return the folders of all complete records. A project's own record takes precedence over an imported record."""
     own = chain(project.experiments.glob("*"), project.models.glob("*/*"), project.committees.glob("*/*"))
     found = {}
     for folder in chain(imported_folders(project), own):

@@ -269,7 +269,7 @@ class Header:
         """Return the key of the run, which is a hash of all header values that are known before training.
 
         Runs with the same parameters, data, device and libraries have the same key. In MLflow, a new run replaces an
-        earlier run with the same key. Runs with different keys are kept side by side.
+        earlier run with the same key. Runs with different keys do not replace each other.
         """
         known = dataclasses.asdict(self)
         del known["weights"], known["model_files"]

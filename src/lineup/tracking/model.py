@@ -57,7 +57,7 @@ def absent_members(record: Record, models: Models) -> list[str]:
 
 
 def lacks_model(record: Record) -> bool:
-    """Return whether a record has no model: it is compact, or it was imported without its model."""
+    """Return whether a record has no model, because it is compact or was imported without the model."""
     return is_compact(record) or (is_imported(record) and not (record.folder / MODEL).is_dir())
 
 

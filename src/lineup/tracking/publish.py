@@ -171,7 +171,7 @@ class _Publisher:
         return f"{name} on {record.runtime.machine.host}" if is_imported(record) else name
 
     def log_contents(self, record: Record, run_id: str | None = None) -> tuple[Run, str]:
-        """Create or complete the run of a record, except its artifacts and its model.
+        """Create or complete the run of a record, but do not log artifacts or the model.
 
         Returns
         -------
@@ -217,7 +217,7 @@ class _Publisher:
     def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> Run:
         """Log the artifacts and the model of a record, and return the run.
 
-        Another machine may have deleted, replaced or completed the run since its contents were logged.
+        Another machine may have deleted, replaced or completed the run in the meantime.
         """
 
         def attempt() -> Run:
@@ -265,8 +265,8 @@ def _publish_all(
 ) -> dict[str, int]:
     """Publish records and the champion, and return the numbers of new, completed and unchanged runs.
 
-    The first pass logs the values in the leaderboard and the charts of MLflow. The second pass logs figures and models,
-    which takes longer.
+    The first pass logs the values that MLflow shows in the leaderboard and in charts. The second pass logs figures and
+    models, which takes longer.
     """
     found: list[tuple[Record, Run, str]] = []
     progress = _Progress(log, "parameters, curves and metrics", len(records))
@@ -351,7 +351,7 @@ def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
 
 
 def _claim(client: MlflowClient, run_id: str, part: str, tags: Mapping[str, str] | None = None) -> None:
-    """Mark a run as being published by this process, so that other processes wait. Also log other tags."""
+    """Log tags, and a tag that lets other processes wait until this process has published the run."""
     from mlflow.entities import RunTag
 
     all_tags = {PUBLISHING: part} | process_tags() | dict(tags or {})

@@ -2,8 +2,8 @@
 
 A run belongs to a record if their keys are equal. If a run was created during training, the missing parts of the run
 are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of a finished run
-are logged again. All other runs with the same key are deleted. A compact record has the digest of its full record, so
-that the full record completes the run.
+are logged again. All other runs with the same key are deleted. A compact record and its full record have the same
+digest, so the full record completes the run of the compact record.
 
 Examples
 --------
@@ -98,7 +98,8 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 def _can_belong(run: Run, record: Record) -> bool:
     """Return whether a run may belong to a record with the same key.
 
-    Two machines with the same device can produce the same key. If one of the records is imported, both runs are kept.
+    Two machines with the same device can produce the same key. If one of the records is imported, neither run is
+    deleted.
     """
     if is_imported(record):
         return run.data.tags.get(ATTEMPT) == record.runtime.attempt

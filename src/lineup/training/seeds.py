@@ -39,7 +39,8 @@ def train_seeds(
 ) -> list[Record]:
     """Train a model once for each of its seeds.
 
-    If a seed was already trained with the same settings, data, code and libraries, the record is copied from ``kept``.
+    If a seed was already trained with the same settings, data, code and libraries, the record is copied from the folder
+    ``kept``.
 
     Parameters
     ----------
