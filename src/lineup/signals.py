@@ -34,7 +34,7 @@ _reacted = threading.Event()
 def handle_signals() -> None:
     """Raise `KeyboardInterrupt` when the process receives one of the signals.
 
-    Signals that are ignored under ``nohup`` remain ignored.
+    Signals that the process already ignores, for example under ``nohup``, remain ignored.
     """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):

@@ -92,7 +92,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
     Returns
     -------
     dict of str to set of str
-        Names of the stages to run, each with the stages to run that it depends on.
+        Names of the stages to run, each with its dependencies among these stages.
 
     Raises
     ------

@@ -29,7 +29,7 @@ class Progress:
     stages : iterable of str
         Names of the stages to run.
     jobs : int
-        Number of stages that run at the same time. It can change, because workers of a cluster come and go.
+        Number of stages that run at the same time. It can change when a worker joins or leaves the cluster.
     seconds : dict of str to float, optional
         Duration of the last run of each stage. Unknown durations may be missing.
     clock : callable, optional

@@ -30,7 +30,7 @@ from lineup.records.record import Record
 
 @dataclass(frozen=True)
 class GroupRow:
-    """Trainings of one model in one group.
+    """Training runs of one model in one group.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def report_content(
     champion : Champion, optional
         The champion among the records. Default: None, the report does not name a champion.
     originals : sequence of Record, optional
-        The same records with the names of their models, if ``records`` are renamed. Trainings of the same model on
+        The same records with the names of their models, if ``records`` are renamed. Training runs of the same model on
         several devices are compared by these names. Default: ``records``.
 
     Returns

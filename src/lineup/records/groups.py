@@ -33,7 +33,7 @@ _REPEATED = "another training with the same settings, group and seed"
 _ALONE = "no training with the same settings in another group"
 
 Groups = dict[str, dict[int, Record]]
-"""Trainings of one recipe, by the label of their group and by their seed."""
+"""Training runs of one recipe, by group label and seed."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Matched:
     Parameters
     ----------
     key : str
-        What the groups differ in.
+        Property by which the records are grouped.
     found : list of str
         Labels of all groups of training runs.
     groups : list of str
@@ -72,7 +72,8 @@ class Matched:
     models : list of MatchedModel
         Models with training runs in at least two groups, in the order of the records.
     repeated : list of list of Record
-        Trainings that differ only in their seed, of all recipes and groups, for an estimate of the seed noise.
+        Training runs that differ only in the seed, for each recipe and group. The seed noise is estimated from these
+        runs.
     left_out : dict of str to int
         Number of records that are not compared, by reason.
     """
@@ -92,8 +93,8 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
     ----------
     records : sequence of Record
         In order of preference: of several training runs with the same recipe, group and seed, only the first counts.
-        Committees are left out, because their accuracy depends on the devices of their members. Records of other data
-        than the first record are left out too.
+        Committees are left out, because their accuracy depends on the devices of their members. Records with different
+        data than the first record are also left out.
     key : str
         One of `KEYS`, the name of a library such as ``keras``, or the name of a setting such as ``batch_size``.
     names : collection of str, optional
