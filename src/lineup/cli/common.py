@@ -167,7 +167,7 @@ def record_folders(project: Project, params: Params, *, full: bool = False) -> t
 
 
 def describe_compact(project: Project, folders: Sequence[Path]) -> str | None:
-    """Describe what is missing in the output if some records are compact, or return None if all records are full."""
+    """Describe what is missing because of compact records, or return None if all records are full."""
     from lineup.remedies import how_to_complete
 
     compact = [folder for folder in folders if folder.is_relative_to(project.compact)]

@@ -172,7 +172,7 @@ def _left_out(models: int, most_shown: int) -> str:
 
 
 def _extremes(pairs: Sequence[RecipePair]) -> str:
-    """Describe the smallest significant difference and the largest non-significant difference."""
+    """Return the smallest significant difference and the largest non-significant difference as text."""
     text = ""
     significant = [pair for pair in pairs if pair.significant]
     if significant:
@@ -239,7 +239,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
 
 
 def _tested(comparison: Comparison) -> str:
-    """Describe which pairs of runs are compared."""
+    """Return a phrase that states which pairs of runs are compared."""
     if comparison.reference is None:
         return "of runs"
     return f"of runs with `{comparison.reference}`, because there are more than {MOST_PAIRED:,} runs"

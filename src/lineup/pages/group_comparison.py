@@ -137,7 +137,7 @@ class GroupComparison:
 
     @property
     def confounders(self) -> list[str]:
-        """Describe other differences between the groups."""
+        """Return the names of other properties that differ between the groups."""
         key = self.matched.key
         values: dict[str, Callable[[Record], str]] = {
             "device": lambda record: record.header.device.name,

@@ -139,7 +139,7 @@ def describe(answer: Answer) -> str:
 
 
 def agreement_text(answer: Answer) -> str:
-    """Describe how many members of a committee agree."""
+    """Return a text with the number of members of a committee that agree."""
     return f"{answer.agreeing} of {answer.members} members agree"
 
 
