@@ -180,7 +180,8 @@ def test_the_same_seed_gives_the_same_bits(finished: Folder, copy: Folder) -> No
 
 
 def test_a_missing_record_is_named(copy: Folder) -> None:
-    shutil.rmtree(copy.root / "runs" / "models" / "small_cnn" / "seed_2")
+    for records in ("models", "compact"):
+        shutil.rmtree(copy.root / "runs" / records / "small_cnn" / "seed_2")
     done = copy.run("lineup", "evaluate")
     assert done.returncode == 1
     assert done.stderr == "error: no record yet for small_cnn; run dvc repro\n"

@@ -20,10 +20,10 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -34,7 +34,7 @@ from filelock import FileLock
 from lineup.checkout import RUNNING
 from lineup.code.stages import CODE, code_of, from_text
 from lineup.errors import LineupError, shortened
-from lineup.execution.local import pass_on, stage_environment
+from lineup.execution.local import pass_on, stage_environment, start_dvc, stop_groups
 from lineup.files import file_sha256, replacing_file
 from lineup.paths import Project
 from lineup.records.archive import write_archive
@@ -260,9 +260,8 @@ def run_stage(task: StageTask, topic: str) -> Outcome:
 def stop(project: str, stage: str) -> None:
     """Stop a stage if it is running on this worker."""
     process = _running.get(f"{project}/{stage}")
-    if process is not None and process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()  # see `lineup.execution.leash`
+    if process is not None:
+        threading.Thread(target=stop_groups, args=([process],)).start()  # the caller does not wait for the stage
 
 
 def _folder() -> Path:
@@ -311,20 +310,8 @@ def _run_dvc(task: StageTask, root: Path, log: Callable[[str], None]) -> int:
     environment = stage_environment() | {"PYTHONPATH": os.pathsep.join(path)}
     if "MLFLOW_TRACKING_URI" not in environment:
         environment[SWITCH] = OFF  # the head machine logs the run with lineup publish
-    command = [sys.executable, "-m", "lineup.execution.leash"]
-    command += [sys.executable, "-m", "dvc", "repro", "--single-item", task.stage]
-    key = f"{task.project}/{task.stage}"
-    with subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # a signal to the worker's process group must not end the leash without the stage
-    ) as process:
+    key, arguments = f"{task.project}/{task.stage}", ["repro", "--single-item", task.stage]
+    with start_dvc(arguments, root, environment, stderr=subprocess.STDOUT) as process:
         _running[key] = process
         try:
             pass_on(process, log)

@@ -56,7 +56,7 @@ ANALYSIS = f"{MODEL}/analysis.json"
 """The analysis of a committee, which the compact record of a committee contains too."""
 COVERAGE = 0.8
 """Coverage at which the tables give the selective accuracy, as a share of the test images."""
-LIMIT = 2**28
+LIMIT = 256 * 2**20
 """Largest size of the arrays in bytes: those of 67 million test images."""
 
 
