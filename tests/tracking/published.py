@@ -28,8 +28,11 @@ CANDIDATES = {name: Candidate("network", "dense", "A") for name in ("one", "two"
 """The models that committees of these tests may have as members."""
 
 
-def network_record(folder: Path, seed: int, **header: Any) -> Record:
-    """Write the record of a tiny network, with its predictions for `IMAGES`."""
+def network_record(folder: Path, seed: int, run_seed: int = 1, **header: Any) -> Record:
+    """Write the record of a tiny network, with its predictions for `IMAGES`.
+
+    The weights depend on ``seed``. The seed of the run, which is in its name, is ``run_seed``.
+    """
     network = save_network(folder / MODEL, seed)
     val, test = vars(random_predictions(seed)).values()
     predictions = Predictions(
@@ -37,7 +40,7 @@ def network_record(folder: Path, seed: int, **header: Any) -> Record:
         dataclasses.replace(test, probabilities=np.asarray(network(IMAGES))),
     )
     runtime = dataclasses.replace(RUNTIME, attempt=f"attempt-{folder.name}-{seed}")
-    return make_record(folder, predictions, runtime=runtime, **header)
+    return make_record(folder, predictions, runtime=runtime, seed=run_seed, **header)
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,9 @@ def test_the_printed_link_opens_a_leaderboard(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{running.port}")
     models, data = tmp_path / "runs" / "models", dataclasses.replace(DATA, name="fashion_mnist")
     seeds = [("two", 1), ("two", 2), ("three", 1)]
-    records = [network_record(models / name / f"seed_{seed}", seed=seed, data=data) for name, seed in seeds]
+    records = [
+        network_record(models / name / f"seed_{seed}", seed=seed, run_seed=seed, data=data) for name, seed in seeds
+    ]
     publish(tmp_path, records, log=lambda line: None)
     link = running.log.read_text().partition(" (press")[0].split()[-1]
     names = "[...document.querySelectorAll('.ag-pinned-left-cols-container .ag-row')]"
