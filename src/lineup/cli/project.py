@@ -95,7 +95,7 @@ def repro(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Run trainings and committees on the workers of this Dask scheduler, such as tcp://127.0.0.1:8786.",
+            help="Train models and fit committees on the workers of this Dask scheduler, such as tcp://127.0.0.1:8786.",
         ),
     ] = None,
 ) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lineup.evaluation.seeds import SeedDeviation, compare_recipes
+from lineup.evaluation.seeds import SeedDeviation, compare_recipes, t_quantile
 from lineup.evaluation.significance import LEVEL, holm
 
 ENOUGH = 5
@@ -107,7 +107,7 @@ def compare_groups(reference: Hits, other: Hits, noise: SeedDeviation, paired: S
         for name, hits in (("other", other), ("reference", reference))
     }
     (pair,) = compare_recipes(correct, dict.fromkeys(correct, deviation))
-    half = _t_quantile(pair.dof) * pair.error
+    half = t_quantile(pair.dof) * pair.error
     low, high = max(-1.0, pair.difference - half), min(1.0, pair.difference + half)
     return GroupDifference(pair.difference, low, high, common, deviation, pair.p, pair.p)
 
@@ -159,10 +159,3 @@ def paired_noise(differences: Iterable[Sequence[float]]) -> SeedDeviation:
     """
     pooled = seed_noise(differences)
     return SeedDeviation(pooled.value / math.sqrt(2), pooled.dof)
-
-
-def _t_quantile(dof: float) -> float:
-    """Return the 97.5 % quantile of Student's t distribution."""
-    from scipy.special import ndtri, stdtrit  # takes 0.3 s to import
-
-    return float(ndtri(0.975) if math.isinf(dof) else stdtrit(dof, 0.975))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lineup.evaluation.seeds import SeedDeviation, compare_recipes, degrees_of_freedom
+from lineup.evaluation.seeds import SeedDeviation, compare_recipes, degrees_of_freedom, t_quantile
 from lineup.evaluation.significance import LEVEL
 
 POWER = 0.8
@@ -69,7 +69,7 @@ class PredictedError:
     @property
     def half_width(self) -> float:
         """Half of the width of the 95 % interval of the difference."""
-        return _critical(self.dof) * self.error
+        return t_quantile(self.dof) * self.error
 
     def power(self, difference: float) -> float:
         """Return the probability that the test of `lineup.evaluation.seeds.compare_recipes` detects a difference.
@@ -88,7 +88,7 @@ class PredictedError:
 
         if not self.error:
             return float(difference != 0)
-        shift, critical = abs(difference) / self.error, _critical(self.dof)
+        shift, critical = abs(difference) / self.error, t_quantile(self.dof)
         if math.isinf(self.dof):
             return float(ndtr(shift - critical) + ndtr(-shift - critical))
         return float(1 - nctdtr(self.dof, shift, critical) + nctdtr(self.dof, shift, -critical))
@@ -157,10 +157,3 @@ def images_needed(variation: Variation, difference: float) -> int:
 
     standard_errors = float(ndtri(1 - LEVEL / 2) + ndtri(POWER))
     return math.ceil(variation.between_images * (standard_errors / difference) ** 2)
-
-
-def _critical(dof: float) -> float:
-    """Return the value of t above which a difference is significant at the level 0.05."""
-    from scipy.special import ndtri, stdtrit  # takes 0.3 s to import
-
-    return float(ndtri(1 - LEVEL / 2) if math.isinf(dof) else stdtrit(dof, 1 - LEVEL / 2))

@@ -146,6 +146,20 @@ def compare_recipes(
     ]
 
 
+def t_quantile(dof: float) -> float:
+    """Return the 97.5 % quantile of Student's t distribution, which may have infinitely many degrees of freedom.
+
+    Examples
+    --------
+    >>> round(t_quantile(4), 3), round(t_quantile(math.inf), 3)
+    (2.776, 1.96)
+    """
+    from scipy.special import ndtri, stdtrit  # takes 0.3 s to import
+
+    quantile = 1 - LEVEL / 2
+    return float(ndtri(quantile) if math.isinf(dof) else stdtrit(dof, quantile))
+
+
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     """Compute a 95 % confidence interval for the mean of a metric over seeds.
 
@@ -165,12 +179,10 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     >>> print(f"{low:.3f} to {high:.3f}")
     0.885 to 0.935
     """
-    from scipy.special import stdtrit  # takes 0.3 s to import
-
     if len(values) < 2:
         return math.nan, math.nan
     mean, k = float(np.mean(values)), len(values)
-    half = float(stdtrit(k - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(k)
+    half = t_quantile(k - 1) * float(np.std(values, ddof=1)) / math.sqrt(k)
     return mean - half, mean + half
 
 

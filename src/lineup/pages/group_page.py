@@ -122,7 +122,7 @@ def _seed_pairs(comparison: GroupComparison) -> list[str]:
     text = _PAIRS.format(pairs=count(len(comparison.pairs), "pair") + " of runs")
     if len(shown) < len(comparison.pairs):
         text += f" The table shows the first {len(shown)} pairs, and `{PAIRS}` contains all."
-    return ["## Trainings with the same seed", table(headings, rows, left=["model", "group"]), text]
+    return ["## Training runs with the same seed", table(headings, rows, left=["model", "group"]), text]
 
 
 def _left_out(comparison: GroupComparison) -> list[str]:
