@@ -135,7 +135,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["train", "basic_cnn", "--learning_rate", "0"], "learning_rate = 0.0: expected more than 0"),
     (["train", "basic_cnn", "--validation", "0.9"], "validation = 0.9: expected at most 0.5"),
     (["train", "basic_cnn", "--seed", "-1"], "seeds.0 = -1: expected at least 0"),
-    (["train", "basic_cnn", "--epochs", "2", "--seed", "0"], "dataset.npz: no such file; run lineup split first"),
+    (["train", "basic_cnn", "--epochs", "2", "--seed", "0"], "dataset.npz: no images yet; run dvc repro split"),
     (["train", "basic_cnn", "--record", "."], ".: not a folder with a name; the record would replace it"),
     (
         ["train", "basic_cnn", "--record", "params.yaml"],
@@ -167,7 +167,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     ),
     (["plot", "differences", "report_a"], "no record yet for report_a; run dvc repro"),
     (["plot", "classes"], "no records yet; run dvc repro"),
-    (["plot", "data"], "dataset.npz: no such file; run lineup split first"),
+    (["plot", "data"], "dataset.npz: no images yet; run dvc repro split"),
     (["models", "--family", "vgg"], "unknown family 'vgg'; expected one of dense, wide_deep, conv1d, cnn"),
 ]
 

@@ -228,7 +228,7 @@ def test_a_changed_file_is_refused(
 
 
 def test_the_error_of_a_missing_file_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(LineupError, match=r"dataset\.npz: no such file; run lineup split first"):
+    with pytest.raises(LineupError, match=r"dataset\.npz: no images yet; run dvc repro split"):
         load_dataset(tmp_path / "dataset.npz")
 
 

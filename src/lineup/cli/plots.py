@@ -227,8 +227,6 @@ def _dataset_of(project: Project, record: Record) -> Dataset:
     """Read the dataset of the project, and check that the record was made from this dataset."""
     from lineup.data.dataset import load_dataset
 
-    if not project.dataset.is_file():
-        raise LineupError(f"{project.dataset}: no images yet; run dvc repro split")
     dataset = load_dataset(project.dataset)
     if dataset.fingerprint != record.header.data.fingerprint:
         raise LineupError(

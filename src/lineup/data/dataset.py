@@ -168,7 +168,7 @@ def load_dataset(path: Path) -> Dataset:
         If the file is missing or damaged, has another layout, or its fingerprint does not match its content.
     """
     if not path.is_file():
-        raise LineupError(f"{path}: no such file; run lineup split first")
+        raise LineupError(f"{path}: no images yet; run dvc repro split")
     arrays = read_npz(path, max_bytes=_MAX_BYTES)
     _check_layout(path, arrays)
     metadata = parse_description(path, arrays.pop(_METADATA).tobytes())
