@@ -231,7 +231,7 @@ def test_only_an_earlier_record_is_replaced(run: Callable[..., str], project: Pa
     said = run("train", "basic_cnn", "--record", "runs/models")
     assert "runs/models: a folder with other files and no record.json; the record would replace it" in said
     # As DVC leaves it when it removes the outputs of the stage that it is about to run.
-    assert "dataset.npz: no such file" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
+    assert "dataset.npz: no images yet" in run("train", "basic_cnn", "--record", "runs/models/basic_cnn")
 
 
 def test_an_error_of_the_operating_system_is_one_line(run: Callable[..., str], project: Path) -> None:
