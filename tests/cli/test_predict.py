@@ -126,7 +126,7 @@ def test_without_the_dataset_the_reason_is_printed(project: Path) -> None:
     add_network(project, "basic_cnn")
     _, output, _ = run("picture.png", "--model", "basic_cnn")
     (line,) = [line for line in output.splitlines() if line.startswith("Pictures unlike")]
-    assert "no such file; run lineup split" in line
+    assert line.endswith("no images yet; run dvc repro split")
     add_dataset(project)
     _, output, _ = run("picture.png", "--model", "basic_cnn")
     (line,) = [line for line in output.splitlines() if line.startswith("Pictures unlike")]
