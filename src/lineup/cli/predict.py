@@ -123,7 +123,7 @@ def _record(project: Project, params: Params, name: str) -> Record:
 def _read(paths: list[Path], record: Record, plain: bool) -> list[_Picture]:
     """Read and prepare pictures, and print one line for each file that cannot be read."""
     from lineup.data.preparation import prepare, resize
-    from lineup.serving.pictures import read_picture
+    from lineup.data.pictures import read_picture
 
     data = record.header.data
     height, width, channels = data.shape

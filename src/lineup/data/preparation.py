@@ -40,7 +40,7 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     Parameters
     ----------
     dataset : str
-        Name of the dataset. Pictures for datasets that `lineup` does not know are only resized.
+        Name of the dataset. Pictures for the user's own datasets are resized and padded, see `pad`.
     picture : ndarray of uint8, shape (height, width, 4)
         Red, green, blue and opacity.
     shape : tuple of int
@@ -59,7 +59,27 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     """
     if picture.shape[:2] == shape[:2] and _is_opaque(picture) and (shape[2] == 3 or _is_grey(picture)):
         return resize(picture, shape)
-    return _PREPARATIONS.get(dataset, resize)(picture, shape)
+    return _PREPARATIONS.get(dataset, pad)(picture, shape)
+
+
+def pad(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
+    """Resize a picture without changing the ratio of height and width, and replace transparency with white.
+
+    The rest of the image gets the median colour of the edge of the picture, so that a picture on a white background
+    remains on a white background, and a picture on black on a black background. See `prepare` for the parameters.
+    """
+    height, width, channels = shape
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = (max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale)))
+    small = resize(picture, (*size, channels))
+    if size == (height, width):
+        return small
+    edge = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    canvas = np.empty((height, width, *small.shape[2:]), np.uint8)
+    canvas[:] = np.median(edge, axis=0).round()
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    canvas[top : top + size[0], left : left + size[1]] = small
+    return canvas
 
 
 def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
@@ -97,7 +117,7 @@ _PREPARATIONS: dict[str, Callable[[Picture, Shape], NDArray[np.uint8]]] = {
     "fashion_mnist": cut_out_and_negate,
     "synthetic": cut_out_and_negate,
 }
-"""How to prepare pictures for a dataset. Without an entry, they are resized."""
+"""How to prepare pictures for a dataset. Without an entry, they are resized and padded."""
 
 
 def _mode(channels: int) -> str:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lineup.errors import LineupError
-from lineup.serving import pictures
-from lineup.serving.pictures import read_picture
+from lineup.data import pictures
+from lineup.data.pictures import read_picture
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
