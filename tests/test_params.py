@@ -67,7 +67,7 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
             "xpected one of name, folder, train_images, test_images, shape, seed",
         ),
     ),
-    ("split.nope", 1, ("unknown key 'nope' in split; expected seed",)),
+    ("split.nope", 1, ("unknown key 'nope' in split; expected one of seed, test",)),
     ("training.nope", 1, ("unknown key 'nope' in training; expected threads",)),
     ("models.small.nope", 1, ("unknown key 'nope' in models.small; ", RECIPE_KEYS)),
     ("resources", {"small": {"gpu": 0}}, ("resources.small.gpu = 0: expected more than 0",)),

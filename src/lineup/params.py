@@ -217,6 +217,8 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
             return f"{key}.{message}" if key else message
         case "dataclass_type":
             wanted = f"a section with {', '.join(_accepted(kind, location))}"
+        case "list_type" if location[:1] == ("data",):
+            wanted = "a list of whole numbers"
         case "float_type" if isinstance(problem["input"], str):
             wanted = "a number; in YAML a number has no quotes and a decimal point, as in 1.0e-3"
     found = shown(problem["input"])

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lineup.errors import LineupError
 from lineup.data import pictures
 from lineup.data.pictures import read_picture
+from lineup.errors import LineupError
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 

@@ -17,12 +17,19 @@ from lineup.cli.common import open_project
 
 
 def download() -> None:
-    """Download or generate the dataset, and write it to data/raw."""
+    """Download or generate the dataset, or read your own images, and write them to data/raw."""
     from lineup.data.download import download as fetch
     from lineup.data.local import local_folder
 
     project, params = open_project()
     data = params.data
+    if data.images is not None:
+        from lineup.data.images import read_images
+
+        path = data.images_path(project.root)
+        unreadable = data.unreadable
+        print(read_images(data.name, path, project.raw, data.image_shape, group=data.group, unreadable=unreadable))
+        return
     done = fetch(
         data.name,
         project.raw,
@@ -40,7 +47,15 @@ def split() -> None:
     from lineup.data.split import write_split
 
     project, params = open_project()
-    dataset = write_split(project.raw, project.dataset, params.split.seed)
+    rule = params.split
+    dataset = write_split(
+        project.raw,
+        project.dataset,
+        rule.seed,
+        test=rule.test,
+        duplicates=rule.duplicates,
+        near_duplicates=rule.near_duplicates,
+    )
     print(
         f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images,"
         f" fingerprint {dataset.fingerprint[:12]}"

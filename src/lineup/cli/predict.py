@@ -122,8 +122,8 @@ def _record(project: Project, params: Params, name: str) -> Record:
 
 def _read(paths: list[Path], record: Record, plain: bool) -> list[_Picture]:
     """Read and prepare pictures, and print one line for each file that cannot be read."""
-    from lineup.data.preparation import prepare, resize
     from lineup.data.pictures import read_picture
+    from lineup.data.preparation import prepare, resize
 
     data = record.header.data
     height, width, channels = data.shape

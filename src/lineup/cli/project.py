@@ -27,12 +27,46 @@ from lineup.paths import find_project
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Number of stages to run at a time.")]
 
 
-def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)]) -> None:
-    """Create a new project with parameters, a pipeline and a file for your own models."""
-    from lineup.execution.init import create_project
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Your own images: a folder with one sub-folder per class, alone or in train/, val/ and test/; a folder"
+            " of IDX or Parquet files; or a CSV, NPZ or Parquet file. Default: generated images.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Column of the CSV file with the person or object of each image, or 'folder' for the folders inside of"
+            " a class. The images of a group stay in one part.",
+        ),
+    ] = None,
+) -> None:
+    """Create a new project with parameters, a pipeline and a file for your own models.
 
-    root = create_project(folder).root
-    print(f"{root}: a new project with generated images; its README.md explains the files")
+    With --images, the command describes the images that it finds. The image size and the models are chosen accordingly.
+    """
+    from lineup.execution.init import check_free, create_project
+
+    if images is None:
+        if group is not None:
+            raise LineupError("--group: only accepted with --images")
+        root = create_project(folder).root
+        print(f"{root}: a new project with generated images; its README.md explains the files")
+    else:
+        from lineup.data.sources.look import look
+        from lineup.execution.own_images import own_images
+
+        check_free(folder.resolve())
+        found = look(images.expanduser().resolve(), group)
+        print(*found.lines(), sep="\n")
+        own = own_images(found, folder.resolve(), group)
+        root = create_project(folder, own).root
+        print(f"{root}: a new project with these images, {own.summary}; its README.md explains the files")
     print(f"Run its pipeline: cd {shlex.quote(str(root))} && lineup repro")
 
 

@@ -39,7 +39,7 @@ _MODELS = "models"
 _COMMITTEE = ("lineup.committee.settings", "lineup.committee.select")
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "download": ("lineup.data.settings", "lineup.data.download", "lineup.data.local"),
+    "download": ("lineup.data.settings", "lineup.data.download", "lineup.data.local", "lineup.data.images"),
     "split": ("lineup.data.settings", "lineup.data.split"),
     "select": _COMMITTEE,
     "committee": (*_COMMITTEE, "lineup.committee.build"),

@@ -4,11 +4,14 @@
 True
 >>> class_slug("T-shirt/top")
 't_shirt_top'
+>>> class_slugs(["cat", "Cat!", "\N{CJK UNIFIED IDEOGRAPH-732B}"])
+['cat', 'cat_2', 'class_3']
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lineup.errors import LineupError, expected_one_of
@@ -160,3 +163,19 @@ def find_dataset(name: str) -> DatasetSpec:
 def class_slug(name: str) -> str:
     """Convert a class name to a string that is valid in metric names and file names."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def class_slugs(names: Sequence[str]) -> list[str]:
+    """Return a different slug for each class name.
+
+    If the slug of a name is empty or is the slug of an earlier name, it gets the number of the class, from 1 on.
+    """
+    slugs: list[str] = []
+    for number, name in enumerate(names, 1):
+        slug = class_slug(name) or "class"
+        if slug == "class" or slug in slugs:
+            slug = f"{slug}_{number}"
+        while slug in slugs:
+            slug += "_"
+        slugs.append(slug)
+    return slugs

@@ -200,8 +200,7 @@ class _Reading:
 
     def fill(self, images: NDArray[np.uint8]) -> None:
         """Read all images, and write them to the first rows of an array."""
-        total = len(self.source) + len(self.source.problems)
-        limit = math.floor(self.share * total)
+        self._check_limit()
         with progress("reading the images", len(self.source)) as step:
             for index in range(len(self.source)):
                 try:
@@ -209,12 +208,17 @@ class _Reading:
                     self.kept.append(index)
                 except LineupError as error:
                     self.failed.append(str(error))
+                    self._check_limit()
                 step()
+
+    def _check_limit(self) -> None:
+        """Raise an error as soon as too many images cannot be read."""
+        total = len(self.source) + len(self.source.problems)
         problems = [*self.source.problems, *self.failed]
-        if len(problems) > limit:
+        if len(problems) > math.floor(self.share * total):
             raise LineupError(
-                f"{self.source.path}: {len(problems):,} of {total:,} images cannot be read, expected at most"
-                f" data.unreadable = {self.share:g}; the first: {problems[0]}"
+                f"{self.source.path}: more than {self.share:.1%} of the {total:,} images cannot be read, the limit"
+                f" data.unreadable; the first: {problems[0]}"
             )
 
 

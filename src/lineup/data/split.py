@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from lineup.data.dataset import Arrays, Dataset, Order, check_arrays, parse_description, save_dataset
 from lineup.data.datasets import (
+    DATASETS,
     DESCRIPTION,
     FILE_NAMES,
     TEST_IMAGES,
@@ -21,9 +23,16 @@ from lineup.data.datasets import (
     TRAIN_IMAGES,
     TRAIN_LABELS,
 )
+from lineup.data.duplicates import Duplicates, count_duplicates
 from lineup.data.idx import read_idx
+from lineup.data.image_split import group_order, split_images
+from lineup.data.images import RawImages, load_images
 from lineup.errors import LineupError, shortened
 from lineup.files import file_sha256
+from lineup.schema import write_json
+
+DUPLICATES = "duplicates.json"
+"""The file with the numbers of repeated images, beside the dataset."""
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
@@ -52,17 +61,33 @@ def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
     return np.lexsort((rng.random(len(labels)), position)).astype(np.int32)
 
 
-def write_split(raw: Path, target: Path, seed: int) -> Dataset:
-    """Read a downloaded dataset, split it and write the result to one file.
+def write_split(
+    raw: Path,
+    target: Path,
+    seed: int,
+    *,
+    test: float = 0.2,
+    duplicates: str = "keep",
+    near_duplicates: str = "keep",
+) -> Dataset:
+    """Read the images, split them and write the result to one file.
+
+    The numbers of repeated images are written to ``duplicates.json`` in the same folder.
 
     Parameters
     ----------
     raw : Path
-        Output folder of `lineup.data.download.download` with four IDX files and ``dataset.json``.
+        Output folder of `lineup.data.download.download` with four IDX files and ``dataset.json``, or of
+        `lineup.data.images.read_images`.
     target : Path
         The uncompressed NPZ file. The output is deterministic for given data and seed.
     seed : int
         Seed of the order, 0 or above.
+    test : float, optional
+        Share of a user's own images for testing, if they have no test images. Default 0.2.
+    duplicates, near_duplicates : {"keep", "drop", "move"}, optional
+        What to do with training images that are copies of test images, see `lineup.data.settings.Split`. Default keep.
+        Only for a user's own images.
 
     Returns
     -------
@@ -72,25 +97,68 @@ def write_split(raw: Path, target: Path, seed: int) -> Dataset:
     ------
     LineupError
         If a file is missing, damaged or does not have the checksum in ``dataset.json``, if images and labels do not fit
-        together, or the seed is below 0.
+        together, a class has too few images, or the seed is below 0.
     """
     if seed < 0:
         raise LineupError(f"split.seed: expected 0 or above, found {seed}")
-    described, arrays = _read_raw(raw)
-    arrays["order"] = stratified_order(arrays["train_labels"], seed)
+    described = _read_description(raw)
+    if described["name"] in DATASETS:
+        if duplicates != "keep" or near_duplicates != "keep":
+            raise LineupError(f"split.duplicates: {described['name']} is used as published; expected keep")
+        arrays, copies = _read_raw(raw, described)
+        arrays["order"] = stratified_order(arrays["train_labels"], seed)
+    else:
+        images = load_images(raw, described.get("fingerprint"))
+        found = split_images(
+            images, described["classes"], seed, test=test, duplicates=duplicates, near_duplicates=near_duplicates
+        )
+        described["validation"], copies = found.validation, found.duplicates
+        arrays = _arrays(images, found.train, found.test)
+        arrays["order"] = _order(arrays, found.validation or 0, seed)
+        check_arrays(f"{raw}: train", f"{raw}: test", arrays, described["classes"])
+    write_json(target.parent / DUPLICATES, dataclasses.asdict(copies))
     return save_dataset(target, described, arrays, seed)
 
 
-def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
-    """Read and check the description and the four arrays of a downloaded dataset."""
+def _arrays(raw: RawImages, train: np.ndarray[Any, Any], test: np.ndarray[Any, Any]) -> Arrays:
+    """Return the arrays of a user's dataset without the order."""
+    arrays: Arrays = {
+        "train_images": raw.images[train],
+        "train_labels": raw.labels[train],
+        "test_images": raw.images[test],
+        "test_labels": raw.labels[test],
+    }
+    return arrays if raw.groups is None else arrays | {"groups": raw.groups[train]}
+
+
+def _order(arrays: Arrays, validation: int, seed: int) -> Order:
+    """Return the order of a user's training images. The validation images that the user has chosen come first."""
+    labels = arrays["train_labels"][validation:]
+    if "groups" in arrays and not validation:
+        order = group_order(labels, arrays["groups"], np.random.default_rng(seed))
+    else:
+        order = stratified_order(labels, seed)
+    return np.concatenate([np.arange(validation), validation + order]).astype(np.int32)
+
+
+def _read_description(raw: Path) -> dict[str, Any]:
+    """Read and check the description of a dataset."""
     path = raw / DESCRIPTION
     try:
         if not path.is_file():
             raise LineupError(f"{path}: no such file; run lineup download first")
         described = parse_description(path, path.read_bytes())
-        _check_files(raw, described.get("files"))
     except OSError as error:
         raise LineupError(f"{error.filename or raw}: {error.strerror or error}") from error
+    title = described.get("title")
+    if described["name"] not in DATASETS and not isinstance(title, str):
+        raise LineupError(f"{path}: title: expected a str, found {shortened(repr(title), 80)}")
+    return described
+
+
+def _read_raw(raw: Path, described: dict[str, Any]) -> tuple[Arrays, Duplicates]:
+    """Read and check the four arrays of a downloaded dataset, and count its repeated images."""
+    _check_files(raw, described.get("files"))
     arrays = {
         "train_images": read_idx(raw / TRAIN_IMAGES),
         "train_labels": read_idx(raw / TRAIN_LABELS),
@@ -98,7 +166,11 @@ def _read_raw(raw: Path) -> tuple[dict[str, Any], Arrays]:
         "test_labels": read_idx(raw / TEST_LABELS),
     }
     check_arrays(str(raw / TRAIN_LABELS), str(raw / TEST_LABELS), arrays, described["classes"])
-    return described, arrays
+    images = np.concatenate([arrays["train_images"], arrays["test_images"]])
+    labels = np.concatenate([arrays["train_labels"], arrays["test_labels"]])
+    train = np.arange(len(arrays["train_labels"]))
+    copies, _, _ = count_duplicates(images, labels, train, np.arange(len(train), len(labels)))
+    return arrays, copies
 
 
 def _check_files(raw: Path, checksums: object) -> None:

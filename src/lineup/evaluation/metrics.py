@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lineup.data.datasets import class_slug
+from lineup.data.datasets import class_slugs
 from lineup.errors import LineupError
 from lineup.evaluation.calibration import brier_score, expected_calibration_error
 from lineup.evaluation.calibration import check_probabilities as check_probabilities
@@ -39,7 +39,7 @@ def classification_metrics(
         Actual classes, 0 to k - 1.
     classes : sequence of str, length k
         Class names, in the order of the columns. The keys contain their slugs, see
-        :func:`lineup.data.datasets.class_slug`.
+        :func:`lineup.data.datasets.class_slugs`.
     prefix : str
         Prefix of every key, such as ``"test_"``.
 
@@ -54,7 +54,7 @@ def classification_metrics(
     Raises
     ------
     LineupError
-        See :func:`check_probabilities`; also if there are not k names with k distinct slugs.
+        See :func:`check_probabilities`; also if there are not k names.
 
     Notes
     -----
@@ -156,7 +156,7 @@ def classification_report(
     Raises
     ------
     LineupError
-        See :func:`check_probabilities`; also if there are not k names with k distinct slugs.
+        See :func:`check_probabilities`; also if there are not k names.
     """
     from sklearn import metrics
 
@@ -230,9 +230,7 @@ def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integ
 def _slugs(probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
     """Check the predictions, and return a unique slug for each class name."""
     check_probabilities(probabilities, labels)
-    slugs = [class_slug(name) for name in classes]
+    slugs = class_slugs(classes)
     if len(slugs) != probabilities.shape[1]:
         raise LineupError(f"classes: expected {probabilities.shape[1]} names, found {len(slugs)}: {', '.join(classes)}")
-    if len(set(slugs)) != len(slugs):
-        raise LineupError(f"classes: two names give the same metric name: {', '.join(classes)}")
     return slugs

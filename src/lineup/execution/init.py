@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from lineup.errors import LineupError
+from lineup.execution.own_images import OwnImages
 from lineup.paths import Project
 
 # Some files have other names in the template, because git or DVC would otherwise use them in lineup's own repository.
@@ -40,7 +41,7 @@ FILES = {
 _WITHOUT_GIT = "    no_scm = true\n"
 
 
-def project_files(*, in_git: bool) -> dict[str, bytes]:
+def project_files(*, in_git: bool, own: OwnImages | None = None) -> dict[str, bytes]:
     """Return the contents of all files of a new project. The result is a dictionary whose keys are paths relative to
     the project folder.
 
@@ -48,21 +49,28 @@ def project_files(*, in_git: bool) -> dict[str, bytes]:
     ----------
     in_git : bool
         Whether the project is in a git repository. If not, DVC is configured to work without git.
+    own : OwnImages, optional
+        The user's own images. Default: None, generated images.
     """
     template = resources.files("lineup") / "template"
     files = {name: (template / source).read_bytes() for name, source in FILES.items()}
+    if own is not None:
+        texts = {name: files[name].decode() for name in ("params.yaml", "dvc.yaml", "README.md")}
+        files |= {name: text.encode() for name, text in own.files(texts).items()}
     if not in_git:
         files[".dvc/config"] += _WITHOUT_GIT.encode()
     return files
 
 
-def create_project(folder: Path) -> Project:
+def create_project(folder: Path, own: OwnImages | None = None) -> Project:
     """Create a project in a folder.
 
     Parameters
     ----------
     folder : Path
         Folder of the project. It is created, with its parent folders, if it is missing.
+    own : OwnImages, optional
+        The user's own images. Default: None, generated images.
 
     Raises
     ------
@@ -70,9 +78,9 @@ def create_project(folder: Path) -> Project:
         If a file of the project already exists. In this case, no files are written.
     """
     root = folder.resolve()
-    _check_free(root)
+    check_free(root)
     existing = next(path for path in (root, *root.parents) if path.is_dir())
-    files = project_files(in_git=_is_in_git(existing, root))
+    files = project_files(in_git=_is_in_git(existing, root), own=own)
     # The files are written to a temporary folder on the same disk and then renamed, so a full disk leaves no files.
     partial = Path(mkdtemp(prefix=".lineup-init-", dir=existing))
     try:
@@ -86,7 +94,7 @@ def create_project(folder: Path) -> Project:
     return Project(root)
 
 
-def _check_free(root: Path) -> None:
+def check_free(root: Path) -> None:
     """Raise an error if a file of the new project would replace an existing file."""
     blocking = next((path for path in (root, *root.parents) if os.path.lexists(path) and not path.is_dir()), None)
     if blocking:

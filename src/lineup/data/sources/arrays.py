@@ -57,7 +57,9 @@ def read_arrays(path: Path, group: str | None) -> Source:
     found = _parts(path, arrays)
     texts = _class_names(path, arrays)
     if group is not None and (len(found) > 1 or group not in arrays):
-        raise LineupError(f"{path}: data.group = {shortened(repr(group), 80)}: expected an array of this name, one part")
+        raise LineupError(
+            f"{path}: data.group = {shortened(repr(group), 80)}: expected an array of this name, one part"
+        )
     top = max(_largest(arrays[images]) for images, _ in found.values())
     stacks, entries = [], []
     for part, (images, labels) in found.items():
@@ -195,7 +197,7 @@ def _parts(path: Path, arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         pair = next((pair for pair in choices if pair[0] in arrays and pair[1] in arrays), None)
         if pair and (part or not found):
             found[part] = pair
-    if not found or "train" not in found and "" not in found:
+    if not found or ("train" not in found and "" not in found):
         accepted = [f"{images} and {labels}" for images, labels in (*_NAMES["train"][:2], *_NAMES[""][:1])]
         listed = shortened(", ".join(arrays) or "none", 120)
         raise LineupError(f"{path}: {expected_one_of('', accepted)}; found the arrays {listed}")

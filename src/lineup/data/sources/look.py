@@ -82,7 +82,7 @@ class Found:
         half of the pictures are smaller than that.
         """
         channels = 3 if self.colour else 1
-        if len(set(self.sizes)) == 1 and _SMALLEST <= min(self.sizes[0]) and max(self.sizes[0]) <= _KEPT:
+        if len(set(self.sizes)) == 1 and min(self.sizes[0]) >= _SMALLEST and max(self.sizes[0]) <= _KEPT:
             width, height = self.sizes[0]
             return height, width, channels
         edge = round(statistics.median(max(size) for size in self.sizes))

@@ -1,8 +1,8 @@
-"""Define what all kinds of images have in common: classes, labels, parts, groups, and a function that reads an image.
+r"""Define what all kinds of images have in common: classes, labels, parts, groups, and a function that reads an image.
 
 >>> in_order(["10", "9", "b", "a"])
 ['9', '10', 'a', 'b']
->>> clean_name(" two\\n lines ")
+>>> clean_name(" two\n lines ")
 'two lines'
 """
 

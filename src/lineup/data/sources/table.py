@@ -1,11 +1,11 @@
-"""Read a CSV table with one row per picture: its file, its class, and optionally its part and group.
+r"""Read a CSV table with one row per picture: its file, its class, and optionally its part and group.
 
 >>> import tempfile
 >>> from PIL import Image
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     Image.new("L", (3, 2)).save(Path(folder, "a.png"))
 ...     table = Path(folder, "labels.csv")
-...     _ = table.write_text("file;label\\na.png;2.0\\na.png;1.0\\n")
+...     _ = table.write_text("file;label\na.png;2.0\na.png;1.0\n")
 ...     read_csv(table, None).classes
 ('1', '2')
 """

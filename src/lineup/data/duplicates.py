@@ -1,0 +1,138 @@
+"""Find images that occur more than once, and training images that are copies of test images.
+
+>>> images = np.zeros((3, 8, 9), np.uint8)
+>>> images[1] = 7
+>>> exact_keys(images).tolist()
+[0, 1, 0]
+>>> copies_of(exact_keys(images), np.array([2]), np.array([0, 1])).tolist()
+[True, False]
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROWS = 8
+_COLUMNS = 9
+_CLOSE = 4.0
+"""Largest mean difference of the pixels of two images that look nearly the same, from 0 to 255."""
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Numbers of repeated images in a dataset.
+
+    Parameters
+    ----------
+    exact : int
+        Number of training images with the same pixels as a test image.
+    near : int
+        Number of other training images that look nearly like a test image: They have the same difference hash, and
+        their pixels differ by at most 4 of 255 on average.
+    within : int
+        Number of training images with the same pixels as an earlier training image.
+    conflicting : int
+        Number of images whose pixels occur with different classes.
+    dropped, moved : int
+        Number of training images that were left out, and that were moved to the test images.
+    """
+
+    exact: int
+    near: int
+    within: int
+    conflicting: int
+    dropped: int = 0
+    moved: int = 0
+
+
+def count_duplicates(
+    images: NDArray[np.uint8], labels: NDArray[np.integer], train: NDArray[np.integer], test: NDArray[np.integer]
+) -> tuple[Duplicates, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Count the repeated images of a dataset.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, channels)
+    labels : ndarray of int, shape (n,)
+    train, test : ndarray of int
+        Indices of the training images, with the validation images, and of the test images.
+
+    Returns
+    -------
+    duplicates : Duplicates
+    exact, near : ndarray of bool, of the shape of ``train``
+        Whether each training image is a copy of a test image, or looks nearly like one.
+    """
+    keys = exact_keys(images)
+    exact = copies_of(keys, test, train)
+    near = ~exact & _near(images, test, train)
+    # A key with a single label occurs in a single pair of key and label.
+    pairs = np.unique(np.stack([keys, labels.astype(np.int64)]), axis=1)
+    several = np.bincount(pairs[0], minlength=len(images)) > 1
+    counts = Duplicates(
+        exact=int(exact.sum()),
+        near=int(near.sum()),
+        within=len(train) - len(np.unique(keys[train])),
+        conflicting=int(several[keys].sum()),
+    )
+    return counts, exact, near
+
+
+def exact_keys(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return a number for each image. Two images have the same number if all their pixels are the same."""
+    seen: dict[bytes, int] = {}
+    found = (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images)
+    return np.array([seen.setdefault(digest, index) for index, digest in enumerate(found)], np.int64)
+
+
+def copies_of(keys: NDArray[np.integer], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return whether each training image has the key of a test image."""
+    return np.isin(keys[train], keys[test])
+
+
+def difference_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Compute the difference hash of images.
+
+    An image is reduced to eight rows of nine grey values. Each bit says whether a value is larger than its left
+    neighbour. The hash does not depend on the contrast, and rarely on small changes.
+    """
+    found = [_hash_chunk(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK)]
+    return np.concatenate(found) if found else np.empty(0, np.uint64)
+
+
+def _hash_chunk(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    grey = images.astype(np.float32) if images.ndim == 3 else images.mean(axis=3, dtype=np.float32)
+    for axis, parts in ((1, _ROWS), (2, _COLUMNS)):
+        starts = np.unique(np.arange(parts) * grey.shape[axis] // parts)
+        sizes = np.diff([*starts, grey.shape[axis]])
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        grey = np.add.reduceat(grey, starts, axis=axis) / sizes.reshape(shape)
+    bits = (np.diff(grey, axis=2) > 0).reshape(len(grey), -1)
+    powers = np.uint64(1) << np.arange(bits.shape[1], dtype=np.uint64)
+    return (bits * powers).sum(axis=1, dtype=np.uint64)
+
+
+def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return whether each training image looks nearly like a test image."""
+    hashes = difference_hash(images)
+    by_hash: dict[int, list[int]] = {}
+    for index in test.tolist():
+        by_hash.setdefault(int(hashes[index]), []).append(index)
+    near = np.zeros(len(train), bool)
+    for place, index in enumerate(train.tolist()):
+        others = by_hash.get(int(hashes[index]))
+        if others:
+            near[place] = _is_close(images[index], images[others])
+    return near
+
+
+def _is_close(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
+    """Return whether the pixels of an image differ little from those of one of several images."""
+    differences = np.abs(others.astype(np.int16) - image).reshape(len(others), -1)
+    return bool(differences.mean(axis=1).min() <= _CLOSE)

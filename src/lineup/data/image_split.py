@@ -1,0 +1,206 @@
+"""Divide a user's own images into training, validation and test images.
+
+>>> labels = np.repeat([0, 1], 10)
+>>> chosen = choose_test(labels, None, 0.2, seed=1)
+>>> labels[chosen].tolist()
+[0, 0, 1, 1]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineup.data.duplicates import Duplicates, count_duplicates
+from lineup.data.images import RawImages
+from lineup.data.sources.source import PARTS
+from lineup.errors import LineupError, count, shortened
+
+Indices = NDArray[np.intp]
+
+_VAL, _TEST = PARTS.index("val"), PARTS.index("test")
+_NEEDED = {"train": 3, "val": 1, "test": 1}
+"""Number of images of each class that each part needs. With three, a class is also in the first fifth of the order."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """The images of each part.
+
+    Parameters
+    ----------
+    train : ndarray of int
+        Indices of the training images. If the user has chosen validation images, these come first.
+    test : ndarray of int
+        Indices of the test images.
+    validation : int or None
+        Number of validation images that the user has chosen.
+    duplicates : Duplicates
+    """
+
+    train: Indices
+    test: Indices
+    validation: int | None
+    duplicates: Duplicates
+
+
+def split_images(
+    raw: RawImages, classes: Sequence[str], seed: int, *, test: float, duplicates: str, near_duplicates: str
+) -> ImageSplit:
+    """Choose the test images, unless the user has chosen them, and treat the copies of test images.
+
+    Parameters
+    ----------
+    raw : RawImages
+    classes : sequence of str
+        Names of the classes, for error messages.
+    seed : int
+        Seed of the choice.
+    test : float
+        Share of the images for testing, if the user has chosen none.
+    duplicates, near_duplicates : {"keep", "drop", "move"}
+        See `lineup.data.settings.Split`.
+
+    Raises
+    ------
+    LineupError
+        If a class has too few images or groups.
+    """
+    is_test, is_val = raw.parts == _TEST, raw.parts == _VAL
+    given = {"val": bool(is_val.any()), "test": bool(is_test.any())}
+    rest = np.flatnonzero(~is_val & ~is_test)
+    _check_enough(raw.labels[rest], classes, given)
+    if not given["test"]:
+        groups = None if raw.groups is None else raw.groups[rest]
+        _check_groups(raw.labels[rest], groups, classes, given)
+        is_test[rest[choose_test(raw.labels[rest], groups, test, seed)]] = True
+    counts, dropped = _treat_copies(raw, is_test, {"exact": duplicates, "near": near_duplicates})
+    validation = np.flatnonzero(is_val & ~is_test & ~dropped)
+    training = np.flatnonzero(~is_val & ~is_test & ~dropped)
+    _check_training(raw.labels[training], classes)
+    return ImageSplit(
+        train=np.concatenate([validation, training]),
+        test=np.flatnonzero(is_test),
+        validation=len(validation) or None,
+        duplicates=counts,
+    )
+
+
+def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float, seed: int) -> Indices:
+    """Choose a share of the images of each class, at least one, or a share of the groups.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+    groups : ndarray of int, shape (n,), or None
+    share : float
+    seed : int
+
+    Returns
+    -------
+    ndarray of int
+        Indices in ascending order.
+    """
+    rng = np.random.default_rng([seed, 1])  # the order of the training images has another stream of numbers
+    if groups is not None:
+        order = group_order(labels, groups, rng)
+        starts = np.flatnonzero(np.diff(groups[order])) + 1
+        return np.sort(order[: starts[np.abs(starts - share * len(labels)).argmin()]])
+    chosen = []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        chosen.append(members[: max(1, round(share * len(members)))])
+    return np.sort(np.concatenate(chosen))
+
+
+def group_order(labels: NDArray[Any], groups: NDArray[Any], rng: np.random.Generator) -> Indices:
+    """Shuffle the images with stratification by class, so that the images of a group are neighbours.
+
+    A group counts as a group of its most frequent class. The groups of each class are shuffled. All groups are then
+    sorted by (images of the class before the group + half of the group) / (images of the class).
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    table = np.zeros((len(names), int(labels.max()) + 1), int)
+    np.add.at(table, (group, labels), 1)
+    majority, sizes = table.argmax(axis=1), table.sum(axis=1)
+    position = np.empty(len(names))
+    for label in np.unique(majority):
+        members = rng.permutation(np.flatnonzero(majority == label))
+        before = np.cumsum(sizes[members]) - sizes[members]
+        position[members] = (before + sizes[members] / 2) / sizes[members].sum()
+    place = np.lexsort((rng.random(len(names)), position)).argsort()
+    return np.lexsort((rng.random(len(labels)), place[group]))
+
+
+def _treat_copies(
+    raw: RawImages, is_test: NDArray[np.bool_], settings: dict[str, str]
+) -> tuple[Duplicates, NDArray[np.bool_]]:
+    """Count the training images that are copies of test images, and leave them out or move them to the test images.
+
+    Moved images are marked in ``is_test``. The result also says which images are left out.
+    """
+    train = np.flatnonzero(~is_test)
+    counts, exact, near = count_duplicates(raw.images, raw.labels, train, np.flatnonzero(is_test))
+    dropped = np.zeros(len(is_test), bool)
+    moved = dropped.copy()
+    for copies, setting in ((exact, settings["exact"]), (near, settings["near"])):
+        if setting == "drop":
+            dropped[train[copies]] = True
+        elif setting == "move":
+            moved[train[copies]] = True
+    if raw.groups is not None:
+        moved |= ~is_test & np.isin(raw.groups, raw.groups[moved])  # a group stays together
+    dropped &= ~moved
+    is_test |= moved
+    return dataclasses.replace(counts, dropped=int(dropped.sum()), moved=int(moved.sum())), dropped
+
+
+def _check_enough(labels: NDArray[Any], classes: Sequence[str], given: dict[str, bool]) -> None:
+    """Raise an error if a class has too few images for the parts that are to be chosen."""
+    chosen = [part for part in _NEEDED if not given.get(part)]
+    needed = sum(_NEEDED[part] for part in chosen)
+    counts = np.bincount(labels, minlength=len(classes))
+    smallest, few = int(counts.argmin()), int((counts < needed).sum())
+    if few:
+        others = f" ({few} classes have too few)" if few > 1 else ""
+        raise LineupError(
+            f"class {_shown(classes, smallest)} has {count(int(counts[smallest]), 'image')} for {', '.join(chosen)},"
+            f" expected at least {needed}{others}; add images, or remove the class"
+        )
+
+
+def _check_groups(
+    labels: NDArray[Any], groups: NDArray[Any] | None, classes: Sequence[str], given: dict[str, bool]
+) -> None:
+    """Raise an error if a class has too few groups."""
+    if groups is None:
+        return
+    needed = 3 - sum(given.values())
+    for label in range(len(classes)):
+        found = len(np.unique(groups[labels == label]))
+        if found < needed:
+            raise LineupError(
+                f"class {_shown(classes, label)} has images of {count(found, 'group')}, expected at least {needed}, one"
+                " per part"
+            )
+
+
+def _check_training(labels: NDArray[Any], classes: Sequence[str]) -> None:
+    counts = np.bincount(labels, minlength=len(classes))
+    if counts.min() == 0:
+        missing = _shown(classes, int(counts.argmin()))
+        raise LineupError(
+            f"class {missing} has no training images without the copies of test images; set split.duplicates to keep"
+        )
+
+
+def _shown(classes: Sequence[str], label: int) -> str:
+    return shortened(repr(classes[label]), 80)

@@ -1,0 +1,230 @@
+"""Choose the settings of a new project with the user's own images: image size, models, epochs and committees.
+
+>>> dataset_name("Garden birds (2024)"), dataset_name("synthetic"), dataset_name("42")
+('garden_birds_2024', 'synthetic_images', 'images_42')
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lineup.data.datasets import DATASETS
+from lineup.data.sources.look import Found
+from lineup.data.sources.source import PARTS
+from lineup.errors import LineupError, shortened
+
+_LARGE = 40
+"""Images with a longer edge get networks with more pooling."""
+_FEW_PIXELS = 1024
+"""Up to this number of pixels and channels, logistic regression is quick."""
+_STEPS = 2500
+"""Number of training steps of a network, as far as 5 to 30 epochs allow."""
+_BATCH = 32
+_TWO_SEEDS = 20_000_000
+"""Up to this number of pixels in all images, each network is trained with two seeds."""
+
+
+@dataclass(frozen=True)
+class OwnImages:
+    """Settings of a new project with the user's own images.
+
+    Parameters
+    ----------
+    data : dict
+        The section ``data`` of ``params.yaml``.
+    models : dict of str to dict
+        The section ``models``.
+    """
+
+    data: Mapping[str, Any]
+    models: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def summary(self) -> str:
+        """The size of the images and the names of the models, for the user."""
+        height, width = self.data["size"] if isinstance(self.data["size"], list) else (self.data["size"],) * 2
+        colours = "in colour" if self.data["channels"] == 3 else "in grey"
+        return f"resized to {height} x {width} pixels {colours}, and the models {', '.join(self.models)}"
+
+    def files(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Change the texts of ``params.yaml``, ``dvc.yaml`` and ``README.md`` of a new project."""
+        return {
+            "params.yaml": self._params(),
+            "dvc.yaml": _replaced(
+                texts["dvc.yaml"],
+                "      - code.yaml: [download]\n",
+                "      - code.yaml: [download]\n    deps:\n      - ${data.images}\n",
+            ),
+            "README.md": _replaced(texts["README.md"], _GENERATED, _OWN),
+        }
+
+    def _params(self) -> str:
+        return "\n".join(
+            [
+                *_HEADING,
+                "data:",
+                *_lines(self.data),
+                "",
+                *_SPLIT,
+                "",
+                "models:",
+                *(line for name, recipe in self.models.items() for line in (f"  {name}:", *_lines(recipe, "    "))),
+                "",
+                *_COMMITTEES,
+                "",
+            ]
+        )
+
+
+_GENERATED = "A new project uses generated images and small models, so the whole pipeline takes only a few minutes.\n"
+_OWN = (
+    "The images are in the folder or file `data.images` of `params.yaml`. The size of the images and the models were chosen"
+    "\nby what `lineup init` found there.\n"
+)
+
+_HEADING = (
+    "# The settings of the project. If you change a value, `lineup repro` or `dvc repro` runs the stages that depend on it.",
+    "# Choose any names for models and committees. `lineup models` lists the families and architectures.",
+    "",
+    "# Your own images, resized to `size` (an edge, or height and width) without changing their proportions. Transparent",
+    "# pixels become white. `channels` is 1 for grey and 3 for colours. Up to the share `unreadable` of the files may be",
+    "# damaged; data/raw/unreadable.txt lists them.",
+)
+
+_SPLIT = (
+    "# `test` is the share of the images for testing, if there is no folder or column with test images. Training images with",
+    "# the same pixels as a test image are dropped; other values are keep and move.",
+    "split:",
+    "  seed: 2025",
+    "  test: 0.2",
+    "  duplicates: drop",
+    "  near_duplicates: keep",
+    "",
+    "training:",
+    "  threads: 1",
+    "",
+    "# `validation` is the share of the training images that is held out, if there are no validation images. `seeds: 2`",
+    "# trains the model with seeds 1 and 2.",
+)
+
+_COMMITTEES = (
+    "committees:",
+    "  all_models:",
+    "    members: all",
+    "    rule: average",
+    "  best_three:",
+    "    members:",
+    "      best: 3",
+    "    rule: weighted_log_loss",
+    "",
+    "# The champion has the lowest loss on validation images among all models and committees.",
+    "champion:",
+    "  metric: loss",
+    "  among: all",
+)
+
+
+def own_images(found: Found, root: Path, group: str | None = None) -> OwnImages:
+    """Choose the settings of a new project.
+
+    Parameters
+    ----------
+    found : Found
+        The images, as `lineup.data.sources.look.look` found them.
+    root : Path
+        Absolute path of the project folder. Its name becomes the name of the dataset.
+    group : str, optional
+        Setting ``data.group``. Default: no groups.
+
+    Raises
+    ------
+    LineupError
+        If the path of the images is not valid in a text file.
+    """
+    path = found.source.path
+    if path.is_relative_to(root):
+        path = path.relative_to(root)
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        raise LineupError(f"{shortened(repr(str(path)))}: expected a path in UTF-8; rename the folder") from None
+    height, width, channels = found.shape
+    data = {
+        "name": dataset_name(root.name),
+        "images": path.as_posix(),
+        "size": height if height == width else [height, width],
+        "channels": channels,
+    }
+    if group is not None:
+        data["group"] = group
+    return OwnImages(data | {"unreadable": 0.05}, dict(_models(found)))
+
+
+def dataset_name(folder: str) -> str:
+    """Return the name of a dataset that is similar to the name of a folder."""
+    plain = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode().lower()
+    name = re.sub("[^a-z0-9]+", "_", plain).strip("_")[:40]
+    if not name or not name[0].isalpha():
+        name = f"images_{name}".rstrip("_")
+    return f"{name}_images" if name in DATASETS else name
+
+
+def _models(found: Found) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the names and settings of the models."""
+    height, width, channels = found.shape
+    pixels = height * width * channels
+    linear = "logistic_regression" if pixels <= _FEW_PIXELS else "knn"
+    for name in ("random_forest", linear):
+        yield name, {"family": "classical", "architecture": name, "validation": 0.2}
+    large = max(height, width) > _LARGE
+    networks = (("cnn", "conv2d_5" if large else "basic_cnn"), ("residual", "resnet"), ("project", "small_cnn"))
+    seeds = 2 if pixels * len(found.source) <= _TWO_SEEDS else 1
+    for family, name in networks:
+        yield (
+            name,
+            {
+                "family": family,
+                "architecture": name,
+                "epochs": _epochs(found),
+                "batch_size": _BATCH,
+                "learning_rate": 0.001,
+                "schedule": "cosine",
+                "validation": 0.2,
+                "seeds": seeds,
+            },
+        )
+
+
+def _epochs(found: Found) -> int:
+    """Return the number of epochs. Small sets of images need more epochs."""
+    parts = found.source.parts
+    given = int((parts == PARTS.index("train")).sum())
+    images = given or 0.64 * len(parts)  # without the shares for testing and validation
+    return min(30, max(5, round(_STEPS * _BATCH / images)))
+
+
+def _lines(section: Mapping[str, Any], indent: str = "  ") -> list[str]:
+    """Return the lines of a section. JSON is valid YAML, and quotes every text that needs quotes."""
+    return [f"{indent}{key}: {_scalar(value)}" for key, value in section.items()]
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch("[a-z][a-z0-9_]*", value) and value not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
+"""Texts that YAML reads as other values."""
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if old not in text:
+        raise AssertionError(f"the template has no {old!r}")
+    return text.replace(old, new)
