@@ -115,7 +115,8 @@ def _hash_chunk(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
         grey = np.add.reduceat(grey, starts, axis=axis) / sizes.reshape(shape)
     bits = (np.diff(grey, axis=2) > 0).reshape(len(grey), -1)
     powers = np.uint64(1) << np.arange(bits.shape[1], dtype=np.uint64)
-    return (bits * powers).sum(axis=1, dtype=np.uint64)
+    hashes: NDArray[np.uint64] = (bits * powers).sum(axis=1, dtype=np.uint64)
+    return hashes
 
 
 def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:

@@ -134,10 +134,9 @@ def _arrays(raw: RawImages, train: np.ndarray[Any, Any], test: np.ndarray[Any, A
 def _order(arrays: Arrays, validation: int, seed: int) -> Order:
     """Return the order of a user's training images. The validation images that the user has chosen come first."""
     labels = arrays["train_labels"][validation:]
-    if "groups" in arrays and not validation:
-        order = group_order(labels, arrays["groups"], np.random.default_rng(seed))
-    else:
-        order = stratified_order(labels, seed)
+    grouped = "groups" in arrays and not validation
+    random = np.random.default_rng(seed)
+    order = group_order(labels, arrays["groups"], random) if grouped else stratified_order(labels, seed)
     return np.concatenate([np.arange(validation), validation + order]).astype(np.int32)
 
 

@@ -11,7 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from lineup.data.datasets import DATASETS
@@ -65,68 +67,15 @@ class OwnImages:
         }
 
     def _params(self) -> str:
-        return "\n".join(
-            [
-                *_HEADING,
-                "data:",
-                *_lines(self.data),
-                "",
-                *_SPLIT,
-                "",
-                "models:",
-                *(line for name, recipe in self.models.items() for line in (f"  {name}:", *_lines(recipe, "    "))),
-                "",
-                *_COMMITTEES,
-                "",
-            ]
-        )
+        template = (resources.files("lineup") / "template" / "images.yaml").read_text(encoding="utf-8")
+        models = [line for name, recipe in self.models.items() for line in (f"  {name}:", *_lines(recipe, "    "))]
+        return Template(template).substitute(data="\n".join(_lines(self.data)), models="\n".join(models), metric="loss")
 
 
 _GENERATED = "A new project uses generated images and small models, so the whole pipeline takes only a few minutes.\n"
 _OWN = (
-    "The images are in the folder or file `data.images` of `params.yaml`. The size of the images and the models were chosen"
-    "\nby what `lineup init` found there.\n"
-)
-
-_HEADING = (
-    "# The settings of the project. If you change a value, `lineup repro` or `dvc repro` runs the stages that depend on it.",
-    "# Choose any names for models and committees. `lineup models` lists the families and architectures.",
-    "",
-    "# Your own images, resized to `size` (an edge, or height and width) without changing their proportions. Transparent",
-    "# pixels become white. `channels` is 1 for grey and 3 for colours. Up to the share `unreadable` of the files may be",
-    "# damaged; data/raw/unreadable.txt lists them.",
-)
-
-_SPLIT = (
-    "# `test` is the share of the images for testing, if there is no folder or column with test images. Training images with",
-    "# the same pixels as a test image are dropped; other values are keep and move.",
-    "split:",
-    "  seed: 2025",
-    "  test: 0.2",
-    "  duplicates: drop",
-    "  near_duplicates: keep",
-    "",
-    "training:",
-    "  threads: 1",
-    "",
-    "# `validation` is the share of the training images that is held out, if there are no validation images. `seeds: 2`",
-    "# trains the model with seeds 1 and 2.",
-)
-
-_COMMITTEES = (
-    "committees:",
-    "  all_models:",
-    "    members: all",
-    "    rule: average",
-    "  best_three:",
-    "    members:",
-    "      best: 3",
-    "    rule: weighted_log_loss",
-    "",
-    "# The champion has the lowest loss on validation images among all models and committees.",
-    "champion:",
-    "  metric: loss",
-    "  among: all",
+    "The images are in `data.images` of `params.yaml`. `lineup init` chose the size of the images and the"
+    "\nmodels by the images that it found.\n"
 )
 
 

@@ -192,7 +192,7 @@ def _is_one_hot(rows: NDArray[Any]) -> bool:
 
 def _parts(path: Path, arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Return the names of the images and labels of each part that the file contains."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for part, choices in _NAMES.items():
         pair = next((pair for pair in choices if pair[0] in arrays and pair[1] in arrays), None)
         if pair and (part or not found):
@@ -222,7 +222,8 @@ def _largest(images: NDArray[Any]) -> float:
 def _pick(stacks: Sequence[NDArray[np.uint8]], starts: NDArray[Any], index: int) -> NDArray[np.uint8]:
     """Return the image with this index in several arrays."""
     number = int(np.searchsorted(starts, index, side="right")) - 1
-    return stacks[number][index - starts[number]]
+    image: NDArray[np.uint8] = stacks[number][index - starts[number]]
+    return image
 
 
 def _with_opacity(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
