@@ -28,7 +28,7 @@ from pydantic.dataclasses import dataclass
 
 from lineup.committee.gather import gather
 from lineup.errors import LineupError
-from lineup.evaluation.metrics import log_loss
+from lineup.evaluation.metrics import balanced_accuracy, log_loss, macro_f1
 from lineup.evaluation.scores import Scores
 from lineup.records.record import Record
 from lineup.schema import read_checked, write_json
@@ -51,7 +51,7 @@ class Champion:
     key : str
         Key of its record.
     metric : str
-        ``accuracy`` or ``loss``, on the validation images.
+        Metric on the validation images, see `lineup.committee.settings.ChampionRule`.
     candidates, images : int
         Number of candidates and of validation images.
     validation : dict of str to float
@@ -73,8 +73,11 @@ class Champion:
     optimism: float
 
 
+_OF_CLASSES = {"balanced_accuracy": balanced_accuracy, "macro_f1": macro_f1}
+
+
 def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]:
-    """Rank candidates by their accuracy or loss on the held-out images.
+    """Rank candidates by a metric on the held-out images.
 
     Parameters
     ----------
@@ -82,8 +85,8 @@ def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]
         Names of the candidates.
     holdout : Scores
         Predictions of the candidates for the held-out images, in the same order.
-    metric : {"accuracy", "loss"}
-        Whether the candidate with the highest accuracy or with the lowest log loss is best. Ties go to the first
+    metric : {"accuracy", "balanced_accuracy", "macro_f1", "loss"}
+        The candidate with the lowest log loss or with the highest value of another metric is best. Ties go to the first
         candidate.
 
     Returns
@@ -93,6 +96,9 @@ def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]
     """
     if metric == "accuracy":
         values, sign = [float(share) for share in holdout.correct().mean(axis=1)], -1
+    elif metric in _OF_CLASSES:
+        score = _OF_CLASSES[metric]
+        values, sign = [score(member.argmax(axis=1), holdout.labels) for member in holdout.probabilities], -1
     else:
         values, sign = [log_loss(member, holdout.labels) for member in holdout.probabilities], 1
     return dict(sorted(zip(names, values, strict=True), key=lambda item: sign * item[1]))

@@ -115,11 +115,12 @@ class ChampionRule:
 
     Parameters
     ----------
-    metric : {"accuracy", "loss"}
-        Choose the highest accuracy or the lowest log loss.
+    metric : {"accuracy", "balanced_accuracy", "macro_f1", "loss"}
+        Choose the highest accuracy, balanced accuracy or macro F1, or the lowest log loss. The balanced accuracy is the
+        mean recall of the classes, so that all classes count equally.
     among : {"all", "models", "committees"}, optional
         The candidates. Default all.
     """
 
-    metric: Literal["accuracy", "loss"]
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "loss"]
     among: Literal["all", "models", "committees"] = "all"

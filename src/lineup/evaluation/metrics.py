@@ -59,7 +59,8 @@ def classification_metrics(
     Notes
     -----
     The loss is :func:`log_loss`. Averages are those of scikit-learn's ``precision_recall_fscore_support``: "macro"
-    gives every class the same weight, "weighted" a weight by its number of images. The top-2 accuracy is the share of
+    gives every class with images the same weight, "weighted" a weight by its number of images. The macro recall is also
+    called balanced accuracy. The top-2 accuracy is the share of
     images whose class is one of the two most probable ones; ``brier`` is
     :func:`lineup.evaluation.calibration.brier_score`, ``ece``
     :func:`lineup.evaluation.calibration.expected_calibration_error` with its 15 bins of equally many images.
@@ -70,9 +71,8 @@ def classification_metrics(
     predicted = probabilities.argmax(axis=1)
 
     def scores(average: str | None) -> Any:
-        return precision_recall_fscore_support(
-            labels, predicted, labels=range(len(slugs)), average=average, zero_division=0
-        )[:3]
+        counted = np.unique(labels) if average == "macro" else range(len(slugs))
+        return precision_recall_fscore_support(labels, predicted, labels=counted, average=average, zero_division=0)[:3]
 
     values = {
         "accuracy": float(np.mean(predicted == labels)),
@@ -88,6 +88,41 @@ def classification_metrics(
         for name, value in zip(_SCORES, row, strict=True):
             values[f"{name}/{slug}"] = value
     return {prefix + name: float(value) for name, value in values.items()}
+
+
+def balanced_accuracy(predicted: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
+    """Compute the mean recall of all classes that have images.
+
+    Parameters
+    ----------
+    predicted, labels : ndarray of int, shape (n,)
+        Predicted and actual classes.
+
+    Examples
+    --------
+    >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    0.75
+    """
+    return float(np.mean([np.mean(predicted[labels == label] == label) for label in np.unique(labels)]))
+
+
+def macro_f1(predicted: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
+    """Compute the mean F1 of all classes that have images.
+
+    Parameters
+    ----------
+    predicted, labels : ndarray of int, shape (n,)
+        Predicted and actual classes.
+
+    Examples
+    --------
+    >>> round(macro_f1(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])), 4)
+    0.7333
+    """
+    counted = np.unique(labels)
+    hits = np.array([np.sum((predicted == label) & (labels == label)) for label in counted])
+    both = np.array([np.sum(predicted == label) + np.sum(labels == label) for label in counted])
+    return float(np.mean(2 * hits / both))
 
 
 def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

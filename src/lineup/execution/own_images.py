@@ -28,6 +28,9 @@ _FEW_PIXELS = 1024
 _STEPS = 2500
 """Number of training steps of a network, as far as 5 to 30 epochs allow."""
 _BATCH = 32
+_IMBALANCED = 1.5
+"""Ratio of the largest and the smallest class from which on the classes are weighted."""
+_WITHOUT_WEIGHTS = ("knn",)
 _TWO_SEEDS = 20_000_000
 """Up to this number of pixels in all images, each network is trained with two seeds."""
 
@@ -42,10 +45,13 @@ class OwnImages:
         The section ``data`` of ``params.yaml``.
     models : dict of str to dict
         The section ``models``.
+    metric : str
+        The metric that chooses the champion.
     """
 
     data: Mapping[str, Any]
     models: Mapping[str, Mapping[str, Any]]
+    metric: str
 
     @property
     def summary(self) -> str:
@@ -69,7 +75,9 @@ class OwnImages:
     def _params(self) -> str:
         template = (resources.files("lineup") / "template" / "images.yaml").read_text(encoding="utf-8")
         models = [line for name, recipe in self.models.items() for line in (f"  {name}:", *_lines(recipe, "    "))]
-        return Template(template).substitute(data="\n".join(_lines(self.data)), models="\n".join(models), metric="loss")
+        return Template(template).substitute(
+            data="\n".join(_lines(self.data)), models="\n".join(models), metric=self.metric
+        )
 
 
 _GENERATED = "A new project uses generated images and small models, so the whole pipeline takes only a few minutes.\n"
@@ -112,7 +120,8 @@ def own_images(found: Found, root: Path, group: str | None = None) -> OwnImages:
     }
     if group is not None:
         data["group"] = group
-    return OwnImages(data | {"unreadable": 0.05}, dict(_models(found)))
+    metric = "balanced_accuracy" if found.imbalance >= _IMBALANCED else "loss"
+    return OwnImages(data | {"unreadable": 0.05}, dict(_models(found)), metric)
 
 
 def dataset_name(folder: str) -> str:
@@ -129,8 +138,10 @@ def _models(found: Found) -> Iterator[tuple[str, dict[str, Any]]]:
     height, width, channels = found.shape
     pixels = height * width * channels
     linear = "logistic_regression" if pixels <= _FEW_PIXELS else "knn"
+    weight = {"class_weight": "balanced"} if found.imbalance >= _IMBALANCED else {}
     for name in ("random_forest", linear):
-        yield name, {"family": "classical", "architecture": name, "validation": 0.2}
+        recipe = {"family": "classical", "architecture": name, "validation": 0.2}
+        yield name, recipe if name in _WITHOUT_WEIGHTS else recipe | weight
     large = max(height, width) > _LARGE
     networks = (("cnn", "conv2d_5" if large else "basic_cnn"), ("residual", "resnet"), ("project", "small_cnn"))
     seeds = 2 if pixels * len(found.source) <= _TWO_SEEDS else 1
@@ -146,6 +157,7 @@ def _models(found: Found) -> Iterator[tuple[str, dict[str, Any]]]:
                 "schedule": "cosine",
                 "validation": 0.2,
                 "seeds": seeds,
+                **weight,
             },
         )
 

@@ -78,6 +78,9 @@ class Recipe:
         The number 3 means the seeds 1, 2 and 3. Each seed is a separate training and run. Default 1.
     options : dict
         Additional arguments of the builder. Default none.
+    class_weight : {"balanced"}, optional
+        Give all classes the same total weight in training, although their numbers of images differ. Default: all images
+        have the same weight.
     """
 
     family: str
@@ -85,6 +88,7 @@ class Recipe:
     validation: Share
     seeds: Seeds = dataclasses.field(default_factory=lambda: [1], kw_only=True)
     options: dict[str, Option] = dataclasses.field(default_factory=dict, kw_only=True)
+    class_weight: Literal["balanced"] | None = dataclasses.field(default=None, kw_only=True)
 
     @model_validator(mode="after")
     def _check_recipe(self) -> Recipe:

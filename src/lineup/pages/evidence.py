@@ -349,16 +349,18 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     rows = [
         [
             row.name,
+            f"{row.images:,}",
             *map(number, (row.precision, row.recall, row.f1, row.auc, row.average_precision)),
             f"{row.confused_with}, {row.confused:,} of {row.images:,}" if row.confused else "",
         ]
         for row in comparison.classes[run]
     ]
-    headings = ["class", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
+    headings = ["class", "images", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
     return [
         "## Classes",
         f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
         " predictions among all images that are predicted as the class. Recall is the fraction of correct predictions"
-        " among all images that belong to the class. F1 is the harmonic mean of precision and recall.",
+        " among all images that belong to the class. F1 is the harmonic mean of precision and recall. The macro F1"
+        " and the balanced accuracy are the means of F1 and of recall over all classes that have test images.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

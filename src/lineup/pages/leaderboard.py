@@ -27,6 +27,7 @@ METRICS = (
     "test_brier",
     "test_ece",
     "test_macro_f1",
+    "test_macro_recall",
     "test_macro_auc",
     "test_accuracy_at_80_coverage",
 )
@@ -40,6 +41,7 @@ _WHOLE_NUMBERS = {"parameters": "Int64"}
 _SHOWN_NUMBERS = {
     **dict.fromkeys(("rank", "seeds", "test_count"), "int64"),
     **dict.fromkeys(("test_accuracy", "test_accuracy_sd", "low", "high", "val_accuracy"), "float64"),
+    **dict.fromkeys(("test_macro_f1", "test_macro_recall"), "float64"),
     **dict.fromkeys(("published", "published_to", "difference", "training_seconds"), "float64"),
 }
 _SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
@@ -193,11 +195,13 @@ def replace_block(text: str, marker: str, block: str) -> str:
 
 
 _LEFT = ("model", "kind")
-_LEFT_OUT = ("kind", "published", "95 % interval", "rank")
+_LEFT_OUT = ("kind", "published", "95 % interval", "balanced accuracy", "rank")
 """Columns that are left out in a narrow terminal, the least important first."""
 _SPACE = 2
 """Spaces after each printed column."""
-_PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "published")
+_PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "balanced accuracy", "published")
+_SAME = 1e-9
+"""Largest difference between two equal numbers, apart from rounding."""
 _READING = (
     "Each accuracy is a mean ± standard deviation over the seeds. The 95 % interval is a Wilson confidence interval."
     " The interval accounts for the choice of the test images, but not for the choice of the seeds. The rank of a model"
@@ -253,7 +257,9 @@ def _caption(frame: pd.DataFrame) -> str:
 def _texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the main columns of the leaderboard as text, with headings.
 
-    The columns with published results are shown only if a model has a published result.
+    The columns with published results are shown only if a model has a published result. The balanced accuracy and the
+    macro F1 are shown only if the balanced accuracy differs from the accuracy, which means that the classes have
+    different numbers of test images.
     """
 
     def column(text: Callable[..., str], *names: str) -> list[str]:
@@ -267,13 +273,18 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
             "seeds": column(str, "seeds"),
             "test accuracy": column(with_spread, "test_accuracy", "test_accuracy_sd"),
             "95 % interval": column(span, "low", "high"),
+            "balanced accuracy": column(number, "test_macro_recall"),
+            "macro F1": column(number, "test_macro_f1"),
             "validation accuracy": column(number, "val_accuracy"),
             "published": column(_published_text, "published", "published_to"),
             "difference": column(lambda value: number(value, "+.4f"), "difference"),
             "training, s": column(lambda value: number(value, ",.1f"), "training_seconds"),
         }
     )
-    return texts.drop(columns=["published", "difference"]) if frame["published"].isna().all() else texts
+    left_out = ["published", "difference"] if frame["published"].isna().all() else []
+    if (frame["test_macro_recall"] - frame["test_accuracy"]).abs().max() < _SAME:
+        left_out += ["balanced accuracy", "macro F1"]
+    return texts.drop(columns=left_out)
 
 
 def _published_text(low: float, high: float) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 
 from lineup.models.layers import classifier
 from lineup.training.fit import fit_network, libraries, phase_seconds
-from lineup.training.fitted import Fitted, TrainingData
+from lineup.training.fitted import Fitted, TrainingData, class_weights
 from lineup.training.loop import RECONSTRUCTION, predict
 from lineup.training.network import Network
 
@@ -74,18 +74,19 @@ def fit_model(
     images = replace(data, labels=data.images, val_labels=data.val_images)
     history = fit(autoencoder, images, recipe.pretrain, phase="autoencoder", objective=RECONSTRUCTION)
 
+    weights = class_weights(data.labels, data.classes, recipe.class_weight)
     _freeze(encoder, batch_norm=parts.frozen_batch_norm)
     whole = classifier(entry.name, "unit", [encoder, *parts.head], data.shape)
     if parts.frozen_batch_norm:
         encode = classifier("encode", "unit", [encoder], data.shape)
         latent = replace(data, images=predict(encode, data.images), val_images=predict(encode, data.val_images))
         head = _chain(parts.head, latent.images.shape[1:], "head")
-        history += fit(head, latent, recipe, phase="classifier")
+        history += fit(head, latent, recipe, phase="classifier", class_weights=weights)
     else:
-        history += fit(whole, data, recipe, phase="classifier")
+        history += fit(whole, data, recipe, phase="classifier", class_weights=weights)
     if recipe.finetune is not None:
         _unfreeze_weights(encoder)
-        history += fit(whole, data, recipe.finetune, phase="finetuning")
+        history += fit(whole, data, recipe.finetune, phase="finetuning", class_weights=weights)
 
     examples = data.val_images[:EXAMPLES]
     pictures = {"originals": examples, "reconstructions": predict(autoencoder, examples).reshape(examples.shape)}

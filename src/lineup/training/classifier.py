@@ -22,7 +22,7 @@ import numpy as np
 from lineup.errors import LineupError, shortened
 from lineup.models.layers import classifier
 from lineup.training.fit import fit_network, libraries, phase_seconds
-from lineup.training.fitted import Fitted, TrainingData
+from lineup.training.fitted import Fitted, TrainingData, class_weights
 from lineup.training.network import Network
 
 if TYPE_CHECKING:
@@ -57,5 +57,14 @@ def fit_model(
             f"{entry.family} {entry.name}: expected {data.classes} probabilities per image, found {found}"
         )
     random = np.random.default_rng(recipe.seed)
-    history = fit_network(network, data, recipe, random, phase="classifier", on_epoch=on_epoch, backup=backup)
+    history = fit_network(
+        network,
+        data,
+        recipe,
+        random,
+        phase="classifier",
+        on_epoch=on_epoch,
+        backup=backup,
+        class_weights=class_weights(data.labels, data.classes, recipe.class_weight),
+    )
     return Fitted(Network(network), history, phase_seconds(history))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lineup.batches import in_batches
+from lineup.errors import LineupError
 from lineup.records.machine import library_version
 from lineup.records.record import Weights
 from lineup.training.fitted import Fitted
@@ -100,12 +101,26 @@ def fit_model(
     """Build an estimator and fit it to the training images.
 
     See `lineup.training.trainers.Trainer` for the arguments.
+
+    Raises
+    ------
+    LineupError
+        If the recipe has class weights, which the estimator does not support.
     """
     started = time.perf_counter()
-    estimator = fit_estimator(
-        entry.make(data.shape, data.classes, recipe.options), data.images, data.labels, recipe.seed
-    )
+    estimator = entry.make(data.shape, data.classes, recipe.options)
+    if recipe.class_weight is not None:
+        _set_class_weight(estimator, entry.name, recipe.class_weight)
+    estimator = fit_estimator(estimator, data.images, data.labels, recipe.seed)
     return Fitted(Classical(estimator), [], {"fit": time.perf_counter() - started})
+
+
+def _set_class_weight(estimator: Any, name: str, value: str) -> None:
+    """Set the parameter ``class_weight`` of an estimator or of a step of a pipeline."""
+    parameters = [key for key in estimator.get_params() if key.rpartition("__")[2] == "class_weight"]
+    if not parameters:
+        raise LineupError(f"class_weight = {value!r}: {name} cannot weight classes; remove the setting")
+    estimator.set_params(**dict.fromkeys(parameters, value))
 
 
 def libraries() -> dict[str, str]:

@@ -33,6 +33,7 @@ def fit_network(
     on_epoch: OnEpoch,
     backup: Backup,
     objective: Objective = CLASSIFICATION,
+    class_weights: np.ndarray | None = None,
 ) -> list[Epoch]:
     """Train a network with Adam and call ``on_epoch`` after every epoch.
 
@@ -54,6 +55,8 @@ def fit_network(
         Saves the state of this phase, and restores it after an interruption.
     objective : Objective
         The loss. Default: the cross-entropy of classes.
+    class_weights : ndarray of float32, shape (classes,), optional
+        Weight of the images of each class, see `lineup.training.fitted.class_weights`. Default: the same weight.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def fit_network(
     highest loss (`lineup.records.record.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights after
     the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
     """
-    loop = Loop(network, data.images, data.labels, fit, objective)
+    loop = Loop(network, data.images, data.labels, fit, objective, class_weights)
     state = FitState([], random, loop.variables())
     backup.restore(phase, state)
     for row in state.history:

@@ -92,3 +92,31 @@ class Fitted:
     history: list[Epoch]
     phase_seconds: dict[str, float]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def class_weights(labels: np.ndarray, classes: int, setting: str | None) -> np.ndarray | None:
+    """Return the weight of the images of each class.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Classes of the training images. Every class occurs.
+    classes : int
+        Number of classes.
+    setting : {"balanced"} or None
+        Setting ``class_weight`` of a model.
+
+    Returns
+    -------
+    ndarray of float32, shape (classes,), or None
+        ``n / (classes * images of the class)``, as in scikit-learn, so that all classes have the same total weight.
+        None if the setting is None.
+
+    Examples
+    --------
+    >>> class_weights(np.array([0, 0, 0, 1]), 2, "balanced").round(2).tolist()
+    [0.67, 2.0]
+    """
+    if setting is None:
+        return None
+    return (len(labels) / (classes * np.bincount(labels, minlength=classes))).astype(np.float32)

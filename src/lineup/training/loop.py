@@ -82,14 +82,24 @@ class Loop:
     fit : Fit
         Batch size, learning rate, schedule, L2 penalty, augmentation.
     objective : Objective
+    class_weights : ndarray of float32, shape (classes,), or None
+        Weight of the loss of an image in the weight updates, by its class. The loss in the history is not weighted.
+        Default None: all images have the same weight.
     """
 
     def __init__(
-        self, network: keras.Model, inputs: np.ndarray, targets: np.ndarray, fit: Fit, objective: Objective
+        self,
+        network: keras.Model,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        fit: Fit,
+        objective: Objective,
+        class_weights: np.ndarray | None = None,
     ) -> None:
         import tensorflow as tf
 
         self._network, self._fit, self._objective = network, fit, objective
+        self._class_weights = class_weights
         self._inputs, self._targets = tf.constant(inputs), tf.constant(targets)
         self._optimizer = _adam(fit, len(inputs))
         self._optimizer.build(network.trainable_variables)
@@ -157,7 +167,10 @@ class Loop:
         with tf.GradientTape() as tape:
             outputs = self._network(inputs, training=True)
             losses = self._objective.loss(targets, outputs)
-            total = tf.reduce_mean(losses)
+            if self._class_weights is None:
+                total = tf.reduce_mean(losses)
+            else:
+                total = tf.reduce_mean(losses * tf.gather(self._class_weights, tf.cast(targets, tf.int32)))
             if self._fit.l2:
                 kernels = [weight for weight in weights if len(weight.shape) > 1]
                 total += self._fit.l2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
