@@ -54,7 +54,9 @@ PARAMS: dict[str, Any] = {
 # Words of pydantic's own messages, which mean nothing to somebody who edits a YAML file.
 PYDANTIC = ("Input should", "after validation", "pattern", "Dictionary", "Value error")
 MEMBERS = "of names, all, or a section with kind, family, report or best"
-RECIPE_KEYS = "xpected one of family, architecture, validation, seeds, options, class_weight, epochs, batch_size, learning_rate"
+RECIPE_KEYS = (
+    "xpected one of family, architecture, validation, seeds, options, class_weight, epochs, batch_size, learning_rate"
+)
 
 # Key, its value, and texts that the error holds: the key as a reader finds it, the value, what is accepted.
 BAD: list[tuple[str, Any, tuple[str, ...]]] = [

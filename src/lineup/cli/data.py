@@ -44,6 +44,7 @@ def download() -> None:
 
 def split() -> None:
     """Split the images into training, validation and test images, and write the result to data/splits."""
+    from lineup.data.duplicates import DUPLICATES, read_duplicates
     from lineup.data.split import write_split
 
     project, params = open_project()
@@ -60,3 +61,4 @@ def split() -> None:
         f"{dataset.title}: {len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images,"
         f" fingerprint {dataset.fingerprint[:12]}"
     )
+    print(read_duplicates(project.dataset.parent / DUPLICATES).sentence())

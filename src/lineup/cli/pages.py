@@ -72,13 +72,16 @@ def report(
 ) -> None:
     """Write all results to a single HTML file that works without a network connection."""
     from lineup.data.dataset import load_dataset
+    from lineup.data.duplicates import DUPLICATES, read_duplicates
     from lineup.pages.report import write_report
 
     project, params = open_project()
     path = output or project.experiments / "report" / "index.html"
     records = all_records(project, params)
     dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
-    write_report(records, path, dataset, champion_of(project, params, records))
+    copies = project.dataset.parent / DUPLICATES
+    duplicates = read_duplicates(copies) if dataset and copies.is_file() else None
+    write_report(records, path, dataset, champion_of(project, params, records), duplicates=duplicates)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
     _print_left_out(project, records)
 

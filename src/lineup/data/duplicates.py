@@ -11,10 +11,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from lineup.errors import count
+from lineup.schema import read_checked, write_json
+
+DUPLICATES = "duplicates.json"
+"""The file with the numbers of repeated images, beside the dataset."""
 
 _ROWS = 8
 _COLUMNS = 9
@@ -23,7 +32,7 @@ _CLOSE = 4.0
 _CHUNK = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Duplicates:
     """Numbers of repeated images in a dataset.
 
@@ -48,6 +57,44 @@ class Duplicates:
     conflicting: int
     dropped: int = 0
     moved: int = 0
+
+    def sentence(self) -> str:
+        """Describe the numbers for readers.
+
+        Examples
+        --------
+        >>> print(Duplicates(exact=2, near=1, within=0, conflicting=0, dropped=2).sentence())
+        2 training images have the same pixels as a test image, 1 other looks nearly the same; 2 were dropped.
+        """
+        have, look = "has" if self.exact == 1 else "have", " looks" if self.near == 1 else "s look"
+        text = f"{count(self.exact, 'training image')} {have} the same pixels as a test image"
+        text += f", {self.near:,} other{look} nearly the same"
+        if self.dropped or self.moved:
+            done = [f"{self.dropped:,} were dropped"] * bool(self.dropped)
+            done += [f"{self.moved:,} were moved to the test images"] * bool(self.moved)
+            text += f"; {' and '.join(done)}"
+        if self.within:
+            text += f". {count(self.within, 'training image')} repeat{'s' if self.within == 1 else ''} an earlier one"
+        if self.conflicting:
+            text += f". {count(self.conflicting, 'image')} with the same pixels belong to different classes"
+        return f"{text}."
+
+
+def write_duplicates(path: Path, duplicates: Duplicates) -> None:
+    """Write ``duplicates.json``."""
+    write_json(path, asdict(duplicates))
+
+
+def read_duplicates(path: Path) -> Duplicates:
+    """Read ``duplicates.json``.
+
+    Raises
+    ------
+    LineupError
+        If the file is missing, too large, or not in the format of `write_duplicates`.
+    """
+    found: Duplicates = read_checked(path, Duplicates)
+    return found
 
 
 def count_duplicates(

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,12 @@ from lineup.data.datasets import (
     TRAIN_IMAGES,
     TRAIN_LABELS,
 )
-from lineup.data.duplicates import Duplicates, count_duplicates
+from lineup.data.duplicates import DUPLICATES, Duplicates, count_duplicates, write_duplicates
 from lineup.data.idx import read_idx
 from lineup.data.image_split import group_order, split_images
 from lineup.data.images import RawImages, load_images
 from lineup.errors import LineupError, shortened
 from lineup.files import file_sha256
-from lineup.schema import write_json
-
-DUPLICATES = "duplicates.json"
-"""The file with the numbers of repeated images, beside the dataset."""
 
 
 def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
@@ -116,7 +111,7 @@ def write_split(
         arrays = _arrays(images, found.train, found.test)
         arrays["order"] = _order(arrays, found.validation or 0, seed)
         check_arrays(f"{raw}: train", f"{raw}: test", arrays, described["classes"])
-    write_json(target.parent / DUPLICATES, dataclasses.asdict(copies))
+    write_duplicates(target.parent / DUPLICATES, copies)
     return save_dataset(target, described, arrays, seed)
 
 

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from lineup.committee.champion import Champion
 from lineup.data.dataset import Dataset
+from lineup.data.duplicates import Duplicates
 from lineup.errors import count
 from lineup.files import check_room, read_text
 from lineup.pages.image_sheet import MOST, image_sheet
@@ -42,6 +43,7 @@ def write_report(
     dataset: Dataset | None = None,
     champion: Champion | None = None,
     originals: Sequence[Record] | None = None,
+    duplicates: Duplicates | None = None,
 ) -> None:
     """Write the report to a file.
 
@@ -57,6 +59,8 @@ def write_report(
         The champion among the records. Default: None, the report does not name a champion.
     originals : sequence of Record, optional
         See `lineup.pages.report_content.report_content`.
+    duplicates : Duplicates, optional
+        Numbers of repeated images in the dataset. Default: None, the report does not state them.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def write_report(
         See `lineup.pages.report_content.report_content`; also if the file cannot be written.
     """
     check_room(path)
-    content = report_content(records, dataset, champion, originals)
+    content = report_content(records, dataset, champion, originals, duplicates)
     write_text(path, report_html(content, dataset))
 
 

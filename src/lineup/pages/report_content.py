@@ -21,6 +21,7 @@ import numpy as np
 from lineup.committee.champion import Champion
 from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.data.dataset import Dataset
+from lineup.data.duplicates import Duplicates
 from lineup.errors import LineupError
 from lineup.pages.compare import Comparison, compare
 from lineup.pages.group_comparison import compare_matched
@@ -75,6 +76,7 @@ def report_content(
     dataset: Dataset | None = None,
     champion: Champion | None = None,
     originals: Sequence[Record] | None = None,
+    duplicates: Duplicates | None = None,
 ) -> dict[str, Any]:
     """Return the content of the report.
 
@@ -89,6 +91,8 @@ def report_content(
     originals : sequence of Record, optional
         The same records with the names of their models, if ``records`` are renamed. Training runs of the same model on
         several devices are compared by these names. Default: ``records``.
+    duplicates : Duplicates, optional
+        Numbers of repeated images in the dataset. Default: None, the report does not state them.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def report_content(
         "costs": _costs(comparison, records),
         "machines": _machines(records),
         "devices": _devices(originals or records),
-        "data": _data(records, labels),
+        "data": _data(records, labels) | {"copies": duplicates.sentence() if duplicates else ""},
         "libraries": _libraries(records),
         "hardest": _hardest([predicted[model.first.header.label] for model in comparison.models], labels),
         "shown_curves": _shown_curves(comparison),

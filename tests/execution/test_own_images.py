@@ -1,0 +1,161 @@
+"""``lineup init --images``: the images are described, and the settings and models suit them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image, ImageDraw
+
+from lineup.data.sources.look import look
+from lineup.errors import LineupError
+from lineup.execution.init import create_project
+from lineup.execution.own_images import own_images
+from lineup.params import load_params
+from lineup.paths import Project
+from tests.data.own_images import folder, picture, save
+
+
+def project(root: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Create a project in a folder, and change the working directory to it."""
+    made = create_project(root, own_images(look(images), root))
+    monkeypatch.chdir(made.root)
+    return made
+
+
+def test_small_grey_images_keep_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for label in ("a", "b"):
+        for index in range(6):
+            save(tmp_path / "letters" / label / f"{index}.png", picture(index, (16, 12), "L"))
+    made = project(tmp_path / "My Letters!", tmp_path / "letters", monkeypatch)
+    params = load_params(made.params)
+    assert params.data.name == "my_letters"
+    assert params.data.image_shape == (12, 16, 1)
+    assert params.data.images_path(made.root) == tmp_path / "letters"
+    assert list(params.models) == ["random_forest", "logistic_regression", "basic_cnn", "resnet", "small_cnn"]
+    assert params.champion.metric == "loss"
+    pipeline = yaml.safe_load((made.root / "dvc.yaml").read_text())
+    assert pipeline["stages"]["download"]["deps"] == ["${data.images}"]
+
+
+def test_photographs_get_squares_pooling_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "shoes"
+    for label, images in (("boot", 12), ("sandal", 6)):
+        for index in range(images):
+            save(root / "pictures" / label / f"{index}.jpg", picture(index, (300 + index, 200)))
+    made = project(root, root / "pictures", monkeypatch)
+    params = load_params(made.params)
+    assert params.data.images == "pictures"  # a relative path, because the images are in the project
+    assert params.data.image_shape == (64, 64, 3)
+    assert list(params.models) == ["random_forest", "knn", "conv2d_5", "resnet", "small_cnn"]
+    weights = {name: recipe.class_weight for name, recipe in params.models.items()}
+    assert weights.pop("knn") is None
+    assert set(weights.values()) == {"balanced"}
+    assert params.champion.metric == "balanced_accuracy"
+
+
+def test_the_lines_say_what_was_found(tmp_path: Path) -> None:
+    folder(tmp_path / "pets", images=4)
+    for index in range(4):
+        save(tmp_path / "pets" / "dog" / f"more {index}.png", picture(50 + index, (40, 30)))
+    (tmp_path / "pets" / "cat" / "0.png").write_bytes(b"")
+    lines = look(tmp_path / "pets").lines()
+    assert lines[0].endswith("pets: folder with one sub-folder per class")
+    assert "12 images in 2 classes: cat 4, dog 8" in lines[1]
+    assert "12 x 10 to 40 x 30 pixels, median 12 x 10, colour" in lines[2]
+    assert "the largest class has 2.0 times as many images as the smallest" in lines[3]
+    assert "1 file cannot be used: " in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("${x}", "${x}"), ("a: b #c", "a: b #c"), ('it\'s "q"', 'it\'s "q"'), ("猫", "猫"), ("null", "null")],
+)
+def test_any_path_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: str) -> None:
+    made = project(tmp_path / "pets", folder(tmp_path / name), monkeypatch)
+    assert load_params(made.params).data.images == str(tmp_path / expected)
+
+
+def lineup(*arguments: str, cwd: Path, store: Path) -> str:
+    """Run a command of lineup, and return its output."""
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}", "PYTHONUTF8": "1"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "lineup", *arguments]
+    done = subprocess.run(
+        command, cwd=cwd, env=environment | {"PATH": path}, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def quick(root: Path, epochs: int, models: tuple[str, ...]) -> None:
+    """Leave only some models in ``params.yaml``, with one seed and few epochs."""
+    path = root / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["models"] = {name: recipe | {"seeds": 1} for name, recipe in values["models"].items() if name in models}
+    for recipe in values["models"].values():
+        if "epochs" in recipe:
+            recipe["epochs"] = epochs
+    values["committees"].pop("best_three")
+    path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
+
+
+def digits(root: Path) -> Path:
+    """Write the 1,797 digits of scikit-learn as PNG files."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    for index, (image, label) in enumerate(zip(data.images, data.target, strict=True)):
+        save(root / str(label) / f"{index}.png", Image.fromarray(np.rint(image * 255 / 16).astype(np.uint8)))
+    return root
+
+
+def signs(root: Path) -> Path:
+    """Draw 40 coloured pictures of 64 x 64 pixels per class, with different positions, sizes and colours."""
+    random = np.random.default_rng(1)
+    for name in ("disc", "square", "triangle"):
+        for index in range(40):
+            ground, ink = (tuple(random.integers(low, low + 100, 3).tolist()) for low in (0, 150))
+            image = Image.new("RGB", (64, 64), ground)
+            left, top, size = random.integers(2, 30), random.integers(2, 30), random.integers(18, 30)
+            box = [int(left), int(top), int(left + size), int(top + size)]
+            draw = ImageDraw.Draw(image)
+            if name == "triangle":
+                draw.polygon([(box[0], box[3]), (box[2], box[3]), ((box[0] + box[2]) // 2, box[1])], fill=ink)
+            else:
+                (draw.ellipse if name == "disc" else draw.rectangle)(box, fill=ink)
+            save(root / name / f"{index}.png", image)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "least"), [("digits", 0.9), ("signs", 0.5)])
+def test_from_two_commands_to_the_report(tmp_path: Path, kind: str, least: float) -> None:
+    images = {"digits": digits, "signs": signs}[kind](tmp_path / "images")
+    root, store = tmp_path / kind, tmp_path / "mlflow.db"
+    said = lineup("init", str(root), "--images", str(images), cwd=tmp_path, store=store)
+    assert "all 8 x 8 pixels, grey" in said or "all 64 x 64 pixels, colour" in said
+    quick(root, epochs=4, models=("random_forest", "basic_cnn", "conv2d_5"))
+    lineup("repro", cwd=root, store=store)
+    page = (root / "reports" / "leaderboard.md").read_text()
+    assert f"Data: {kind.capitalize()}, " in page
+    accuracies = [float(line.split("|")[5].split()[0]) for line in page.splitlines() if line.startswith("| 1 |")]
+    assert max(accuracies) > least
+    assert "have the same pixels as a test image" in (root / "reports" / "index.html").read_text()
+    picture_file = next(iter(images.rglob("*.png")))
+    assert "trained on" in lineup("predict", str(picture_file), cwd=root, store=store)
+
+
+def test_a_group_without_images_is_an_error(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from lineup.cli.app import app
+
+    done = CliRunner().invoke(app, ["init", str(tmp_path / "shoes"), "--group", "person"])
+    assert isinstance(done.exception, LineupError)
+    assert not (tmp_path / "shoes").exists()
