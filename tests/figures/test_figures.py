@@ -439,3 +439,14 @@ def test_the_first_lines_look_different() -> None:
     assert style.line_looks(30)[24:] == looks[:6]
     # Black is for the mean.
     assert style.INK not in {colour for colour, _ in looks}
+
+
+def test_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
+    figure = style.new_figure(3, 2, title=r"from $\frac$ to $9")
+    axes = figure.subplots()
+    axes.plot([1, 2], [1, 1000])
+    axes.set_yscale("log")
+    axes.set_xticks([1, 2], [r"$\x$", "$$"])
+    save_png(figure, tmp_path / "prices.png")
+    assert not figure.texts[0].get_parse_math()
+    assert any(label.get_parse_math() for label in axes.get_yticklabels())

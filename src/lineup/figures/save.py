@@ -11,12 +11,16 @@ b'PNG'
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lineup.files import replacing_file
+
+_FORMULA = r"$\mathdefault"
 
 
 def save_png(figure: Figure, path: Path) -> None:
@@ -48,10 +52,24 @@ def png_bytes(figure: Figure) -> bytes:
     By default, matplotlib writes its version into the file, so that each release of matplotlib would change all files.
     Other versions of matplotlib can still draw a figure differently.
     """
-    if (engine := figure.get_layout_engine()) is not None:
-        # matplotlib would draw the whole figure once more to compute the layout. The file is the same.
-        engine.execute(figure)
-        figure.set_layout_engine("none")
+    _show_dollar_signs(figure)
     stream = BytesIO()
-    figure.savefig(stream, format="png", dpi="figure", facecolor="white", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # Letters that the font does not contain are drawn as boxes. A warning would be printed for each figure.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        if (engine := figure.get_layout_engine()) is not None:
+            # matplotlib would draw the whole figure once more to compute the layout. The file is the same.
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        figure.savefig(stream, format="png", dpi="figure", facecolor="white", metadata={"Software": None})
     return stream.getvalue()
+
+
+def _show_dollar_signs(figure: Figure) -> None:
+    """Show the dollar signs in all texts, such as class names, instead of reading formulas between them.
+
+    The labels of logarithmic axes are formulas that matplotlib writes.
+    """
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith(_FORMULA):
+            text.set_parse_math(False)

@@ -348,7 +348,7 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     run = best.first.header.label
     rows = [
         [
-            row.name,
+            row.name.replace("<", "&lt;"),
             f"{row.images:,}",
             *map(number, (row.precision, row.recall, row.f1, row.auc, row.average_precision)),
             f"{row.confused_with}, {row.confused:,} of {row.images:,}" if row.confused else "",
