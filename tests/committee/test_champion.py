@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from lineup.committee.champion import choose, rank, read_champion, write_champion
 from lineup.errors import LineupError
@@ -38,6 +40,19 @@ def test_the_best_candidate_has_the_highest_accuracy_or_the_lowest_loss() -> Non
     values = rank(["bold", "wise"], holdout(bold, wise), "loss")
     assert list(values) == ["wise", "bold"]
     assert values["wise"] == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2)
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
+def test_a_small_class_counts_as_much_as_a_large_one(metric: str) -> None:
+    labels = np.array([0] * 8 + [1] * 2)
+    always, fair = np.tile([0.9, 0.1], (10, 1)), np.eye(2)[[0] * 6 + [1] * 2 + [1] * 2]
+    scores = Scores(np.arange(10), labels, np.stack([always, fair]))
+    values = rank(["always", "fair"], scores, metric)
+    score = {"balanced_accuracy": balanced_accuracy_score, "macro_f1": partial(f1_score, average="macro")}[metric]
+    assert list(values) == ["fair", "always"]
+    for name, member in (("always", always), ("fair", fair)):
+        assert values[name] == pytest.approx(score(labels, member.argmax(axis=1)))
+    assert list(rank(["always", "fair"], scores, "accuracy")) == ["always", "fair"]
 
 
 def test_ties_go_to_the_first_candidate() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import (
+    balanced_accuracy_score,
     confusion_matrix,
     f1_score,
     log_loss,
@@ -153,6 +154,14 @@ def test_the_report_has_the_class_names_and_four_decimals() -> None:
 def test_a_wrong_number_of_class_names_is_refused() -> None:
     with pytest.raises(LineupError, match="expected 3 names, found 2"):
         classification_metrics(*predictions(), ("a", "b"), "")
+
+
+def test_a_class_without_images_does_not_count_in_the_macro_means() -> None:
+    probabilities, labels = np.eye(3)[[0, 0, 1, 1]], np.array([0, 0, 0, 1])
+    metrics = classification_metrics(probabilities, labels, ("a", "b", "c"), "")
+    assert metrics["macro_recall"] == pytest.approx(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
+    assert metrics["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    assert metrics["recall/c"] == 0
 
 
 def test_similar_class_names_have_different_metrics() -> None:

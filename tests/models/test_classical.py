@@ -15,7 +15,10 @@ from lineup.data.synthetic import generate
 from lineup.errors import LineupError
 from lineup.models.kernel_machine import KernelMachine, couple, fit_sigmoid
 from lineup.models.registry import architecture, list_architectures
-from lineup.training.estimator import fit_estimator, libraries, predict_estimator
+from lineup.models.settings import ClassicalRecipe
+from lineup.training.backup import Backup
+from lineup.training.estimator import fit_estimator, fit_model, libraries, predict_estimator
+from lineup.training.fitted import TrainingData
 from lineup.training.skops_file import arrays_sha256, load_estimator, save_estimator
 
 pytestmark = pytest.mark.slow
@@ -97,6 +100,38 @@ def test_another_seed_gives_another_model(name: str) -> None:
 def test_an_invalid_option_raises_a_one_line_error() -> None:
     with pytest.raises(LineupError, match=r"options of knn \(k=5\): .*unexpected keyword argument 'k'"):
         architecture("classical", "knn").make((28, 28, 1), 10, {"k": 5})
+
+
+def test_classes_are_weighted_where_the_model_supports_it(tmp_path: Path) -> None:
+    few = GENERATED.train_labels != 3
+    few[np.flatnonzero(~few)[:4]] = True
+    data = TrainingData(
+        GENERATED.train_images[few],
+        GENERATED.train_labels[few],
+        GENERATED.test_images,
+        GENERATED.test_labels,
+        classes=10,
+    )
+    for name in ("random_forest", "logistic_regression"):
+        found = []
+        for number, weight in enumerate((None, "balanced")):
+            recipe = ClassicalRecipe(
+                family="classical", architecture=name, validation=0.2, options=SMALL[name], class_weight=weight
+            )
+            done = fit_model(architecture("classical", name), recipe, data, lambda row: None, Backup(None))
+            (tmp_path / f"{name}{number}").mkdir()
+            done.model.save(tmp_path / f"{name}{number}")
+            loaded = load_estimator(tmp_path / f"{name}{number}" / "estimator.skops", 784)
+            found.append(predict_estimator(loaded, GENERATED.test_images))
+        assert found[1][:, 3].mean() > found[0][:, 3].mean(), name
+    with pytest.raises(LineupError, match="class_weight = 'balanced': knn cannot weight classes; remove the setting"):
+        fit_model(
+            architecture("classical", "knn"),
+            ClassicalRecipe(family="classical", architecture="knn", validation=0.2, class_weight="balanced"),
+            data,
+            lambda row: None,
+            Backup(None),
+        )
 
 
 def test_a_perceptron_stops_without_a_warning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,7 @@ from lineup.models.settings import Fit
 from lineup.records.record import Epoch, best_epoch
 from lineup.training.backup import Backup
 from lineup.training.fit import fit_network
-from lineup.training.fitted import TrainingData
+from lineup.training.fitted import TrainingData, class_weights
 from lineup.training.loop import (
     RECONSTRUCTION,
     Loop,
@@ -158,6 +159,28 @@ def test_l2_equals_a_regulariser_of_keras() -> None:
     theirs.train_on_batch(data.images, data.labels)
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_class_weights_equal_repeated_images() -> None:
+    """A step with balanced weights equals a step with three copies of each image of the smaller class."""
+    import keras
+
+    whole = two_classes(160)
+    zeros, ones = np.flatnonzero(whole.labels == 0)[:30], np.flatnonzero(whole.labels == 1)[:10]
+    rows = []
+    for chosen, weighted in (([*zeros, *ones], True), ([*zeros, *np.repeat(ones, 3)], False)):
+        data = replace(whole, images=whole.images[chosen], labels=whole.labels[chosen])
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, activation="softmax")])
+        before = predict(model, data.images)
+        fit = Fit(epochs=1, batch_size=60, learning_rate=0.01)
+        weights = class_weights(data.labels, 2, "balanced" if weighted else None)
+        (row,) = fitted(model, fit, data=data, class_weights=weights)
+        loss = -np.log(before[np.arange(len(data.labels)), data.labels]).mean()
+        assert row.loss == pytest.approx(loss, rel=1e-5)  # the history is not weighted
+        rows.append(model.get_weights())
+    for one, other in zip(*rows, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_patience_stops_and_restores_the_best_weights() -> None:
