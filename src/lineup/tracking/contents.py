@@ -15,6 +15,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from lineup.data.datasets import DATASETS
 from lineup.errors import count
 from lineup.published.claims import load_claims
 from lineup.records.imported import is_imported
@@ -180,7 +181,7 @@ def dataset_input(data: DataIdentity) -> DatasetInput:
     dataset = Dataset(
         name=data.name,
         digest=data.fingerprint[:36],
-        source_type="generated" if data.generated else "download",
+        source_type="generated" if data.generated else "download" if data.name in DATASETS else "local",
         source=json.dumps({"name": data.name, "title": data.title}),
         schema=json.dumps({"images": f"uint8 {shape}", "classes": data.classes}),
         profile=json.dumps(profile),
