@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lineup.cli.named_records import label_of, member_records, named_record
+from lineup.data.pictures import read_picture
 from lineup.data.preparation import prepare as prepare_picture
 from lineup.data.preparation import resize
 from lineup.params import load_params
 from lineup.paths import find_project
 from lineup.records.record import MODEL, Record
 from lineup.serving.novelty import novelty_detector
-from lineup.serving.pictures import read_picture
 from lineup.serving.predictor import load_with_members
 from lineup.training.devices import prepare
 

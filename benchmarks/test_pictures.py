@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pictures import BACKGROUNDS, OTHERS, draw
 
+from lineup.data.pictures import read_picture
 from lineup.data.preparation import cut_out_and_negate
-from lineup.serving.pictures import read_picture
 
 
 def garment() -> np.ndarray:

@@ -31,10 +31,10 @@ PARTS = ("test", "train", "train", "val")
 ROWS = "".join(f"{index}.png,{'cat' if index % 2 else 'dog'}\n" for index in range(12))
 
 
-def read_all(path: Path, work: Path, **options: float) -> tuple[Found, Dataset]:
+def read_all(path: Path, work: Path) -> tuple[Found, Dataset]:
     """Look at the images, read them, split them, and load the result."""
     found = look(path)
-    read_images("pets", path, work / "raw", SHAPE, **options)
+    read_images("pets", path, work / "raw", SHAPE)
     write_split(work / "raw", work / "dataset.npz", seed=1)
     return found, load_dataset(work / "dataset.npz")
 

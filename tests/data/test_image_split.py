@@ -13,7 +13,7 @@ from PIL import Image
 
 from lineup.data.dataset import load_dataset
 from lineup.data.duplicates import DUPLICATES, difference_hash, read_duplicates
-from lineup.data.image_split import choose_test, split_images
+from lineup.data.image_split import ImageSplit, choose_test, split_images
 from lineup.data.images import RawImages, load_images, read_images
 from lineup.data.sources.source import PARTS
 from lineup.data.split import write_split
@@ -21,7 +21,6 @@ from lineup.errors import LineupError
 from tests.data.own_images import folder, picture, save
 
 RANDOM = np.random.default_rng(3)
-OPTIONS = {"test": 0.2, "duplicates": "keep", "near_duplicates": "keep"}
 
 
 def raw_images(labels: list[int], parts: list[str] | None = None, groups: list[int] | None = None) -> RawImages:
@@ -30,6 +29,11 @@ def raw_images(labels: list[int], parts: list[str] | None = None, groups: list[i
     images = RANDOM.integers(0, 256, (len(labels), 9, 10), np.uint8)
     grouped = None if groups is None else np.array(groups, np.int32)
     return RawImages(images, np.array(labels, np.uint8), np.array(numbers, np.uint8), grouped)
+
+
+def divided(raw: RawImages, duplicates: str = "keep", near_duplicates: str = "keep") -> ImageSplit:
+    """Split the images of two classes."""
+    return split_images(raw, ["a", "b"], 1, test=0.2, duplicates=duplicates, near_duplicates=near_duplicates)
 
 
 @given(st.lists(st.integers(5, 40), min_size=2, max_size=4), st.integers(0, 100))
@@ -87,7 +91,7 @@ def test_given_validation_and_test_images_are_used_as_they_are(tmp_path: Path) -
 def test_copies_of_test_images_are_kept_dropped_or_moved(setting: str, train: int, test: int) -> None:
     raw = raw_images([0, 1] * 10, ["test"] * 4 + ["train"] * 16)
     raw.images[[4, 6, 8]] = raw.images[[0, 0, 2]]
-    found = split_images(raw, ["a", "b"], 1, **(OPTIONS | {"duplicates": setting}))
+    found = divided(raw, setting)
     assert (len(found.train), len(found.test)) == (train, test)
     counts = found.duplicates
     assert (counts.exact, counts.near, counts.within, counts.conflicting) == (3, 0, 1, 0)
@@ -97,7 +101,7 @@ def test_copies_of_test_images_are_kept_dropped_or_moved(setting: str, train: in
 def test_a_moved_copy_takes_its_group_along() -> None:
     raw = raw_images([0, 1] * 10, ["test"] * 4 + ["train"] * 16, [0] * 4 + [1] * 4 + list(range(2, 14)))
     raw.images[4] = raw.images[0]
-    found = split_images(raw, ["a", "b"], 1, **(OPTIONS | {"duplicates": "move"}))
+    found = divided(raw, "move")
     assert set(found.test.tolist()) == {0, 1, 2, 3, 4, 5, 6, 7}
 
 
@@ -106,7 +110,7 @@ def test_nearly_equal_images_are_found_and_different_ones_are_not() -> None:
     raw.images[:] = raw.images.clip(10, 240)
     raw.images[4] = raw.images[0] + 3
     raw.images[6] = raw.images[2] // 2  # the same difference hash, but much darker
-    found = split_images(raw, ["a", "b"], 1, **(OPTIONS | {"near_duplicates": "drop"}))
+    found = divided(raw, near_duplicates="drop")
     assert (found.duplicates.exact, found.duplicates.near, found.duplicates.dropped) == (0, 1, 1)
     assert 4 not in found.train
     assert len(np.unique(difference_hash(raw.images[[0, 4]]))) == 1
@@ -116,7 +120,7 @@ def test_nearly_equal_images_are_found_and_different_ones_are_not() -> None:
 def test_equal_images_of_different_classes_are_counted() -> None:
     raw = raw_images([0, 1] * 10)
     raw.images[1] = raw.images[0]
-    assert split_images(raw, ["a", "b"], 1, **OPTIONS).duplicates.conflicting == 2
+    assert divided(raw).duplicates.conflicting == 2
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_equal_images_of_different_classes_are_counted() -> None:
 )  # fmt: skip
 def test_too_few_images_or_groups_are_one_line(raw: RawImages, message: str) -> None:
     with pytest.raises(LineupError, match=message):
-        split_images(raw, ["a", "b"], 1, **OPTIONS)
+        divided(raw)
 
 
 def test_the_numbers_of_copies_are_written(tmp_path: Path) -> None:

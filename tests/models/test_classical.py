@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -112,9 +112,10 @@ def test_classes_are_weighted_where_the_model_supports_it(tmp_path: Path) -> Non
         GENERATED.test_labels,
         classes=10,
     )
+    weights: tuple[Literal["balanced"] | None, ...] = (None, "balanced")
     for name in ("random_forest", "logistic_regression"):
         found = []
-        for number, weight in enumerate((None, "balanced")):
+        for number, weight in enumerate(weights):
             recipe = ClassicalRecipe(
                 family="classical", architecture=name, validation=0.2, options=SMALL[name], class_weight=weight
             )

@@ -100,8 +100,8 @@ class Dataset:
         Parameters
         ----------
         share : float
-            Fraction of the training images, above 0 and at most 0.5. It gives ``round(share * n)`` validation images. With
-            groups, the number is the nearest one that divides no group.
+            Fraction of the training images, above 0 and at most 0.5. It gives ``round(share * n)`` validation images.
+            With groups, the number is the nearest one that divides no group.
 
         Returns
         -------
