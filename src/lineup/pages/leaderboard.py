@@ -41,7 +41,6 @@ _WHOLE_NUMBERS = {"parameters": "Int64"}
 _SHOWN_NUMBERS = {
     **dict.fromkeys(("rank", "seeds", "test_count"), "int64"),
     **dict.fromkeys(("test_accuracy", "test_accuracy_sd", "low", "high", "val_accuracy"), "float64"),
-    **dict.fromkeys(("test_macro_f1", "test_macro_recall"), "float64"),
     **dict.fromkeys(("published", "published_to", "difference", "training_seconds"), "float64"),
 }
 _SHOWN_NAMES = ("name", "kind", "device", "title", "generated")
@@ -273,18 +272,25 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
             "seeds": column(str, "seeds"),
             "test accuracy": column(with_spread, "test_accuracy", "test_accuracy_sd"),
             "95 % interval": column(span, "low", "high"),
-            "balanced accuracy": column(number, "test_macro_recall"),
-            "macro F1": column(number, "test_macro_f1"),
+            **_by_class(frame),
             "validation accuracy": column(number, "val_accuracy"),
             "published": column(_published_text, "published", "published_to"),
             "difference": column(lambda value: number(value, "+.4f"), "difference"),
             "training, s": column(lambda value: number(value, ",.1f"), "training_seconds"),
         }
     )
-    left_out = ["published", "difference"] if frame["published"].isna().all() else []
-    if (frame["test_macro_recall"] - frame["test_accuracy"]).abs().max() < _SAME:
-        left_out += ["balanced accuracy", "macro F1"]
-    return texts.drop(columns=left_out)
+    return texts.drop(columns=["published", "difference"]) if frame["published"].isna().all() else texts
+
+
+def _by_class(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the columns with balanced accuracy and macro F1, or no columns if the classes have the same size.
+
+    Leaderboards of earlier versions do not contain the balanced accuracy.
+    """
+    columns = {"balanced accuracy": "test_macro_recall", "macro F1": "test_macro_f1"}
+    if "test_macro_recall" not in frame or (frame["test_macro_recall"] - frame["test_accuracy"]).abs().max() < _SAME:
+        return {}
+    return {heading: [number(value) for value in frame[name]] for heading, name in columns.items()}
 
 
 def _published_text(low: float, high: float) -> str:
