@@ -66,6 +66,18 @@ def test_frame_has_a_row_per_model_the_best_first(records: list[Record]) -> None
     assert not frame[list(METRICS)].isna().any(axis=None)
 
 
+def test_the_balanced_accuracy_is_shown_if_it_differs_from_the_accuracy(records: list[Record]) -> None:
+    frame = frame_of(records)
+    frame["test_macro_recall"] = frame["test_accuracy"] - 0.001
+    assert "balanced accuracy" not in leaderboard_markdown(frame)
+    frame.loc[1, "test_macro_recall"] = 0.7654
+    assert "| balanced accuracy | macro F1 |" in leaderboard_markdown(frame)
+    assert "| 0.7654 |" in leaderboard_markdown(frame)
+    assert "balanced accuracy" not in leaderboard_markdown(
+        frame.drop(columns="test_macro_recall")
+    )  # an earlier version
+
+
 def test_the_difference_from_a_range_counts_from_its_nearest_end(records: list[Record]) -> None:
     frame = frame_of(records).set_index("name")
     assert frame["published"]["svm"] == 0.87

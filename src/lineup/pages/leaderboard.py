@@ -199,8 +199,8 @@ _LEFT_OUT = ("kind", "published", "95 % interval", "balanced accuracy", "rank")
 _SPACE = 2
 """Spaces after each printed column."""
 _PRINTED = ("rank", "model", "kind", "test accuracy", "95 % interval", "balanced accuracy", "published")
-_SAME = 1e-9
-"""Largest difference between two equal numbers, apart from rounding."""
+_CLOSE = 0.005
+"""The balanced accuracies are left out if they differ by less than this number from the accuracies of all models."""
 _READING = (
     "Each accuracy is a mean ± standard deviation over the seeds. The 95 % interval is a Wilson confidence interval."
     " The interval accounts for the choice of the test images, but not for the choice of the seeds. The rank of a model"
@@ -257,8 +257,7 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the main columns of the leaderboard as text, with headings.
 
     The columns with published results are shown only if a model has a published result. The balanced accuracy and the
-    macro F1 are shown only if the balanced accuracy differs from the accuracy, which means that the classes have
-    different numbers of test images.
+    macro F1 are shown only if the balanced accuracy of a model differs from its accuracy.
     """
 
     def column(text: Callable[..., str], *names: str) -> list[str]:
@@ -283,12 +282,12 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_class(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the columns with balanced accuracy and macro F1, or no columns if the classes have the same size.
+    """Return the columns with balanced accuracy and macro F1, or no columns if they are close to the accuracy.
 
     Leaderboards of earlier versions do not contain the balanced accuracy.
     """
     columns = {"balanced accuracy": "test_macro_recall", "macro F1": "test_macro_f1"}
-    if "test_macro_recall" not in frame or (frame["test_macro_recall"] - frame["test_accuracy"]).abs().max() < _SAME:
+    if "test_macro_recall" not in frame or (frame["test_macro_recall"] - frame["test_accuracy"]).abs().max() < _CLOSE:
         return {}
     return {heading: [number(value) for value in frame[name]] for heading, name in columns.items()}
 
