@@ -194,11 +194,12 @@ def _check_groups(
 
 
 def _check_training(labels: NDArray[Any], classes: Sequence[str]) -> None:
+    """Raise an error if no training images of a class are left."""
     counts = np.bincount(labels, minlength=len(classes))
     if counts.min() == 0:
-        missing = _shown(classes, int(counts.argmin()))
         raise LineupError(
-            f"class {missing} has no training images without the copies of test images; set split.duplicates to keep"
+            f"class {_shown(classes, int(counts.argmin()))} has no images left for training, because all are in other"
+            " parts or are copies of test images; set split.duplicates to keep, or choose another split.seed"
         )
 
 

@@ -25,8 +25,8 @@ _LARGE = 40
 """Images with a longer edge get networks with more pooling."""
 _FEW_PIXELS = 1024
 """Up to this number of pixels and channels, logistic regression is quick."""
-_STEPS = 2500
-"""Number of training steps of a network, as far as 5 to 30 epochs allow."""
+_SEEN = 35_000
+"""Number of images that a network is trained on in all epochs together, as far as 5 to 100 epochs allow."""
 _BATCH = 32
 _IMBALANCED = 1.5
 """Ratio of the largest and the smallest class from which on the classes are weighted."""
@@ -167,7 +167,7 @@ def _epochs(found: Found) -> int:
     parts = found.source.parts
     given = int((parts == PARTS.index("train")).sum())
     images = given or 0.64 * len(parts)  # without the shares for testing and validation
-    return min(30, max(5, round(_STEPS * _BATCH / images)))
+    return min(100, max(5, round(_SEEN / images)))
 
 
 def _lines(section: Mapping[str, Any], indent: str = "  ") -> list[str]:
