@@ -85,6 +85,13 @@ def test_any_path_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     assert load_params(made.params).data.images == str(tmp_path / expected)
 
 
+@pytest.mark.parametrize("place", [".", "cat/project"])
+def test_a_project_inside_of_the_images_is_an_error(tmp_path: Path, place: str) -> None:
+    found = look(folder(tmp_path / "pets"))
+    with pytest.raises(LineupError, match="inside of the folder of the images"):
+        own_images(found, tmp_path / "pets" / place)
+
+
 def lineup(*arguments: str, cwd: Path, store: Path) -> str:
     """Run a command of lineup, and return its output."""
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}", "PYTHONUTF8": "1"}

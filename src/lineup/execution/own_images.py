@@ -102,9 +102,14 @@ def own_images(found: Found, root: Path, group: str | None = None) -> OwnImages:
     Raises
     ------
     LineupError
-        If the path of the images is not valid in a text file.
+        If the project is inside of the folder of the images, or their path is not valid in a text file.
     """
     path = found.source.path
+    if root.is_relative_to(path):
+        raise LineupError(
+            f"{root}: inside of the folder of the images, so that every result would change the images; name another"
+            " folder"
+        )
     if path.is_relative_to(root):
         path = path.relative_to(root)
     try:
