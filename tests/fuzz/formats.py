@@ -22,6 +22,7 @@ import yaml
 from PIL import Image
 
 from lineup.data.idx import idx_bytes, read_idx
+from lineup.data.pictures import read_picture
 from lineup.data.preparation import prepare
 from lineup.npz import read_npz
 from lineup.params import load_params
@@ -32,7 +33,6 @@ from lineup.records.compact import FILE as COMPACT
 from lineup.records.compact import open_record, predictions_sha256, score_summary, write_compact_records
 from lineup.records.importing import import_archive
 from lineup.records.record import MODEL, PREDICTIONS, Record, read_record
-from lineup.serving.pictures import read_picture
 from tests.make_records import make_record, member_of, model_folder, random_predictions
 
 from .mutate import NUMBERS, changed, changed_json, changed_text, damaged
