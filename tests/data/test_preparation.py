@@ -165,3 +165,15 @@ def test_extremely_long_pictures() -> None:
         picture = np.zeros((height, width, 4), np.uint8)
         picture[..., 3] = 255
         assert prepare("fashion_mnist", picture, SHAPE).shape == (28, 28)
+
+
+def test_a_picture_of_the_user_keeps_its_proportions_and_its_background() -> None:
+    picture = np.full((40, 20, 4), 255, np.uint8)
+    picture[..., :3] = (10, 20, 30)
+    picture[10:30, 5:15, :3] = (200, 100, 50)
+    image = prepare("pets", picture, (16, 16, 3))
+    assert (image[:, :4] == (10, 20, 30)).all()  # the picture is 8 pixels wide, in the middle
+    assert (image[4:12, 6:10] == (200, 100, 50)).all()
+    assert (image != (10, 20, 30)).any(axis=2).sum() == 8 * 4
+    picture[..., 3] = 0
+    assert (prepare("pets", picture, (16, 16, 1)) == 255).all()
