@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,20 +16,13 @@ from hypothesis import strategies as st
 from lineup.errors import LineupError
 from lineup.models.layers import classifier
 from lineup.models.registry import architecture
-from lineup.models.settings import Fit
+from lineup.models.settings import Augmentation, Fit
 from lineup.records.record import Epoch, best_epoch
 from lineup.training.backup import Backup
 from lineup.training.fit import fit_network
 from lineup.training.fitted import TrainingData, class_weights
-from lineup.training.loop import (
-    RECONSTRUCTION,
-    Loop,
-    Objective,
-    augmented,
-    epoch_batches,
-    predict,
-    random_augmentations,
-)
+from lineup.training.loop import Loop, epoch_batches, predict
+from lineup.training.losses import RECONSTRUCTION, Objective
 from lineup.training.network import Network, weights_sha256
 from tests.small_disk import small_disk
 
@@ -123,16 +117,39 @@ def test_a_network_learns() -> None:
     assert history[-1].learning_rate == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_the_steps_equal_keras(schedule: Literal["constant", "cosine"]) -> None:
-    """The same batches in the same order through Keras's own `train_on_batch` and its own Adam."""
+KERAS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
+    "adam": ({}, lambda keras: keras.optimizers.Adam(0.01)),
+    "cosine": (
+        {"schedule": "cosine"},
+        lambda keras: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 30)),
+    ),
+    "weight decay": (
+        {"weight_decay": 0.5},
+        lambda keras: without_decay_of_vectors(keras.optimizers.Adam(0.01, weight_decay=0.5)),
+    ),
+    "sgd": (
+        {"optimizer": "sgd", "momentum": 0.8},
+        lambda keras: keras.optimizers.SGD(0.01, momentum=0.8, nesterov=True),
+    ),
+    "sgd without momentum": ({"optimizer": "sgd", "momentum": 0.0}, lambda keras: keras.optimizers.SGD(0.01)),
+}
+
+
+def without_decay_of_vectors(optimizer: Any) -> Any:
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_the_steps_equal_keras(name: str) -> None:
+    """The same batches in the same order through Keras's own `train_on_batch` and its own optimizers."""
     import keras
 
-    data, fit = two_classes(), Fit(epochs=3, batch_size=16, learning_rate=0.01, schedule=schedule)
+    settings, optimizer = KERAS[name]
+    data, fit = two_classes(), Fit(epochs=3, batch_size=16, learning_rate=0.01, **settings)
     ours, theirs = network(), network()
     history = fitted(ours, fit, data=data)
-    rate = keras.optimizers.schedules.CosineDecay(0.01, 30) if schedule == "cosine" else 0.01
-    theirs.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    theirs.compile(optimizer(keras), "sparse_categorical_crossentropy", metrics=["accuracy"])
     random = np.random.default_rng(3)
     for row in history:
         batches = [batch for part in epoch_batches(random, 150, 16) for batch in part]
@@ -145,20 +162,21 @@ def test_the_steps_equal_keras(schedule: Literal["constant", "cosine"]) -> None:
         np.testing.assert_allclose(mine, other, atol=1e-5)
 
 
-def test_l2_equals_a_regulariser_of_keras() -> None:
+def test_label_smoothing_equals_keras() -> None:
     import keras
 
-    ours, theirs = network(), network()
-    for layer in theirs.layers:
-        if hasattr(layer, "kernel_regularizer"):
-            layer.kernel_regularizer = keras.regularizers.L2(0.1)
-            layer.kernel.regularizer = layer.kernel_regularizer
     data = two_classes()
-    fitted(ours, Fit(epochs=1, batch_size=150, learning_rate=0.01, l2=0.1), data=data)
-    theirs.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    theirs.train_on_batch(data.images, data.labels)
+    ours, theirs, plain = network(), network(), network()
+    row = fitted(ours, Fit(epochs=1, batch_size=150, learning_rate=0.01, label_smoothing=0.2), data=data)[0]
+    theirs.compile(keras.optimizers.Adam(0.01), keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
+    theirs.train_on_batch(data.images, np.eye(2, dtype=np.float32)[data.labels])
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
+    # The losses of models with and without label smoothing can be compared.
+    expected = fitted(plain, Fit(epochs=1, batch_size=150, learning_rate=0.01), data=data)[0]
+    assert row.loss == pytest.approx(expected.loss, rel=1e-5)
+    theirs.compile(loss="sparse_categorical_crossentropy")
+    assert row.val_loss == pytest.approx(theirs.evaluate(data.val_images, data.val_labels, verbose=0), rel=1e-4)
 
 
 def test_class_weights_equal_repeated_images() -> None:
@@ -181,6 +199,47 @@ def test_class_weights_equal_repeated_images() -> None:
         rows.append(model.get_weights())
     for one, other in zip(*rows, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_moving_average_validates_and_is_kept() -> None:
+    model = network()
+    seen: list[list[np.ndarray]] = []
+    history = fitted(
+        model,
+        Fit(epochs=3, batch_size=150, learning_rate=0.05, ema=0.75),
+        on_epoch=lambda row: seen.append([weight.numpy() for weight in model.trainable_weights]),
+    )
+    for number, average in enumerate(model.trainable_weights):
+        expected = seen[0][number]
+        for step in seen[1:]:
+            expected = 0.75 * expected + 0.25 * step[number]
+        np.testing.assert_allclose(average, expected, rtol=1e-5)
+    data = two_classes()
+    model.compile(loss="sparse_categorical_crossentropy")
+    assert history[-1].val_loss == pytest.approx(model.evaluate(data.val_images, data.val_labels, verbose=0), rel=1e-4)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    fit = Fit(epochs=10, batch_size=16, learning_rate=0.01, schedule="linear", warmup=0.3)
+    rates = [row.learning_rate for row in fitted(network(), fit)]
+    # The learning rate of the step after the epoch: three epochs of warmup, then seven down to zero.
+    assert rates == pytest.approx([0.01 * share for share in (0.11 / 0.3, 0.21 / 0.3, 1, *np.arange(6, -1, -1) / 7)])
+
+
+def test_l2_equals_a_regulariser_of_keras() -> None:
+    import keras
+
+    ours, theirs = network(), network()
+    for layer in theirs.layers:
+        if hasattr(layer, "kernel_regularizer"):
+            layer.kernel_regularizer = keras.regularizers.L2(0.1)
+            layer.kernel.regularizer = layer.kernel_regularizer
+    data = two_classes()
+    fitted(ours, Fit(epochs=1, batch_size=150, learning_rate=0.01, l2=0.1), data=data)
+    theirs.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    theirs.train_on_batch(data.images, data.labels)
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
 
 
 def test_patience_stops_and_restores_the_best_weights() -> None:
@@ -219,7 +278,9 @@ class InterruptionError(Exception):
     """The training is interrupted."""
 
 
-@pytest.mark.parametrize("change", [{}, {"patience": 9}, {"average_epochs": 4}, {"schedule": "cosine"}])
+@pytest.mark.parametrize(
+    "change", [{"patience": 9}, {"average_epochs": 4, "schedule": "cosine"}, {"optimizer": "sgd", "ema": 0.9}]
+)
 def test_an_interrupted_fit_continues_to_the_same_weights(tmp_path: Path, change: dict[str, Any]) -> None:
     fit = Fit(epochs=6, batch_size=16, learning_rate=0.01, **change)
     whole = network(dropout=0.3)
@@ -274,40 +335,6 @@ def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(predict(loaded, images), predict(network, images))
 
 
-def test_augmentation_shifts_and_mirrors_each_image_separately() -> None:
-    images = np.zeros((3, 28, 28), dtype=np.uint8)
-    images[:, 10, 5] = 255
-    moves = np.array([[0, 0, 0], [2, -1, 0], [-2, 1, 1]], dtype=np.int32)
-    bright = [tuple(map(int, np.argwhere(image == 255)[0])) for image in augmented(images, moves).numpy()]
-    assert bright == [(10, 5), (12, 4), (8, 27 - 5 + 1)]
-
-
-@pytest.mark.parametrize("shape", [(20, 24), (20, 24, 3), (28, 28)], ids=str)
-def test_augmentation_equals_numpy_for_any_shape(shape: tuple[int, ...]) -> None:
-    import tensorflow as tf
-
-    random = np.random.default_rng(1)
-    images = random.integers(0, 256, (40, *shape), dtype=np.uint8)
-    moves = random_augmentations(random, 40)
-    found = augmented(tf.constant(images), tf.constant(moves)).numpy()
-    for image, (down, right, mirror), result in zip(images, moves, found, strict=True):
-        expected = np.zeros_like(image)
-        source = image[:, ::-1] if mirror else image
-        rows, columns = shape[:2]
-        expected[max(down, 0) : rows + min(down, 0), max(right, 0) : columns + min(right, 0)] = source[
-            max(-down, 0) : rows - max(down, 0), max(-right, 0) : columns - max(right, 0)
-        ]
-        np.testing.assert_array_equal(result, expected)
-
-
-def test_all_augmentations_are_equally_frequent() -> None:
-    drawn = random_augmentations(np.random.default_rng(1), 10_000)
-    for column, values in ((0, range(-2, 3)), (1, range(-2, 3)), (2, range(2))):
-        numbers, counts = np.unique(drawn[:, column], return_counts=True)
-        assert list(numbers) == list(values)
-        assert counts.min() > 0.9 * 10_000 / len(values)
-
-
 def test_an_augmented_fit_has_other_images_in_each_epoch() -> None:
     import keras
     import tensorflow as tf
@@ -320,7 +347,13 @@ def test_an_augmented_fit_has_other_images_in_each_epoch() -> None:
 
     images = np.random.default_rng(2).integers(0, 256, (8, 28, 28), dtype=np.uint8)
     model = keras.Sequential([keras.Input((28, 28), dtype="uint8"), keras.layers.Rescaling(1.0)])
-    loop = Loop(model, images, images, Fit(2, 8, 0.1, augment=True), Objective(note, classifies=False))
+    loop = Loop(
+        model,
+        images,
+        images,
+        Fit(2, 8, 0.1, augment=Augmentation(shift=2, mirror=True)),
+        Objective(note, classifies=False),
+    )
     # Nothing to learn here: only what the network is shown counts.
     for random in (np.random.default_rng(1), np.random.default_rng(1), np.random.default_rng(2)):
         loop.run_epoch(random)

@@ -32,6 +32,43 @@ def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> La
     ]
 
 
+@register_model(parameters=429_752)
+def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
+    """Narrow ResNet-9 with global max pooling, for short trainings with a large learning rate.
+
+    Eight convolutions with ``width`` to ``8 * width`` filters; the second to seventh of them include two residual blocks
+    (Page, "How to train your ResNet", 2018). The factor 1/8 before the softmax keeps the first logits small.
+    """
+    from keras import layers
+
+    return [
+        *_activated(width),
+        *_activated(2 * width),
+        layers.MaxPooling2D(),
+        lambda tensor: _identity_block(tensor, 2 * width),
+        *_activated(4 * width),
+        layers.MaxPooling2D(),
+        lambda tensor: _identity_block(tensor, 4 * width),
+        *_activated(8 * width),
+        layers.GlobalMaxPooling2D(),
+        layers.Rescaling(0.125),
+        layers.Dense(classes, use_bias=False, activation="softmax"),
+    ]
+
+
+def _activated(filters: int) -> Layers:
+    from keras import layers
+
+    return [*_convolution(filters), layers.ReLU()]
+
+
+def _identity_block(tensor: Any, filters: int) -> Any:
+    """Apply two convolutions with ReLU, and add the input."""
+    from keras import layers
+
+    return layers.Add()([tensor, apply([*_activated(filters), *_activated(filters)], tensor)])
+
+
 def _convolution(filters: int) -> Layers:
     from keras import layers
 

@@ -23,41 +23,85 @@ Option = int | float | str | bool
 
 
 @dataclass(frozen=True, config=STRICT)
+class Augmentation:
+    """Random changes of the training images. Each epoch changes the images in a different way.
+
+    Parameters
+    ----------
+    shift : int
+        Maximum shift in each direction, in pixels. Default 0.
+    mirror : bool
+        Whether half of the images are mirrored left to right. Default False.
+    cutout : int
+        Side of a square that is set to zero, in pixels. The centre of the square is a random pixel (DeVries and Taylor,
+        "Improved regularization of convolutional neural networks with cutout", 2017). Default 0: no square.
+    """
+
+    shift: Annotated[int, Field(ge=0, le=64)] = 0
+    mirror: bool = False
+    cutout: Annotated[int, Field(ge=0, le=256)] = 0
+
+
+@dataclass(frozen=True, config=STRICT)
 class Fit:
-    """The settings of one fit with Adam.
+    """The settings of one fit.
 
     Parameters
     ----------
     epochs, batch_size : int
         At least 1.
     learning_rate : float
-        Learning rate of the first step.
-    schedule : {"constant", "cosine"}
-        Learning-rate schedule: constant, or cosine decay to 0. Default constant.
+        Learning rate of the first step after the warmup.
+    optimizer : {"adam", "sgd"}
+        Adam, or stochastic gradient descent with Nesterov momentum. Default ``adam``.
+    momentum : float, optional
+        Momentum of ``sgd``. Default 0.9.
+    weight_decay : float
+        Decoupled weight decay (Loshchilov and Hutter, 2019): each step multiplies all weights except biases and batch
+        normalisation by ``1 - learning_rate * weight_decay``. Default 0.
+    schedule : {"constant", "cosine", "linear"}
+        Learning-rate schedule: constant, or cosine or linear decay to 0. Default constant.
+    warmup : float
+        Share of the steps in which the learning rate increases linearly from 0, before the schedule. Default 0.
     l2 : float
         Factor of the L2 penalty, the sum of the squares of all weights except biases. Default 0.
-    augment : bool
-        Whether images are shifted by up to 2 pixels and mirrored at random in each epoch. Default False.
+    label_smoothing : float
+        Share of the target probability that is distributed over all classes (Szegedy et al., 2016). Default 0. The
+        losses in the history do not include label smoothing.
+    augment : Augmentation, optional
+        Default: the images are not changed.
     patience : int, optional
         Number of epochs without improvement of the validation loss after which training stops. The weights of the best
         epoch are restored. Default: no early stopping.
     average_epochs : int
         Number of last epochs whose weights are averaged. Default 0: use the weights of the last epoch.
+    ema : float, optional
+        Decay per step of an exponential moving average of the weights. Validation and the trained network use the
+        average. Default: no average.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: Annotated[int, Field(ge=1, le=65_536)]
     learning_rate: LearningRate
-    schedule: Literal["constant", "cosine"] = "constant"
+    optimizer: Literal["adam", "sgd"] = "adam"
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     l2: Annotated[float, Field(ge=0, le=1)] = 0.0
-    augment: bool = False
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Augmentation | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
     average_epochs: Annotated[int, Field(ge=0)] = 0
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _check_fit(self) -> Fit:
-        if self.patience is not None and self.average_epochs:
-            raise ValueError("average_epochs and patience: expected at most one of them; both choose the final weights")
+        if self.average_epochs and (self.patience is not None or self.ema is not None):
+            other = "ema" if self.patience is None else "patience"
+            raise ValueError(f"average_epochs and {other}: expected at most one of them; both choose the final weights")
+        if self.momentum is not None and self.optimizer != "sgd":
+            raise ValueError(f"momentum: only accepted for the optimizer sgd, found {self.optimizer!r}")
         if self.average_epochs > self.epochs:
             raise ValueError(f"average_epochs = {self.average_epochs}: expected at most epochs = {self.epochs}")
         return self
@@ -131,6 +175,12 @@ class NetworkRecipe(Fit, Recipe):
     ----------
     scaling : {"unit", "symmetric"}
         Scale pixels to [0, 1] or to [-1, 1]. Default ``unit``.
+    precision : {"float32", "mixed_bfloat16"}
+        Number format of the layers' inputs and outputs. The weights and the probabilities are always float32. Default
+        ``float32``. ``mixed_bfloat16`` requires a processor or GPU with instructions for bfloat16; other machines print
+        a warning and use ``float32``.
+    mirror_predictions : bool
+        Whether the trained network averages the probabilities of an image and its mirror image. Default False.
     pretrain : Fit, optional
         Settings for training the autoencoder. Required in the family ``autoencoder``, not accepted in other families.
     finetune : Fit, optional
@@ -138,6 +188,8 @@ class NetworkRecipe(Fit, Recipe):
     """
 
     scaling: Literal["unit", "symmetric"] = "unit"
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    mirror_predictions: bool = False
     pretrain: Fit | None = None
     finetune: Fit | None = None
 
@@ -150,9 +202,13 @@ class NetworkRecipe(Fit, Recipe):
                 )
             if self.pretrain is None:
                 raise ValueError("pretrain: missing; the family autoencoder requires it")
+            if self.precision != "float32" or self.mirror_predictions:
+                raise ValueError("precision and mirror_predictions: not supported in the family autoencoder")
             for phase, fit in (("pretrain", self.pretrain), ("classifier", self)):
                 if fit.augment:
-                    raise ValueError(f"augment = True: not supported in the phase {phase} of the family autoencoder")
+                    raise ValueError(f"augment: not supported in the phase {phase} of the family autoencoder")
+            if self.pretrain.label_smoothing:
+                raise ValueError("pretrain: label_smoothing is not accepted, because an autoencoder predicts no classes")
         elif self.pretrain is not None or self.finetune is not None:
             raise ValueError("pretrain and finetune: only accepted in the family autoencoder")
         return self

@@ -95,14 +95,27 @@ def known(find: Callable[[], T], otherwise: T) -> T:
     return found.encode("utf-8", "replace").decode() if isinstance(found, str) else found  # type: ignore[return-value]
 
 
+def bfloat16_instructions() -> str:
+    """Return ``AMX`` or ``AVX-512`` if the processor has instructions for bfloat16, otherwise an empty text.
+
+    Only Linux on x86 is supported. On other systems, the result is empty.
+    """
+    flags = known(lambda: _cpuinfo("flags"), "").split()
+    names = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+    return next((name for flag, name in names.items() if flag in flags), "")
+
+
 def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name" and value.strip():
-                return value.strip()
-    return platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(wanted: str) -> str:
+    """Return a value of the first processor in ``/proc/cpuinfo``, or an empty text if there is none."""
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return ""
+    pairs = (line.partition(":")[::2] for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
+    return next((value.strip() for key, value in pairs if key.strip() == wanted and value.strip()), "")
 
 
 def _cores() -> int:

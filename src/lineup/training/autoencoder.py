@@ -22,7 +22,8 @@ import numpy as np
 from lineup.models.layers import classifier
 from lineup.training.fit import fit_network, libraries, phase_seconds
 from lineup.training.fitted import Fitted, TrainingData, class_weights
-from lineup.training.loop import RECONSTRUCTION, predict
+from lineup.training.loop import predict
+from lineup.training.losses import RECONSTRUCTION
 from lineup.training.network import Network
 
 if TYPE_CHECKING:

@@ -15,15 +15,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lineup.errors import LineupError, shortened
-from lineup.models.layers import classifier
+from lineup.models.layers import Layers, classifier
 from lineup.training.fit import fit_network, libraries, phase_seconds
 from lineup.training.fitted import Fitted, TrainingData, class_weights
-from lineup.training.network import Network
+from lineup.training.network import Network, with_mirrored_images
 
 if TYPE_CHECKING:
     from lineup.models.registry import Architecture
@@ -46,11 +48,14 @@ def fit_model(
     LineupError
         If the layers do not fit together, or do not end in one probability per class.
     """
-    layers = entry.make(data.shape, data.classes, recipe.options)
-    try:
-        network = classifier(entry.name, recipe.scaling, layers, data.shape, channels=entry.channels)
-    except (TypeError, ValueError) as error:  # incompatible layers or image shape
-        raise LineupError(f"{entry.family} {entry.name}: {shortened(error)}") from error
+    with _precision(recipe.precision):
+        layers = entry.make(data.shape, data.classes, recipe.options)
+        if recipe.precision != "float32":
+            layers = _float32_output(layers)
+        try:
+            network = classifier(entry.name, recipe.scaling, layers, data.shape, channels=entry.channels)
+        except (TypeError, ValueError) as error:  # incompatible layers or image shape
+            raise LineupError(f"{entry.family} {entry.name}: {shortened(error)}") from error
     if network.output_shape != (None, data.classes):
         found = network.output_shape[1:]
         raise LineupError(
@@ -67,4 +72,29 @@ def fit_model(
         backup=backup,
         class_weights=class_weights(data.labels, data.classes, recipe.class_weight),
     )
-    return Fitted(Network(network), history, phase_seconds(history))
+    trained = with_mirrored_images(network) if recipe.mirror_predictions else network
+    return Fitted(Network(trained), history, phase_seconds(history))
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Build layers with a Keras dtype policy: ``float32`` or ``mixed_bfloat16``."""
+    import keras
+
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(former)
+
+
+def _float32_output(layers: Layers) -> Layers:
+    """Compute the last layer, which contains the softmax, in float32. Eight bits are not enough for probabilities."""
+    import keras
+
+    *others, last = layers
+    if not isinstance(last, keras.Layer):
+        raise LineupError(f"precision: expected a Keras layer at the end of the network, found {type(last).__name__}")
+    last.dtype_policy = keras.DTypePolicy("float32")
+    return [*others, last]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lineup.records.machine import known, this_machine
+from lineup.records.machine import bfloat16_instructions, known, this_machine
 from lineup.records.record import Device
 
 
@@ -45,10 +45,13 @@ class Environment:
         The first GPU, or the processor.
     onednn : bool
         Whether TensorFlow can use oneDNN, which changes the order of sums.
+    bfloat16 : bool
+        Whether the device has instructions for bfloat16.
     """
 
     device: Device
     onednn: bool
+    bfloat16: bool
 
 
 def prepare(kind: str, threads: int, seed: int) -> Environment:
@@ -67,15 +70,17 @@ def prepare(kind: str, threads: int, seed: int) -> Environment:
     cpu = Device("cpu", this_machine().cpu_model)
     if kind == "classical":
         _prepare_sklearn(threads, seed)
-        return Environment(cpu, onednn=False)
+        return Environment(cpu, onednn=False, bfloat16=False)
     gpus = _prepare_tensorflow(threads, seed)
     if not gpus:
-        return Environment(cpu, onednn_enabled())
+        return Environment(cpu, onednn_enabled(), bfloat16=bool(bfloat16_instructions()))
 
     import tensorflow as tf
 
-    name = known(lambda: str(tf.config.experimental.get_device_details(gpus[0])["device_name"]), "GPU")
-    return Environment(Device("gpu", name), onednn_enabled())
+    details: dict[str, Any] = known(lambda: tf.config.experimental.get_device_details(gpus[0]), {})
+    gpu = Device("gpu", known(lambda: str(details["device_name"]), "GPU"))
+    # NVIDIA's GPUs support bfloat16 from compute capability 8.0.
+    return Environment(gpu, onednn_enabled(), bfloat16=details.get("compute_capability", (0, 0)) >= (8, 0))
 
 
 def _prepare_sklearn(threads: int, seed: int) -> None:
@@ -107,6 +112,13 @@ def _prepare_tensorflow(threads: int, seed: int) -> list[Any]:
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     return gpus
+
+
+def uses_gpu() -> bool:
+    """Return whether TensorFlow places the operations of this process on a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def onednn_enabled() -> bool:

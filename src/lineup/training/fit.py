@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from lineup.records.record import Epoch, best_epoch, has_stopped, now
 from lineup.training.backup import Backup, FitState
 from lineup.training.fitted import TrainingData
-from lineup.training.loop import CLASSIFICATION, Loop, Objective
+from lineup.training.loop import Loop
+from lineup.training.losses import CLASSIFICATION, Objective
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +36,7 @@ def fit_network(
     objective: Objective = CLASSIFICATION,
     class_weights: np.ndarray | None = None,
 ) -> list[Epoch]:
-    """Train a network with Adam and call ``on_epoch`` after every epoch.
+    """Train a network and call ``on_epoch`` after every epoch.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def fit_network(
     -----
     With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss; NaN counts as the
     highest loss (`lineup.records.record.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights after
-    the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
+    the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018). With
+    ``fit.ema`` it gets the moving average of its weights.
     """
     loop = Loop(network, data.images, data.labels, fit, objective, class_weights)
     state = FitState([], random, loop.variables())
@@ -77,20 +79,21 @@ def fit_network(
     while len(state.history) < fit.epochs and not has_stopped(state.history, fit.patience):
         started = time.perf_counter()
         loss, accuracy = loop.run_epoch(random)
-        val_loss, val_accuracy = loop.evaluate(data.val_images, data.val_labels)
-        row = Epoch(
-            phase=phase,
-            epoch=len(state.history) + 1,
-            loss=loss,
-            accuracy=accuracy,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            learning_rate=loop.learning_rate(),
-            seconds=time.perf_counter() - started,
-            timestamp=now(),
-        )
-        state.history.append(row)
-        _keep(state, network, fit)
+        with loop.averaged():
+            val_loss, val_accuracy = loop.evaluate(data.val_images, data.val_labels)
+            row = Epoch(
+                phase=phase,
+                epoch=len(state.history) + 1,
+                loss=loss,
+                accuracy=accuracy,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                learning_rate=loop.learning_rate(),
+                seconds=time.perf_counter() - started,
+                timestamp=now(),
+            )
+            state.history.append(row)
+            _keep(state, network, fit)
         backup.save(phase, state)
         on_epoch(row)
     if state.kept:
@@ -104,7 +107,8 @@ def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
     Depending on the settings, these are the weights of the best epoch or averaged weights.
     """
     epoch = len(state.history)
-    if fit.patience is not None and best_epoch(state.history) == epoch:
+    is_best = best_epoch(state.history) == epoch
+    if is_best if fit.patience is not None else fit.ema is not None:
         state.kept = network.get_weights()
     averaged = epoch - (fit.epochs - fit.average_epochs)
     if averaged > 0:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK = "network.keras"
+_MIRRORED = "_mirrored"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,24 @@ def load_network(path: Path) -> keras.Model:
     except Exception as error:  # damaged files cause many types of errors in zipfile, json, h5py and Keras
         reason = shortened(error) or type(error).__name__
         raise LineupError(f"{path}: expected a Keras network, found a damaged or different file: {reason}") from error
+
+
+def with_mirrored_images(network: keras.Model) -> keras.Model:
+    """Return a network that averages the probabilities of each image and its mirror image.
+
+    See `without_mirrored_images` for the reverse.
+    """
+    import keras
+
+    images = keras.Input(network.input_shape[1:], dtype="uint8", name="images")
+    mirrored = keras.ops.flip(images, axis=2)
+    mean = keras.layers.Average(name="mean", dtype="float32")([network(images), network(mirrored)])
+    return keras.Model(images, mean, name=f"{network.name}{_MIRRORED}")
+
+
+def without_mirrored_images(network: keras.Model) -> keras.Model:
+    """Return the inner network of `with_mirrored_images`. Other networks are returned unchanged."""
+    return network.get_layer(network.name.removesuffix(_MIRRORED)) if network.name.endswith(_MIRRORED) else network
 
 
 def weights_sha256(network: keras.Model) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,6 +136,7 @@ def train_model(
             check_room(place)
     entry = architecture(recipe.family, recipe.architecture)
     environment = prepare(entry.kind, threads, recipe.seed)
+    recipe = _supported(recipe, environment)
     header = _header(name, entry, recipe, dataset, threads, environment, experiment)
     identity = training_identity(header)
     if kept is not None and (finished := restore(kept / identity, header, folder)):
@@ -159,6 +161,17 @@ def train_model(
     return read_record(folder)
 
 
+def _supported(recipe: NetworkRecipe | ClassicalRecipe, environment: Environment) -> NetworkRecipe | ClassicalRecipe:
+    """Use float32 on a device without instructions for bfloat16, and print a warning."""
+    if getattr(recipe, "precision", "float32") == "float32" or environment.bfloat16:
+        return recipe
+    device = environment.device.name
+    print(
+        f"warning: {device} has no instructions for bfloat16; this training uses float32", file=sys.stderr, flush=True
+    )
+    return dataclasses.replace(recipe, precision="float32")
+
+
 def _header(
     name: str,
     entry: Architecture,
@@ -171,8 +184,6 @@ def _header(
     given = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
     del given["seeds"]
     given |= {"seed": recipe.seed, "threads": threads}
-    if entry.kind == "network":
-        given["optimizer"] = "adam"
     return Header(
         name=name,
         kind=entry.kind,
