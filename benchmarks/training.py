@@ -102,7 +102,7 @@ def lineup_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: i
     from lineup.training.backup import Backup
     from lineup.training.fit import fit_network
     from lineup.training.fitted import TrainingData
-    from lineup.training.loop import CLASSIFICATION, RECONSTRUCTION
+    from lineup.training.losses import CLASSIFICATION, RECONSTRUCTION
 
     targets = images if common.reconstructs(name) else labels
     history = fit_network(

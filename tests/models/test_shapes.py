@@ -11,7 +11,7 @@ import pytest
 from lineup.errors import LineupError
 from lineup.models.layers import Shape, classifier
 from lineup.models.registry import FAMILIES, PROJECT, Architecture, architecture, list_architectures
-from lineup.models.settings import ClassicalRecipe, Fit, NetworkRecipe
+from lineup.models.settings import Augmentation, ClassicalRecipe, Fit, NetworkRecipe
 from lineup.serving.predictor import load_predictor
 from lineup.training.backup import Backup
 from lineup.training.fitted import TrainingData
@@ -53,7 +53,7 @@ def recipe_of(entry: Architecture) -> NetworkRecipe | ClassicalRecipe:
         epochs=1,
         batch_size=24,
         learning_rate=0.001,
-        augment=pretrain is None,
+        augment=None if pretrain else Augmentation(shift=2, mirror=True, cutout=4),
         family=entry.family,
         architecture=entry.name,
         validation=0.2,

@@ -14,7 +14,7 @@ import pytest
 from lineup.cli.libraries import import_keras
 from lineup.data.download import download
 from lineup.data.split import write_split
-from lineup.models.settings import Fit, NetworkRecipe
+from lineup.models.settings import Augmentation, Fit, NetworkRecipe
 from lineup.records.record import PREDICTIONS, Epoch, Header
 from lineup.training import train
 from lineup.training.backup import Backup
@@ -41,7 +41,7 @@ STOPPED_EARLY = dataclasses.replace(
     finetune=None,
     epochs=40,
     learning_rate=0.01,
-    augment=True,
+    augment=Augmentation(shift=2, mirror=True),
     patience=2,
 )
 

@@ -36,8 +36,8 @@ def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> La
 def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
     """Narrow ResNet-9 with global max pooling, for short trainings with a large learning rate.
 
-    Eight convolutions with ``width`` to ``8 * width`` filters; the second to seventh of them include two residual blocks
-    (Page, "How to train your ResNet", 2018). The factor 1/8 before the softmax keeps the first logits small.
+    Four convolutions with ``width`` to ``8 * width`` filters and two residual blocks with two convolutions each (Page,
+    "How to train your ResNet", 2018). The factor 1/8 before the softmax keeps the first logits small.
     """
     from keras import layers
 

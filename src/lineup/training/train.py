@@ -17,6 +17,7 @@ from lineup.evaluation.metrics import confusion_counts
 from lineup.evaluation.scores import Scores
 from lineup.files import check_room, folder_sha256, replacing_folder
 from lineup.models.registry import Architecture, architecture
+from lineup.models.settings import NetworkRecipe
 from lineup.npz import write_npz
 from lineup.records.machine import known, source_commit
 from lineup.records.record import (
@@ -42,7 +43,7 @@ from lineup.training.trainers import trainer_of
 
 if TYPE_CHECKING:
     from lineup.data.dataset import Dataset
-    from lineup.models.settings import ClassicalRecipe, NetworkRecipe
+    from lineup.models.settings import ClassicalRecipe
 
 
 class Listener(Protocol):
@@ -163,7 +164,7 @@ def train_model(
 
 def _supported(recipe: NetworkRecipe | ClassicalRecipe, environment: Environment) -> NetworkRecipe | ClassicalRecipe:
     """Use float32 on a device without instructions for bfloat16, and print a warning."""
-    if getattr(recipe, "precision", "float32") == "float32" or environment.bfloat16:
+    if not isinstance(recipe, NetworkRecipe) or recipe.precision == "float32" or environment.bfloat16:
         return recipe
     device = environment.device.name
     print(
