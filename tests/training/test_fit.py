@@ -219,6 +219,22 @@ def test_the_moving_average_validates_and_is_kept() -> None:
     assert history[-1].val_loss == pytest.approx(model.evaluate(data.val_images, data.val_labels, verbose=0), rel=1e-4)
 
 
+@pytest.mark.parametrize("settings", [{"ema": 0.9}, {"optimizer": "sgd", "label_smoothing": 0.1}], ids=["adam", "sgd"])
+def test_an_epoch_compiled_by_xla_has_the_same_losses(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    """On a GPU, XLA compiles the epoch. Here, the processor runs the same program.
+
+    With dropout the losses differ, because XLA draws other random numbers from the same seed.
+    """
+    fit = Fit(epochs=3, batch_size=16, learning_rate=0.01, weight_decay=0.1, **settings)
+    expected = fitted(network(), fit)
+    monkeypatch.setattr("lineup.training.loop.uses_gpu", lambda: True)
+    history = fitted(network(), fit)
+    assert [row.loss for row in history] == pytest.approx([row.loss for row in expected], rel=1e-4)
+    assert [row.val_loss for row in history] == pytest.approx([row.val_loss for row in expected], rel=1e-4)
+
+
 def test_the_learning_rate_rises_and_falls() -> None:
     fit = Fit(epochs=10, batch_size=16, learning_rate=0.01, schedule="linear", warmup=0.3)
     rates = [row.learning_rate for row in fitted(network(), fit)]
