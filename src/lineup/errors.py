@@ -59,7 +59,7 @@ def count(things: Sized | int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project") -> str:
+def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project", limit: int = LISTED) -> str:
     """List the accepted names for an error message, and suggest similar names.
 
     Parameters
@@ -70,6 +70,8 @@ def expected_one_of(name: str, accepted: Iterable[str], place: str = "the projec
         In the order in which to list them.
     place : str
         Place where a user finds the names if there are too many to list. Default "the project".
+    limit : int
+        Largest number of names to list. Default 20.
 
     Examples
     --------
@@ -81,7 +83,7 @@ def expected_one_of(name: str, accepted: Iterable[str], place: str = "the projec
     from difflib import get_close_matches
 
     names = list(accepted)
-    if len(names) > LISTED:
+    if len(names) > limit:
         listed = f"one of the {len(names)} in {place}"
     else:
         listed = f"{'one of ' if len(names) > 1 else ''}{', '.join(names) or 'none'}"

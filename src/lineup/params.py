@@ -33,7 +33,7 @@ from lineup.committee.settings import MEMBERS, ChampionRule, Committee, MemberFi
 from lineup.data.settings import Data, Split
 from lineup.errors import LineupError, count, expected_one_of, shortened
 from lineup.models.registry import Architecture, architecture
-from lineup.models.settings import AnyRecipe, ClassicalRecipe, Fit, NetworkRecipe
+from lineup.models.settings import AnyRecipe, Augmentation, ClassicalRecipe, Fit, NetworkRecipe
 from lineup.schema import first_problem, read_yaml, validated
 from lineup.settings import MAX_SEEDS, SHOWN, STRICT, shown
 from lineup.training.settings import Training
@@ -209,7 +209,8 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
     match problem["type"]:
         case "unexpected_keyword_argument":
             name, where = parts[-1], f" in {'.'.join(parts[:-1])}" if parts[1:] else ""
-            return f"unknown key {name!r}{where}; {expected_one_of(name, _accepted(kind, location[:-1]))}"
+            accepted = _accepted(kind, location[:-1])
+            return f"unknown key {name!r}{where}; {expected_one_of(name, accepted, limit=len(accepted))}"
         case "missing":
             return f"{key} is missing; this section has {', '.join(_accepted(kind, location[:-1]))}"
         case "value_error":
@@ -252,6 +253,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "champion": ChampionRule,
     "members": MemberFilter,
     "section": MemberFilter,
+    "augment": Augmentation,
     "pretrain": Fit,
     "finetune": Fit,
 }
