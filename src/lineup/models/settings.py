@@ -208,7 +208,9 @@ class NetworkRecipe(Fit, Recipe):
                 if fit.augment:
                     raise ValueError(f"augment: not supported in the phase {phase} of the family autoencoder")
             if self.pretrain.label_smoothing:
-                raise ValueError("pretrain: label_smoothing is not accepted, because an autoencoder predicts no classes")
+                raise ValueError(
+                    "pretrain: label_smoothing is not accepted, because an autoencoder predicts no classes"
+                )
         elif self.pretrain is not None or self.finetune is not None:
             raise ValueError("pretrain and finetune: only accepted in the family autoencoder")
         return self
