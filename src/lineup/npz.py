@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,7 +95,8 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
+        with warnings.catch_warnings(action="ignore"):  # NumPy recommends to rewrite files of Python 2
+            shape, _, dtype = read_header(stream)
         if dtype.hasobject:
             raise LineupError(f"{path}: array {_shown(entry)}: expected numbers, found Python objects")
         promised = stream.tell() + math.prod(shape) * dtype.itemsize
@@ -102,7 +104,7 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
             raise LineupError(
                 f"{path}: array {_shown(entry)}: its header gives {promised:,} bytes, found {entry.file_size:,}"
             )
-    with archive.open(entry) as stream:
+    with archive.open(entry) as stream, warnings.catch_warnings(action="ignore"):
         array: np.ndarray[Any, Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
 

@@ -125,3 +125,21 @@ def test_the_report_compares_devices_if_there_are_several(records: list[Record])
     assert "Test accuracy by device" in page
     assert "The groups also differ in: host." in page
     assert EVIL not in page
+
+
+def test_the_energy_of_machines_that_count_it(records: list[Record], tmp_path: Path) -> None:
+    measured = [
+        dataclasses.replace(
+            one, runtime=dataclasses.replace(one.runtime, energy_joules={"cpu": 1_500.0, "gpu": 4_500.0})
+        )
+        if one.header.device == H100
+        else one
+        for one in records
+    ]
+    compared = compare_by(measured, "device")
+    cells = {(row[0], row[1]): row[-1] for row in cost_table(compared).rows}
+    assert cost_table(compared).headings[-1] == "energy, kJ"
+    assert cells["cnn", H100.name] == "6.0"
+    write_comparison(compared, tmp_path)
+    frame = pd.read_csv(tmp_path / CSV)
+    assert frame["energy_joules"].dropna().tolist() == [6_000.0, 6_000.0]

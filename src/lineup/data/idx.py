@@ -21,8 +21,9 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -73,21 +74,26 @@ def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> np.ndarray[Any, np.d
         raise LineupError(f"{path}: cannot be read: {reason}") from error
 
 
-def _read_stream(path: Path, stream: IO[bytes] | gzip.GzipFile, max_bytes: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _read_stream(
+    path: Path, stream: BufferedReader | gzip.GzipFile, max_bytes: int
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     shape = _read_header(path, stream)
     promised = math.prod(shape)
     what = f"{' x '.join(map(str, shape))} bytes of data"
     if promised > max_bytes:
         raise LineupError(f"{path}: its header gives {what}, expected at most {max_bytes:,} bytes")
-    data = stream.read(promised + 1)
-    if len(data) > promised:
+    array = np.empty(promised, np.uint8)
+    found = 0
+    while count := stream.readinto(array.data[found:]):
+        found += count
+    if found < promised:
+        raise LineupError(f"{path}: expected {what}, found only {found:,}")
+    if stream.read(1):
         raise LineupError(f"{path}: expected {what}, found more")
-    if len(data) < promised:
-        raise LineupError(f"{path}: expected {what}, found only {len(data):,}")
-    return np.frombuffer(data, np.uint8).reshape(shape).copy()
+    return array.reshape(shape)
 
 
-def _read_header(path: Path, stream: IO[bytes] | gzip.GzipFile) -> tuple[int, ...]:
+def _read_header(path: Path, stream: BufferedReader | gzip.GzipFile) -> tuple[int, ...]:
     """Read the header of an IDX file, and return the dimensions of the array."""
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0":

@@ -79,6 +79,12 @@ class GroupRow:
         return statistics.fmean(value for value in values if value) if all(values) else None
 
     @property
+    def energy_joules(self) -> float | None:
+        """Return the mean energy of processor and GPU in joules, or None if the energy of a training is unknown."""
+        energies = [run.runtime.energy_joules for run in self.runs]
+        return statistics.fmean(sum(energy.values()) for energy in energies) if all(energies) else None
+
+    @property
     def memory_bytes(self) -> int:
         """Return the largest peak memory of a training process, in bytes, or 0 if it is unknown."""
         return max(run.runtime.peak_memory_bytes for run in self.runs)

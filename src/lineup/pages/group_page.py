@@ -34,7 +34,15 @@ MOST_PAIRS = 30
 """Largest number of pairs of training runs on the page. The CSV file contains all."""
 
 
-_NUMBERS = ("test_accuracy_sd", "difference", "images_per_second", "seconds_per_epoch", "speed_up", "peak_memory_gib")
+_NUMBERS = (
+    "test_accuracy_sd",
+    "difference",
+    "images_per_second",
+    "seconds_per_epoch",
+    "speed_up",
+    "energy_joules",
+    "peak_memory_gib",
+)
 
 _PAIRS = """\
 McNemar's exact test compares two runs with the same seed and ignores the seed noise. The table contains the number of
@@ -157,6 +165,7 @@ def _values(row: GroupRow) -> dict[str, object]:
         "seconds_per_epoch": row.seconds_per_epoch,
         "images_per_second": row.images_per_second,
         "speed_up": row.speed_up,
+        "energy_joules": row.energy_joules,
         "peak_memory_gib": row.memory_bytes / 2**30 or None,
         **dict(zip(names, origin_of(row.runs), strict=True)),
     }

@@ -123,13 +123,18 @@ def difference_table(comparison: GroupComparison, short: Mapping[str, str] | Non
 
 
 def cost_table(comparison: GroupComparison, short: Mapping[str, str] | None = None) -> TextTable:
-    """Return a table with the time, the speed and the memory of each model and group. See `accuracy_table` for the
-    parameters.
+    """Return a table with the time, the speed and the memory of each model and group.
+
+    The energy is included if a machine counted it. See `accuracy_table` for the parameters.
     """
     names = short or {}
     headings = ["model", "group", "training, s", "s/epoch", "images/s", "speed-up", "memory, GiB"]
-    rows = [
-        [
+    energy = any(row.energy_joules for row in comparison.rows)
+    if energy:
+        headings.append("energy, kJ")
+    rows = []
+    for row in comparison.rows:
+        cells = [
             row.model,
             names.get(row.group, row.group),
             number(row.seconds, ",.1f"),
@@ -138,8 +143,9 @@ def cost_table(comparison: GroupComparison, short: Mapping[str, str] | None = No
             number(row.speed_up, ".2f"),
             number(row.memory_bytes / 2**30 or None, ".2f"),
         ]
-        for row in comparison.rows
-    ]
+        if energy:
+            cells.append(number(row.energy_joules and row.energy_joules / 1e3, ",.1f"))
+        rows.append(cells)
     return TextTable(headings, rows, ["model", "group"])
 
 

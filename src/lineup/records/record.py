@@ -318,6 +318,8 @@ class Runtime:
     machine : Machine
     git_commit : str
         Commit of the checkout, with ``-dirty`` if its source has changes; see `lineup.records.machine.git_commit`.
+    energy_joules : dict
+        Energy of the parts ``cpu`` and ``gpu`` during the training; see `lineup.records.energy`. Default: unknown.
     """
 
     attempt: str
@@ -329,6 +331,7 @@ class Runtime:
     peak_memory_bytes: Count
     machine: Machine
     git_commit: str
+    energy_joules: dict[str, FiniteFloat] = dataclasses.field(default_factory=dict)
 
 
 HISTORY_COLUMNS = [field.name for field in dataclasses.fields(Epoch)]
@@ -380,6 +383,7 @@ def runtime_of(
     *,
     images_per_second: float | None,
     commit: str,
+    energy_joules: Mapping[str, float] | None = None,
 ) -> Runtime:
     """Describe the times, the memory use and the machine of a run that has just ended.
 
@@ -395,6 +399,8 @@ def runtime_of(
         See `Runtime`.
     commit : str
         Result of `lineup.records.machine.source_commit` at the start: the source may have changed since.
+    energy_joules : mapping of str to float, optional
+        See `Runtime`. Default: unknown.
     """
     return Runtime(
         attempt=attempt,
@@ -406,6 +412,7 @@ def runtime_of(
         peak_memory_bytes=peak_memory_bytes(),
         machine=this_machine(),
         git_commit=commit,
+        energy_joules=dict(energy_joules or {}),
     )
 
 

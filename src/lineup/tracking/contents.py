@@ -164,6 +164,7 @@ def final_metrics(record: Record) -> list[Metric]:
         values |= {f"training_seconds/{phase}": seconds for phase, seconds in runtime.phase_seconds.items()}
     if runtime.images_per_second is not None:
         values["resources/images_per_second"] = runtime.images_per_second
+    values |= {f"resources/energy_{part}_joules": energy for part, energy in runtime.energy_joules.items()}
     return [Metric(name, value, runtime.ended, 0) for name, value in values.items()]
 
 

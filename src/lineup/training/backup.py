@@ -67,11 +67,14 @@ class Backup:
     def __init__(self, folder: Path | None, every_seconds: float = 30.0) -> None:
         self._folder, self._every = folder, every_seconds
         self._last = time.monotonic()
+        self.restored = False
+        """Whether the training has resumed from a backup."""
 
     def restore(self, phase: str, state: FitState) -> None:
         """Restore the state of a phase if a backup of the phase exists."""
         if self._folder is None or not (path := self._folder / f"{phase}.npz").is_file():
             return
+        self.restored = True
         arrays = read_npz(path, max_bytes=LIMIT)
         content = json.loads(arrays["state"].tobytes())
         state.history[:] = [Epoch(**row) for row in content["history"]]

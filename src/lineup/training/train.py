@@ -19,6 +19,7 @@ from lineup.files import check_room, folder_sha256, replacing_folder
 from lineup.models.registry import Architecture, architecture
 from lineup.models.settings import NetworkRecipe
 from lineup.npz import write_npz
+from lineup.records.energy import EnergyMeter
 from lineup.records.machine import known, source_commit
 from lineup.records.record import (
     MODEL,
@@ -149,12 +150,22 @@ def train_model(
 
     backup = Backup(backups and backups / identity)
     data = _training_data(dataset, recipe.validation)
-    fitted = trainer_of(entry).fit(entry, recipe, data, lambda row: _log(listeners, row), backup)
+    meter = EnergyMeter(gpu=environment.device.kind == "gpu")
+
+    def on_epoch(row: Epoch) -> None:
+        meter.update()
+        for listener in listeners:
+            listener.epoch(row)
+
+    fitted = trainer_of(entry).fit(entry, recipe, data, on_epoch, backup)
+    energy = {} if backup.restored else meter.joules()
     header = dataclasses.replace(header, weights=fitted.model.weights)
 
     predictions = _predict(fitted, dataset, recipe.validation)
     speed = known(lambda: _images_per_second(fitted, len(data.labels)), None)
-    runtime = runtime_of(attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit)
+    runtime = runtime_of(
+        attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit, energy_joules=energy
+    )
     _write(folder, header, fitted, predictions, runtime)
     if kept is not None:
         keep(folder, kept / identity)
@@ -226,11 +237,6 @@ def _training_data(dataset: Dataset, share: float) -> TrainingData:
         dataset.train_labels[validation],
         len(dataset.classes),
     )
-
-
-def _log(listeners: Sequence[Listener], row: Epoch) -> None:
-    for listener in listeners:
-        listener.epoch(row)
 
 
 def _write(folder: Path, header: Header, fitted: Fitted, predictions: Predictions, runtime: Runtime) -> None:
