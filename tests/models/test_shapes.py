@@ -152,3 +152,22 @@ def test_margins_of_two_classes_are_those_of_the_first_one() -> None:
     np.testing.assert_allclose(margins[:, 0], -theirs.decision_function(inputs), atol=1e-6)
     np.testing.assert_array_equal(ours.predict_proba(inputs).argmax(axis=1), images.labels)
     assert (margins[images.labels == 0] > 0).all()
+
+
+def test_a_huge_feature_map_is_refused_with_a_remedy() -> None:
+    entry, shape = architecture("cnn", "basic_cnn"), (224, 224, 3)
+    message = (
+        r"^cnn basic_cnn: .*394,272 values, expected at most 100,000; choose smaller images \(data.size\), or a network"
+        " with global pooling such as resnet"
+    )
+    images = np.zeros((2, *shape), np.uint8)
+    data = TrainingData(images, np.zeros(2, np.uint8), images, np.zeros(2, np.uint8), 2)
+    with pytest.raises(LineupError, match=message):
+        trainer_of(entry).fit(entry, recipe_of(entry), data, lambda row: None, Backup(None))
+
+
+@pytest.mark.parametrize("edge", [64, 96])
+@pytest.mark.parametrize("name", ["basic_cnn", "conv2d_5", "depth_2"])
+def test_networks_with_dense_layers_take_colour_images_of_this_size(edge: int, name: str) -> None:
+    layers = architecture("cnn", name).make((edge, edge, 3), 5, {})
+    assert classifier(name, "unit", layers, (edge, edge, 3)).output_shape == (None, 5)

@@ -28,6 +28,8 @@ _FEW_PIXELS = 1024
 _SEEN = 35_000
 """Number of images that a network is trained on in all epochs together, as far as 5 to 100 epochs allow."""
 _BATCH = 32
+_FEW_IMAGES, _SMALL_BATCH = 1_000, 8
+"""With fewer training images, the batches are smaller, because batch normalisation needs several hundred steps."""
 _IMBALANCED = 1.5
 """Ratio of the largest and the smallest class from which on the classes are weighted."""
 _WITHOUT_WEIGHTS = ("knn",)
@@ -157,7 +159,7 @@ def _models(found: Found) -> Iterator[tuple[str, dict[str, Any]]]:
                 "family": family,
                 "architecture": name,
                 "epochs": _epochs(found),
-                "batch_size": _BATCH,
+                "batch_size": _BATCH if _training_images(found) >= _FEW_IMAGES else _SMALL_BATCH,
                 "learning_rate": 0.001,
                 "schedule": "cosine",
                 "validation": 0.2,
@@ -169,10 +171,13 @@ def _models(found: Found) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _epochs(found: Found) -> int:
     """Return the number of epochs. Small sets of images need more epochs."""
+    return min(100, max(5, round(_SEEN / _training_images(found))))
+
+
+def _training_images(found: Found) -> float:
+    """Return the number of training images, without the shares for testing and validation."""
     parts = found.source.parts
-    given = int((parts == PARTS.index("train")).sum())
-    images = given or 0.64 * len(parts)  # without the shares for testing and validation
-    return min(100, max(5, round(_SEEN / images)))
+    return int((parts == PARTS.index("train")).sum()) or 0.64 * len(parts)
 
 
 def _lines(section: Mapping[str, Any], indent: str = "  ") -> list[str]:

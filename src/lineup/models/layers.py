@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,34 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 """Height, width and channels of an image."""
 
+_MOST_VALUES = 100_000
+"""Largest number of values per image before a dense layer. With 128 units, the layer has 13 million parameters."""
+
 Layers = list[Callable[[Any], Any]]
 """Keras layers or functions of a tensor, applied in this order."""
 
 
 def dense_end(classes: int, *hidden: Callable[[Any], Any]) -> Layers:
-    """Return the last layers of a classifier. The last layer is a softmax over the classes."""
+    """Return the last layers of a classifier. The last layer is a softmax over the classes.
+
+    The first layer flattens a feature map. If the feature map is very large, it raises ValueError, because the
+    next dense layer would require too much memory.
+    """
     from keras import layers
 
-    return [layers.Flatten(), *hidden, layers.Dense(classes, activation="softmax")]
+    return [_flattened, *hidden, layers.Dense(classes, activation="softmax")]
+
+
+def _flattened(tensor: Any) -> Any:
+    from keras import layers
+
+    values = math.prod(tensor.shape[1:])
+    if values > _MOST_VALUES:
+        raise ValueError(
+            f"the flattened feature map has {values:,} values, expected at most {_MOST_VALUES:,}; choose smaller"
+            " images (data.size), or a network with global pooling such as resnet"
+        )
+    return layers.Flatten()(tensor)
 
 
 def hidden(units: int) -> keras.Layer:

@@ -49,12 +49,15 @@ class Family:
     channels : bool
         Whether its networks take images (height, width, channels) instead of rows of pixels (height, width * channels).
         Default False.
+    scaling : str, optional
+        The only scaling of the images that its networks accept. Default: any.
     """
 
     name: str
     kind: str
     trainer: str
     channels: bool = False
+    scaling: str | None = None
 
 
 FAMILIES = {
@@ -65,7 +68,8 @@ FAMILIES = {
         Family("conv1d", "network", "classifier"),
         Family("cnn", "network", "classifier", channels=True),
         Family("residual", "network", "classifier", channels=True),
-        Family("autoencoder", "network", "autoencoder", channels=True),
+        Family("transfer", "network", "classifier", channels=True, scaling="unit"),
+        Family("autoencoder", "network", "autoencoder", channels=True, scaling="unit"),
         Family("classical", "classical", "estimator"),
         Family("project", "network", "classifier", channels=True),
     )

@@ -32,7 +32,7 @@ def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> La
     ]
 
 
-@register_model(parameters=429_752)
+@register_model(parameters=429_816)
 def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
     """Narrow ResNet-9 with global max pooling, for short trainings with a large learning rate.
 

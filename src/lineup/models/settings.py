@@ -195,11 +195,9 @@ class NetworkRecipe(Fit, Recipe):
 
     @model_validator(mode="after")
     def _check_network(self) -> NetworkRecipe:
+        if self.scaling != (expected := FAMILIES[self.family].scaling or self.scaling):
+            raise ValueError(f"scaling = {self.scaling!r}: expected {expected!r} in the family {self.family}")
         if self.family == "autoencoder":
-            if self.scaling != "unit":
-                raise ValueError(
-                    f"scaling = {self.scaling!r}: the autoencoder reconstructs pixels in [0, 1]; expected 'unit'"
-                )
             if self.pretrain is None:
                 raise ValueError("pretrain: missing; the family autoencoder requires it")
             if self.precision != "float32" or self.mirror_predictions:
