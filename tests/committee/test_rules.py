@@ -21,7 +21,8 @@ POOLS = [name for name in UNFITTED if name != "voting_proportion"]
 
 def test_the_rules_with_parameters() -> None:
     assert UNFITTED == ["average", "geometric_mean", "maximum", "voting_average", "voting_proportion"]
-    assert set(RULES) - set(UNFITTED) == {"majority", "weighted_accuracy", "weighted_log_loss", "greedy", "stacking"}
+    weighted = {"weighted_accuracy", "weighted_log_loss", "greedy"}
+    assert set(RULES) - set(UNFITTED) == {"majority", "stacking", "cascade", *weighted}
 
 
 @pytest.mark.parametrize("rule", UNFITTED)

@@ -23,9 +23,14 @@ from lineup.cli.common import RecordFolder, all_records, finish, from_stage, ope
 from lineup.paths import seed_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lineup.committee.build import Measure
+    from lineup.committee.cost import Times
     from lineup.committee.settings import Committee
     from lineup.params import Params
     from lineup.paths import Project
+    from lineup.records.record import Record
 
 
 def select() -> None:
@@ -42,7 +47,8 @@ def committee(
 ) -> None:
     """Combine the predictions of the members of a committee, and write a record.
 
-    The parameters of the rule are fitted on images that no member was trained on.
+    The parameters of the rule are fitted on images that no member was trained on. If the rule considers the prediction
+    time, the models of the members are loaded, and their times are measured.
 
     If the argument is the name of a committee, the record is written to a new folder in experiments/. If the argument
     is the name of a stage, the records are written to runs/committees.
@@ -59,7 +65,9 @@ def committee(
     _check_full(project, params, settings)
     folder, experiment = place(project, name, record)
     members = choose_members(name, settings, params.candidates(), project.models)
-    done = build_committee(name, settings, members, project.models, folder, experiment=experiment)
+    done = build_committee(
+        name, settings, members, project.models, folder, experiment=experiment, measure=_measure(params)
+    )
     finish(project, params, done)
 
 
@@ -83,13 +91,29 @@ def _combine_stage(project: Project, params: Params, name: str) -> None:
     from lineup.records.summary import write_summary
 
     selection = read_selection(project.selection / f"{name}.json")
-    records = []
+    records, measure = [], _measure(params)
     for run, members in enumerate(selection.runs, 1):
         folder = seed_folder(project.committees / name, run)
-        records.append(build_committee(name, selection.committee, members, project.models, folder, run=run))
+        records.append(
+            build_committee(name, selection.committee, members, project.models, folder, run=run, measure=measure)
+        )
     write_summary(project.metrics / f"{name}.json", records)
     for record in records:
         finish(project, params, record)
+
+
+def _measure(params: Params) -> Measure:
+    """Return a function that measures the prediction times of models, with the number of threads in params.yaml."""
+
+    def measure(records: Sequence[Record]) -> Times:
+        from lineup.cli.libraries import import_keras
+        from lineup.serving.speed import prediction_times
+
+        if any(record.header.kind == "network" for record in records):
+            import_keras()
+        return prediction_times(records, params.training.threads)
+
+    return measure
 
 
 def champion(

@@ -42,7 +42,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "download": ("lineup.data.settings", "lineup.data.download", "lineup.data.local", "lineup.data.images"),
     "split": ("lineup.data.settings", "lineup.data.split"),
     "select": _COMMITTEE,
-    "committee": (*_COMMITTEE, "lineup.committee.build"),
+    "committee": (*_COMMITTEE, "lineup.committee.build", "lineup.serving.speed"),
     "compact": ("lineup.records.compact",),
     "evaluate": ("lineup.pages.evaluate",),
     "reproduce": ("lineup.pages.reproduce",),

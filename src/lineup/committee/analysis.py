@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from lineup.committee.cost import STRICT, Cost
 from lineup.committee.fitting import FittedRule, Temperature, fit_rule
 from lineup.committee.pooling import clipped_logarithms
-from lineup.committee.rules import Details
+from lineup.committee.rules import DEFAULT_COST, CostSettings, Details
 from lineup.errors import LineupError
 from lineup.evaluation.scores import check_members
-
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,6 +101,8 @@ class Analysis:
         Decomposition of the Brier score, which is the squared error, summed over the classes, from 0 to 2.
     log_loss : Decomposition
         Decomposition of the log loss, in nats. Probabilities below 1e-7 are replaced by 1e-7.
+    cost : Cost, optional
+        Prediction time. Default: None, the times of the members were not measured.
     """
 
     images: int
@@ -113,6 +113,7 @@ class Analysis:
     error_correlation: tuple[tuple[float | None, ...], ...]
     squared_error: Decomposition
     log_loss: Decomposition
+    cost: Cost | None = None
 
 
 def predictions_without_each(
@@ -124,6 +125,7 @@ def predictions_without_each(
     seed: int = 0,
     temperature: Temperature = "none",
     earlier: Details | None = None,
+    cost: CostSettings = DEFAULT_COST,
 ) -> np.ndarray | None:
     """Remove one member at a time, and combine the predictions of the other members.
 
@@ -131,7 +133,7 @@ def predictions_without_each(
 
     Parameters
     ----------
-    rule, labels, seed, temperature, earlier
+    rule, labels, seed, temperature, earlier, cost
         See `lineup.committee.fitting.fit_rule`. Pass the details of the whole committee as ``earlier``, so that
         ``stacking`` uses the same penalty. A new search after each removal would take twenty times longer.
     holdout : ndarray of float, shape (members, held-out images, classes)
@@ -155,7 +157,8 @@ def predictions_without_each(
     predictions = []
     for member in range(len(holdout)):
         others = np.delete(holdout, member, axis=0)
-        fitted = fit_rule(rule, others, labels, seed=seed, temperature=temperature, earlier=earlier)
+        times = cost.for_members([other for other in range(len(holdout)) if other != member])
+        fitted = fit_rule(rule, others, labels, seed=seed, temperature=temperature, earlier=earlier, cost=times)
         predictions.append(fitted.apply(np.delete(probabilities, member, axis=0)))
     return np.stack(predictions)
 
@@ -166,6 +169,7 @@ def analyse(
     probabilities: np.ndarray,
     labels: np.ndarray,
     without: np.ndarray | None = None,
+    cost: Cost | None = None,
 ) -> Analysis:
     """Analyse the predictions of a committee and its members on test images.
 
@@ -181,6 +185,8 @@ def analyse(
         Actual classes.
     without : ndarray of float, shape (members, images, classes), optional
         Result of `predictions_without_each`. By default, `MemberRole.change_without` is not measured.
+    cost : Cost, optional
+        Result of `lineup.committee.cost.compare_cost`. Default: None.
 
     Returns
     -------
@@ -220,6 +226,7 @@ def analyse(
         error_correlation=_correlation(errors),
         squared_error=squared_error,
         log_loss=log_loss,
+        cost=cost,
     )
 
 

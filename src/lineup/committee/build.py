@@ -1,4 +1,7 @@
-"""Build a committee from the stored predictions of its members. No model is loaded."""
+"""Build a committee from the stored predictions of its members.
+
+No model is loaded here. Rules that consider the prediction time get the measured times of the members.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import dataclasses
 import platform
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lineup.committee.analysis import Analysis, analyse, predictions_without_each
+from lineup.committee.cost import Times, compare_cost
 from lineup.committee.fitting import FittedRule, cross_fitted, fit_rule
 from lineup.committee.gather import gather
 from lineup.committee.model import write_analysis, write_committee
@@ -40,6 +44,9 @@ from lineup.records.score import score
 if TYPE_CHECKING:
     from lineup.committee.settings import Committee
 
+Measure = Callable[[Sequence[Record]], Times]
+"""Takes the records of the members. Returns their prediction times."""
+
 
 def build_committee(
     name: str,
@@ -50,6 +57,7 @@ def build_committee(
     *,
     run: int = 1,
     experiment: str | None = None,
+    measure: Measure | None = None,
 ) -> Record:
     """Build a committee from the predictions of its members, and write its record.
 
@@ -69,6 +77,9 @@ def build_committee(
         Number of the run, see `lineup.committee.select.select`. Default 1.
     experiment : str, optional
         Random name of a single experiment. Default: None, a run of the pipeline.
+    measure : callable, optional
+        See `Measure`. It is called only if the committee needs the times, see `Committee.needs_times`. Default: None,
+        the times are unknown.
 
     Returns
     -------
@@ -78,13 +89,16 @@ def build_committee(
     ------
     LineupError
         If the predictions of a member have changed since the selection, the members were trained on different data, or
-        a member was trained on images that another one held out. If the record cannot be written.
+        a member was trained on images that another one held out. If the record cannot be written. If a price is set
+        and the times are unknown.
     """
     check_room(folder)
-    attempt, started, commit, clock = uuid.uuid4().hex, now(), source_commit(), time.perf_counter()
+    attempt, started, commit = uuid.uuid4().hex, now(), source_commit()
     records = [_read_member(name, member, models) for member in members]
     holdout, test = gather(f"committee {name}", records)
-    fitted, predictions = combine_predictions(committee, holdout, test)
+    times = measure(records) if measure and committee.needs_times else None
+    clock = time.perf_counter()
+    fitted, predictions = combine_predictions(committee, holdout, test, times)
     seconds = time.perf_counter() - clock
     header = _header(name, committee, members, records, len(holdout.labels), run, experiment)
     classes = header.data.classes
@@ -93,7 +107,7 @@ def build_committee(
         model.mkdir()
         names = [member.label for member in members]
         write_committee(model, names, fitted)
-        write_analysis(model, analyse_members(committee, fitted, names, holdout, test))
+        write_analysis(model, analyse_members(committee, fitted, names, holdout, test, times))
         write_record(
             partial,
             dataclasses.replace(header, model_files=folder_sha256(model)),
@@ -106,7 +120,9 @@ def build_committee(
     return read_record(folder)
 
 
-def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> tuple[FittedRule, Predictions]:
+def combine_predictions(
+    committee: Committee, holdout: Scores, test: Scores, times: Times | None = None
+) -> tuple[FittedRule, Predictions]:
     """Fit the rule of a committee, and combine the predictions of its members.
 
     Use cross-validation to predict the held-out images. The validation metrics of a committee are based on
@@ -118,6 +134,8 @@ def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> 
         Settings that contain the rule, the temperature and the seed.
     holdout, test : Scores
         Predictions of the members, see `lineup.committee.gather.gather`.
+    times : Times, optional
+        Prediction times of the members. Default: unknown.
 
     Returns
     -------
@@ -135,8 +153,9 @@ def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> 
     [[0.25, 0.75]]
     """
     rule, seed, temperature = committee.rule, committee.seed, committee.temperature
-    fitted = fit_rule(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
-    validation = cross_fitted(rule, holdout.probabilities, holdout.labels, seed=seed, temperature=temperature)
+    cost, images = committee.cost(times.seconds if times else ()), (holdout.probabilities, holdout.labels)
+    fitted = fit_rule(rule, *images, seed=seed, temperature=temperature, cost=cost)
+    validation = cross_fitted(rule, *images, seed=seed, temperature=temperature, cost=cost)
     predictions = Predictions(
         val=Scores(holdout.indices, holdout.labels, validation),
         test=Scores(test.indices, test.labels, fitted.apply(test.probabilities)),
@@ -145,9 +164,17 @@ def combine_predictions(committee: Committee, holdout: Scores, test: Scores) -> 
 
 
 def analyse_members(
-    committee: Committee, fitted: FittedRule, names: Sequence[str], holdout: Scores, test: Scores
+    committee: Committee,
+    fitted: FittedRule,
+    names: Sequence[str],
+    holdout: Scores,
+    test: Scores,
+    times: Times | None = None,
 ) -> Analysis:
-    """Analyse a committee on the test images, and measure how each member affects the accuracy."""
+    """Analyse a committee on the test images, and measure how each member affects the accuracy.
+
+    If the prediction times of the members are known, also compare the committee with its full committee.
+    """
     without = predictions_without_each(
         committee.rule,
         holdout.probabilities,
@@ -156,8 +183,10 @@ def analyse_members(
         seed=committee.seed,
         temperature=committee.temperature,
         earlier=fitted.details,
+        cost=committee.cost(times.seconds if times else ()),
     )
-    return analyse(fitted, names, test.probabilities, test.labels, without)
+    cost = compare_cost(committee, fitted, times, holdout, test) if times else None
+    return analyse(fitted, names, test.probabilities, test.labels, without, cost)
 
 
 def _read_member(name: str, member: Member, models: Path) -> Record:
@@ -190,6 +219,7 @@ def _header(
             "members": ", ".join(member.label for member in members),
             "temperature": committee.temperature,
             "seed": committee.seed,
+            **_cost_parameters(committee),
         },
         seed=run,
         threads=None,
@@ -204,3 +234,10 @@ def _header(
         members=list(members),
         experiment=experiment,
     )
+
+
+def _cost_parameters(committee: Committee) -> dict[str, float]:
+    """Return the settings for the cost that the rule uses. Other committees have none, so that their keys are kept."""
+    if committee.rule == "cascade":
+        return {"accuracy_loss": committee.cost().accuracy_loss}
+    return {} if committee.price is None else {"price": committee.price}

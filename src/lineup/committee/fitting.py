@@ -21,8 +21,19 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lineup.committee.cascade import PredictRows, evaluate_in_steps
 from lineup.committee.folds import FOLDS, stratified_folds
-from lineup.committee.rules import RULES, SHAPES, Arrays, Details, combine, find_rule, single_precision
+from lineup.committee.rules import (
+    DEFAULT_COST,
+    RULES,
+    SHAPES,
+    Arrays,
+    CostSettings,
+    Details,
+    combine,
+    find_rule,
+    single_precision,
+)
 from lineup.committee.temperature import TEMPERATURE_LIMITS, apply_temperature, fit_temperature
 from lineup.errors import LineupError
 from lineup.evaluation.scores import check_members
@@ -104,7 +115,48 @@ class FittedRule:
                 f"committee: probabilities of shape {shape}: expected ({self.members}, images, {self.classes})"
             )
         parameters = {name: np.asarray(value, dtype=np.float64) for name, value in self.parameters.items()}
-        pooled = RULES[self.rule].apply(self.scale(probabilities), **parameters)
+        return self._finish(RULES[self.rule].apply(self.scale(probabilities), **parameters))
+
+    def apply_lazily(self, predict: PredictRows, images: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the committee's predictions, and evaluate only the members that are needed.
+
+        A cascade evaluates a later member only for the images of which it is not sure. All other rules evaluate all
+        members, except members with weight 0.
+
+        Parameters
+        ----------
+        predict : callable
+            Takes the number of a member and the positions of images. Returns the member's probabilities for these
+            images, of shape (images, classes).
+        images : int
+            Number of images.
+
+        Returns
+        -------
+        predictions : ndarray of shape (images, classes), float32
+            As from `apply`.
+        each : ndarray of shape (members, images, classes), float32
+            Probabilities of the members. NaN where a member was not evaluated.
+        """
+        shape = self.members, images, self.classes
+        each = np.full(shape, np.nan, dtype=np.float32)
+
+        def evaluate(member: int, rows: np.ndarray) -> np.ndarray:
+            each[member, rows] = predict(member, rows)
+            return _scale(each[[member]][:, rows], None if self.before is None else [self.before[member]])[0]
+
+        if self.rule == "cascade":
+            pooled, _ = evaluate_in_steps(evaluate, shape, self.parameters["threshold"])
+            return self._finish(pooled), each
+        # The probabilities of a member with weight 0 have no influence, but must be numbers.
+        known = np.full(shape, 1 / self.classes, dtype=np.float32)
+        for member, weight in enumerate(self.parameters.get("weights", [1.0] * self.members)):
+            if weight:
+                known[member] = each[member] = predict(member, np.arange(images))
+        return self.apply(known), each
+
+    def _finish(self, pooled: np.ndarray) -> np.ndarray:
+        """Apply the temperature after the rule, if there is one."""
         return single_precision(pooled if self.after is None else apply_temperature(pooled, self.after))
 
     @property
@@ -156,6 +208,7 @@ def fit_rule(
     seed: int = 0,
     temperature: Temperature = "none",
     earlier: Details | None = None,
+    cost: CostSettings = DEFAULT_COST,
 ) -> FittedRule:
     """Fit the parameters of a rule on held-out images.
 
@@ -173,6 +226,8 @@ def fit_rule(
         Fit a temperature for each member, for the committee, or both. Default "none".
     earlier : dict of str to float, optional
         Details of the fit of a similar committee, whose penalty ``stacking`` uses instead of a search. Default: None.
+    cost : CostSettings, optional
+        Settings for the rules ``cascade`` and ``greedy``. Default: the default settings, without prediction times.
 
     Returns
     -------
@@ -186,13 +241,15 @@ def fit_rule(
     Notes
     -----
     The members are sorted by the bytes of their probabilities before the fit, so that the order of the members does
-    not affect rounding.
+    not affect rounding. Only a rule that depends on the order gets them as they are.
 
     The temperature after a rule is fitted on the predictions of `cross_fitted`, because predictions for the images
     that the rule was fitted on are too good.
     """
     _check_holdout(probabilities, labels)
-    order = np.array(sorted(range(len(probabilities)), key=lambda member: probabilities[member].tobytes()))
+    order = np.arange(len(probabilities))
+    if not find_rule(rule).ordered:
+        order = np.array(sorted(order, key=lambda member: probabilities[member].tobytes()))
     back = np.argsort(order)
     before, after = None, None
     if temperature in _BEFORE:
@@ -200,10 +257,13 @@ def fit_rule(
     parameters: Arrays = {}
     details: Details = {}
     if fit := find_rule(rule).fit:
-        parameters, details = fit(_scale(probabilities, before)[order], labels, seed, earlier or {})
+        scaled = _scale(probabilities, before)[order]
+        parameters, details = fit(scaled, labels, seed, earlier or {}, cost.for_members(order.tolist()))
     if temperature in _AFTER:
         inner = _without_after(temperature)
-        predictions = cross_fitted(rule, probabilities, labels, seed=seed, temperature=inner, earlier=earlier)
+        predictions = cross_fitted(
+            rule, probabilities, labels, seed=seed, temperature=inner, earlier=earlier, cost=cost
+        )
         after = fit_temperature(predictions, labels)
     plain = {
         name: (value[back] if SHAPES[name][:1] == ("members",) else value).tolist()
@@ -221,6 +281,7 @@ def cross_fitted(
     seed: int = 0,
     temperature: Temperature = "none",
     earlier: Details | None = None,
+    cost: CostSettings = DEFAULT_COST,
 ) -> np.ndarray:
     """Return cross-validated predictions of a committee for the held-out images.
 
@@ -229,7 +290,7 @@ def cross_fitted(
 
     Parameters
     ----------
-    rule, probabilities, labels, seed, temperature, earlier
+    rule, probabilities, labels, seed, temperature, earlier, cost
         See `fit_rule`.
     folds : int, optional
         Number of folds. Default 5.
@@ -257,7 +318,9 @@ def cross_fitted(
     predictions = np.empty(probabilities.shape[1:], dtype=np.float32)
     for part in range(folds):
         out = fold == part
-        fitted = fit_rule(rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner, earlier=earlier)
+        fitted = fit_rule(
+            rule, probabilities[:, ~out], labels[~out], seed=seed, temperature=inner, earlier=earlier, cost=cost
+        )
         predictions[out] = fitted.apply(probabilities[:, out])
     if temperature not in _AFTER:
         return predictions
@@ -302,7 +365,7 @@ def _check_fitted(fitted: FittedRule) -> None:
         found = sorted(map(str, fitted.parameters)) if isinstance(fitted.parameters, dict) else fitted.parameters
         raise LineupError(f"fitted rule: {fitted.rule} has parameters {list(expected)}; found {found!r}")
     sizes = {"members": fitted.members, "classes": fitted.classes}
-    limits = {"weights": (0.0, 1.0), "confidence": (1 / fitted.classes, 1.0)}
+    limits = {"weights": (0.0, 1.0), "confidence": (1 / fitted.classes, 1.0), "threshold": (0.0, 1.0)}
     for name in expected:
         shape = tuple(sizes[axis] for axis in SHAPES[name])
         values = _numbers(name, fitted.parameters[name], shape, *limits.get(name, (-LARGEST, LARGEST)))

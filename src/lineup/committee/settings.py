@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.fitting import Temperature
-from lineup.committee.rules import RULES
+from lineup.committee.rules import RULES, CostSettings
 from lineup.models.registry import FAMILIES
 from lineup.settings import MAX_SEEDS, STRICT, Seed, shown, unknown
 
@@ -81,6 +81,17 @@ class Committee:
         Seed of the fit: the bags of ``greedy`` and the folds of the held-out images. Default 1.
     seeds : int, optional
         Number of runs. Run 1 combines the first seed of each member, run 2 the second. Default 1.
+    accuracy_loss : float, optional
+        Only for the rule ``cascade``: accuracy on held-out images that may be lost compared with the mean of all
+        members. Default 0.001.
+    price : float, optional
+        Only for the rule ``greedy``: increase of the log loss that is as bad as one second more per 1,000 predicted
+        images. Default: the prediction time has no influence.
+
+    Notes
+    -----
+    The members of a cascade are evaluated in the listed order. They are not sorted by measured times, because times
+    vary, and the order of two members with similar times would change from one measurement to the next.
 
     Examples
     --------
@@ -94,6 +105,24 @@ class Committee:
     temperature: Temperature = "none"
     seed: Seed = 1
     seeds: Annotated[int, Field(ge=1, le=MAX_SEEDS)] = 1
+    accuracy_loss: Annotated[float, Field(ge=0, lt=1)] | None = None
+    price: Annotated[float, Field(gt=0, le=1e6)] | None = None
+
+    @property
+    def needs_times(self) -> bool:
+        """Whether the prediction times of the members are measured when the committee is built."""
+        return self.rule == "cascade" or self.price is not None
+
+    def cost(self, seconds: Sequence[float] = ()) -> CostSettings:
+        """Return the settings for the fit of the rule.
+
+        Parameters
+        ----------
+        seconds : sequence of float, optional
+            Prediction times of the members, per 1,000 images. Default: unknown.
+        """
+        given = {} if self.accuracy_loss is None else {"accuracy_loss": self.accuracy_loss}
+        return CostSettings(**given, price=self.price or 0.0, seconds=tuple(seconds))
 
     @model_validator(mode="after")
     def _check(self) -> Committee:
@@ -106,6 +135,11 @@ class Committee:
         if isinstance(self.members, list) and len(set(self.members)) < len(self.members):
             twice = next(name for name in self.members if self.members.count(name) > 1)
             raise ValueError(f"members: {shown(twice)} is listed twice; expected each model once")
+        if self.rule == "cascade" and not isinstance(self.members, list):
+            raise ValueError("members: the rule cascade needs a list of names, the fastest model first")
+        for key, rule in (("accuracy_loss", "cascade"), ("price", "greedy")):
+            if getattr(self, key) is not None and self.rule != rule:
+                raise ValueError(f"{key}: only the rule {rule} has this setting; found the rule {self.rule}")
         return self
 
 

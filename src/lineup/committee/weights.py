@@ -88,7 +88,13 @@ def weights_from_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> tupl
 
 
 def weights_from_greedy_selection(
-    probabilities: np.ndarray, labels: np.ndarray, seed: int, *, bags: int = BAGS, smallest_bag: int = SMALLEST_BAG
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    *,
+    bags: int = BAGS,
+    smallest_bag: int = SMALLEST_BAG,
+    prices: np.ndarray | None = None,
 ) -> np.ndarray:
     """Compute weights by a greedy selection of the members.
 
@@ -107,6 +113,10 @@ def weights_from_greedy_selection(
     smallest_bag : int, optional
         Minimum number of members in a bag. If there are no more members than this, a single bag contains all members.
         Default 5.
+    prices : ndarray of shape (members,), optional
+        Price of each member, in nats. A selection is better if its log loss plus the prices of its members is lower. A
+        member that is added several times is paid once. There is a single bag with all members, because averaging the
+        weights of several bags would select almost all members. Default: all members are free.
 
     Returns
     -------
@@ -125,6 +135,8 @@ def weights_from_greedy_selection(
     """
     likelihoods = _of_actual(probabilities, labels)
     members = len(likelihoods)
+    if prices is not None:
+        return _greedy(likelihoods, prices)
     size = max((members + 1) // 2, min(smallest_bag, members))
     if size == members:
         return _greedy(likelihoods)
@@ -168,13 +180,15 @@ def _centre(likelihoods: np.ndarray, weights: np.ndarray, barrier: float) -> np.
     return weights
 
 
-def _greedy(likelihoods: np.ndarray) -> np.ndarray:
+def _greedy(likelihoods: np.ndarray, prices: np.ndarray | None = None) -> np.ndarray:
     """Run greedy selection on one bag of members, and return their weights."""
+    prices = np.zeros(len(likelihoods)) if prices is None else prices
     counts = np.zeros(len(likelihoods), dtype=np.int64)
     total = np.zeros(likelihoods.shape[1])
     best_counts, best_loss, best_size = counts, np.inf, 0
     for size in range(1, ROUNDS + 1):
         losses = np.log(size) - np.log(total + likelihoods).mean(axis=1)
+        losses += prices[counts > 0].sum() + np.where(counts > 0, 0.0, prices)
         tied = np.flatnonzero(losses <= losses.min() + _TIE)
         again = tied[counts[tied] > 0]
         choice = again[0] if again.size else tied[0]

@@ -156,11 +156,38 @@ def pairwise(correct: Mapping[str, NDArray[np.bool_]], reference: str | None = N
         place = names.index(reference)
         chosen = [(names[min(i, place)], names[max(i, place)]) for i in range(len(names)) if i != place]
         counts = [(int((correct[a] & ~correct[b]).sum()), int((correct[b] & ~correct[a]).sum())) for a, b in chosen]
-    p_values = [_mcnemar(a_only, b_only) for a_only, b_only in counts]
+    p_values = [mcnemar(a_only, b_only) for a_only, b_only in counts]
     return [
         Pair(a, b, (a_only - b_only) / n, *_interval(a_only, b_only, n), a_only, b_only, p, p_holm)
         for (a, b), (a_only, b_only), p, p_holm in zip(chosen, counts, p_values, holm(p_values).tolist(), strict=True)
     ]
+
+
+def mcnemar(a_only: int, b_only: int) -> float:
+    """Compute the p-value of McNemar's exact test for two models.
+
+    Parameters
+    ----------
+    a_only, b_only : int
+        Number of images that only one of the models classifies correctly.
+
+    Returns
+    -------
+    float
+        Two-sided; 1 if both models classify the same images correctly.
+
+    Notes
+    -----
+    Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12 (1947), 153-157, without his approximation. If the models are equally good, each of the a_only +
+    b_only images belongs to either count with probability 1/2. Therefore p is twice the lower tail of this binomial
+    distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich, "Approximate
+    statistical tests for comparing supervised classification learning algorithms", Neural Computation (1998),
+    1895-1923. The test compares these trained models and does not account for other seeds.
+    """
+    from scipy.special import bdtr  # takes 0.3 s to import
+
+    return min(1.0, 2 * float(bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
 
 
 def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -241,33 +268,6 @@ def _check(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_], a: str, b
         raise LineupError(
             f"{b}: predictions for {len(correct_b)} images, but {len(correct_a)} for {a}; expected the same images"
         )
-
-
-def _mcnemar(a_only: int, b_only: int) -> float:
-    """Compute the p-value of McNemar's exact test for two models.
-
-    Parameters
-    ----------
-    a_only, b_only : int
-        Number of images that only one of the models classifies correctly.
-
-    Returns
-    -------
-    float
-        Two-sided; 1 if both models classify the same images correctly.
-
-    Notes
-    -----
-    Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-    Psychometrika 12 (1947), 153-157, without his approximation. If the models are equally good, each of the a_only +
-    b_only images belongs to either count with probability 1/2. Therefore p is twice the lower tail of this binomial
-    distribution at min(a_only, b_only), at most 1. For its use on classifiers see T. G. Dietterich, "Approximate
-    statistical tests for comparing supervised classification learning algorithms", Neural Computation (1998),
-    1895-1923. The test compares these trained models and does not account for other seeds.
-    """
-    from scipy.special import bdtr  # takes 0.3 s to import
-
-    return min(1.0, 2 * float(bdtr(min(a_only, b_only), a_only + b_only, 0.5)))
 
 
 def _interval(a_only: int, b_only: int, n: int) -> tuple[float, float]:

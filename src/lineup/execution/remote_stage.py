@@ -32,7 +32,7 @@ from lineup.paths import FILES, Project, seed_folder
 from lineup.records.archive import open_archive
 from lineup.records.check import RECORD_FILES, check_content
 from lineup.records.machine import this_machine
-from lineup.records.record import Record, read_record
+from lineup.records.record import MODEL, Record, read_record
 from lineup.records.summary import write_summary
 from lineup.training.finished import keep, remove_others
 from lineup.training.train import training_identity
@@ -209,15 +209,18 @@ def _files(path: Path) -> list[Path]:
 def _further_inputs(project: Project, stage: str) -> list[Path]:
     """Return input files that ``dvc.yaml`` does not list.
 
-    A committee stage reads the predictions of the members. The selection file contains their hashes. A training stage
-    reuses finished seeds.
+    A committee stage reads the predictions of the members. The selection file contains their hashes. If the rule
+    considers the prediction time, the stage also loads the models of the members. A training stage reuses finished
+    seeds.
     """
     group, _, name = stage.partition("@")
     if group == "train":
         return _files(project.finished / name) if (project.finished / name).is_dir() else []
-    runs = read_selection(project.selection / f"{name}.json").runs
-    members = dict.fromkeys((member.name, member.seed) for run in runs for member in run)
-    return [seed_folder(project.models / model, seed) / file for model, seed in members for file in RECORD_FILES]
+    selection = read_selection(project.selection / f"{name}.json")
+    members = dict.fromkeys((member.name, member.seed) for run in selection.runs for member in run)
+    folders = [seed_folder(project.models / model, seed) for model, seed in members]
+    models = [file for folder in folders for file in _files(folder / MODEL)] if selection.committee.needs_times else []
+    return [folder / file for folder in folders for file in RECORD_FILES] + models
 
 
 @cache

@@ -12,6 +12,7 @@ from lineup.errors import count
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.evaluation.seeds import RecipePair, mean_interval
 from lineup.evaluation.significance import LEVEL, Pair, SeedSpread, seed_spread
+from lineup.pages.committee_cost import cost_section
 from lineup.pages.compare import MOST_PAIRED, Comparison
 from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
 from lineup.records.compact import is_compact
@@ -130,6 +131,7 @@ def evidence_markdown(comparison: Comparison, best: ModelRuns, most_shown: int) 
         *_seeds(comparison, data.test_images),
         *_probabilities(comparison, best),
         *_classes(comparison, best),
+        *cost_section(comparison.models),
         "## Where the results come from",
         origin(runs) + _FILES.format(best=best.first.header.label, tested=_tested(comparison)),
     ]

@@ -117,7 +117,8 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
     Returns
     -------
     callable
-        Function that maps uint8 images, as returned by `as_images`, to float32 probabilities (n, classes).
+        Function that maps uint8 images, as returned by `as_images`, to float32 probabilities (n, classes). A committee
+        evaluates only the members that are needed, see `lineup.committee.fitting.FittedRule.apply_lazily`.
 
     Raises
     ------
@@ -125,7 +126,7 @@ def load_predictor(folder: Path, shape: Shape) -> Predictor:
         If the folder contains none of these files, or the file is damaged or of another kind.
     """
     if (folder / COMMITTEE).is_file():
-        predict = _load_committee(folder, shape)
+        predict = _load_committee(folder, shape, lazy=True)
         return lambda images: predict(images)[0]
     if (folder / "network.keras").is_file():
         return _load_network(folder / "network.keras")
@@ -147,8 +148,10 @@ def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
     callable
         Function that maps uint8 images to float32 probabilities (n, classes) and agreement (n,). The agreement is the
         share of members, from 0 to 1, with the same most probable class as the committee. It is 1 for a single model.
+        A committee evaluates only the members that are needed, and other members do not count.
     """
-    with_members = load_with_members(folder, shape)
+    is_committee = (folder / COMMITTEE).is_file()
+    with_members = _load_committee(folder, shape, lazy=True) if is_committee else load_with_members(folder, shape)
 
     def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         probabilities, each = with_members(images)
@@ -172,7 +175,7 @@ def load_with_members(folder: Path, shape: Shape, members: Mapping[str, Path] | 
     -------
     callable
         Function that maps uint8 images to float32 probabilities (n, classes), and to those of each member (members, n,
-        classes). A single model is its only member.
+        classes). A single model is its only member. All members of a committee are evaluated.
     """
     if (folder / COMMITTEE).is_file():
         return _load_committee(folder, shape, members)
@@ -193,14 +196,16 @@ def agreement(probabilities: np.ndarray, each: np.ndarray) -> np.ndarray:
     probabilities : ndarray of float, shape (n, classes)
         Of the committee.
     each : ndarray of float, shape (members, n, classes)
-        Of each member.
+        Of each member. NaN where a member was not evaluated. Such members do not count.
 
     Returns
     -------
     ndarray of float64, shape (n,)
     """
-    same: np.ndarray = (each.argmax(axis=2) == probabilities.argmax(axis=1)).mean(axis=0)
-    return same
+    evaluated = ~np.isnan(each[:, :, 0])
+    same = (each.argmax(axis=2) == probabilities.argmax(axis=1)) & evaluated
+    shares: np.ndarray = same.sum(axis=0) / evaluated.sum(axis=0)
+    return shares
 
 
 def _load_network(path: Path) -> Predictor:
@@ -221,7 +226,10 @@ def _load_estimator(path: Path, shape: Shape) -> Predictor:
     return partial(predict_estimator, load_estimator(path, math.prod(shape)))
 
 
-def _load_committee(folder: Path, shape: Shape, members: Mapping[str, Path] | None = None) -> PredictorWithMembers:
+def _load_committee(
+    folder: Path, shape: Shape, members: Mapping[str, Path] | None = None, *, lazy: bool = False
+) -> PredictorWithMembers:
+    """Load a committee. If ``lazy``, it evaluates only the members that are needed, see `agreement`."""
     names, fitted = read_committee(folder)
     places = {name: folder / "members" / name for name in names} if members is None else members
     if absent := [name for name in names if name not in places]:
@@ -229,6 +237,8 @@ def _load_committee(folder: Path, shape: Shape, members: Mapping[str, Path] | No
     predictors = [load_predictor(places[name], shape) for name in names]
 
     def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if lazy:
+            return fitted.apply_lazily(lambda member, rows: predictors[member](images[rows]), len(images))
         each = np.stack([predictor(images) for predictor in predictors])
         return fitted.apply(each), each
 
