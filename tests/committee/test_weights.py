@@ -158,3 +158,24 @@ def test_greedy_averages_bags_of_half_of_the_members() -> None:
     assert bagged.argmax() == 11
     np.testing.assert_array_equal(weights.weights_from_greedy_selection(probabilities, labels, 0), bagged)
     assert (weights.weights_from_greedy_selection(probabilities, labels, 1) != bagged).any()
+
+
+def test_a_price_excludes_members_that_are_not_worth_it() -> None:
+    probabilities, labels = skilled_members(0, (1.8, 1.9, 2.0, 2.0, 2.0, 2.1, 2.2))
+    losses, selected = [], []
+    for price in (0.0, 0.02, 10.0):
+        prices = price * np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5])
+        found = weights.weights_from_greedy_selection(probabilities, labels, 0, prices=prices)
+        losses.append(loss_of(found, probabilities, labels))
+        selected.append(np.flatnonzero(found).tolist())
+    assert len(selected[0]) > len(selected[1]) > 1
+    assert selected[2] == [6]
+    assert losses == sorted(losses)
+
+
+def test_a_cheap_member_replaces_its_expensive_twin() -> None:
+    probabilities, labels = skilled_members(3)
+    twins = probabilities[[2, 2, 1]]
+    found = weights.weights_from_greedy_selection(twins, labels, 0, prices=np.array([0.02, 0.01, 0.01]))
+    assert found[0] == 0
+    assert found[1] > 0

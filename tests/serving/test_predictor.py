@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineup.batches import PREDICT_BATCH
+from lineup.batches import PREDICT_BATCH, in_batches
 from lineup.committee.fitting import FittedRule, Temperature, fit_rule
 from lineup.committee.model import COMMITTEE, read_committee, write_committee
 from lineup.committee.rules import RULES
 from lineup.errors import LineupError
 from lineup.models.classical import logistic_regression
+from lineup.serving import predictor
 from lineup.serving.predictor import MAX_IMAGES, as_images, load_predictor, load_with_agreement, load_with_members
+from lineup.serving.speed import prediction_times
 from lineup.training.estimator import Classical, fit_estimator
-from tests.make_records import CLASSES
+from tests.make_records import CLASSES, make_record, random_predictions
 from tests.networks import random_images, save_network
 
 SHAPE = (28, 28, 1)
@@ -204,6 +206,44 @@ def test_committee_of_a_network_and_a_classical_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(load_predictor(tmp_path, SHAPE)(IMAGES), np.mean(single, axis=0), atol=1e-6)
     assert_predicts_no_images(tmp_path)
     assert_predicts_no_images(tmp_path / "members" / "line")
+
+
+def test_a_cascade_asks_later_members_only_about_unsure_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    single = np.stack(save_committee(tmp_path))
+    *_, second, first = np.sort(single[0].max(axis=1)).tolist()
+    fitted = FittedRule("cascade", 3, len(CLASSES), {"threshold": (first + second) / 2}, before=[1.0, 1.2, 0.8])
+    write_committee(tmp_path, ["one", "two", "three"], fitted)
+    counts: list[int] = []
+
+    def counting(function: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+        counts.append(len(images))
+        return in_batches(function, images)
+
+    monkeypatch.setattr(predictor, "in_batches", counting)
+    probabilities, shares = load_with_agreement(tmp_path, SHAPE)(IMAGES)
+    assert counts[0] == 3
+    assert counts[1] == 2
+    np.testing.assert_allclose(probabilities, fitted.apply(single), atol=1e-6)
+    sure = single[0].max(axis=1).argmax()
+    np.testing.assert_allclose(probabilities[sure], single[0, sure], atol=1e-6)
+    assert shares[sure] == 1
+    # The probabilities of all members are wanted here, so that all of them predict all images.
+    counts.clear()
+    again, each = load_with_members(tmp_path, SHAPE)(IMAGES)
+    assert counts == [len(IMAGES)] * 3
+    np.testing.assert_allclose(each, single, atol=1e-6)
+    np.testing.assert_allclose(again, probabilities, atol=1e-6)
+
+
+def test_prediction_times_are_measured_with_the_stored_models(tmp_path: Path) -> None:
+    records = []
+    for seed, name in enumerate(("one", "two")):
+        save_network(tmp_path / name / "model", seed)
+        records.append(make_record(tmp_path / name, random_predictions(seed)))
+    times = prediction_times(records, threads=1)
+    assert len(times.seconds) == 2
+    assert all(0 < seconds < 10 for seconds in times.seconds)
+    assert times.device.endswith(", 1 thread")
 
 
 @pytest.mark.parametrize("rule", RULES)

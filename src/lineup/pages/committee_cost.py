@@ -8,29 +8,31 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from lineup.committee.cost import Cost
 from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.evaluation.significance import holm, mcnemar
-from lineup.pages.markdown import number, p_value, table
+from lineup.pages.group_tables import TextTable
+from lineup.pages.markdown import number, p_value
 from lineup.records.model_runs import ModelRuns
 from lineup.records.record import MODEL, Record
 
-_TEXT = """\
-Some committees consider the prediction time. A cascade evaluates a member only if the members before it are not sure of
-an image. A greedy selection with a price selects only members that are worth their time. The *full committee* ignores
-the prediction time: it is the mean of all members of the cascade, or the greedy selection without a price. The test
-images choose nothing.
+_ABOUT = """\
+Some committees consider the prediction time. A cascade asks a member only about images of which the members before it
+are not sure. A greedy selection with a price selects only members that are worth their time. The full committee ignores
+the prediction time: it is the mean of all members of the cascade, or the greedy selection without a price. The table
+shows the first run of each committee. The difference is its test accuracy minus the test accuracy of its full
+committee. The p-values are from McNemar's exact test, corrected with Holm's method for all rows."""
 
-The time of each member was measured when the committee was built, with noise as images: {devices}. The time of a
-committee is the sum of the times of its members, weighted by the share of the test images that a member predicts. The
-difference is the accuracy of the committee minus the accuracy of the full committee. The p-values are from McNemar's
-exact test on the test images, corrected with Holm's method for all rows of the table. Of each committee, the first run
-is shown."""
+_TIMES = """\
+The time of each member was measured with images of noise when the committee was built, on {devices}. Other programs can
+have slowed down the measurement. The time of a committee is the sum of the times of its members, each multiplied by the
+share of the test images that the member predicts. The next table shows these shares."""
 
 
-def read_cost(record: Record) -> Cost | None:
+def cost_of(record: Record) -> Cost | None:
     """Return the cost of a committee. Return None for a model, or if the times of the members were not measured."""
     folder = record.folder / MODEL
     if record.header.kind != "committee" or not (folder / ANALYSIS).is_file():
@@ -38,20 +40,90 @@ def read_cost(record: Record) -> Cost | None:
     return read_analysis(folder).cost
 
 
+def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:
+    """Return the committees whose cost is known, and the cost of the first run of each, by name."""
+    found = ((model, cost_of(model.first)) for model in models)
+    return {model.name: (model, cost) for model, cost in found if cost is not None}
+
+
+def cost_tables(models: Sequence[ModelRuns]) -> dict[str, Any] | None:
+    """Return texts and tables about the committees that save time.
+
+    Parameters
+    ----------
+    models : sequence of ModelRuns
+        All models and committees.
+
+    Returns
+    -------
+    dict or None
+        The texts ``about`` and ``times``, and the tables ``committees`` and ``members``. None without such committees.
+    """
+    found = [(model.first, cost) for model, cost in costs_of(models).values()]
+    if not found:
+        return None
+    devices = "; ".join(sorted({cost.device for _, cost in found}))
+    return {
+        "about": _ABOUT,
+        "committees": _committee_table(found),
+        "times": _TIMES.format(devices=devices),
+        "members": TextTable(
+            ["committee", "member", "seconds per 1,000 images", "share of the images"],
+            [row for record, cost in found for row in _member_rows(record, cost)],
+            ["committee", "member"],
+        ),
+    }
+
+
 def cost_section(models: Sequence[ModelRuns]) -> list[str]:
-    """Return the section of the evidence page on committees that save time. Return an empty list if there are none.
+    """Return the section of the evidence page on committees that save time. It is empty without such committees.
 
     Parameters
     ----------
     models : sequence of ModelRuns
         All models and committees.
     """
-    found = [(model.first, cost) for model in models if (cost := read_cost(model.first))]
-    if not found:
+    content = cost_tables(models)
+    if content is None:
         return []
+    committees, members = content["committees"].markdown(), content["members"].markdown()
+    return ["## Committees that save time", content["about"], committees, content["times"], members]
+
+
+def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
+    """Yield the prediction time and the test accuracy of models and committees, for the figure of the report.
+
+    The points are the committees that save time, their full committees and their members. The cost of a point is in
+    seconds per 1,000 images. A member of several committees has the shortest of its measured times.
+
+    Parameters
+    ----------
+    models : sequence of ModelRuns
+        All models and committees.
+    """
+    by_name = {model.name: model for model in models}
+    times: dict[str, float] = {}
+    for model, cost in costs_of(models).values():
+        accuracy = model.first.metrics["test_accuracy"]
+        yield {"name": model.name, "kind": "committee", "cost": 1000 / cost.images_per_second, "accuracy": accuracy}
+        yield {
+            "name": f"{model.name}, full committee",
+            "kind": "committee",
+            "cost": 1000 / cost.full_images_per_second,
+            "accuracy": cost.full_accuracy,
+        }
+        for member, seconds in zip(model.first.header.members, cost.seconds, strict=True):
+            times[member.name] = min(seconds, times.get(member.name, seconds))
+    for name, seconds in times.items():
+        if name in by_name:
+            model = by_name[name]
+            kind, accuracy = model.first.header.kind, model.mean("test_accuracy")
+            yield {"name": name, "kind": kind, "cost": seconds, "accuracy": accuracy}
+
+
+def _committee_table(found: Sequence[tuple[Record, Cost]]) -> TextTable:
+    """Return a table that compares each committee with its full committee."""
     p_values = [mcnemar(cost.only_committee, cost.only_full) for _, cost in found]
-    corrected = holm(p_values)
-    headings = ["committee", "images per second", "full committee", "accuracy", "full accuracy", "difference", "p"]
     rows = [
         [
             record.header.label,
@@ -63,22 +135,14 @@ def cost_section(models: Sequence[ModelRuns]) -> list[str]:
             p_value(p),
             p_value(p_holm),
         ]
-        for (record, cost), p, p_holm in zip(found, p_values, corrected, strict=True)
+        for (record, cost), p, p_holm in zip(found, p_values, holm(p_values), strict=True)
     ]
-    return [
-        "## Committees that save time",
-        _TEXT.format(devices="; ".join(sorted({cost.device for _, cost in found}))),
-        table([*headings, "p, corrected"], rows, ["committee"]),
-        "This table shows the members that predict at least one test image:",
-        table(
-            ["committee", "member", "seconds per 1,000 images", "predicted images"],
-            [row for record, cost in found for row in _member_rows(record, cost)],
-            ["committee", "member"],
-        ),
-    ]
+    headings = ["committee", "images per second", "full: images per second", "accuracy", "full: accuracy", "difference"]
+    return TextTable([*headings, "p", "p, corrected"], rows, ["committee"])
 
 
 def _member_rows(record: Record, cost: Cost) -> list[list[str]]:
+    """Return a row for each member that predicts at least one image."""
     return [
         [record.header.label, member.label, number(seconds, ".3f"), f"{share:.1%}"]
         for member, seconds, share in zip(record.header.members, cost.seconds, cost.evaluated, strict=True)

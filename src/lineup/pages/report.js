@@ -255,7 +255,8 @@
       ...Object.entries(symbols).map(([kind, symbol], number) => [characters[symbol], COLOURS[number], kind]),
       ["―", "#888888", "Pareto front"],
     ]);
-    for (const [name, title] of [["seconds", "training time, s"], ["parameters", "parameters"]]) {
+    const titles = { seconds: "training time, s", parameters: "parameters", prediction: "prediction time per 1,000 images, s" };
+    for (const [name, title] of Object.entries(titles).filter(([name]) => name in content.costs)) {
       const points = content.costs[name];
       const traces = Object.keys(symbols).map((kind, number) => {
         const own = points.filter((point) => point.kind === kind);

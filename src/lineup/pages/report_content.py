@@ -23,6 +23,7 @@ from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.data.dataset import Dataset
 from lineup.data.duplicates import Duplicates
 from lineup.errors import LineupError
+from lineup.pages.committee_cost import cost_tables, prediction_points
 from lineup.pages.compare import Comparison, compare
 from lineup.pages.group_comparison import compare_matched
 from lineup.pages.group_tables import (
@@ -126,6 +127,7 @@ def report_content(
         "leaderboard": _leaderboard(comparison),
         "verdicts": [_verdict(verdict) for verdict in judge_models(comparison.models)],
         "committees": _committees(comparison),
+        "saving": _saving(comparison),
         "runs": [_run(record, predicted[record.header.label]) for record in records],
         "pairs": _pairs(comparison, list(predicted), data.test_images),
         "costs": _costs(comparison, records),
@@ -233,6 +235,14 @@ def _committees(comparison: Comparison) -> list[dict[str, Any]]:
     return committees
 
 
+def _saving(comparison: Comparison) -> dict[str, Any] | None:
+    """Return texts and tables about the committees that save prediction time. Return None if there are none."""
+    content = cost_tables(comparison.models)
+    if content is None:
+        return None
+    return {name: value if isinstance(value, str) else asdict(value) for name, value in content.items()}
+
+
 def _run(record: Record, predicted: np.ndarray) -> dict[str, Any]:
     header, runtime = record.header, record.runtime
     return {
@@ -279,10 +289,13 @@ def _pairs(comparison: Comparison, labels: Sequence[str], images: int) -> dict[s
 def _costs(comparison: Comparison, records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
     """Return the training time and the number of parameters of each model, for the figures with the Pareto front.
 
-    The cost of a committee is the sum of the costs of its members. A model without this cost is left out.
+    The cost of a committee is the sum of the costs of its members. A model without this cost is left out. If the
+    prediction times of some models were measured, they are a third cost.
     """
     by_label = {record.header.label: record for record in records}
     costs: dict[str, list[dict[str, Any]]] = {"seconds": [], "parameters": []}
+    if points := list(prediction_points(comparison.models)):
+        costs["prediction"] = points
     for model in comparison.models:
         for name, value in _cost(model, by_label).items():
             if value:
