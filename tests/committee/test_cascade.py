@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,7 +48,7 @@ def test_the_thresholds_0_and_1_give_the_first_member_and_the_mean_of_all(probab
 @given(members(), LOSSES, st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_the_threshold_is_the_lowest_that_keeps_the_accuracy(
-    probabilities: np.ndarray, accuracy_loss: float, random: np.random.Generator
+    probabilities: np.ndarray, accuracy_loss: float, random: Any
 ) -> None:
     """All thresholds between two confidences are alike, so that trying the confidences tries all."""
     images, classes = probabilities.shape[1:]

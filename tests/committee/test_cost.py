@@ -56,7 +56,7 @@ def test_a_cascade_is_compared_with_the_mean_of_all_members(tmp_path: Path) -> N
     cost = read_analysis(record.folder / MODEL).cost
     assert cost is not None
     counts = count_evaluated(TEST.probabilities, fitted.parameters["threshold"])
-    shares = [1.0, np.mean(counts > 1), np.mean(counts > 2)]
+    shares = [1.0, *(float((counts > step).mean()) for step in (1, 2))]
     assert cost.evaluated == pytest.approx(shares)
     assert 0 < cost.evaluated[2] < cost.evaluated[1] < 1
     assert cost.images_per_second == pytest.approx(1000 / np.dot(SECONDS, shares))

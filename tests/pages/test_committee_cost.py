@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lineup.committee.build import build_committee
@@ -41,7 +42,7 @@ def test_the_evidence_page_compares_a_cascade_with_its_full_committee(records: l
     assert 0 < cost.evaluated[1] < 1
     comparison = compare(records)
     page = evidence_markdown(comparison, comparison.models[0], most_shown=60)
-    mean = sum(record.predictions().test.probabilities for record in records[:2])
+    mean = np.mean([record.predictions().test.probabilities for record in records[:2]], axis=0)
     labels = records[0].predictions().test.labels
     hits = {"cascade": records[-1].predictions().test.correct(), "full": mean.argmax(axis=1) == labels}
     (pair,) = pairwise(hits)

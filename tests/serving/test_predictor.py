@@ -19,6 +19,7 @@ from lineup.committee.model import COMMITTEE, read_committee, write_committee
 from lineup.committee.rules import RULES
 from lineup.errors import LineupError
 from lineup.models.classical import logistic_regression
+from lineup.records.record import Device
 from lineup.serving import predictor
 from lineup.serving.predictor import MAX_IMAGES, as_images, load_predictor, load_with_agreement, load_with_members
 from lineup.serving.speed import prediction_times
@@ -240,10 +241,10 @@ def test_prediction_times_are_measured_with_the_stored_models(tmp_path: Path) ->
     for seed, name in enumerate(("one", "two")):
         save_network(tmp_path / name / "model", seed)
         records.append(make_record(tmp_path / name, random_predictions(seed)))
-    times = prediction_times(records, threads=1)
+    times = prediction_times(records, Device("cpu", "a processor"), threads=1)
+    assert times.device == "a processor, 1 thread"
     assert len(times.seconds) == 2
     assert all(0 < seconds < 10 for seconds in times.seconds)
-    assert times.device.endswith(", 1 thread")
 
 
 @pytest.mark.parametrize("rule", RULES)

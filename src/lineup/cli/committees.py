@@ -107,11 +107,12 @@ def _measure(params: Params) -> Measure:
 
     def measure(records: Sequence[Record]) -> Times:
         from lineup.cli.libraries import import_keras
-        from lineup.serving.speed import prediction_times
+        from lineup.serving.speed import prediction_times, prepare_device
 
         if any(record.header.kind == "network" for record in records):
             import_keras()
-        return prediction_times(records, params.training.threads)
+        threads = params.training.threads
+        return prediction_times(records, prepare_device(records, threads), threads)
 
     return measure
 

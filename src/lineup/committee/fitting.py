@@ -143,7 +143,8 @@ class FittedRule:
 
         def evaluate(member: int, rows: np.ndarray) -> np.ndarray:
             each[member, rows] = predict(member, rows)
-            return _scale(each[[member]][:, rows], None if self.before is None else [self.before[member]])[0]
+            scaled: np.ndarray = _scale(each[[member]][:, rows], self.before and [self.before[member]])[0]
+            return scaled
 
         if self.rule == "cascade":
             pooled, _ = evaluate_in_steps(evaluate, shape, self.parameters["threshold"])

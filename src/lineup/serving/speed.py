@@ -17,7 +17,7 @@ import numpy as np
 
 from lineup.committee.cost import Times
 from lineup.errors import count
-from lineup.records.record import MODEL, Record
+from lineup.records.record import MODEL, Device, Record
 from lineup.serving.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:
@@ -29,32 +29,50 @@ IMAGES, PIXELS = 1000, 20_000_000
 _CALLS, _ENOUGH, _FIRST = 5, 2.0, 10
 
 
-def prediction_times(records: Sequence[Record], threads: int) -> Times:
+def prepare_device(records: Sequence[Record], threads: int) -> Device:
+    """Set the number of threads of TensorFlow and scikit-learn, and return the device that predicts.
+
+    Call this function before the first prediction of the process, because the number of threads of TensorFlow cannot be
+    changed afterwards.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of models, at least one.
+    threads : int
+        Number of threads.
+    """
+    from lineup.training.devices import prepare
+
+    kinds = dict.fromkeys(record.header.kind for record in records)
+    devices = [prepare(kind, threads, seed=0).device for kind in kinds]
+    return next((device for device in devices if device.kind == "gpu"), devices[0])
+
+
+def prediction_times(records: Sequence[Record], device: Device, threads: int) -> Times:
     """Load the models of some records one after another, and measure how long each takes to predict.
 
     Parameters
     ----------
     records : sequence of Record
         Records of models of the same data.
-    threads : int
-        Number of threads of TensorFlow and of scikit-learn.
+    device, threads
+        See `prepare_device`.
 
     Raises
     ------
     LineupError
         If a record has no model, or the file of the model is damaged.
     """
-    from lineup.training.devices import prepare
-
     height, width, channels = records[0].header.data.shape
-    devices = [prepare(kind, threads, seed=0).device for kind in dict.fromkeys(one.header.kind for one in records)]
-    device = next((one for one in devices if one.kind == "gpu"), devices[0])
-    shape = height, width, channels
-    seconds = [seconds_per_thousand(load_predictor(one.folder / MODEL, shape), shape) for one in records]
+    shape, on_gpu = (height, width, channels), device.kind == "gpu"
+    seconds = [
+        seconds_per_thousand(load_predictor(record.folder / MODEL, shape), shape, on_gpu=on_gpu) for record in records
+    ]
     return Times(f"{device.name}, {count(threads, 'thread')}", tuple(seconds))
 
 
-def seconds_per_thousand(predict: Predictor, shape: Shape) -> float:
+def seconds_per_thousand(predict: Predictor, shape: Shape, *, on_gpu: bool = False) -> float:
     """Measure the prediction time per 1,000 images.
 
     Parameters
@@ -63,16 +81,20 @@ def seconds_per_thousand(predict: Predictor, shape: Shape) -> float:
         See `lineup.serving.predictor.load_predictor`.
     shape : tuple of int
         Height, width and channels of the images.
+    on_gpu : bool, optional
+        Whether a GPU computes the predictions. Default False.
 
     Returns
     -------
     float
-        The shortest of five times, or of fewer if the model is slow. Other programs on the machine can make a
-        prediction slower, but not faster.
+        The shortest time of five calls, or of fewer calls if the model is slow.
 
     Notes
     -----
     The images are noise, so that no test image is involved. The time hardly depends on the pixels.
+
+    On a processor, the time of a call is the wall time or the processor time of all threads, whichever is shorter.
+    Other programs increase the wall time, but hardly the processor time.
     """
     images = max(1, min(IMAGES, PIXELS // math.prod(shape)))
     stored = shape[:2] if shape[2] == 1 else shape
@@ -80,7 +102,8 @@ def seconds_per_thousand(predict: Predictor, shape: Shape) -> float:
     predict(noise[:_FIRST])  # the first call of a network takes longer
     measured: list[float] = []
     while len(measured) < _CALLS and sum(measured) < _ENOUGH:
-        started = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         predict(noise)
-        measured.append(time.perf_counter() - started)
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        measured.append(wall if on_gpu else min(wall, processor))
     return min(measured) * 1000 / images
