@@ -27,8 +27,9 @@ shows the first run of each committee. The difference is its test accuracy minus
 committee. The p-values are from McNemar's exact test, corrected with Holm's method for all rows."""
 
 _TIMES = """\
-The time of each member was measured with images of noise when the committee was built, on {devices}. The time of a committee is the sum of the times of its members, each multiplied by the
-share of the test images that the member predicts. The next table shows these shares."""
+The time of each member was measured with images of noise when the committee was built, on {devices}. The time of a
+committee is the sum of the times of its members, each multiplied by the share of the test images that the member
+predicts. The next table shows these shares."""
 
 
 def cost_of(record: Record) -> Cost | None:
