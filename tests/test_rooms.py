@@ -32,6 +32,7 @@ ORDER = (
     ("explain",),
     ("pages",),
     ("tracking",),
+    ("tuning",),
     ("params",),
     ("execution",),
     ("cli", "__main__"),

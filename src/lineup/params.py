@@ -37,6 +37,7 @@ from lineup.models.settings import AnyRecipe, Augmentation, ClassicalRecipe, Fit
 from lineup.schema import first_problem, read_yaml, validated
 from lineup.settings import MAX_SEEDS, SHOWN, STRICT, shown
 from lineup.training.settings import Training
+from lineup.tuning.settings import Tuning
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Amount = Annotated[float, Field(gt=0)]
@@ -87,6 +88,8 @@ class Params:
     resources : dict of str to dict, optional
         Resources that a model or committee asks for on a cluster, by its name, such as ``{"gpu": 1}``. No result
         depends on them. Default: none.
+    tuning : Tuning, optional
+        Search spaces of ``lineup tune``. No result of the pipeline depends on them.
     """
 
     data: Data
@@ -96,6 +99,7 @@ class Params:
     committees: dict[Name, Committee]
     champion: ChampionRule
     resources: dict[Name, dict[Name, Amount]] = dataclasses.field(default_factory=dict)
+    tuning: Tuning = dataclasses.field(default_factory=Tuning)
 
     @model_validator(mode="after")
     def _check(self) -> Params:

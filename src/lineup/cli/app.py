@@ -5,7 +5,7 @@ Large libraries are imported only when a command needs them, so that ``lineup --
 Examples
 --------
 >>> [command.__name__ for command in COMMANDS["Results"]]
-['leaderboard', 'compare', 'power', 'list_', 'predict', 'ui', 'models']
+['leaderboard', 'compare', 'power', 'list_', 'predict', 'tune', 'ui', 'models']
 """
 
 from __future__ import annotations
@@ -20,7 +20,20 @@ from typing import Annotated
 import typer
 
 from lineup import __version__, signals
-from lineup.cli import committees, compare, data, exchange, models, pages, plots, power, predict, project, tracking
+from lineup.cli import (
+    committees,
+    compare,
+    data,
+    exchange,
+    models,
+    pages,
+    plots,
+    power,
+    predict,
+    project,
+    tracking,
+    tune,
+)
 from lineup.errors import LineupError, shortened
 from lineup.terminal import tolerate_encodings
 
@@ -32,6 +45,7 @@ COMMANDS: dict[str, list[Callable[..., None]]] = {
         power.power,
         exchange.list_,
         predict.predict,
+        tune.tune,
         tracking.ui,
         models.models,
     ],

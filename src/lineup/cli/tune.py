@@ -1,0 +1,124 @@
+"""Define the command that searches for better settings of a model.
+
+Examples
+--------
+>>> tune("basic_cnn", trials=0)
+Traceback (most recent call last):
+    ...
+lineup.errors.LineupError: --trials 0: expected at least 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lineup.cli.common import open_project
+from lineup.errors import LineupError
+
+if TYPE_CHECKING:
+    from lineup.models.settings import AnyRecipe
+    from lineup.params import Params
+    from lineup.paths import Project
+
+
+class Metric(StrEnum):
+    """Metric on the validation images."""
+
+    accuracy = "accuracy"
+    loss = "loss"
+
+
+def tune(
+    model: Annotated[str, typer.Argument(help="Name of a model in params.yaml.")],
+    trials: Annotated[int, typer.Option(help="Number of trials in the study, with those of earlier calls.")] = 30,
+    minutes: Annotated[float | None, typer.Option(help="Start no trial after this time.")] = None,
+    metric: Annotated[Metric, typer.Option(help="Validation metric to improve.")] = Metric.accuracy,
+    new_seeds: Annotated[
+        int, typer.Option(help="Train the best and the present settings again with this number of new seeds.")
+    ] = 3,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database that several machines share. Default: a file in tuning/MODEL.", metavar="URL"),
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Add the best settings to params.yaml.")] = False,
+) -> None:
+    """Search for better settings of a model on the validation images. The test images take no part.
+
+    Optuna chooses the settings of each trial (TPE) and stops bad trials early (median pruner). The search space of each
+    family is in the section tuning of params.yaml. An interrupted search goes on with the next call. Several processes
+    can work on the same study at the same time.
+
+    The best trial is partly lucky. At the end, the command therefore trains the best and the present settings again
+    with new seeds, and compares them. The results are in tuning/MODEL and in MLflow.
+    """
+    if trials < 1:
+        raise LineupError(f"--trials {trials}: expected at least 1")
+    if new_seeds < 0:
+        raise LineupError(f"--new-seeds {new_seeds}: expected at least 0")
+    if minutes is not None and minutes <= 0:
+        raise LineupError(f"--minutes {minutes:g}: expected above 0")
+    if find_spec("optuna") is None:
+        raise LineupError("lineup tune needs Optuna, which is not installed; run pip install 'lineup[tune]'")
+    project, params = open_project()
+    recipe = params.recipe(model)
+    raw = _raw_settings(project, model)
+    if write:
+        _check_new_name(params, model)
+
+    from lineup.cli.libraries import import_keras
+    from lineup.data.dataset import load_dataset
+    from lineup.models.settings import NetworkRecipe
+    from lineup.tuning.page import PAGE
+    from lineup.tuning.params_file import block
+    from lineup.tuning.study import Budget
+    from lineup.tuning.tune import Request, folder_of
+    from lineup.tuning.tune import tune as run_study
+
+    dataset = load_dataset(project.dataset)
+    if isinstance(recipe, NetworkRecipe):
+        import_keras()
+    request = Request(model, metric.value, Budget(trials, minutes), new_seeds, storage, params.training.threads)
+    make = partial(_changed, params, model)
+    outcome = run_study(project.root, request, recipe, raw, make, params.tuning.space(recipe.family), dataset)
+    print(f"models:\n{block(outcome.tuned, outcome.recipe)}", end="")
+    if write:
+        _write(project, model, outcome.tuned, outcome.recipe)
+    print(f"page: {folder_of(project.root, model) / PAGE}")
+
+
+def _raw_settings(project: Project, model: str) -> dict[str, Any]:
+    """Return the settings of a model as they stand in ``params.yaml``, without default values."""
+    from lineup.schema import read_yaml
+
+    settings: dict[str, Any] = read_yaml(project.params)["models"][model]
+    return settings
+
+
+def _changed(params: Params, model: str, values: Mapping[str, Any]) -> AnyRecipe:
+    """Return the recipe of a model in which some settings are replaced."""
+    import dataclasses
+
+    from lineup.tuning.space import merged
+
+    return params.recipe(model, **merged(dataclasses.asdict(params.models[model]), values))
+
+
+def _check_new_name(params: Params, model: str) -> None:
+    from lineup.tuning.tune import SUFFIX
+
+    if (name := model + SUFFIX) in (*params.models, *params.committees):
+        raise LineupError(f"--write: params.yaml already contains {name}; rename or remove it")
+
+
+def _write(project: Project, model: str, name: str, recipe: Mapping[str, Any]) -> None:
+    from lineup.params import load_params
+    from lineup.tuning.params_file import add_model
+
+    add_model(project.params, model, name, recipe, load_params)
+    print(f"{name} added to {project.params}; run lineup repro to train it")

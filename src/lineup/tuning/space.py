@@ -1,0 +1,107 @@
+"""Choose the settings of a trial from a search space.
+
+>>> merged({"epochs": 3, "options": {"dropout": 0.5}}, {"epochs": 5, "options.dropout": 0.2})
+{'epochs': 5, 'options': {'dropout': 0.2}}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lineup.errors import LineupError
+from lineup.models.registry import architecture
+from lineup.tuning.settings import Range, Space
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+    from lineup.models.settings import AnyRecipe
+
+Values = Mapping[str, Any]
+"""Settings of a trial, by key, such as ``options.dropout``."""
+
+
+def space_of(recipe: AnyRecipe, space: Space) -> Space:
+    """Return the part of a search space that a model has, without options of other architectures.
+
+    Raises
+    ------
+    LineupError
+        If nothing is left.
+    """
+    entry = architecture(recipe.family, recipe.architecture)
+    found = {
+        key: values
+        for key, values in space.items()
+        if not key.startswith("options.") or key.removeprefix("options.") in entry.options
+    }
+    if not found:
+        raise LineupError(
+            f"{entry.name}: nothing to tune; add the section tuning.spaces.{entry.family} to params.yaml, for example"
+            f" with one of the options {', '.join(entry.options) or 'of another architecture'}"
+        )
+    return found
+
+
+def current(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
+    """Return the present settings of a model that are inside of a search space.
+
+    Options and groups that ``params.yaml`` does not set have default values, which are omitted.
+    """
+    settings = dataclasses.asdict(recipe)
+    found = {}
+    for key, values in space.items():
+        group, dot, name = key.partition(".")
+        holder = (settings[group] or {}) if dot else settings
+        value = holder.get(name if dot else group)
+        if _contains(values, value):
+            found[key] = value
+    return found
+
+
+def _contains(values: Range | list[Any], value: Any) -> bool:
+    if isinstance(values, Range):
+        return isinstance(value, (int, float)) and values.low <= value <= values.high
+    return value in values
+
+
+def suggest(trial: Trial, space: Space) -> dict[str, Any]:
+    """Let Optuna choose a value for each setting of a search space. See `rounded`."""
+    for key, values in space.items():
+        if not isinstance(values, Range):
+            trial.suggest_categorical(key, values)
+        elif isinstance(values.low, int) and isinstance(values.high, int):
+            trial.suggest_int(key, values.low, values.high, log=values.log)
+        else:
+            trial.suggest_float(key, values.low, values.high, log=values.log)
+    return rounded(trial.params)
+
+
+def rounded(values: Values) -> dict[str, Any]:
+    """Round all decimal numbers to four digits, so that the settings can be written down as they were used.
+
+    Examples
+    --------
+    >>> rounded({"learning_rate": 0.00123456789, "batch_size": 64})
+    {'learning_rate': 0.001235, 'batch_size': 64}
+    """
+    return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in values.items()}
+
+
+def to_words(values: Values) -> str:
+    """Return settings as a text, such as ``learning_rate 0.001, batch_size 32``."""
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def merged(settings: Mapping[str, Any], values: Values) -> dict[str, Any]:
+    """Return settings in which some values are replaced. A key such as ``options.dropout`` names a nested value."""
+    found = dict(settings)
+    for key, value in values.items():
+        group, dot, name = key.partition(".")
+        if dot:
+            found[group] = {**(found.get(group) or {}), name: value}
+        else:
+            found[key] = value
+    return found

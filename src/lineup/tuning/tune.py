@@ -1,0 +1,182 @@
+"""Tune a model: open the study, run its trials, train with new seeds, and write the results.
+
+>>> folder_of(Path("project"), "basic_cnn").as_posix()
+'project/tuning/basic_cnn'
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from lineup.errors import LineupError, count
+from lineup.records.record import Epoch, flatten
+from lineup.tuning.page import Outcome, as_params, gain_line, write_page
+from lineup.tuning.runs import StudyRuns
+from lineup.tuning.space import Values, merged, rounded, space_of, to_words
+from lineup.tuning.study import Budget, Task, complete, finished, new_seeds, open_study, repeat, search, study_name
+from lineup.tuning.trial import Result, training_data
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from lineup.data.dataset import Dataset
+    from lineup.models.settings import AnyRecipe
+    from lineup.tuning.settings import Space
+
+DATABASE = "study.db"
+SUFFIX = "_tuned"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    metric : {"accuracy", "loss"}
+    budget : Budget
+    seeds : int
+        Number of new seeds, or 0 for none.
+    storage : str or None
+        Address of a database that several machines share. None for a file in the folder of the study.
+    threads : int
+    """
+
+    model: str
+    metric: str
+    budget: Budget
+    seeds: int
+    storage: str | None
+    threads: int
+
+
+def folder_of(root: Path, model: str) -> Path:
+    """Return the folder of the results of a model."""
+    return root / "tuning" / model
+
+
+def tune(
+    root: Path,
+    request: Request,
+    recipe: AnyRecipe,
+    raw: Mapping[str, Any],
+    make: Callable[[Values], AnyRecipe],
+    space: Space,
+    dataset: Dataset,
+) -> Outcome:
+    """Tune a model, and write the results to the folder ``tuning/<model>`` of the project.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder.
+    request : Request
+    recipe : NetworkRecipe or ClassicalRecipe
+        The present settings.
+    raw : mapping
+        The present settings, in the form of ``params.yaml``.
+    make : callable
+        Returns the recipe with some settings replaced; see `lineup.tuning.study.Task`.
+    space : dict
+        Search space of the family.
+    dataset : Dataset
+
+    Raises
+    ------
+    LineupError
+        If the study cannot be opened, the search space is invalid, or no trial is complete.
+    """
+    space = space_of(recipe, space)
+    task = Task(recipe, make, space, training_data(dataset, recipe.validation), request.threads, request.metric)
+    folder = folder_of(root, request.model)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity: dict[str, Any] = {
+        "recipe": dataclasses.asdict(recipe),
+        "space": {key: str(values) for key, values in space.items()},
+        "data": dataset.fingerprint,
+        "metric": request.metric,
+    }
+    name = study_name(request.model, identity)
+    with FileLock(folder / ".lock"):  # two processes cannot create the tables of a database at the same time
+        study = open_study(request.storage or f"sqlite:///{folder / DATABASE}", name, task)
+    data = _data(dataset, len(task.data.val_labels))
+    print(f"{request.model}: {'; '.join(f'{key} {_shown(values)}' for key, values in space.items())}", flush=True)
+    print(f"study {name}: {len(finished(study))} of {count(request.budget.trials, 'trial')} finished", flush=True)
+    params = flatten({"study": name, "metric": request.metric} | identity["recipe"])
+    runs = StudyRuns(root, dataset.name, name, request.model, params, f"{data}. The test images took no part.")
+    watcher = _Progress(request, runs, study)
+    status, metrics = "KILLED", {}
+    try:
+        search(study, task, request.budget, watcher)
+        if not complete(study):
+            raise LineupError(f"study {name}: no trial is complete; allow more trials or minutes")
+        seeds = new_seeds(recipe, request.seeds)
+        repeated = repeat(study, task, seeds, watcher) if seeds else None
+        best = rounded(study.best_trial.params)
+        outcome = Outcome(
+            request.model, request.model + SUFFIX, study, task, merged(as_params(raw), best), repeated, data
+        )
+        write_page(outcome, folder)
+        status, metrics = "FINISHED", _metrics(outcome)
+    finally:
+        runs.close(status, metrics, folder if status == "FINISHED" else None)
+    if repeated:
+        print(gain_line(repeated, float(study.best_trial.value or 0), request.metric), flush=True)
+    return outcome
+
+
+def _data(dataset: Dataset, validation: int) -> str:
+    title = f"{dataset.title}, {count(validation, 'validation image')}"
+    return f"GENERATED DATA: {title}" if dataset.generated else title
+
+
+def _shown(values: Any) -> str:
+    return ", ".join(map(str, values)) if isinstance(values, list) else str(values)
+
+
+def _metrics(outcome: Outcome) -> dict[str, float]:
+    metric, repeated = outcome.task.metric, outcome.repeated
+    found = {f"best_trial_val_{metric}": float(outcome.study.best_trial.value or 0)}
+    if repeated:
+        found[f"new_seeds_val_{metric}"] = statistics.fmean(repeated.best)
+        found[f"new_seeds_present_val_{metric}"] = statistics.fmean(repeated.present)
+    return found
+
+
+class _Progress:
+    """Watcher that prints a line for each training and logs it in MLflow."""
+
+    def __init__(self, request: Request, runs: StudyRuns, study: Study) -> None:
+        self._request, self._runs, self._study = request, runs, study
+
+    def trial(self, trial: FrozenTrial, history: list[Epoch]) -> None:
+        """See `lineup.tuning.study.Watcher`."""
+        metric, values = self._request.metric, rounded(trial.params)
+        seconds = float(trial.user_attrs.get("seconds", 0))
+        if trial.state.name == "PRUNED":
+            text, metrics = f"pruned after epoch {trial.last_step}", {}
+        else:
+            best = self._study.best_trial
+            text = f"{metric} {trial.value:.4f}, best {best.value:.4f} (trial {best.number + 1})"
+            metrics = {f"val_{key}": float(trial.user_attrs[key]) for key in ("accuracy", "loss")}
+        of = f"trial {trial.number + 1} of {self._request.budget.trials}"
+        print(f"{of}: {text}, {seconds:.0f} s  {to_words(values)}", flush=True)
+        self._runs.log(f"trial {trial.number + 1}", values, metrics, history, seconds)
+
+    def repeated(self, values: Values | None, seed: int, result: Result, history: list[Epoch]) -> None:
+        """See `lineup.tuning.study.Watcher`."""
+        which = "present settings" if values is None else "best settings"
+        score = getattr(result, self._request.metric)
+        print(f"{which}, new seed {seed}: {self._request.metric} {score:.4f}, {result.seconds:.0f} s", flush=True)
+        metrics = {"val_accuracy": result.accuracy, "val_loss": result.loss}
+        self._runs.log(f"{which}, seed {seed}", {**(values or {}), "seed": seed}, metrics, history, result.seconds)
