@@ -241,7 +241,8 @@ def test_an_error_of_the_operating_system_is_one_line(run: Callable[..., str], p
 
 def test_bad_parameters_give_one_line(project: Path) -> None:
     no_seed(project)
-    assert error_of(lineup(project, "split")) == "params.yaml: split.seed is missing; this section has seed"
+    expected = "params.yaml: split.seed is missing; this section has seed, test, duplicates, near_duplicates"
+    assert error_of(lineup(project, "split")) == expected
 
 
 @pytest.mark.parametrize(
