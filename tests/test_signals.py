@@ -117,6 +117,25 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     assert process.returncode == 143
 
 
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGTERM, "{command}; true"),  # the shell of DVC stays
+        (signal.SIGKILL, "exec {command}"),  # the shell is replaced, as most shells do with the last command
+    ],
+)
+def test_a_stage_ends_with_its_dvc_process(tmp_path: Path, number: signal.Signals, line: str) -> None:
+    (tmp_path / "compute.py").write_text(COMPUTES)
+    command = line.format(command=f"{sys.executable} compute.py 0")
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"long": {"cmd": command, "outs": ["result"]}}}))
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
+    with start(tmp_path, ["-m", "dvc", "repro"]) as process:
+        wait_for((tmp_path / "begun").exists, process)
+        process.send_signal(number)
+        errors = process.communicate(timeout=20)[1]  # returns when all processes have closed the pipe
+    assert errors == "the DVC process of this stage has ended\nstopped by SIGTERM\n"
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with an empty store, whose only training takes minutes."""

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,7 +50,8 @@ def handle_signals() -> None:
 
 def report(number: int) -> int:
     """Print the name of the signal and return the exit status, such as 130 for Ctrl-C."""
-    print(f"stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # the terminal may be closed
+        print(f"stopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
     return 128 + number
 
 

@@ -15,6 +15,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -111,6 +112,10 @@ def main() -> None:
         # Under `mlflow run -e main`, every stage inherits the outer run and would log to it.
         os.environ.pop("MLFLOW_RUN_ID", None)
     signals.handle_signals()
+    if "DVC_STAGE" in os.environ and "DVC_ROOT" in os.environ:
+        from lineup.execution.stage_watch import end_with_dvc
+
+        end_with_dvc(Path(os.environ["DVC_ROOT"]))
     try:
         app()
     except SystemExit as end:

@@ -155,9 +155,8 @@ def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> 
 def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
     """Raise an error if another DVC process is running in the project. Remove the locks of killed processes.
 
-    The file ``.dvc/tmp/rwlock`` lists the files that each DVC process reads or writes. DVC removes the entry of a
-    process that has ended, unless the process remains as a zombie. In some containers, zombie processes are never
-    removed.
+    DVC itself removes the lock of a process that has ended, unless the process remains as a zombie. In some containers,
+    zombie processes are never removed.
 
     Parameters
     ----------
@@ -171,10 +170,7 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
     LineupError
         If another process is running. The message contains its id, its command and a remedy.
     """
-    path = root / ".dvc" / "tmp" / "rwlock"
-    if not path.is_file():
-        return
-    holders = _lock_holders(path)
+    holders = lock_holders(root)
     alive = {pid: command for pid, command in holders.items() if _is_alive(pid)}
     others = [pid for pid in alive if pid not in set(own)]
     if others:
@@ -185,17 +181,25 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
             f" stage with kill -INT {groups}, then run this command again"
         )
     if holders and not alive:
-        path.unlink(missing_ok=True)
+        _lock_file(root).unlink(missing_ok=True)
 
 
-def _lock_holders(path: Path) -> dict[int, str]:
-    """Return the process ids and the commands in DVC's lock file."""
+def lock_holders(root: Path) -> dict[int, str]:
+    """Return the ids and the commands of the DVC processes that are running stages, and of those that were killed.
+
+    The file ``.dvc/tmp/rwlock`` lists the files that each DVC process reads or writes. The result is empty if the file
+    is missing or incomplete.
+    """
     try:
-        held = read_json(path)
+        held = read_json(_lock_file(root))
         notes = [*held.get("write", {}).values(), *(note for notes in held.get("read", {}).values() for note in notes)]
         return {int(note["pid"]): str(note["cmd"]) for note in notes}
     except (LineupError, AttributeError, KeyError, TypeError, ValueError):
         return {}
+
+
+def _lock_file(root: Path) -> Path:
+    return root / ".dvc" / "tmp" / "rwlock"
 
 
 def _is_alive(pid: int) -> bool:

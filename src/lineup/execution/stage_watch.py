@@ -1,0 +1,98 @@
+"""End a stage when the DVC process that runs it has ended.
+
+DVC runs each stage in a shell. If DVC is killed, the shell and the stage continue, and the next ``dvc repro`` starts the
+same stage a second time. A stage therefore checks whether its DVC process still exists.
+
+A file of DVC lists the processes that are running stages; see `lineup.execution.pipeline.lock_holders`. The DVC process
+of a stage is its nearest ancestor in this list. There may be a shell between the two, depending on the shell.
+
+Examples
+--------
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     child_of_dvc(Path(folder)) is None  # DVC is not running here
+True
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lineup.execution.pipeline import lock_holders
+
+if TYPE_CHECKING:
+    import psutil
+
+WATCH_SECONDS = 1.0
+"""Time in seconds between two checks of the DVC process."""
+ATTEMPTS, ATTEMPT_SECONDS = 3, 0.1
+"""How often the list of DVC processes is read, because another DVC process may be writing the file."""
+
+
+def end_with_dvc(root: Path) -> None:
+    """Stop this process with SIGTERM as soon as its DVC process ends.
+
+    Call this function after `lineup.signals.handle_signals`, so that the signal ends the process cleanly. If no
+    ancestor of this process is a DVC process of the project, the function has no effect.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the DVC project.
+    """
+    for _ in range(ATTEMPTS):
+        if found := child_of_dvc(root):
+            threading.Thread(target=_watch, args=found, name="dvc", daemon=True).start()
+            return
+        time.sleep(ATTEMPT_SECONDS)
+
+
+def child_of_dvc(root: Path) -> tuple[psutil.Process, int] | None:
+    """Find the DVC process that runs this stage.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the DVC project.
+
+    Returns
+    -------
+    child : psutil.Process
+        The child of the DVC process. It is this process or an ancestor of it, such as a shell.
+    dvc : int
+        Id of the DVC process.
+    """
+    import psutil
+
+    holders = lock_holders(root)
+    this = psutil.Process()
+    for child, parent in pairwise([this, *this.parents()]):
+        if parent.pid in holders:
+            return child, parent.pid
+    return None
+
+
+def _watch(child: psutil.Process, dvc: int) -> None:
+    while _is_child(child, dvc):
+        time.sleep(WATCH_SECONDS)
+    with suppress(OSError):  # the terminal may be closed
+        print("the DVC process of this stage has ended", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_child(child: psutil.Process, parent: int) -> bool:
+    """Return whether a process is still running and still has the same parent."""
+    import psutil
+
+    try:
+        return child.ppid() == parent
+    except psutil.NoSuchProcess:
+        return False
