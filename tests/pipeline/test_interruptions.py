@@ -30,27 +30,37 @@ def epochs_logged(folder: Folder) -> int:
     return max((len(client.get_metric_history(run.info.run_id, "epoch/loss")) for run in running), default=0)
 
 
-def kill_while_training(folder: Folder) -> None:
-    """Start ``dvc repro``, and kill it and its stage with SIGKILL during training."""
+def start_training(folder: Folder) -> subprocess.Popen[str]:
+    """Start ``dvc repro`` in its own process group, and wait until it trains."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=folder.root,
         env=folder.environment(),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     )
     wait_for(lambda: epochs_logged(folder) >= 2, "two epochs in MLflow")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    return process
 
 
 @pytest.fixture(scope="module")
 def killed(finished: Folder, tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """A project whose training was killed. Only read it; change a `copy_of`."""
+    """A project whose training was killed twice: first DVC alone, then DVC and the training.
+
+    Only read it; change a `copy_of`.
+    """
     folder = copy_of(finished, tmp_path_factory.mktemp("killed") / "project")
     folder.change(shallow_nn=SLOW, pair={"seeds": 1})
-    kill_while_training(folder)
+    process = start_training(folder)
+    process.terminate()
+    errors = process.communicate(timeout=60)[1]  # returns when all processes have closed the pipe
+    assert errors == "the DVC process of this stage has ended\nstopped by SIGTERM\n"
+    assert [run.info.status for run in folder.runs()].count("KILLED") == 1
+    process = start_training(folder)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
     return folder
 
 
