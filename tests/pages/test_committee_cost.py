@@ -50,7 +50,7 @@ def test_the_evidence_page_compares_a_cascade_with_its_full_committee(records: l
     speeds = [f"{cost.images_per_second:,.0f}", "1,000"]
     row = ["pair_seed1", *speeds, *accuracies, f"{pair.difference:+.4f}", f"{pair.p:.2g}", f"{pair.p:.2g}"]
     assert f"| {' | '.join(row)} |" in page
-    assert f"| pair_seed1 | slow_seed1 | 0.900 | {cost.evaluated[1]:.1%} |" in page
+    assert f"| pair_seed1 | slow_seed1 | 0.900 | {100 * cost.evaluated[1]:.1f} % |" in page
     assert "a processor, 1 thread" in page
 
 

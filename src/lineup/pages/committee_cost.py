@@ -144,7 +144,7 @@ def _committee_table(found: Sequence[tuple[Record, Cost]]) -> TextTable:
 def _member_rows(record: Record, cost: Cost) -> list[list[str]]:
     """Return a row for each member that predicts at least one image."""
     return [
-        [record.header.label, member.label, number(seconds, ".3f"), f"{share:.1%}"]
+        [record.header.label, member.label, number(seconds, ".3f"), f"{100 * share:.1f} %"]
         for member, seconds, share in zip(record.header.members, cost.seconds, cost.evaluated, strict=True)
         if share
     ]
