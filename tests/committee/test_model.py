@@ -70,6 +70,17 @@ def test_committee_of_another_format_is_one_error(tmp_path: Path, content: Any, 
     assert "\n" not in str(caught.value)
 
 
+COST: dict[str, Any] = {
+    "device": "a processor",
+    "seconds": [0.1, 0.2, 0.3],
+    "evaluated": [1.0, 0.2, 0.1],
+    "full_evaluated": [1.0, 1.0, 1.0],
+    "full_accuracy": 0.5,
+    "only_committee": 0,
+    "only_full": 0,
+}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -81,6 +92,11 @@ def test_committee_of_another_format_is_one_error(tmp_path: Path, content: Any, 
         ("disagreement", [[0.0]], "disagreement: expected one row and one column for each of the 3 members"),
         ("error_correlation", [[None] * 2] * 3, "error_correlation: expected one row and one column"),
         ("log_loss", None, "log_loss: "),
+        ("cost", COST | {"seconds": [0.1, 0.0, 0.1]}, r"cost.seconds.1: "),
+        ("cost", COST | {"evaluated": [0.5, 0.1, 0.1]}, "a share for each member, and a member that predicts all"),
+        ("cost", COST | {"full_evaluated": [1.0]}, "a share for each member, and a member that predicts all"),
+        ("cost", {name: value[:2] if isinstance(value, list) else value for name, value in COST.items()}, "of the 3 m"),
+        ("cost", COST | {"only_full": 2**30}, "cost: expected differences on at most"),
     ],
 )
 def test_analysis_of_another_format_is_one_error(tmp_path: Path, key: str, value: Any, said: str) -> None:

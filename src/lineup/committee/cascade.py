@@ -117,7 +117,7 @@ def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, accuracy_loss: 
     -------
     float
         From 0 to 1. With this threshold and with every higher one, the loss is at most ``accuracy_loss``. With
-        threshold 0, the first member predicts all images. With threshold 1, all members predict all images.
+        threshold 0, only the first member is evaluated. With threshold 1, all members predict all images.
 
     Notes
     -----

@@ -12,10 +12,10 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from lineup.committee.cascade import count_evaluated
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from lineup.evaluation.scores import Scores
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Seconds = Annotated[float, Field(ge=1e-9, le=1e9)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Images = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -41,7 +45,7 @@ class Times:
     """
 
     device: str
-    seconds: tuple[float, ...]
+    seconds: tuple[Seconds, ...]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -61,12 +65,19 @@ class Cost:
     """
 
     device: str
-    seconds: tuple[float, ...]
-    evaluated: tuple[float, ...]
-    full_evaluated: tuple[float, ...]
-    full_accuracy: float
-    only_committee: int
-    only_full: int
+    seconds: tuple[Seconds, ...]
+    evaluated: tuple[Share, ...]
+    full_evaluated: tuple[Share, ...]
+    full_accuracy: Share
+    only_committee: Images
+    only_full: Images
+
+    @model_validator(mode="after")
+    def _check(self) -> Cost:
+        for shares in (self.evaluated, self.full_evaluated):
+            if len(shares) != len(self.seconds) or max(shares, default=0.0) < 1:
+                raise ValueError("expected a share for each member, and a member that predicts all images")
+        return self
 
     @property
     def images_per_second(self) -> float:

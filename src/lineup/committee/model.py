@@ -83,4 +83,9 @@ def read_analysis(folder: Path) -> Analysis:
         rows = getattr(analysis, name)
         if members == 0 or len(rows) != members or any(len(row) != members for row in rows):
             raise LineupError(f"{path}: {name}: expected one row and one column for each of the {members} members")
+    cost = analysis.cost
+    if cost is not None and len(cost.seconds) != members:
+        raise LineupError(f"{path}: cost: expected a time for each of the {members} members")
+    if cost is not None and cost.only_committee + cost.only_full > analysis.images:
+        raise LineupError(f"{path}: cost: expected differences on at most {analysis.images} images")
     return analysis

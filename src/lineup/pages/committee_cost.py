@@ -13,6 +13,7 @@ from typing import Any
 
 from lineup.committee.cost import Cost
 from lineup.committee.model import ANALYSIS, read_analysis
+from lineup.errors import LineupError
 from lineup.evaluation.significance import holm, mcnemar
 from lineup.pages.group_tables import TextTable
 from lineup.pages.markdown import number, p_value
@@ -34,10 +35,13 @@ predicts. The next table shows these shares."""
 
 def cost_of(record: Record) -> Cost | None:
     """Return the cost of a committee. Return None for a model, or if the times of the members were not measured."""
-    folder = record.folder / MODEL
+    folder, members = record.folder / MODEL, record.header.members
     if record.header.kind != "committee" or not (folder / ANALYSIS).is_file():
         return None
-    return read_analysis(folder).cost
+    cost = read_analysis(folder).cost
+    if cost is not None and len(cost.seconds) != len(members):
+        raise LineupError(f"{folder / ANALYSIS}: {len(cost.seconds)} members; record.json has {len(members)}")
+    return cost
 
 
 def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:

@@ -81,8 +81,8 @@ class ServedModel(PythonModel):
         -------
         DataFrame
             One row per image. The column ``label`` is the name of the most probable class. The column ``agreement`` is
-            the share of members with the same most probable class, and 1 for a single model. The other columns are the
-            probabilities of the classes.
+            the share of the evaluated members with the same most probable class, and 1 for a single model. The other
+            columns are the probabilities of the classes.
 
         Raises
         ------

@@ -27,6 +27,10 @@ IMAGES, PIXELS = 1000, 20_000_000
 """Largest number of images per call, and of all their pixels, which limits the memory."""
 
 _CALLS, _ENOUGH, _FIRST = 5, 2.0, 10
+"""Largest number of measured calls, seconds after which no further call starts, and images of the first call."""
+
+_FINE = 1e-4
+"""Largest resolution of a clock, in seconds, that can measure a call."""
 
 
 def prepare_device(records: Sequence[Record], threads: int) -> Device:
@@ -94,16 +98,17 @@ def seconds_per_thousand(predict: Predictor, shape: Shape, *, on_gpu: bool = Fal
     The images are noise, so that no test image is involved. The time hardly depends on the pixels.
 
     On a processor, the time of a call is the wall time or the processor time of all threads, whichever is shorter.
-    Other programs increase the wall time, but hardly the processor time.
+    Other programs increase the wall time, but hardly the processor time. On Windows, the processor time is too coarse.
     """
     images = max(1, min(IMAGES, PIXELS // math.prod(shape)))
     stored = shape[:2] if shape[2] == 1 else shape
     noise = np.random.default_rng(0).integers(0, 256, (images, *stored), dtype=np.uint8)
     predict(noise[:_FIRST])  # the first call of a network takes longer
+    coarse = time.get_clock_info("process_time").resolution > _FINE
     measured: list[float] = []
     while len(measured) < _CALLS and sum(measured) < _ENOUGH:
         wall, processor = time.perf_counter(), time.process_time()
         predict(noise)
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
-        measured.append(wall if on_gpu else min(wall, processor))
+        measured.append(wall if on_gpu or coarse else min(wall, processor))
     return min(measured) * 1000 / images
