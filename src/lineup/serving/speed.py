@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IMAGES, PIXELS = 1000, 20_000_000
 """Largest number of images per call, and of all their pixels, which limits the memory."""
 
-_CALLS, _ENOUGH, _FIRST = 5, 2.0, 10
+_CALLS, _ENOUGH, _FIRST = 5, 2.0, 8
 """Largest number of measured calls, seconds after which no further call starts, and images of the first call."""
 
 _FINE = 1e-4

@@ -114,7 +114,7 @@ def class_weights(labels: np.ndarray, classes: int, setting: str | None) -> np.n
 
     Examples
     --------
-    >>> class_weights(np.array([0, 0, 0, 1]), 2, "balanced").round(2).tolist()
+    >>> class_weights(np.array([0, 0, 0, 1]), 2, "balanced").astype(float).round(2).tolist()
     [0.67, 2.0]
     """
     if setting is None:

@@ -1,7 +1,7 @@
 """Log the trials of a study in MLflow, as child runs of one parent run.
 
->>> experiment_of("fashion_mnist")
-'fashion_mnist-tuning'
+>>> experiment_of("pets")
+'pets-tuning'
 """
 
 from __future__ import annotations
