@@ -24,8 +24,7 @@ from lineup.tracking.runs import (
     SEEN,
     end_dead_runs,
     find_runs,
-    log_metrics,
-    log_params,
+    log_values,
     process_tag,
 )
 from lineup.tracking.store import count_runs, open_store
@@ -102,8 +101,8 @@ def test_any_number_of_metrics_and_params_is_logged_once(store: tuple[MlflowClie
     rows = [dataclasses.replace(HISTORY[2], epoch=i, timestamp=i) for i in range(1, BATCH_METRICS // 6 + 3)]
     params = {f"p{i}": i for i in range(BATCH_PARAMS + 2)}
     for _ in range(2):
-        log_metrics(client, run_id, (metric for row in rows for metric in epoch_metrics(row)))
-        log_params(client, run_id, params)
+        metrics = (metric for row in rows for metric in epoch_metrics(row))
+        log_values(client, client.get_run(run_id), params, metrics)
     assert [point.step for point in client.get_metric_history(run_id, "epoch/loss")] == [row.epoch for row in rows]
     assert client.get_run(run_id).data.params == {name: str(value) for name, value in params.items()}
 
@@ -112,7 +111,7 @@ def test_an_existing_parameter_keeps_its_value(store: tuple[MlflowClient, str]) 
     client, experiment = store
     run_id = client.create_run(experiment).info.run_id
     client.log_param(run_id, "learning_rate", "1e-3")
-    log_params(client, run_id, {"learning_rate": 0.001, "epochs": 3})
+    log_values(client, client.get_run(run_id), {"learning_rate": 0.001, "epochs": 3})
     assert client.get_run(run_id).data.params == {"learning_rate": "1e-3", "epochs": "3"}
 
 

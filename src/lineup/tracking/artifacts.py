@@ -70,14 +70,14 @@ def list_artifacts(client: MlflowClient, run: Run) -> Listing:
     return {"run": found, "model": in_model}
 
 
-def log_listing(client: MlflowClient, run_id: str) -> None:
+def log_listing(client: MlflowClient, run: Run) -> None:
     """Log the list of all artifacts of a run. Call this function after all artifacts have been logged."""
-    listing = list_artifacts(client, client.get_run(run_id))
+    listing = list_artifacts(client, run)
     listing["run"].pop(LISTING, None)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, LISTING)
         path.write_text(json.dumps(listing, indent=1) + "\n", encoding="utf-8")
-        client.log_artifact(run_id, str(path))
+        client.log_artifact(run.info.run_id, str(path))
 
 
 def lacks_artifacts(client: MlflowClient, run: Run) -> bool:

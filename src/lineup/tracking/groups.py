@@ -19,10 +19,11 @@ from lineup.evaluation.seeds import mean_interval
 from lineup.records.model_runs import by_name
 from lineup.records.record import Header, Record
 from lineup.tracking.contents import GENERATED, KEY, NOTE, common_tags, record_params
-from lineup.tracking.runs import DIGEST, find_runs, log_metrics, log_params
+from lineup.tracking.runs import DIGEST, find_runs, log_values
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 VERSION = "3"
 """Version of the contents of a parent run. A new number replaces all parent runs at the next publish."""
@@ -74,7 +75,7 @@ def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids
     tags = common_tags(header) | {KEY: key, GROUP: name, "lineup.children": " ".join(keys)}
     tags[NOTE] = _note(header, len(children))
     run = client.create_run(experiment, start_time=started, run_name=f"{name}, {len(children)} seeds", tags=tags)
-    _fill(client, run.info.run_id, children)
+    _fill(client, run, children)
     client.set_terminated(run.info.run_id, "FINISHED", max(child.runtime.ended for child in children))
     client.set_tag(run.info.run_id, DIGEST, digest)
     return str(run.info.run_id)
@@ -88,7 +89,7 @@ def _note(header: Header, seeds: int) -> str:
     return f"{GENERATED} {text}" if header.data.generated else text
 
 
-def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None:
+def _fill(client: MlflowClient, run: Run, children: Sequence[Record]) -> None:
     """Log the parameters that the child runs have in common, and the statistics of their metrics.
 
     Metrics of individual classes, such as ``test_f1/bag``, are logged only in the child runs.
@@ -97,7 +98,6 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
 
     parameters = [record_params(child) for child in children]
     shared = {name: value for name, value in parameters[0].items() if all(p.get(name) == value for p in parameters)}
-    log_params(client, run_id, shared | {"seeds": ", ".join(str(child.header.seed) for child in children)})
     ended = max(child.runtime.ended for child in children)
     values = [{**child.metrics, "training_seconds": child.runtime.training_seconds} for child in children]
     metrics = [
@@ -107,7 +107,7 @@ def _fill(client: MlflowClient, run_id: str, children: Sequence[Record]) -> None
         for key, value in seed_statistics(name, [found[name] for found in values if name in found]).items()
         if math.isfinite(value)
     ]
-    log_metrics(client, run_id, metrics)
+    log_values(client, run, shared | {"seeds": ", ".join(str(child.header.seed) for child in children)}, metrics)
 
 
 def seed_statistics(name: str, values: Sequence[float]) -> dict[str, float]:
@@ -127,6 +127,7 @@ def seed_statistics(name: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def _link(client: MlflowClient, parent: str, children: Sequence[str]) -> None:
+    linked = {run.info.run_id for run in find_runs(client, PARENT, parent)}
     for child in children:
-        if client.get_run(child).data.tags.get(PARENT) != parent:
+        if child not in linked:
             client.set_tag(child, PARENT, parent)

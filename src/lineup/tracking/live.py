@@ -186,29 +186,29 @@ def _make_run(
     client: MlflowClient, experiment: str, run_id: str | None, name: str, header: Header, attempt: str, started: int
 ) -> str:
     """Create an MLflow run, and delete the earlier runs that it replaces."""
-    from lineup.tracking.runs import find_runs, log_params, name_run, process_tags
+    from lineup.tracking.runs import find_runs, log_values, name_run, process_tags
 
     tags = start_tags(header, this_machine()) | {ATTEMPT: attempt} | process_tags()
     for former in find_runs(client, KEY, header.key):
         if former.info.run_id != run_id:
             client.delete_run(former.info.run_id)
     if run_id is None:
-        run_id = client.create_run(experiment, start_time=started, run_name=name, tags=tags).info.run_id
+        run = client.create_run(experiment, start_time=started, run_name=name, tags=tags)
     else:
-        name_run(client, run_id, name)
+        run = client.get_run(run_id)
+        name_run(client, run, name)
         for tag, value in tags.items():
             client.set_tag(run_id, tag, value)
-    log_params(client, run_id, header.parameters)
-    return run_id
+    log_values(client, run, header.parameters)
+    return str(run.info.run_id)
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
     """Log the final parameters and metrics if a record was written, and then end the run."""
-    from lineup.tracking.runs import PROCESS, SEEN, log_metrics, log_params
+    from lineup.tracking.runs import PROCESS, SEEN, log_values
 
     if end.record is not None:
-        log_params(client, run_id, record_params(end.record))
-        log_metrics(client, run_id, final_metrics(end.record))
+        log_values(client, client.get_run(run_id), record_params(end.record), final_metrics(end.record))
     client.set_terminated(run_id, end.status, end.ended)
     if end.record is not None:
         for tag in (PROCESS, SEEN):

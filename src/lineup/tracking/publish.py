@@ -34,7 +34,6 @@ from lineup.tracking.artifacts import local_folders, log_listing, logged_model
 from lineup.tracking.check import check_records
 from lineup.tracking.contents import (
     FORMER_TAGS,
-    KEY,
     MEMBERS,
     dataset_input,
     epoch_metrics,
@@ -52,7 +51,7 @@ from lineup.tracking.model import Models, absent_members, identity, lacks_model,
 from lineup.tracking.plotting import Figures, plot_records
 from lineup.tracking.reconcile import ARTIFACTS, CONTENTS, MISSING, PUBLISHING, is_complete, match_runs
 from lineup.tracking.registry import register_champion
-from lineup.tracking.runs import DIGEST, PROCESS, SEEN, end_dead_runs, log_metrics, log_params, name_run, process_tags
+from lineup.tracking.runs import DIGEST, PROCESS, SEEN, end_dead_runs, log_values, name_run, process_tags
 from lineup.tracking.stamp import is_published, save_stamp, summary
 from lineup.tracking.store import open_store
 
@@ -202,17 +201,21 @@ class _Publisher:
                 _release(client, run.info.run_id)
             return run, "unchanged"
         if run is None:
-            tags = {KEY: record.header.key, PUBLISHING: CONTENTS} | process_tags()
+            tags = record_tags(record) | {PUBLISHING: CONTENTS} | process_tags()
             started, name = record.runtime.started, self.name(record)
             run = client.create_run(experiment, start_time=started, run_name=name, tags=tags)
-        name_run(client, run.info.run_id, self.name(record))
-        _log_contents(client, run.info.run_id, record)
+        else:
+            name_run(client, run, self.name(record))
+            _claim(client, run.info.run_id, CONTENTS, record_tags(record))
+        metrics = [metric for row in record.history for metric in epoch_metrics(row)] + final_metrics(record)
+        log_values(client, run, record_params(record), metrics)
+        client.log_inputs(run.info.run_id, [dataset_input(record.header.data)])
         # A clock that was set back during the training must not give a negative duration.
         ended = max(record.runtime.started, record.runtime.ended)
         client.set_terminated(run.info.run_id, "FINISHED", ended)
         client.set_tag(run.info.run_id, DIGEST, record.digest())
         _release(client, run.info.run_id)
-        return client.get_run(run.info.run_id), "completed" if match.run else "new"
+        return run, "completed" if match.run else "new"
 
     def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> Run:
         """Log the artifacts and the model of a record, and return the run.
@@ -225,14 +228,14 @@ class _Publisher:
             client, _ = self.store(record)
             if state != "unchanged":
                 _claim(client, run.info.run_id, ARTIFACTS)
-                self._log_artifacts(client, run, record, figures)
+                run = self._log_artifacts(client, run, record, figures)
                 _release(client, run.info.run_id)
-            return client.get_run(run.info.run_id)
+            return run
 
         return _retry(attempt)
 
-    def _log_artifacts(self, client: MlflowClient, run: Run, record: Record, figures: Figures) -> None:
-        """Log the artifacts and the model of a record. Then log a list of these files."""
+    def _log_artifacts(self, client: MlflowClient, run: Run, record: Record, figures: Figures) -> Run:
+        """Log the artifacts and the model of a record. Then log a list of these files, and return the run."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:
@@ -244,11 +247,13 @@ class _Publisher:
         client.set_terminated(run_id, "FINISHED", record.runtime.ended)  # log_model has changed the end of the run
         if is_compact(record):
             client.set_tag(run_id, MISSING, MISSING_PARTS)
-        log_listing(client, run_id)
-        if MISSING in run.data.tags and not is_compact(record):
+        tags, run = run.data.tags, client.get_run(run_id)  # with the model
+        log_listing(client, run)
+        if MISSING in tags and not is_compact(record):
             client.delete_tag(run_id, MISSING)
         if explained:
             client.set_tag(run_id, FIGURES, figures_sha256(explained))
+        return run
 
     def _has_figures(self, run: Run, record: Record) -> bool:
         """Return whether a run contains the current figures of the stage ``explain``, if there are any."""
@@ -339,15 +344,6 @@ class _Progress:
         if due and MOST_LINES < self.total > self.done:
             self.last = time.monotonic()
             self.log(f"MLflow: {self.what} of {self.done} of {count(self.total, 'run')}")
-
-
-def _log_contents(client: MlflowClient, run_id: str, record: Record) -> None:
-    """Log the tags, parameters, metrics and dataset of a record."""
-    _claim(client, run_id, CONTENTS, record_tags(record))
-    log_params(client, run_id, record_params(record))
-    log_metrics(client, run_id, (metric for row in record.history for metric in epoch_metrics(row)))
-    log_metrics(client, run_id, final_metrics(record))
-    client.log_inputs(run_id, [dataset_input(record.header.data)])
 
 
 def _claim(client: MlflowClient, run_id: str, part: str, tags: Mapping[str, str] | None = None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +34,8 @@ SEEN = "lineup.seen"
 SILENT_SECONDS = 3600
 """A run of another host counts as dead if its tag was not updated for this time."""
 INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
-BATCH_METRICS = 1000
-BATCH_PARAMS = 100
+BATCH_METRICS, BATCH_PARAMS = 900, 100
+"""Largest numbers in one request. MLflow limits the number of parameters to 100, and the sum to 1,000."""
 
 
 def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
@@ -57,24 +57,35 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) ->
         client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
 
 
-def log_params(client: MlflowClient, run_id: str, values: dict[str, Any]) -> None:
-    """Log all parameters that the run does not contain yet.
+def log_values(client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: Iterable[Metric] = ()) -> None:
+    """Log metrics, and all parameters that the run does not contain yet, with as few requests as possible.
 
     ``mlflow run`` has already logged the parameters that were given with ``-P``. MLflow raises an error if the
     value of a parameter is changed. Even a change from 3 to 3.0 is an error.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run : Run
+        Current state of the run.
+    params : mapping
+        Values by the name of the parameter.
+    metrics : iterable of Metric, optional
+        Default: none.
     """
     from mlflow.entities import Param
 
-    known = client.get_run(run_id).data.params
-    params = [Param(name, str(value)) for name, value in values.items() if name not in known]
-    for start in range(0, len(params), BATCH_PARAMS):
-        client.log_batch(run_id, params=params[start : start + BATCH_PARAMS])
+    new = [Param(name, str(value)) for name, value in params.items() if name not in run.data.params]
+    remaining = list(metrics)
+    while new or remaining:
+        client.log_batch(run.info.run_id, params=new[:BATCH_PARAMS], metrics=remaining[:BATCH_METRICS])
+        new, remaining = new[BATCH_PARAMS:], remaining[BATCH_METRICS:]
 
 
-def name_run(client: MlflowClient, run_id: str, name: str) -> None:
+def name_run(client: MlflowClient, run: Run, name: str) -> None:
     """Replace a name that MLflow invented for a run, such as ``bold-lark-123``. Other names come from the user."""
-    if INVENTED_NAME.fullmatch(client.get_run(run_id).info.run_name or ""):
-        client.update_run(run_id, name=name)
+    if INVENTED_NAME.fullmatch(run.info.run_name or ""):
+        client.update_run(run.info.run_id, name=name)
 
 
 def process_tags() -> dict[str, str]:
