@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lineup.errors import LineupError
 from lineup.figures import style
+from lineup.figures.cells import write_cells
 
 if TYPE_CHECKING:
     from lineup.committee.analysis import Analysis, MemberRole
@@ -85,10 +86,11 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
         bar = axes.figure.colorbar(image, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.01)
         bar.outline.set_visible(False)
         style.tidy(bar.ax)
-    for row, column in () if many else np.argwhere(~same):
-        share = shares[row, column]
-        colour = "white" if share > low + _DARK * (high - low) else style.INK
-        axes.text(column, row, f"{share:.1f}", ha="center", va="center", size=8, color=colour)
+    white = shares > low + _DARK * (high - low)
+    cells = () if many else np.argwhere(~same)
+    write_cells(
+        axes, ((i, j, f"{shares[i, j]:.1f}", "white" if white[i, j] else style.INK, "normal") for i, j in cells)
+    )
     names = [member.name for member in analysis.members]
     axes.set_xticks(range(len(names)), names, rotation=90 if many else 40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
@@ -106,7 +108,9 @@ def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
         ([member.fixed for member in members], 1, style.BLUE, "fixed: member wrong, committee correct"),
     ):
         bars = axes.barh(rows, [sign * value for value in values], height=0.62, color=colour, label=label)
-        axes.bar_label(bars, [f"{value:,}" for value in values], padding=3, size=8, color=style.INK, family=style.FONT)
+        labels = [f"{value:,}" for value in values]
+        for text in axes.bar_label(bars, labels, padding=3, size=8, color=style.INK, family=style.FONT):
+            text.set_in_layout(False)  # there is room for it within the axes, and measuring it takes time
     axes.axvline(0, color=style.MUTED, linewidth=1)
     left, right = axes.get_xlim()
     axes.set_xlim(min(1.3 * left, -1.0), max(1.15 * right, 1.0))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.figures import style
-from lineup.figures.cells import style_cells, text_colour, write_right
+from lineup.figures.cells import style_cells, text_colour, write_cells, write_right
 
 _DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
@@ -61,10 +61,14 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     figure = _new_figure(len(classes), title, subtitle)
     axes = figure.add_subplot()
     colours = axes.imshow(shares, cmap=colormaps["Blues"], norm=PowerNorm(0.5, 0, 1), aspect="auto")
-    for row, column in np.argwhere(counts):
-        colour = text_colour(colours.to_rgba(shares[row, column]))
-        weight = "bold" if row == column else "normal"
-        axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", size=8, color=colour, weight=weight)
+    backgrounds = colours.to_rgba(shares)
+    write_cells(
+        axes,
+        (
+            (row, column, f"{counts[row, column]}", text_colour(backgrounds[row, column]), _weight(row, column))
+            for row, column in np.argwhere(counts)
+        ),
+    )
     axes.set(xlabel="predicted class", ylabel="actual class")
     style_cells(axes, classes, classes)
     recalls = [f"{s:.3f}" if n else _DASH for s, n in zip(np.diag(shares), totals, strict=True)]
@@ -116,18 +120,22 @@ def confusion_difference(
     figure = _new_figure(len(classes), title, subtitle)
     axes = figure.add_subplot()
     colours = axes.imshow(difference, cmap=style.DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
-    for row, column in np.argwhere(difference):
-        value = difference[row, column]
-        colour, weight = text_colour(colours.to_rgba(value)), "bold" if row == column else "normal"
-        axes.text(column, row, _signed(value, "+d"), ha="center", va="center", size=8, color=colour, weight=weight)
+    backgrounds = colours.to_rgba(difference)
+    write_cells(
+        axes,
+        (
+            (row, column, _signed(value, "+d"), text_colour(backgrounds[row, column]), _weight(row, column))
+            for (row, column), value in np.ndenumerate(difference)
+            if value
+        ),
+    )
     axes.set(xlabel="predicted class", ylabel="actual class")
-    style_cells(axes, classes, classes)
-    axes.grid(which="minor", color=style.GRID, linewidth=1)  # white lines would not be visible between white cells
+    style_cells(axes, classes, classes, lines=style.GRID)  # white lines would not be visible between white cells
     for number in range(len(classes)):
         axes.add_patch(Rectangle((number - 0.5, number - 0.5), 1, 1, fill=False, edgecolor=style.MUTED, linewidth=1))
     changes = np.diag(difference) / np.maximum(totals, 1)
     recalls = [_signed(c, "+.3f") if n else _DASH for c, n in zip(changes, totals, strict=True)]
-    write_right(axes, recalls, "difference in recall")
+    write_right(axes, recalls, "difference\nin recall")
     return figure
 
 
@@ -141,6 +149,11 @@ def _check(counts: NDArray[np.integer], classes: Sequence[str]) -> None:
 def _new_figure(k: int, title: str, subtitle: str) -> Figure:
     """Create an empty figure for a matrix with k rows and k columns."""
     return style.new_figure(2.6 + 0.58 * k, 1.5 + 0.48 * k, title=title, subtitle=subtitle)
+
+
+def _weight(row: int, column: int) -> str:
+    """Return the font weight of a number. The numbers of correct predictions are bold."""
+    return "bold" if row == column else "normal"
 
 
 def _signed(value: float, form: str) -> str:
