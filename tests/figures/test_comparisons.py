@@ -13,7 +13,7 @@ from lineup.figures.confusion import confusion_difference
 from lineup.figures.groups import group_panels
 from lineup.figures.model_curves import MOST, model_curves
 
-from .test_figures import CLASSES, COUNTS, history, texts
+from .test_figures import CLASSES, COUNTS, cells, history, texts
 
 OTHER = np.array([[8, 1, 1], [2, 8, 0], [0, 0, 0]])
 """A confusion matrix of the same images as `COUNTS`."""
@@ -71,7 +71,7 @@ def test_difference_of_confusion_matrices_has_signs_colours_and_recalls() -> Non
     np.testing.assert_array_equal(shown, COUNTS - OTHER)
     low, high = axes.images[0].get_clim()
     assert low == -high == -1
-    places = {tuple(np.round(text.get_position()).astype(int)[::-1]): text.get_text() for text in axes.texts}
+    places = {tuple(np.round(text.get_position()).astype(int)[::-1]): text.get_text() for text in cells(axes)}
     assert places == {(0, 0): "+1", (0, 2): "−1", (1, 1): "−1", (1, 2): "+1"}  # noqa: RUF001
     more, fewer, none = axes.images[0].to_rgba(np.array([1, -1, 0]))
     assert none[:3].tolist() == pytest.approx([1, 1, 1], abs=0.01)
@@ -79,12 +79,12 @@ def test_difference_of_confusion_matrices_has_signs_colours_and_recalls() -> Non
     assert fewer[0] > fewer[2]  # vermillion
     frames = [frame.get_xy() for frame in axes.patches if isinstance(frame, Rectangle)]
     assert frames == [(number - 0.5, number - 0.5) for number in range(3)]
-    assert {"+0.100", "−0.100", "–", "difference in recall"} <= set(texts(figure))  # noqa: RUF001
+    assert {"+0.100", "−0.100", "–", "difference\nin recall"} <= set(texts(figure))  # noqa: RUF001
 
 
 def test_difference_of_equal_matrices_is_empty() -> None:
     axes = confusion_difference(COUNTS, COUNTS, CLASSES, title="difference").axes[0]
-    assert not axes.texts
+    assert not cells(axes)
 
 
 def test_difference_needs_the_same_images() -> None:
@@ -103,7 +103,7 @@ def test_accuracy_on_each_class_is_the_recall_and_the_best_model_comes_first() -
     assert isinstance(shown, np.ma.MaskedArray)
     assert shown[:, :2].tolist() == [[0.9, 0.7], [pytest.approx(7 / 9), 0.8]]
     assert np.ma.getmaskarray(shown)[:, 2].all()  # a class without images
-    assert [text.get_text() for text in axes.texts] == ["0.900", "0.700", "0.778", "0.800"]
+    assert [text.get_text() for text in cells(axes)] == ["0.900", "0.700", "0.778", "0.800"]
     assert {"0.8000", f"{15 / 19:.4f}", "all images"} <= set(texts(figure))
     assert axes.images[0].get_clim() == (0.7, 1)
 
