@@ -1,8 +1,13 @@
-"""Measure how publishing, evaluating and the report grow with the number of records.
+"""Measure how publishing, evaluating and the report grow with the number of records, and an idle pipeline with the
+number of stages.
 
 The records are generated: five seeds per model, ten classes, a history of ten epochs, random predictions for 1,000
 validation images and 1,000 test images, and a model file of 20 kB that cannot be loaded. Each command runs in a new
 process. The table shows wall seconds, CPU seconds of all processes, and the largest memory of one process in MB.
+
+The idle pipeline has a stage per model and the stage ``code``. All stages are up to date, and their outputs are small
+files. ``dvc repro`` and ``lineup repro`` then run only the stage ``code``. With ``--idle``, only these commands are
+measured, and the results of the other commands are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +43,7 @@ from lineup.records.record import (
     write_record,
 )
 from lineup.records.score import score
+from lineup.schema import read_json
 
 SIZES = (100, 500, 2000)
 SEEDS, EPOCHS, IMAGES = 5, 10, 1000
@@ -45,12 +52,13 @@ STARTED = 1_760_000_000_000
 DATA = DataIdentity("synthetic", "Generated data", True, "0" * 64, [28, 28, 1], CLASSES, 3000, IMAGES, IMAGES)
 PARAMETERS = {"epochs": EPOCHS, "batch_size": 32, "learning_rate": 0.001, "validation": 0.25}
 COMMANDS = {
-    "publish": ["publish"],
-    "publish again": ["publish"],
-    "evaluate": ["evaluate"],
-    "report": ["report"],
-    "compact": ["compact"],
+    "publish": ["lineup", "publish"],
+    "publish again": ["lineup", "publish"],
+    "evaluate": ["lineup", "evaluate"],
+    "report": ["lineup", "report"],
+    "compact": ["lineup", "compact"],
 }
+IDLE = {"dvc repro, idle": ["dvc", "repro"], "lineup repro, idle": ["lineup", "repro"]}
 
 
 def generate(project: Project, records: int) -> None:
@@ -65,6 +73,35 @@ def generate(project: Project, records: int) -> None:
         for seed in range(1, SEEDS + 1):
             wrong = 0.06 + 0.1 * number / len(names)
             _write(seed_folder(project.models / name, seed), name, seed, random, wrong)
+
+
+def generate_pipeline(project: Project, models: int) -> None:
+    """Write a pipeline with a training stage per model, in which all stages are up to date.
+
+    Raises
+    ------
+    SystemExit
+        If DVC cannot write ``dvc.lock``.
+    """
+    names = [f"model_{number:04}" for number in range(models)]
+    recipe = {"family": "dense", "architecture": "shallow_nn"} | PARAMETERS
+    params = yaml.safe_load(project.params.read_text(encoding="utf-8"))
+    params |= {"models": dict.fromkeys(names, recipe), "committees": {}}
+    project.params.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    pipeline = project.root / "dvc.yaml"
+    stages = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    stages = {name: stages[name] for name in ("code", "train")}
+    pipeline.write_text(yaml.safe_dump({"stages": stages}, sort_keys=False), encoding="utf-8")
+    project.dataset.parent.mkdir(parents=True)
+    project.dataset.write_bytes(b"")
+    (project.root / "runs" / "metrics").mkdir(parents=True)
+    for name in names:
+        (project.models / name).mkdir(parents=True)
+        (project.models / name / "record.json").write_text(name, encoding="utf-8")
+        (project.root / "runs" / "metrics" / f"{name}.json").write_text("{}", encoding="utf-8")
+    measure(project, ["lineup", "code"])
+    measure(project, ["dvc", "commit", "--force", "--quiet"])
+    measure(project, ["dvc", "repro", "--quiet"])  # DVC remembers the hashes of the files
 
 
 def _write(folder: Path, name: str, seed: int, random: np.random.Generator, wrong: float) -> None:
@@ -119,14 +156,14 @@ def _scores(random: np.random.Generator, wrong: float) -> Scores:
 
 
 def measure(project: Project, arguments: list[str]) -> tuple[float, float, float]:
-    """Run a command of lineup in a new process, and return its wall seconds, CPU seconds and memory in MB.
+    """Run a module with arguments in a new process, and return its wall seconds, CPU seconds and memory in MB.
 
     Raises
     ------
     SystemExit
         If the command fails.
     """
-    command = [sys.executable, "-m", "lineup", *arguments]
+    command = [sys.executable, "-m", *arguments]
     output = project.root.parent / "output"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
     started = time.perf_counter()
@@ -136,30 +173,49 @@ def measure(project: Project, arguments: list[str]) -> tuple[float, float, float
         process = os.posix_spawn(command[0], command, environment, file_actions=actions)
         _, status, usage = os.wait4(process, 0)  # with the processes that it has waited for
     if status:
-        raise SystemExit(f"lineup {' '.join(arguments)}: {output.read_text()[-2000:]}")
+        raise SystemExit(f"{' '.join(arguments)}: {output.read_text()[-2000:]}")
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
 
 
+def rows_of(count: int, commands: dict[str, list[str]], *, idle: bool) -> Iterator[dict[str, Any]]:
+    """Measure the commands in a new project with the given number of records or, if idle, of models."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = create_project(Path(folder) / "project")
+        (generate_pipeline if idle else generate)(project, count)
+        for name, command in commands.items():
+            seconds, cpu, memory = measure(project, command)
+            row = {"records": count, "command": name, "seconds": seconds, "CPU s": cpu}
+            yield row | {"seconds a record": seconds / count, "memory, MB": memory}
+        os.chdir("/")
+
+
 def main() -> None:
-    """Parse the arguments, measure each number of records, and save the results after each one."""
+    """Parse the arguments, measure each number of records, and save the results after each one.
+
+    Results of earlier calls with other numbers or other commands are kept.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, nargs="+", default=SIZES, help="default: %(default)s")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="default: all")
+    parser.add_argument("--idle", action="store_true", help="measure only dvc repro and lineup repro, without changes")
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    commands = IDLE if options.idle else {name: COMMANDS[name] for name in options.commands}
+    order = list(COMMANDS | IDLE)
     for records in options.records:
-        with tempfile.TemporaryDirectory() as folder:
-            project = create_project(Path(folder) / "project")
-            generate(project, records)
-            for name in options.commands:
-                seconds, cpu, memory = measure(project, COMMANDS[name])
-                rows.append({"records": records, "command": name, "seconds": seconds, "CPU s": cpu})
-                rows[-1] |= {"seconds a record": seconds / records, "memory, MB": memory}
-                print(rows[-1], flush=True)
-            os.chdir("/")
-        settings = {"seeds": SEEDS, "images": IMAGES, "cores": this_machine().cores}
-        common.write_results("growth", None, rows, settings=settings)
-    common.print_table(rows)
+        for row in rows_of(records, commands, idle=options.idle):
+            print(row, flush=True)
+            rows = [one for one in _saved() if (one["records"], one["command"]) != (row["records"], row["command"])]
+            rows = sorted([*rows, row], key=lambda one: (order.index(one["command"]), one["records"]))
+            settings = {"seeds": SEEDS, "images": IMAGES, "cores": this_machine().cores}
+            common.write_results("growth", None, rows, settings=settings)
+    common.print_table(_saved())
+
+
+def _saved() -> list[dict[str, Any]]:
+    """Return the rows of the result file."""
+    path = common.RESULTS / "growth.json"
+    rows: list[dict[str, Any]] = read_json(path)["rows"] if path.exists() else []
+    return rows
 
 
 if __name__ == "__main__":
