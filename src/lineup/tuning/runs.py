@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lineup.errors import LineupError
 from lineup.records.record import Epoch, now
 from lineup.tracking.contents import NOTE, epoch_metrics
-from lineup.tracking.runs import find_runs, log_metrics, log_params
+from lineup.tracking.runs import find_runs, log_values
 from lineup.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StudyRuns:
             tags = {STUDY: self._study, NOTE: self._note}
             run = client.create_run(experiment, run_name=f"tune {self._model}", tags=tags)
             self._parent = run.info.run_id
-            log_params(client, self._parent, self._params)
+            log_values(client, run, self._params)
         self._client, self._experiment = client, experiment
 
     def log(
@@ -97,11 +97,10 @@ class StudyRuns:
         ended = now()
         tags = {_PARENT: self._parent, NOTE: self._note}
         started = ended - round(1000 * seconds)
-        run = self._client.create_run(self._experiment, start_time=started, run_name=name, tags=tags).info.run_id
-        log_params(self._client, run, dict(params))
+        run = self._client.create_run(self._experiment, start_time=started, run_name=name, tags=tags)
         final = [Metric(key, value, ended, 0) for key, value in metrics.items()]
-        log_metrics(self._client, run, [*(metric for row in history for metric in epoch_metrics(row)), *final])
-        self._client.set_terminated(run, "FINISHED", ended)
+        log_values(self._client, run, params, [*(metric for row in history for metric in epoch_metrics(row)), *final])
+        self._client.set_terminated(run.info.run_id, "FINISHED", ended)
 
     def close(self, status: str, metrics: Mapping[str, float], folder: Path | None = None) -> None:
         """End the parent run.
