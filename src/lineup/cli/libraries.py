@@ -14,10 +14,12 @@ ModuleNotFoundError: import of zipapp halted; None in sys.modules
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 UNUSED = ("matplotlib", "pandas", "sklearn")
 """Optional libraries of Keras. lineup gives it arrays only, and uses neither its plots nor its scikit-learn wrapper."""
@@ -39,6 +41,38 @@ def import_keras() -> None:
         import tensorflow  # noqa: F401
     # Keras searches all objects for reference cycles before each training, which takes 0.3 s without this.
     gc.freeze()
+
+
+def import_in_background(*names: str) -> threading.Thread:
+    """Import modules in a separate thread, while TensorFlow trains and Python is idle.
+
+    A module that cannot be imported is skipped. The error then appears where the module is needed.
+
+    Parameters
+    ----------
+    *names : str
+        Names of modules, with dots. Other code can import them at the same time.
+
+    Returns
+    -------
+    threading.Thread
+        The thread, which has already been started. It does not keep the process alive.
+
+    Examples
+    --------
+    >>> import_in_background("no_such_module", "zipapp").join()
+    >>> "zipapp" in sys.modules
+    True
+    """
+
+    def work() -> None:
+        for name in names:
+            with suppress(Exception):
+                importlib.import_module(name)
+
+    thread = threading.Thread(target=work, name="imports", daemon=True)
+    thread.start()
+    return thread
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineup.cli.common import RecordFolder, finish, from_stage, open_project, place
-from lineup.cli.libraries import import_keras
+from lineup.cli.libraries import import_in_background, import_keras
 
 if TYPE_CHECKING:
     from lineup.models.settings import AnyRecipe
@@ -105,6 +105,9 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
     folder, experiment = place(project, model, record)
     dataset = load_dataset(project.dataset)
     _prepare(recipe)
+    if experiment is not None:
+        # The metrics and figures at the end need these modules, whose import takes 3 s of CPU time.
+        import_in_background("sklearn.metrics", "lineup.figures.save")
     with LiveRun(project.root, os.environ.get("MLFLOW_RUN_ID"), partial(run_name, params)) as live:
         done = train_model(
             model,
