@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
@@ -141,14 +142,28 @@ def run_worker(*arguments: str, **environment: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def worker_lines(*arguments: str, **environment: str) -> Iterator[str]:
+    """Run this script again in a separate process, and yield the lines of its output as soon as they are printed.
+
+    See `run_worker` for the arguments. If the process fails, a message is printed, and the lines so far count.
+    """
+    command = [sys.executable, sys.argv[0], *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment) as process:
+        assert process.stdout is not None  # for the type checker
+        for line in process.stdout:
+            yield line.rstrip("\n")
+    if process.returncode:
+        print(f"{' '.join(command)}: exit status {process.returncode}", file=sys.stderr, flush=True)
+
+
 def write_results(name: str, data: Dataset | None, rows: list[dict[str, Any]], **details: Any) -> None:
     """Write a result file with the machine, the versions and the data.
 
     Parameters
     ----------
     name : str
-        Name of the file in ``benchmarks/results``, without ``.json``. The folder ``reproduction`` contains the results
-        that the reproduction page shows.
+        Name of the file in ``benchmarks/results``, without ``.json``, or an absolute path. The folder ``reproduction``
+        contains the results that the reproduction page shows.
     data : Dataset or None
         Dataset of the measurements, or None if ``details`` describes the data.
     rows : list of dict
