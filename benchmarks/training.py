@@ -45,6 +45,7 @@ import common
 import numpy as np
 from operations import matrix_rate, training_operations
 
+from lineup.cli.libraries import import_keras
 from lineup.training.devices import prepare
 
 NETWORKS = (
@@ -195,6 +196,8 @@ def measurement(variant: str, name: str, arguments: argparse.Namespace) -> Any:
 
 def measure_several(arguments: argparse.Namespace) -> None:
     """Measure variants and networks in this process, and print one line per measurement or error."""
+    if {backend_of(variant) for variant in arguments.several} == {"tensorflow"}:
+        import_keras()
     for variant in arguments.several:
         for name in arguments.networks:
             if not supports(variant, name):
