@@ -61,10 +61,10 @@ class Dataset:
     fingerprint : str
         SHA-256 over name, arrays and order, 64 hexadecimal digits.
     own_title : str or None
-        Title of a user's own images. Default: None, for a dataset that lineup knows.
+        Title of a user's own images. Default: None, for a key of `lineup.data.datasets.DATASETS`.
     given_validation : int or None
-        Number of validation images that the user has chosen. They are the first images of the order, for every share.
-        Default: None, the share decides.
+        Number of validation images that the user has chosen. They are the first images of the order, and all models use
+        them. Default: None, each model holds out its own share.
     groups : ndarray of int32, shape (n,), or None
         Group of each training image. The images of a group are either all for training or all for validation. They are
         neighbours in the order. Default: None, no groups.
@@ -101,7 +101,7 @@ class Dataset:
         ----------
         share : float
             Fraction of the training images, above 0 and at most 0.5. It gives ``round(share * n)`` validation images.
-            With groups, the number is the nearest one that divides no group.
+            With groups, the number is rounded so that no group is divided.
 
         Returns
         -------
@@ -275,8 +275,8 @@ def check_arrays(train: str, test: str, arrays: Arrays, classes: Sequence[str]) 
     Raises
     ------
     LineupError
-        See `check_pair`; also if training and test images have different shapes. A class may lack test images, because
-        a user may have chosen the test images.
+        See `check_pair`; also if training and test images have different shapes. A class without test images is valid,
+        because a user may have chosen the test images.
     """
     check_pair(train, arrays["train_images"], arrays["train_labels"], classes)
     check_pair(test, arrays["test_images"], arrays["test_labels"], classes, every=False)

@@ -168,7 +168,7 @@ def class_slug(name: str) -> str:
 def class_slugs(names: Sequence[str]) -> list[str]:
     """Return a different slug for each class name.
 
-    If the slug of a name is empty or is the slug of an earlier name, it gets the number of the class, from 1 on.
+    If the slug of a name is empty or equals an earlier slug, the number of the class is added, counted from 1.
     """
     slugs: list[str] = []
     for number, name in enumerate(names, 1):

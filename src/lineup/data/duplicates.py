@@ -28,7 +28,7 @@ DUPLICATES = "duplicates.json"
 _ROWS = 8
 _COLUMNS = 9
 _CLOSE = 4.0
-"""Largest mean difference of the pixels of two images that look nearly the same, from 0 to 255."""
+"""Largest mean absolute difference of the pixels (0 to 255) of two images that look nearly the same."""
 _CHUNK = 4096
 
 
@@ -41,14 +41,14 @@ class Duplicates:
     exact : int
         Number of training images with the same pixels as a test image.
     near : int
-        Number of other training images that look nearly like a test image: They have the same difference hash, and
-        their pixels differ by at most 4 of 255 on average.
+        Number of other training images that look nearly the same as a test image: the difference hashes are equal, and
+        the mean absolute difference of the pixels (0 to 255) is at most 4.
     within : int
         Number of training images with the same pixels as an earlier training image.
     conflicting : int
-        Number of images whose pixels occur with different classes.
+        Number of images that have the same pixels as an image of a different class.
     dropped, moved : int
-        Number of training images that were left out, and that were moved to the test images.
+        Numbers of training images that were left out, and that were moved to the test images.
     """
 
     exact: int
@@ -113,12 +113,12 @@ def count_duplicates(
     -------
     duplicates : Duplicates
     exact, near : ndarray of bool, of the shape of ``train``
-        Whether each training image is a copy of a test image, or looks nearly like one.
+        Whether each training image has the same pixels as a test image, and whether it looks nearly the same as one.
     """
     keys = exact_keys(images)
     exact = copies_of(keys, test, train)
     near = ~exact & _near(images, test, train)
-    # A key with a single label occurs in a single pair of key and label.
+    # If all images with a key have the same label, the key occurs in only one pair of key and label.
     pairs = np.unique(np.stack([keys, labels.astype(np.int64)]), axis=1)
     several = np.bincount(pairs[0], minlength=len(images)) > 1
     counts = Duplicates(
@@ -145,8 +145,8 @@ def copies_of(keys: NDArray[np.integer], test: NDArray[np.integer], train: NDArr
 def difference_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Compute the difference hash of images.
 
-    An image is reduced to eight rows of nine grey values. Each bit says whether a value is larger than its left
-    neighbour. The hash does not depend on the contrast, and rarely on small changes.
+    An image is reduced to eight rows of nine grey values. Each bit indicates whether a value is larger than its left
+    neighbour. The hash does not depend on brightness and contrast, and small changes rarely affect it.
     """
     found = [_hash_chunk(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK)]
     return np.concatenate(found) if found else np.empty(0, np.uint64)
@@ -167,7 +167,7 @@ def _hash_chunk(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return whether each training image looks nearly like a test image."""
+    """Return whether each training image looks nearly the same as a test image."""
     hashes = difference_hash(images)
     by_hash: dict[int, list[int]] = {}
     for index in test.tolist():
@@ -181,6 +181,6 @@ def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[n
 
 
 def _is_close(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
-    """Return whether the pixels of an image differ little from those of one of several images."""
+    """Return whether the mean difference of the pixels to at least one of several other images is small."""
     differences = np.abs(others.astype(np.int16) - image).reshape(len(others), -1)
     return bool(differences.mean(axis=1).min() <= _CLOSE)

@@ -24,7 +24,7 @@ Indices = NDArray[np.intp]
 
 _VAL, _TEST = PARTS.index("val"), PARTS.index("test")
 _NEEDED = {"train": 3, "val": 1, "test": 1}
-"""Number of images of each class that each part needs. With three, a class is also in the first fifth of the order."""
+"""Smallest number of images of each class in each part. With three training images, the first fifth has each class."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class ImageSplit:
 def split_images(
     raw: RawImages, classes: Sequence[str], seed: int, *, test: float, duplicates: str, near_duplicates: str
 ) -> ImageSplit:
-    """Choose the test images, unless the user has chosen them, and treat the copies of test images.
+    """Choose the test images if the dataset contains none, and drop or move the copies of test images.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def split_images(
     seed : int
         Seed of the choice.
     test : float
-        Share of the images for testing, if the user has chosen none.
+        Share of the images for testing, if the dataset contains no test images.
     duplicates, near_duplicates : {"keep", "drop", "move"}
         See `lineup.data.settings.Split`.
 
@@ -105,7 +105,7 @@ def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float,
     ndarray of int
         Indices in ascending order.
     """
-    rng = np.random.default_rng([seed, 1])  # the order of the training images has another stream of numbers
+    rng = np.random.default_rng([seed, 1])  # independent of the random order of the training images
     if groups is not None:
         order = group_order(labels, groups, rng)
         starts = np.flatnonzero(np.diff(groups[order])) + 1
@@ -118,10 +118,10 @@ def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float,
 
 
 def group_order(labels: NDArray[Any], groups: NDArray[Any], rng: np.random.Generator) -> Indices:
-    """Shuffle the images with stratification by class, so that the images of a group are neighbours.
+    """Shuffle the images, stratified by class, and keep the images of each group together.
 
-    A group counts as a group of its most frequent class. The groups of each class are shuffled. All groups are then
-    sorted by (images of the class before the group + half of the group) / (images of the class).
+    The class of a group is its most frequent class. The groups of each class are shuffled. All groups are then sorted
+    by (images of the class before the group + half of the group) / (images of the class).
 
     Returns
     -------
@@ -145,7 +145,8 @@ def _treat_copies(
 ) -> tuple[Duplicates, NDArray[np.bool_]]:
     """Count the training images that are copies of test images, and leave them out or move them to the test images.
 
-    Moved images are marked in ``is_test``. The result also says which images are left out.
+    The function sets ``is_test`` to true for the moved images. It returns the counts, and whether each image is left
+    out.
     """
     train = np.flatnonzero(~is_test)
     counts, exact, near = count_duplicates(raw.images, raw.labels, train, np.flatnonzero(is_test))
@@ -157,14 +158,14 @@ def _treat_copies(
         elif setting == "move":
             moved[train[copies]] = True
     if raw.groups is not None:
-        moved |= ~is_test & np.isin(raw.groups, raw.groups[moved])  # a group stays together
+        moved |= ~is_test & np.isin(raw.groups, raw.groups[moved])  # all images of a group
     dropped &= ~moved
     is_test |= moved
     return dataclasses.replace(counts, dropped=int(dropped.sum()), moved=int(moved.sum())), dropped
 
 
 def _check_enough(labels: NDArray[Any], classes: Sequence[str], given: dict[str, bool]) -> None:
-    """Raise an error if a class has too few images for the parts that are to be chosen."""
+    """Raise an error if a class has too few images for the parts that the dataset does not contain."""
     chosen = [part for part in _NEEDED if not given.get(part)]
     needed = sum(_NEEDED[part] for part in chosen)
     counts = np.bincount(labels, minlength=len(classes))

@@ -36,7 +36,7 @@ from lineup.schema import write_json
 IMAGES = "images.npz"
 UNREADABLE = "unreadable.txt"
 MAX_BYTES = 4 << 30
-"""Largest size of all images. They are in the memory during training."""
+"""Largest size of all images, in bytes. All images are kept in memory during training."""
 
 Shape = tuple[int, int, int]
 
@@ -78,8 +78,7 @@ def read_images(
 ) -> str:
     """Read all images at a path, resize them, and write them to ``images.npz`` and ``dataset.json``.
 
-    The images are decoded one at a time and written to a temporary file, so that the memory does not limit their
-    number.
+    The images are decoded one at a time and written to a temporary file, so they need not fit into memory.
 
     Parameters
     ----------
@@ -94,8 +93,8 @@ def read_images(
     group : str, optional
         See `lineup.data.sources.look.open_source`. Default: no groups.
     unreadable : float, optional
-        Largest share of the images that may be unreadable. They are left out and listed in ``unreadable.txt``. Default
-        0.05.
+        Largest share of the images that may be unreadable. Unreadable images are left out and listed in
+        ``unreadable.txt``. Default 0.05.
 
     Returns
     -------
@@ -105,8 +104,8 @@ def read_images(
     Raises
     ------
     LineupError
-        If the format is unknown, there are too many images for the memory, too many of them are unreadable, or a class
-        has no readable image.
+        If the format is unknown, the images are larger than `MAX_BYTES`, too many images are unreadable, or a class has
+        no readable image.
     """
     source = open_source(path, group)
     stored = shape if shape[2] > 1 else shape[:2]
@@ -142,7 +141,7 @@ def read_images(
 
 
 def title_of(name: str) -> str:
-    """Return the name of a user's dataset for readers.
+    """Return the title of a user's dataset for pages and figures.
 
     Examples
     --------
@@ -217,8 +216,8 @@ class _Reading:
         problems = [*self.source.problems, *self.failed]
         if len(problems) > math.floor(self.share * total):
             raise LineupError(
-                f"{self.source.path}: more than {self.share:.1%} of the {total:,} images cannot be read, the limit"
-                f" data.unreadable; the first: {problems[0]}"
+                f"{self.source.path}: more than {self.share:.1%} of the {total:,} images cannot be read (limit:"
+                f" data.unreadable); first error: {problems[0]}"
             )
 
 
@@ -233,7 +232,7 @@ def _check_classes(source: Source, raw: RawImages, reading: _Reading) -> None:
     counts = np.bincount(raw.labels, minlength=len(source.classes))
     if counts.min() == 0:
         missing = shortened(repr(source.classes[int(counts.argmin())]), 80)
-        raise LineupError(f"{source.path}: no image of class {missing} can be read; the first: {reading.failed[0]}")
+        raise LineupError(f"{source.path}: no image of class {missing} can be read; first error: {reading.failed[0]}")
 
 
 def _write_list(path: Path, problems: list[str]) -> None:

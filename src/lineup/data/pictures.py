@@ -26,7 +26,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lineup.errors import LineupError, shortened
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-"""Formats of the pictures that a model predicts."""
+"""Formats of the pictures that `lineup predict` accepts."""
 FILE_FORMATS = {
     ".bmp": "BMP",
     ".gif": "GIF",
@@ -43,12 +43,12 @@ FILE_FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-"""Endings of the files that count as pictures of a dataset, with their formats."""
+"""File name extensions of the pictures in a dataset, with their formats."""
 ALL_FORMATS = tuple(sorted({*FORMATS, *FILE_FORMATS.values()}))
 MAX_BYTES = 50 * 2**20
 """Largest size of a file."""
 MAX_PIXELS = 50_000_000
-"""Largest number of pixels of a picture. A small file can contain far more, and would fill the memory."""
+"""Largest number of pixels of a picture. Without this limit, a small compressed file could fill the memory."""
 LONGEST = 1024
 """Longest edge of a picture after reading, in pixels. Larger pictures are reduced."""
 
@@ -65,7 +65,7 @@ def read_picture(path: Path, formats: Sequence[str] = FORMATS) -> NDArray[np.uin
     Parameters
     ----------
     path : Path
-        The file. Its content decides about the format, not its name.
+        The file. The format is detected from its content, not from its name.
     formats : sequence of str, optional
         Accepted formats, as Pillow names them. Default `FORMATS`.
 
@@ -95,7 +95,7 @@ def decode(where: str, content: bytes, formats: Sequence[str] = FORMATS) -> NDAr
 def picture_size(path: Path, formats: Sequence[str] = FORMATS) -> tuple[int, int]:
     """Return the width and the height of a picture in pixels. Only the header of the file is read.
 
-    The size is that after the rotation of the EXIF orientation. See `read_picture` for the errors.
+    This is the size after the rotation according to the EXIF orientation. See `read_picture` for the errors.
     """
     _check_file(path)
     with _one_line(str(path), formats), Image.open(path, formats=tuple(formats)) as image:
@@ -170,7 +170,7 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Convert an image of any mode to RGBA with 8 bits per channel."""
     if image.mode == "F":
-        raise ValueError("its pixels are decimal numbers, whose range is unknown; expected whole numbers")
+        raise ValueError("its pixels are floating-point numbers, whose range is unknown; expected integers")
     if not image.mode.startswith("I"):
         return image.convert("RGBA")
     # Pillow's own conversion from 16 bits would turn all values above 255 into white.

@@ -65,8 +65,8 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 def pad(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     """Resize a picture without changing the ratio of height and width, and replace transparency with white.
 
-    The rest of the image gets the median colour of the edge of the picture, so that a picture on a white background
-    remains on a white background, and a picture on black on a black background. See `prepare` for the parameters.
+    The rest of the image is filled with the median colour of the edge of the picture. A white background therefore
+    remains white, and a black background remains black. See `prepare` for the parameters.
     """
     height, width, channels = shape
     scale = min(height / picture.shape[0], width / picture.shape[1])

@@ -31,7 +31,7 @@ Size = Annotated[list[Edge], BeforeValidator(_height_and_width), Field(min_lengt
 """Height and width of the images in pixels. One number gives square images."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Copies = Literal["keep", "drop", "move"]
-"""What to do with a training image that is a copy of a test image: keep it, leave it out, or move it to the test."""
+"""What to do with a training image that is a copy of a test image: keep it, drop it, or use it as a test image."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -51,15 +51,15 @@ class Data:
     seed : int
         Seed of the generated images. Default 1.
     images : str, optional
-        The user's own images: a folder or a file, see `lineup.data.sources.look.open_source`. A relative path starts at
-        the project folder. Default: none.
+        The user's own images: a folder or a file, see `lineup.data.sources.look.open_source`. The path is absolute or
+        relative to the project folder. Default: none.
     size : int or list of int, optional
         Required with ``images``: edge of the square images in pixels, or height and width.
     channels : {1, 3}, optional
         Required with ``images``: 1 for grey, 3 for colours.
     group : str, optional
-        Column or array with the person or object of each image, or ``folder`` for the folders inside of a class. All
-        images of a group are in the same part. Default: no groups.
+        Column or array with the group of each image, such as a person or an object. With ``folder``, each folder inside
+        of a class is a group. All images of a group are in the same part. Default: no groups.
     unreadable : float
         Share of the images that may be unreadable. Default 0.05.
     """
@@ -85,7 +85,7 @@ class Data:
         return height, width, self.channels or 1
 
     def images_path(self, root: Path) -> Path:
-        """Return the path of the user's own images. A relative path starts at the folder ``root``."""
+        """Return the path of the user's own images. A relative path is relative to the folder ``root``."""
         return root / Path(self.images or "").expanduser()
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ class Data:
             raise ValueError("folder: not accepted with images")
         for key in ("size", "channels"):
             if getattr(self, key) is None:
-                raise ValueError(f"{key} is missing; images need it, as in size: 64 and channels: 3")
+                raise ValueError(f"{key} is missing; images require it, for example size: 64 and channels: 3")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -124,11 +124,11 @@ class Split:
     seed : int
         Seed of the order of the training images.
     test : float
-        Share of the user's own images for testing, if they have no test images. Default 0.2.
+        Share of the user's own images for testing, if the dataset contains no test images. Default 0.2.
     duplicates : {"keep", "drop", "move"}
-        What to do with training images whose pixels are those of a test image. Default keep.
+        What to do with training images that have the same pixels as a test image. Default keep.
     near_duplicates : {"keep", "drop", "move"}
-        What to do with training images that look nearly like a test image. Default keep.
+        What to do with training images that look nearly the same as a test image. Default keep.
     """
 
     seed: Seed

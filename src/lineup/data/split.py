@@ -79,7 +79,7 @@ def write_split(
     seed : int
         Seed of the order, 0 or above.
     test : float, optional
-        Share of a user's own images for testing, if they have no test images. Default 0.2.
+        Share of a user's own images for testing, if the dataset contains no test images. Default 0.2.
     duplicates, near_duplicates : {"keep", "drop", "move"}, optional
         What to do with training images that are copies of test images, see `lineup.data.settings.Split`. Default keep.
         Only for a user's own images.

@@ -42,9 +42,9 @@ def read_arrays(path: Path, group: str | None) -> Source:
     Parameters
     ----------
     path : Path
-        NPZ file. Labels are numbers or texts of shape (n,) or (n, 1), or one-hot rows of shape (n, k). Images have one,
-        three or four channels, in the last or the second axis. Pixels are whole numbers, or decimal numbers from 0 to
-        1. Classes can be named by an array ``class_names``.
+        NPZ file. Labels are numbers or strings of shape (n,) or (n, 1), or one-hot rows of shape (n, k). Images have
+        one, three or four channels, in the last or the second axis. Pixels are integers from 0 to 255, or floats from 0
+        to 1 or from 0 to 255. An optional array ``class_names`` contains the names of the classes.
     group : str or None
         Name of the array with the group of each image. Only accepted if the file has a single part.
 
@@ -58,7 +58,7 @@ def read_arrays(path: Path, group: str | None) -> Source:
     texts = _class_names(path, arrays)
     if group is not None and (len(found) > 1 or group not in arrays):
         raise LineupError(
-            f"{path}: data.group = {shortened(repr(group), 80)}: expected an array of this name, one part"
+            f"{path}: data.group = {shortened(repr(group), 80)}: expected an array of this name, and only one part"
         )
     top = max(_largest(arrays[images]) for images, _ in found.values())
     stacks, entries = [], []
@@ -78,7 +78,7 @@ def read_arrays(path: Path, group: str | None) -> Source:
 def array_source(
     path: Path, form: str, entries: Sequence[Entry], stacks: Sequence[NDArray[np.uint8]], notes: list[str]
 ) -> Source:
-    """Return a source of images in the memory.
+    """Return a source of images that are in memory.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def array_source(
 
 
 def as_pictures(where: str, images: NDArray[Any], top: float) -> NDArray[np.uint8]:
-    """Convert an array of images to bytes with the channels in the last axis.
+    """Convert an array of images to uint8 with the channels in the last axis.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def as_pictures(where: str, images: NDArray[Any], top: float) -> NDArray[np.uint
     images : ndarray
         Images of shape (n, height, width), (n, height, width, channels) or (n, channels, height, width).
     top : float
-        Largest value of all parts of the dataset. It decides about the scale, so that all parts have the same scale.
+        Largest pixel of all parts of the dataset. It determines the scale, which is the same for all parts.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def as_pictures(where: str, images: NDArray[Any], top: float) -> NDArray[np.uint
     Raises
     ------
     LineupError
-        If the shape is another one, or a pixel is not a number or not in the range.
+        If the array has another shape, or a pixel is not a number or is out of range.
     """
     if images.ndim == 3:
         images = images[..., None]
@@ -146,14 +146,14 @@ def _scale(kind: np.dtype[Any], top: float) -> float:
 
 
 def label_texts(where: str, labels: NDArray[Any], images: int, texts: Sequence[str] | None = None) -> list[str]:
-    """Convert an array of labels to one text per image.
+    """Convert an array of labels to one string per image.
 
     Parameters
     ----------
     where : str
         Start of each error message.
     labels : ndarray
-        Numbers or texts of shape (n,) or (n, 1), or one-hot rows of shape (n, k).
+        Numbers or strings of shape (n,) or (n, 1), or one-hot rows of shape (n, k).
     images : int
         Number of images.
     texts : sequence of str, optional
@@ -162,7 +162,7 @@ def label_texts(where: str, labels: NDArray[Any], images: int, texts: Sequence[s
     Raises
     ------
     LineupError
-        If the labels have another shape or type, or a number is not whole or has no name.
+        If the labels have another shape or type, or a number is not an integer or has no class name.
     """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -171,12 +171,12 @@ def label_texts(where: str, labels: NDArray[Any], images: int, texts: Sequence[s
         raise LineupError(f"{where}: expected {images:,} labels, one per image, found {found}")
     if labels.ndim == 2:
         if not _is_one_hot(labels):
-            raise LineupError(f"{where}: expected rows with a single 1, for one class per image, found other rows")
+            raise LineupError(f"{where}: expected one-hot rows with a single 1, found other rows")
         labels = labels.argmax(axis=1)
     if labels.dtype.kind in "SU":
         return [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in labels.tolist()]
     if labels.dtype.kind not in "biuf" or not np.isfinite(labels).all() or (labels != np.rint(labels)).any():
-        raise LineupError(f"{where}: expected whole numbers or texts as labels, found {labels.dtype}")
+        raise LineupError(f"{where}: expected integers or strings as labels, found {labels.dtype}")
     numbers = [int(value) for value in labels.tolist()]
     if texts is None:
         return [str(value) for value in numbers]
@@ -220,7 +220,7 @@ def _largest(images: NDArray[Any]) -> float:
 
 
 def _pick(stacks: Sequence[NDArray[np.uint8]], starts: NDArray[Any], index: int) -> NDArray[np.uint8]:
-    """Return the image with this index in several arrays."""
+    """Return the image with the given index, counted over all arrays."""
     number = int(np.searchsorted(starts, index, side="right")) - 1
     image: NDArray[np.uint8] = stacks[number][index - starts[number]]
     return image

@@ -40,7 +40,7 @@ def read_folder(path: Path, group: str | None) -> Source:
         Folder with one sub-folder per class. If all sub-folders have names such as ``train``, ``val`` and ``test``,
         the classes are inside of these folders. Folders inside of a class belong to the class.
     group : {"folder"} or None
-        Whether each folder inside of a class is a group, whose pictures stay in the same part.
+        With "folder", each folder inside of a class is a group. Default: no groups.
 
     Raises
     ------
@@ -107,23 +107,23 @@ class _Walk:
                 self.problems.append(f"{_shown(name)}: {problem}")
                 continue
             inside = path.relative_to(folder).parts
-            # Without a folder of its own, a picture is a group of its own.
+            # A picture that is not in such a folder is a group of its own.
             group = f"{label}/{inside[0]}" if grouped else None
             self.entries.append(Entry(name, label, part, group))
         if len(self.entries) == before:
             self.empty.append(label)
 
     def _problem(self, path: Path) -> str:
-        """Return why a file is not read, or an empty text."""
+        """Return the reason why a file is not read, or an empty string."""
         if path.is_symlink() and not path.resolve().is_relative_to(self.real):
             return "a link to a file outside of the folder"
         return "" if path.is_file() else "not a regular file"
 
 
 def _parts(path: Path) -> list[tuple[str, Path]]:
-    """Return the folders of the parts. If the folder is not divided into parts, it is the only one.
+    """Return the folders of the parts. If the folder is not divided into parts, return only the folder itself.
 
-    A folder ``train`` alone can be the class of pictures of trains.
+    A single folder ``train`` can also be a class, with pictures of trains.
     """
     folders = _folders(path)
     found = [(part, path / name) for name in folders if (part := part_of(name))]
@@ -144,7 +144,7 @@ def _files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name.lower() not in _NOT_CLASSES)
         for name in sorted(names):
-            if not name.startswith("._"):  # files with the metadata of macOS
+            if not name.startswith("._"):  # metadata files of macOS
                 yield Path(parent, name)
 
 

@@ -46,14 +46,14 @@ def read_idx_files(path: Path, group: str | None) -> Source:
     ----------
     path : Path
         Folder with files such as ``train-images-idx3-ubyte.gz`` and ``train-labels-idx1-ubyte.gz``, compressed or not.
-        The files of EMNIST contain transposed images, which are turned.
+        The images in the files of EMNIST are transposed. They are transposed back.
     group : None
         IDX files have no groups.
 
     Raises
     ------
     LineupError
-        If a file is missing or damaged, or images and labels do not fit together.
+        If a file is missing or damaged, or the images do not match the labels.
     """
     if group is not None:
         raise LineupError(f"{path}: data.group: IDX files have no groups")
@@ -70,7 +70,7 @@ def read_idx_files(path: Path, group: str | None) -> Source:
 
 
 def _part(before: str) -> str:
-    """Return the part of a file by the start of its name."""
+    """Return the part that the start of a file name refers to."""
     words = re.split(r"[^a-z0-9]+", before.lower())
     if "t10k" in words or "test" in words:
         return "test"

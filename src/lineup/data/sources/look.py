@@ -1,4 +1,4 @@
-"""Recognise the format of a user's images, and describe what was found.
+"""Detect the format of a user's images, and describe the images.
 
 >>> import tempfile
 >>> from PIL import Image
@@ -32,28 +32,28 @@ from lineup.errors import LineupError, count, shortened
 _FILES = {".csv": read_csv, ".tsv": read_csv, ".npz": read_arrays, ".parquet": read_parquet}
 
 LOOKED_AT = 10_000
-"""Largest number of images whose size is read. Of larger sets, images at equal distances are read."""
+"""Largest number of images whose size is read. In a larger dataset, evenly spaced images are read."""
 _DECODED = 200
-"""Number of images that are decoded to see whether they have colours."""
+"""Number of images that are decoded to check whether they have colours."""
 _KEPT = 96
-"""If all images have the same size of at most this number of pixels per edge, the size is kept."""
+"""If all images have the same size, and their edges have at most this number of pixels, the size does not change."""
 _EDGE = 64
-"""Edge of the square images that are made of larger pictures."""
+"""Edge of the square images to which larger pictures are resized, in pixels."""
 _SMALLEST = 8
-"""Smallest edge of an image."""
+"""Smallest edge of an image, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found at a path.
+    """Description of the images at a path.
 
     Parameters
     ----------
     source : Source
     sizes : list of tuple of int
-        Width and height of the images that were looked at.
+        Width and height of the inspected images.
     unreadable : list of str
-        One message for each image that was looked at and cannot be read.
+        One message for each inspected image that cannot be read.
     colour : bool
         Whether some images have colours.
     """
@@ -76,10 +76,10 @@ class Found:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels that suit these images.
+        """Height, width and channels that are suitable for these images.
 
-        Small images of one size keep their size. Larger pictures become squares of 64 pixels, or of fewer pixels if
-        half of the pictures are smaller than that.
+        If all images are small and have the same size, this size does not change. Other images become squares of at
+        most 64 pixels per edge, or of fewer pixels if the median of their longer edges is smaller.
         """
         channels = 3 if self.colour else 1
         if len(set(self.sizes)) == 1 and min(self.sizes[0]) >= _SMALLEST and max(self.sizes[0]) <= _KEPT:
@@ -139,7 +139,7 @@ def open_source(path: Path, group: str | None = None) -> Source:
     Raises
     ------
     LineupError
-        If the path does not exist, has an unknown format, or its content is not valid.
+        If the path does not exist, or its format is unknown, or its content is not valid.
     """
     try:
         if path.is_dir():
@@ -163,7 +163,7 @@ def _open_folder(path: Path, group: str | None) -> Source:
 
 
 def look(path: Path, group: str | None = None) -> Found:
-    """Look at the images at a path, and return what was found.
+    """Inspect the images at a path, and return a description.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Read images from Parquet files in the form of the Hugging Face Hub: a column of image files and a column of labels.
+"""Read images from Parquet files in the format of the Hugging Face Hub: a column of images and a column of labels.
 
 Importing this module does not import pyarrow.
 
@@ -37,13 +37,13 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 def read_parquet(path: Path, group: str | None) -> Source:
-    """Read the images of Parquet files. All files together can have 4 GiB.
+    """Read the images of Parquet files. All files together have at most 4 GiB.
 
     Parameters
     ----------
     path : Path
         A Parquet file, or a folder with files such as ``train-00000-of-00001.parquet``. The first word of a file name
-        is the part. The column ``image`` contains a file of an image, as bytes or in a section with the key ``bytes``.
+        is the part. The column ``image`` contains image files, as bytes or as a mapping with the key ``bytes``.
     group : str or None
         Name of the column with the groups.
 
@@ -100,7 +100,7 @@ def _texts(path: Path, table: pa.Table, name: str) -> list[str]:
 
 
 def _labels(table: pa.Table, name: str) -> tuple[NDArray[Any], int, list[str] | None]:
-    """Return the labels, their number, and the names of the classes in the metadata of the Hugging Face Hub."""
+    """Return the labels, their number, and the class names in the Hugging Face metadata, or None without metadata."""
     labels = np.asarray(table.column(name).to_pylist())
     try:
         described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))

@@ -1,4 +1,4 @@
-r"""Define what all kinds of images have in common: classes, labels, parts, groups, and a function that reads an image.
+r"""Define the common interface of all image formats: classes, labels, parts, groups, and a function to read an image.
 
 >>> in_order(["10", "9", "b", "a"])
 ['9', '10', 'a', 'b']
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lineup.errors import LineupError, count, shortened
 
 PARTS = ("", "train", "val", "test")
-"""The parts of the images. An image with an empty part was not assigned to a part by the user."""
+"""The parts of the images. The part is empty if the dataset does not assign its images to parts."""
 
 MAX_CLASSES = 256
 
@@ -52,7 +52,7 @@ class Entry:
     part : str
         One of `PARTS`.
     group : str or None
-        Name of the person or object that the image shows, so that its images stay in one part.
+        Name of the group of the image, such as a person or an object. All images of a group are in the same part.
     """
 
     name: str
@@ -87,9 +87,9 @@ class Source:
     groups : ndarray of int32, shape (n,), or None
         Group of each image. None if the source has no groups.
     problems : list of str
-        Files that were left out because they cannot be images, with the reason.
+        One message for each file that was left out, with the reason.
     notes : list of str
-        Other facts that a user should know.
+        Other notes for the user.
     """
 
     path: Path
@@ -149,7 +149,7 @@ def make_source(path: Path, form: str, entries: Sequence[Entry], **rest: Any) ->
 
 
 def part_of(text: str) -> str | None:
-    """Return the part that a text names, such as "train" for "Training", or None if it names no part."""
+    """Return the part with the given name, such as "train" for "Training", or None if there is no such part."""
     return _PART_NAMES.get(text.strip().lower())
 
 
@@ -165,7 +165,7 @@ def _is_number(text: str) -> bool:
 def clean_name(label: str) -> str:
     """Return a class name without control characters, with at most 60 characters.
 
-    The name of a file may contain any character. The pages and tables of the results have one line per class.
+    The name of a folder can contain any character, such as a line break. Pages and tables need one line per class.
     """
     text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
     plain = "".join(" " if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter for letter in text)
@@ -173,7 +173,7 @@ def clean_name(label: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Add a number to names that occur several times."""
+    """Make the names unique. A number is added to each name that occurred before."""
     found: list[str] = []
     for name in names:
         number, free = 1, name

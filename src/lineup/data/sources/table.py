@@ -28,7 +28,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
     "part": ("split", "part", "subset", "fold"),
     "group": ("group", "groups"),
 }
-"""Accepted names of each column. Capitals do not matter."""
+"""Accepted names of each column. Upper and lower case are equivalent."""
 
 _MAX_BYTES = 256 * 2**20
 _DELIMITERS = ",;\t"
@@ -41,7 +41,7 @@ def read_csv(path: Path, group: str | None) -> Source:
     ----------
     path : Path
         CSV file with a header line, separated by commas, semicolons or tabs. The paths of the pictures are relative to
-        the folder of the table, and the pictures are inside of this folder.
+        the folder of the table, and the pictures must be inside of this folder.
     group : str or None
         Name of the column with the groups. Default: the column ``group``, if there is one.
 
@@ -90,7 +90,7 @@ def _entry(where: str, row: Sequence[str], columns: Mapping[str, int]) -> Entry:
     values = {kind: row[place].strip() for kind, place in columns.items()}
     for kind in ("file", "label"):
         if not values[kind]:
-            raise LineupError(f"{where}: the cell of the {kind} is empty")
+            raise LineupError(f"{where}: the {kind} is empty")
     part = part_of(values["part"]) if values.get("part") else ""
     if part is None:
         raise LineupError(f"{where}: part {values['part'][:40]!r}: expected {', '.join(PARTS[1:])} or nothing")
@@ -98,7 +98,7 @@ def _entry(where: str, row: Sequence[str], columns: Mapping[str, int]) -> Entry:
 
 
 def _whole_numbers(entries: Sequence[Entry]) -> list[Entry]:
-    """If all labels are whole numbers, remove their decimals: other programs write the class 1 as 1.0."""
+    """If all labels are integers, convert labels such as 1.0 to 1. Some programs write integers as floats."""
     try:
         numbers = [float(entry.label) for entry in entries]
         whole = all(number.is_integer() and abs(number) < 1e15 for number in numbers)
@@ -113,14 +113,14 @@ def _whole_numbers(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _inside(root: Path, entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
-    """Separate the entries whose files are inside of a folder from the other entries."""
+    """Return the entries whose files are inside of a folder, and one message for each other entry."""
     real = root.resolve()
     kept, problems = [], []
     for entry in entries:
         try:
             path = (root / entry.name).resolve()
             inside = path.is_relative_to(real) and "\0" not in entry.name
-        except (OSError, ValueError):  # a circle of links, or a name that no file can have
+        except (OSError, ValueError):  # circular links, or an invalid file name
             inside = False
         if inside and path.is_file():
             kept.append(entry)
