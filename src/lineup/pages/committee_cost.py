@@ -21,16 +21,17 @@ from lineup.records.model_runs import ModelRuns
 from lineup.records.record import MODEL, Record
 
 _ABOUT = """\
-Some committees consider the prediction time. A cascade asks a member only about images of which the members before it
-are not sure. A greedy selection with a price selects only members that are worth their time. The full committee ignores
-the prediction time: it is the mean of all members of the cascade, or the greedy selection without a price. The table
-shows the first run of each committee. The difference is its test accuracy minus the test accuracy of its full
-committee. The p-values are from McNemar's exact test, corrected with Holm's method for all rows."""
+Some committees consider the prediction time. In a cascade, a member predicts only the images for which the confidence
+of the members before it is not above a threshold. A greedy selection with a price adds a penalty for the prediction
+time to the log loss. The full committee ignores the prediction time: it is the mean of all members of the cascade, or
+the greedy selection without a price. The table shows the first run of each committee. The difference is the test
+accuracy of the committee minus the test accuracy of its full committee. The p-values are from McNemar's exact test. The
+corrected p-values are corrected for all rows of the table with Holm's method."""
 
 _TIMES = """\
-The time of each member was measured with images of noise when the committee was built, on {devices}. The time of a
-committee is the sum of the times of its members, each multiplied by the share of the test images that the member
-predicts. The next table shows these shares."""
+The prediction time of each member was measured with random images when the committee was built, on {devices}. The
+prediction time of a committee is the sum of the times of its members, each multiplied by the share of the test images
+that the member predicts. The next table shows these shares."""
 
 
 def cost_of(record: Record) -> Cost | None:
@@ -141,8 +142,9 @@ def _committee_table(found: Sequence[tuple[Record, Cost]]) -> TextTable:
         ]
         for (record, cost), p, p_holm in zip(found, p_values, holm(p_values), strict=True)
     ]
-    headings = ["committee", "images per second", "full: images per second", "accuracy", "full: accuracy", "difference"]
-    return TextTable([*headings, "p", "p, corrected"], rows, ["committee"])
+    speeds = ["images per second", "images per second, full committee"]
+    accuracies = ["test accuracy", "test accuracy, full committee", "difference"]
+    return TextTable(["committee", *speeds, *accuracies, "p", "p, corrected"], rows, ["committee"])
 
 
 def _member_rows(record: Record, cost: Cost) -> list[list[str]]:
