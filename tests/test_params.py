@@ -175,11 +175,11 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     (
         "committees.both",
         {"members": "all", "rule": "cascade"},
-        ("committees.both.members: the rule cascade needs a list of names, the fastest model first",),
+        ("committees.both.members: the rule cascade requires a list of names, the fastest model first",),
     ),
-    ("committees.both.price", 0.1, ("price: only the rule greedy has this setting; found the rule average",)),
+    ("committees.both.price", 0.1, ("price: only accepted for the rule greedy, found the rule average",)),
     ("committees.both.price", 0, ("committees.both.price = 0: expected more than 0",)),
-    ("committees.both.accuracy_loss", 0.1, ("accuracy_loss: only the rule cascade has this setting",)),
+    ("committees.both.accuracy_loss", 0.1, ("accuracy_loss: only accepted for the rule cascade",)),
     ("committees.both.accuracy_loss", "1 %", ("committees.both.accuracy_loss = '1 %': expected a number",)),
     ("committees.both.seed", -1, ("committees.both.seed = -1: expected at least 0",)),
     (

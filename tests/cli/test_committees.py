@@ -66,7 +66,7 @@ def test_the_stage_of_a_cascade_measures_its_members(project: Project, prepared:
     assert cost.device == "A processor, 3 threads"
     assert all(0 < seconds < 10 for seconds in cost.seconds)
     assert cost.evaluated[0] == 1 >= cost.evaluated[1] > 0
-    # A worker of a cluster needs the networks, too.
+    # A worker of a cluster also needs the networks.
     inputs = {path.relative_to(project.models).as_posix() for path in _further_inputs(project, "committee@pair")}
     assert {"fast/seed_1/model/network.keras", "slow/seed_1/predictions.npz"} <= inputs
 

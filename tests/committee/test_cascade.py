@@ -1,4 +1,4 @@
-"""Evaluate members one after another, and fit the threshold for being sure."""
+"""Evaluate members one after another, and fit the threshold for the confidence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def right(probabilities: np.ndarray, labels: np.ndarray, threshold: float) -> in
 
 @given(members(), st.floats(0, 1))
 @settings(deadline=None)
-def test_the_prediction_is_the_mean_of_the_members_up_to_the_first_sure_one(
+def test_members_are_averaged_until_the_confidence_is_above_the_threshold(
     probabilities: np.ndarray, threshold: float
 ) -> None:
     combined, counts = apply_cascade(probabilities, threshold), count_evaluated(probabilities, threshold)
@@ -50,7 +50,7 @@ def test_the_thresholds_0_and_1_give_the_first_member_and_the_mean_of_all(probab
 def test_the_threshold_is_the_lowest_that_keeps_the_accuracy(
     probabilities: np.ndarray, accuracy_loss: float, random: Any
 ) -> None:
-    """All thresholds between two confidences are alike, so that trying the confidences tries all."""
+    """Only the confidences are tried, because all thresholds between two confidences give the same predictions."""
     images, classes = probabilities.shape[1:]
     labels = np.array([random.randrange(classes) for _ in range(images)])
     found = fit_threshold(probabilities, labels, accuracy_loss)

@@ -89,6 +89,6 @@ def test_times_are_only_measured_if_they_are_needed(tmp_path: Path) -> None:
     record = build(tmp_path / "cascade", Committee(NAMES, "cascade"), measured=False)
     assert read_analysis(record.folder / MODEL).cost is None
     assert not Committee(NAMES, "greedy").needs_times
-    with pytest.raises(LineupError, match="a price needs the prediction time of each member"):
+    with pytest.raises(LineupError, match="a price requires the prediction time of each member"):
         build(tmp_path / "greedy", Committee(NAMES, "greedy", price=0.2), measured=False)
     assert not (tmp_path / "greedy" / "trio").exists()

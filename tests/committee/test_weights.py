@@ -160,7 +160,7 @@ def test_greedy_averages_bags_of_half_of_the_members() -> None:
     assert (weights.weights_from_greedy_selection(probabilities, labels, 1) != bagged).any()
 
 
-def test_a_price_excludes_members_that_are_not_worth_it() -> None:
+def test_a_price_excludes_members_that_improve_the_log_loss_too_little() -> None:
     probabilities, labels = skilled_members(0, (1.8, 1.9, 2.0, 2.0, 2.0, 2.1, 2.2))
     losses, selected = [], []
     for price in (0.0, 0.02, 10.0):
@@ -173,7 +173,7 @@ def test_a_price_excludes_members_that_are_not_worth_it() -> None:
     assert losses == sorted(losses)
 
 
-def test_a_cheap_member_replaces_its_expensive_twin() -> None:
+def test_a_cheap_member_replaces_an_equal_expensive_member() -> None:
     probabilities, labels = skilled_members(3)
     twins = probabilities[[2, 2, 1]]
     found = weights.weights_from_greedy_selection(twins, labels, 0, prices=np.array([0.02, 0.01, 0.01]))

@@ -52,7 +52,7 @@ def arrays(root: Path, **values: Any) -> Path:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """Return a small file that says that it contains a picture of this size."""
+    """Return a small file whose header states the given size of the picture."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = b"IDAT" + zlib.compress(bytes(1000))
     chunks = [

@@ -1,4 +1,4 @@
-"""Odd and hostile folders, tables and arrays: each is read correctly, or refused with one clear line."""
+"""Unusual and hostile folders, tables and arrays are either read correctly or refused with one clear line."""
 
 from __future__ import annotations
 

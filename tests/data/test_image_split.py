@@ -44,7 +44,7 @@ def test_each_class_has_its_share_of_test_images(sizes: list[int], seed: int) ->
     assert np.array_equal(chosen, choose_test(labels, None, 0.2, seed))
 
 
-def test_groups_are_divided_by_no_part(tmp_path: Path) -> None:
+def test_all_images_of_a_group_are_in_the_same_part(tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         for person in range(12):
             for index in range(3):
@@ -98,7 +98,7 @@ def test_copies_of_test_images_are_kept_dropped_or_moved(setting: str, train: in
     assert (counts.dropped, counts.moved) == (3 * (setting == "drop"), 3 * (setting == "move"))
 
 
-def test_a_moved_copy_takes_its_group_along() -> None:
+def test_the_group_of_a_moved_copy_is_moved_too() -> None:
     raw = raw_images([0, 1] * 10, ["test"] * 4 + ["train"] * 16, [0] * 4 + [1] * 4 + list(range(2, 14)))
     raw.images[4] = raw.images[0]
     found = divided(raw, "move")
@@ -131,7 +131,7 @@ def test_equal_images_of_different_classes_are_counted() -> None:
         (raw_images([0] * 9 + [1] * 9, None, [0] * 9 + list(range(1, 10))), "class 'a' has images of 1 group, "),
     ],
 )  # fmt: skip
-def test_too_few_images_or_groups_are_one_line(raw: RawImages, message: str) -> None:
+def test_too_few_images_or_groups_give_one_line(raw: RawImages, message: str) -> None:
     with pytest.raises(LineupError, match=message):
         divided(raw)
 
@@ -147,7 +147,7 @@ def test_the_numbers_of_copies_are_written(tmp_path: Path) -> None:
     assert counts.exact + counts.within >= 2
 
 
-def test_the_fingerprint_is_that_of_the_pixels(tmp_path: Path) -> None:
+def test_the_fingerprint_does_not_depend_on_the_file_format(tmp_path: Path) -> None:
     one = folder(tmp_path / "one")
     for path in one.rglob("*.png"):
         save(tmp_path / "two" / path.parent.name / f"{path.stem}.BMP", Image.open(path), format="BMP")

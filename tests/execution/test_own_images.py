@@ -1,4 +1,4 @@
-"""``lineup init --images``: the images are described, and the settings and models suit them."""
+"""``lineup init --images``: the description of the images, and the settings and models for them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_photographs_get_squares_pooling_and_weights(tmp_path: Path, monkeypatch
     assert params.champion.metric == "balanced_accuracy"
 
 
-def test_the_lines_say_what_was_found(tmp_path: Path) -> None:
+def test_the_lines_describe_the_images(tmp_path: Path) -> None:
     folder(tmp_path / "pets", images=4)
     for index in range(4):
         save(tmp_path / "pets" / "dog" / f"more {index}.png", picture(50 + index, (40, 30)))
@@ -148,7 +148,7 @@ def accuracy_of(leaderboard: str, model: str) -> float:
 
 
 @pytest.mark.slow
-def test_digits_from_two_commands_to_the_report(tmp_path: Path) -> None:
+def test_two_commands_lead_from_digits_to_the_report(tmp_path: Path) -> None:
     images = digits(tmp_path / "images")
     root, store = tmp_path / "digits", tmp_path / "mlflow.db"
     said = lineup("init", str(root), "--images", str(images), cwd=tmp_path, store=store)

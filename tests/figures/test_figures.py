@@ -446,7 +446,7 @@ def test_the_first_lines_look_different() -> None:
     assert style.INK not in {colour for colour, _ in looks}
 
 
-def test_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
+def test_dollar_signs_are_not_read_as_formulas(tmp_path: Path) -> None:
     figure = style.new_figure(3, 2, title=r"from $\frac$ to $9")
     axes = figure.subplots()
     axes.plot([1, 2], [1, 1000])

@@ -125,7 +125,7 @@ def test_classes_are_weighted_where_the_model_supports_it(tmp_path: Path) -> Non
             loaded = load_estimator(tmp_path / f"{name}{number}" / "estimator.skops", 784)
             found.append(predict_estimator(loaded, GENERATED.test_images))
         assert found[1][:, 3].mean() > found[0][:, 3].mean(), name
-    with pytest.raises(LineupError, match="class_weight = 'balanced': knn cannot weight classes; remove the setting"):
+    with pytest.raises(LineupError, match="class_weight = 'balanced': not supported by knn; remove the setting"):
         fit_model(
             architecture("classical", "knn"),
             ClassicalRecipe(family="classical", architecture="knn", validation=0.2, class_weight="balanced"),

@@ -154,7 +154,7 @@ def test_margins_of_two_classes_are_those_of_the_first_one() -> None:
     assert (margins[images.labels == 0] > 0).all()
 
 
-def test_a_huge_feature_map_is_refused_with_a_remedy() -> None:
+def test_the_error_for_a_huge_feature_map_suggests_a_change() -> None:
     entry, shape = architecture("cnn", "basic_cnn"), (224, 224, 3)
     message = (
         r"^cnn basic_cnn: .*394,272 values, expected at most 100,000; choose smaller images \(data.size\), or a network"

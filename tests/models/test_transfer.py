@@ -1,4 +1,4 @@
-"""Networks with trained weights from a file: frozen, fine-tuned, and files that do not fit."""
+"""Networks with pretrained weights from a file: frozen and fine-tuned networks, and invalid files."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ def test_finetuning_starts_from_the_weights_of_the_file(
         ({"weights": "no.h5"}, r"weights: .*no\.h5: no such file"),
         ({"weights": "text.h5"}, r"sha256 of .*text\.h5: missing; add sha256: [0-9a-f]{64}$"),
         ({"weights": "text.h5", "sha256": "0123"}, r"sha256 of .*text\.h5: expected 0123, found [0-9a-f]{64}$"),
-        ({"trainable": False}, r"weights: missing; a network with trainable: false requires trained weights$"),
+        ({"trainable": False}, r"weights: missing; a network with trainable: false requires pretrained weights$"),
         ({"size": 16}, r"size: expected 0 or at least 32, found 16$"),
     ],
 )
-def test_options_that_do_not_fit_are_one_line(
+def test_invalid_options_give_one_line(
     options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "text.h5").write_text("no weights")
@@ -108,14 +108,14 @@ def test_options_that_do_not_fit_are_one_line(
         fit(tmp_path, monkeypatch, **options)
 
 
-def test_a_file_without_weights_of_this_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_other_content_gives_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "text.h5"
     path.write_text("no weights")
     with pytest.raises(LineupError, match=r"weights: .*text\.h5: expected weights of mobilenetv2_1\.00_32: [^\n]+$"):
         fit(tmp_path, monkeypatch, weights="text.h5", sha256=file_sha256(path))
 
 
-def test_other_weights_of_keras_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_another_network_give_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
     path = tmp_path / "other.weights.h5"

@@ -127,7 +127,7 @@ def test_the_report_compares_devices_if_there_are_several(records: list[Record])
     assert EVIL not in page
 
 
-def test_the_energy_of_machines_that_count_it(records: list[Record], tmp_path: Path) -> None:
+def test_the_energy_is_shown_if_it_was_measured(records: list[Record], tmp_path: Path) -> None:
     measured = [
         dataclasses.replace(
             one, runtime=dataclasses.replace(one.runtime, energy_joules={"cpu": 1_500.0, "gpu": 4_500.0})

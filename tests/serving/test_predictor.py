@@ -209,7 +209,7 @@ def test_committee_of_a_network_and_a_classical_model(tmp_path: Path) -> None:
     assert_predicts_no_images(tmp_path / "members" / "line")
 
 
-def test_a_cascade_asks_later_members_only_about_unsure_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cascade_evaluates_later_members_for_few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     single = np.stack(save_committee(tmp_path))
     *_, second, first = np.sort(single[0].max(axis=1)).tolist()
     fitted = FittedRule("cascade", 3, len(CLASSES), {"threshold": (first + second) / 2}, before=[1.0, 1.2, 0.8])
@@ -228,7 +228,7 @@ def test_a_cascade_asks_later_members_only_about_unsure_images(tmp_path: Path, m
     sure = single[0].max(axis=1).argmax()
     np.testing.assert_allclose(probabilities[sure], single[0, sure], atol=1e-6)
     assert shares[sure] == 1
-    # The probabilities of all members are wanted here, so that all of them predict all images.
+    # This function returns the probabilities of all members, so all members predict all images.
     counts.clear()
     again, each = load_with_members(tmp_path, SHAPE)(IMAGES)
     assert counts == [len(IMAGES)] * 3

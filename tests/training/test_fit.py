@@ -201,7 +201,7 @@ def test_class_weights_equal_repeated_images() -> None:
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_the_moving_average_validates_and_is_kept() -> None:
+def test_the_moving_average_is_validated_and_kept() -> None:
     model = network()
     seen: list[list[np.ndarray]] = []
     history = fitted(

@@ -61,7 +61,7 @@ def test_a_file_without_a_last_line_break(tmp_path: Path) -> None:
 def test_settings_in_one_line_are_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    with pytest.raises(LineupError, match="first is not written with one line for each setting; paste"):
+    with pytest.raises(LineupError, match="the settings of first are not on separate lines; add"):
         add_model(path, "first", "first_tuned", RECIPE, lambda _: None)
     assert path.read_text() == text
 

@@ -1,4 +1,4 @@
-"""The section `tuning` of `params.yaml`, and the part of a search space that a model has."""
+"""The section `tuning` of `params.yaml`, and the search space of a model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_unknown_family_is_refused() -> None:
 
 def test_options_of_other_architectures_are_ignored() -> None:
     assert list(space_of(KNN, Tuning().space("classical"))) == ["options.neighbours"]
-    with pytest.raises(LineupError, match=r"^knn: nothing to tune; add .* with one of the options neighbours$"):
+    with pytest.raises(LineupError, match=r"^knn: the search space is empty; set .* has the options neighbours$"):
         space_of(KNN, {"options.trees": Range(1, 2)})
 
 

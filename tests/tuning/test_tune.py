@@ -89,12 +89,12 @@ def test_a_study_of_a_classical_model(project: Path) -> None:
     assert (project / "params.yaml").read_text().replace("  # A small", "# A small") != PARAMS
     page = (project / "tuning" / "knn" / "tuning.md").read_text()
     assert "GENERATED DATA" in page
-    assert "The test images took no part." in page
+    assert "The test images were not used." in page
     assert "With 2 new seeds, the validation accuracy of the best settings is" in output
     assert run("check").startswith("params.yaml: 3 models")
     assert "already contains knn_tuned" in str(CliRunner().invoke(app, ["tune", "knn", "--write"]).exception)
 
-    # The next call goes on where this one ended.
+    # The next call continues the study.
     assert "3 of 4 trials finished" in run("tune", "knn", "--trials", "4", "--new-seeds", "0")
     later = trials(project, "knn")
     pd.testing.assert_frame_equal(later.head(3), found, check_dtype=False)
@@ -115,13 +115,13 @@ def test_the_trials_are_child_runs_in_mlflow(project: Path) -> None:
     assert {"best_trial_val_accuracy", "new_seeds_val_accuracy"} <= set(parent.data.metrics)
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"tuning.md", "trials.png"}
     children = {one.info.run_name: one for one in runs if one is not parent}
-    assert set(children) == {"trial 1", "trial 2", "present settings, seed 101", "best settings, seed 101"}
+    assert set(children) == {"trial 1", "trial 2", "current settings, seed 101", "best settings, seed 101"}
     assert all(one.data.tags["mlflow.parentRunId"] == parent.info.run_id for one in children.values())
     assert children["trial 2"].data.metrics["val_accuracy"] == trials(project, "knn")["accuracy"][1]
     assert not any("test" in name for one in runs for name in one.data.metrics)
 
 
-def test_the_test_images_take_no_part(project: Path, tmp_path: Path) -> None:
+def test_the_test_images_are_not_used(project: Path, tmp_path: Path) -> None:
     """The same trials and the same result with noise as test images and with shuffled test labels."""
     params, dataset = load_params(project / "params.yaml"), load_dataset(project / "data" / "splits" / "dataset.npz")
     noise = np.random.default_rng(1).integers(0, 256, dataset.test_images.shape, np.uint8)
@@ -136,7 +136,7 @@ def test_the_test_images_take_no_part(project: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_a_network_is_pruned_interrupted_and_goes_on(project: Path) -> None:
+def test_a_study_with_pruned_trials_continues_after_an_interruption(project: Path) -> None:
     params = (project / "params.yaml").read_text()
     space = "tuning:\n  spaces:\n    project:\n      learning_rate: [0.003, 0.0000001]\n"
     (project / "params.yaml").write_text(params + space)
@@ -176,7 +176,7 @@ def test_two_processes_share_a_study(project: Path) -> None:
         (("knn", "--storage", "nowhere"), "nowhere: cannot open the study: "),
     ],
 )
-def test_mistakes_are_one_line(arguments: tuple[str, ...], message: str, project: Path) -> None:
+def test_mistakes_of_the_user_give_one_line(arguments: tuple[str, ...], message: str, project: Path) -> None:
     found = CliRunner().invoke(app, ["tune", *arguments])
     assert isinstance(found.exception, LineupError)
     assert "\n" not in str(found.exception)

@@ -48,7 +48,7 @@ def committee(
     """Combine the predictions of the members of a committee, and write a record.
 
     The parameters of the rule are fitted on images that no member was trained on. If the rule considers the prediction
-    time, the models of the members are loaded, and their times are measured.
+    time, the command loads the models of the members and measures their prediction times.
 
     If the argument is the name of a committee, the record is written to a new folder in experiments/. If the argument
     is the name of a stage, the records are written to runs/committees.

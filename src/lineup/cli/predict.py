@@ -68,7 +68,7 @@ def predict(
         typer.Option(min=0, max=1, help="Accuracy on validation images that sets the threshold for 'not sure'."),
     ] = 0.98,
     show: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="PNG file for a figure of the pictures and the answers.")
+        Path | None, typer.Option(metavar="FILE", help="PNG file for a figure of the pictures and their predictions.")
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Only resize the pictures. Use this for images of the dataset itself.")
@@ -77,9 +77,9 @@ def predict(
     """Predict the classes of pictures.
 
     The command cuts out the object in each picture, and converts the object to the size and colours of the training
-    images. With your own training images, pictures are only resized, in the same way as the training images. Pictures
-    that already look like training images are not changed. If a file cannot be read, the command prints an error,
-    predicts the other files, and exits with status 1.
+    images. In a project with your own images, pictures are only resized, in the same way as the training images.
+    Pictures that already look like training images are not changed. If a file cannot be read, the command prints an
+    error, predicts the other files, and exits with status 1.
 
     A picture is flagged if it differs strongly from the training images and its prediction is uncertain. With the
     default threshold, 5 % of the validation images are flagged.

@@ -33,22 +33,22 @@ def init(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Your own images: a folder with one sub-folder per class, alone or in train/, val/ and test/; a folder"
-            " of IDX or Parquet files; or a CSV, NPZ or Parquet file. Default: generated images.",
+            help="Your own images: a folder with one sub-folder per class, or with such sub-folders in train/, val/ and"
+            " test/; a folder of IDX or Parquet files; or a CSV, NPZ or Parquet file. Default: generated images.",
         ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Column of the CSV file with the person or object of each image, or 'folder' for the folders inside of"
-            " a class. The images of a group stay in one part.",
+            help="Column of the CSV or Parquet file with the group of each image, such as a person or an object, or"
+            " 'folder' if each folder inside of a class is a group. All images of a group are in the same part.",
         ),
     ] = None,
 ) -> None:
     """Create a new project with parameters, a pipeline and a file for your own models.
 
-    With --images, the command describes the images that it finds. The image size and the models are chosen accordingly.
+    With --images, the command prints a description of your images, and chooses the image size and the models for them.
     """
     from lineup.execution.init import check_free, create_project
 

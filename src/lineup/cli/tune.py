@@ -36,26 +36,33 @@ class Metric(StrEnum):
 
 def tune(
     model: Annotated[str, typer.Argument(help="Name of a model in params.yaml.")],
-    trials: Annotated[int, typer.Option(help="Number of trials in the study, with those of earlier calls.")] = 30,
-    minutes: Annotated[float | None, typer.Option(help="Start no trial after this time.")] = None,
-    metric: Annotated[Metric, typer.Option(help="Validation metric to improve.")] = Metric.accuracy,
+    trials: Annotated[int, typer.Option(help="Total number of trials, including those of earlier calls.")] = 30,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time in minutes after which no new trial starts. Default: no limit.")
+    ] = None,
+    metric: Annotated[Metric, typer.Option(help="Validation metric to optimise.")] = Metric.accuracy,
     new_seeds: Annotated[
-        int, typer.Option(help="Train the best and the present settings again with this number of new seeds.")
+        int, typer.Option(help="Number of new seeds for the comparison of the best and the current settings.")
     ] = 3,
     storage: Annotated[
         str | None,
-        typer.Option(help="Database that several machines share. Default: a file in tuning/MODEL.", metavar="URL"),
+        typer.Option(
+            help="Address of a database that several machines can use, such as postgresql://HOST/DATABASE. Default: a"
+            " file in tuning/MODEL.",
+            metavar="URL",
+        ),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Add the best settings to params.yaml.")] = False,
 ) -> None:
-    """Search for better settings of a model on the validation images. The test images take no part.
+    """Search for better settings of a model on the validation images. The test images are not used.
 
-    Optuna chooses the settings of each trial (TPE) and stops bad trials early (median pruner). The search space of each
-    family is in the section tuning of params.yaml. An interrupted search goes on with the next call. Several processes
-    can work on the same study at the same time.
+    Optuna chooses the settings of each trial (TPE sampler) and stops bad trials early (median pruner). The section
+    tuning of params.yaml contains the search space of each family. The next call continues an interrupted search.
+    Several processes can run trials of the same study at the same time.
 
-    The best trial is partly lucky. At the end, the command therefore trains the best and the present settings again
-    with new seeds, and compares them. The results are in tuning/MODEL and in MLflow.
+    The score of the best trial is too optimistic, because the trial was selected by its score. At the end, the command
+    therefore trains the best and the current settings again with new seeds, and compares them. The results are in
+    tuning/MODEL and in MLflow.
     """
     if trials < 1:
         raise LineupError(f"--trials {trials}: expected at least 1")
@@ -64,7 +71,7 @@ def tune(
     if minutes is not None and minutes <= 0:
         raise LineupError(f"--minutes {minutes:g}: expected above 0")
     if find_spec("optuna") is None:
-        raise LineupError("lineup tune needs Optuna, which is not installed; run pip install 'lineup[tune]'")
+        raise LineupError("lineup tune requires Optuna, which is not installed; run pip install 'lineup[tune]'")
     project, params = open_project()
     recipe = params.recipe(model)
     raw = _raw_settings(project, model)
@@ -93,7 +100,7 @@ def tune(
 
 
 def _raw_settings(project: Project, model: str) -> dict[str, Any]:
-    """Return the settings of a model as they stand in ``params.yaml``, without default values."""
+    """Return the settings of a model as written in ``params.yaml``, without default values."""
     from lineup.schema import read_yaml
 
     settings: dict[str, Any] = read_yaml(project.params)["models"][model]

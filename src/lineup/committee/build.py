@@ -237,7 +237,7 @@ def _header(
 
 
 def _cost_parameters(committee: Committee) -> dict[str, float]:
-    """Return the settings for the cost that the rule uses. Other committees have none, so that their keys are kept."""
+    """Return the cost settings of the rule. For other rules, the result is empty, so existing keys do not change."""
     if committee.rule == "cascade":
         return {"accuracy_loss": committee.cost().accuracy_loss}
     return {} if committee.price is None else {"price": committee.price}

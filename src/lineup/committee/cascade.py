@@ -1,8 +1,9 @@
-"""Evaluate the members of a committee one after another, and stop as soon as the committee is sure.
+"""Evaluate the members of a committee one after another, until the confidence is above a threshold.
 
-The first member predicts all images. The second member predicts only the images for which the highest probability of
-the first member is not above a threshold. The third member predicts only the images for which the mean of the first two
-members is still not above the threshold, and so on. The prediction for an image is the mean of its evaluated members.
+The confidence is the highest probability in the mean prediction of the evaluated members. The first member predicts all
+images. The second member predicts only the images for which the confidence of the first member is not above the
+threshold. The third member predicts only the images for which the confidence of the first two members is not above the
+threshold, and so on. The prediction for an image is the mean of the members that were evaluated for it.
 
 Notes
 -----
@@ -36,16 +37,16 @@ PredictRows = Callable[[int, np.ndarray], np.ndarray]
 def evaluate_in_steps(
     predict: PredictRows, shape: tuple[int, int, int], threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate members until the committee is sure, for each image.
+    """Evaluate members until the confidence is above a threshold, for each image.
 
     Parameters
     ----------
     predict : callable
-        See `PredictRows`. It is not called without images.
+        See `PredictRows`. It is never called with an empty array of positions.
     shape : tuple of int
         Numbers of members, images and classes.
     threshold : float
-        From 0 to 1. The committee is sure if the highest probability is above the threshold.
+        From 0 to 1. If the confidence is above the threshold, no further member is evaluated.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def evaluate_in_steps(
 
 
 def apply_cascade(probabilities: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
-    """Combine the predictions of members in the way of a cascade.
+    """Combine known predictions of all members as a cascade.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, accuracy_loss: 
 
 
 def _confidence(probabilities: np.ndarray) -> np.ndarray:
-    """Return the highest probability of each row. By rounding, it could be above 1, so it is limited to 1."""
+    """Return the highest probability of each row. Values above 1, which rounding can cause, are set to 1."""
     highest: np.ndarray = np.minimum(probabilities.max(axis=-1), 1.0)
     return highest
 

@@ -120,8 +120,8 @@ class FittedRule:
     def apply_lazily(self, predict: PredictRows, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the committee's predictions, and evaluate only the members that are needed.
 
-        A cascade evaluates a later member only for the images of which it is not sure. All other rules evaluate all
-        members, except members with weight 0.
+        A cascade evaluates a member only for the images for which the confidence of the members before it is not above
+        the threshold. All other rules evaluate all members, except members with weight 0.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class FittedRule:
         if self.rule == "cascade":
             pooled, _ = evaluate_in_steps(evaluate, shape, self.parameters["threshold"])
             return self._finish(pooled), each
-        # The probabilities of a member with weight 0 have no influence, but must be numbers.
+        # A member with weight 0 does not affect the mean, but NaN is not allowed, because 0 * NaN is NaN.
         known = np.full(shape, 1 / self.classes, dtype=np.float32)
         for member, weight in enumerate(self.parameters.get("weights", [1.0] * self.members)):
             if weight:
@@ -242,7 +242,7 @@ def fit_rule(
     Notes
     -----
     The members are sorted by the bytes of their probabilities before the fit, so that the order of the members does
-    not affect rounding. Only a rule that depends on the order gets them as they are.
+    not affect rounding. For a rule that depends on the order, the members are not sorted.
 
     The temperature after a rule is fitted on the predictions of `cross_fitted`, because predictions for the images
     that the rule was fitted on are too good.

@@ -13,7 +13,7 @@ rule                  combined prediction                                    fit
 ``weighted_log_loss`` weighted mean                                          weights with the lowest log loss
 ``greedy``            weighted mean                                          weights from greedy selection of members
 ``stacking``          multinomial logistic regression on log-probabilities   its coefficients
-``cascade``           mean of the first members, until it is sure            the threshold for being sure
+``cascade``           mean of the first members, until it is confident       the threshold for the confidence
 ===================== ====================================================== ========================================
 
 The module `lineup.committee.fitting` fits the parameters of these rules.
@@ -50,18 +50,17 @@ SHAPES: dict[str, tuple[Literal["members", "classes"], ...]] = {
 
 @dataclass(frozen=True)
 class CostSettings:
-    """How a rule weighs the accuracy of a committee against its prediction time.
+    """Settings of the rules that consider the prediction time.
 
     Parameters
     ----------
     accuracy_loss : float, optional
-        For ``cascade``: accuracy on held-out images that may be lost compared with the mean of all members. Default
-        0.001.
+        For ``cascade``: largest accepted loss of accuracy on held-out images, compared with the mean of all members.
+        Default 0.001.
     price : float, optional
-        For ``greedy``: increase of the log loss, in nats, that is as bad as one second more per 1,000 images. Default
-        0: the prediction time has no influence.
+        For ``greedy``: penalty on the log loss, in nats per second of prediction time for 1,000 images. Default 0.
     seconds : tuple of float, optional
-        Prediction time of each member, in seconds per 1,000 images. Needed if the price is above 0. Default: unknown.
+        Prediction time of each member, in seconds per 1,000 images. Required if the price is above 0. Default: unknown.
     """
 
     accuracy_loss: float = cascade.ACCURACY_LOSS
@@ -137,7 +136,7 @@ def _fit_greedy(
     if not cost.price:
         return {"weights": weights.weights_from_greedy_selection(probabilities, labels, seed)}, {}
     if len(cost.seconds) != len(probabilities):
-        raise LineupError("greedy: a price needs the prediction time of each member")
+        raise LineupError("greedy: a price requires the prediction time of each member")
     prices = cost.price * np.array(cost.seconds)
     return {"weights": weights.weights_from_greedy_selection(probabilities, labels, seed, prices=prices)}, {}
 

@@ -82,16 +82,16 @@ class Committee:
     seeds : int, optional
         Number of runs. Run 1 combines the first seed of each member, run 2 the second. Default 1.
     accuracy_loss : float, optional
-        Only for the rule ``cascade``: accuracy on held-out images that may be lost compared with the mean of all
-        members. Default 0.001.
+        Only for the rule ``cascade``: largest accepted loss of accuracy on held-out images, compared with the mean of
+        all members. Default 0.001.
     price : float, optional
-        Only for the rule ``greedy``: increase of the log loss that is as bad as one second more per 1,000 predicted
-        images. Default: the prediction time has no influence.
+        Only for the rule ``greedy``: penalty on the log loss, in nats per second of prediction time for 1,000 images.
+        Default: no penalty.
 
     Notes
     -----
-    The members of a cascade are evaluated in the listed order. They are not sorted by measured times, because times
-    vary, and the order of two members with similar times would change from one measurement to the next.
+    The members of a cascade are evaluated in the listed order. They are not sorted by measured times, because the order
+    of two members with similar times could differ between two measurements.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class Committee:
         return self.rule == "cascade" or self.price is not None
 
     def cost(self, seconds: Sequence[float] = ()) -> CostSettings:
-        """Return the settings for the fit of the rule.
+        """Return the cost settings for fitting the rule.
 
         Parameters
         ----------
@@ -136,10 +136,10 @@ class Committee:
             twice = next(name for name in self.members if self.members.count(name) > 1)
             raise ValueError(f"members: {shown(twice)} is listed twice; expected each model once")
         if self.rule == "cascade" and not isinstance(self.members, list):
-            raise ValueError("members: the rule cascade needs a list of names, the fastest model first")
+            raise ValueError("members: the rule cascade requires a list of names, the fastest model first")
         for key, rule in (("accuracy_loss", "cascade"), ("price", "greedy")):
             if getattr(self, key) is not None and self.rule != rule:
-                raise ValueError(f"{key}: only the rule {rule} has this setting; found the rule {self.rule}")
+                raise ValueError(f"{key}: only accepted for the rule {rule}, found the rule {self.rule}")
         return self
 
 

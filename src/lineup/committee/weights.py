@@ -114,9 +114,9 @@ def weights_from_greedy_selection(
         Minimum number of members in a bag. If there are no more members than this, a single bag contains all members.
         Default 5.
     prices : ndarray of shape (members,), optional
-        Price of each member, in nats. A selection is better if its log loss plus the prices of its members is lower. A
-        member that is added several times is paid once. There is a single bag with all members, because averaging the
-        weights of several bags would select almost all members. Default: all members are free.
+        Penalty of each member, in nats. The selection minimises the log loss plus the penalties of the selected
+        members. The penalty of a member does not increase if the member is added again. A single bag with all members
+        is used, because averaging the weights of several bags would select almost all members. Default: no penalties.
 
     Returns
     -------

@@ -89,13 +89,13 @@ def _devices(project: Project) -> Finding:
 
 
 def _bfloat16(*, gpus: bool) -> str:
-    """Describe what ``precision: mixed_bfloat16`` can gain on this machine."""
+    """Describe whether ``precision: mixed_bfloat16`` makes training faster on this machine."""
     if gpus:
         return ""
     instructions = bfloat16_instructions()
     if not instructions:
         return "; no instructions for bfloat16, so precision: mixed_bfloat16 is not available"
-    return f"; bfloat16 by {instructions}: precision: mixed_bfloat16 makes convolutions faster"
+    return f"; bfloat16 instructions ({instructions}), so precision: mixed_bfloat16 makes convolutions faster"
 
 
 def _dvc(project: Project) -> Finding:

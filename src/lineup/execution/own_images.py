@@ -22,19 +22,19 @@ from lineup.data.sources.source import PARTS
 from lineup.errors import LineupError, shortened
 
 _LARGE = 40
-"""Images with a longer edge get networks with more pooling."""
+"""If the longer edge of the images has more pixels, the networks have more pooling layers."""
 _FEW_PIXELS = 1024
-"""Up to this number of pixels and channels, logistic regression is quick."""
+"""Largest number of values per image for logistic regression, which is slow for larger images."""
 _SEEN = 35_000
-"""Number of images that a network is trained on in all epochs together, as far as 5 to 100 epochs allow."""
+"""Number of training images in all epochs together. It determines the number of epochs, from 5 to 100."""
 _BATCH = 32
 _FEW_IMAGES, _SMALL_BATCH = 1_000, 8
 """With fewer training images, the batches are smaller, because batch normalisation needs several hundred steps."""
 _IMBALANCED = 1.5
-"""Ratio of the largest and the smallest class from which on the classes are weighted."""
+"""Smallest ratio of the largest to the smallest class for which the classes are weighted."""
 _WITHOUT_WEIGHTS = ("knn",)
 _TWO_SEEDS = 20_000_000
-"""Up to this number of pixels in all images, each network is trained with two seeds."""
+"""Largest number of values in all images for which each network is trained with two seeds."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class OwnImages:
 
 _GENERATED = "A new project uses generated images and small models, so the whole pipeline takes only a few minutes.\n"
 _OWN = (
-    "The images are in `data.images` of `params.yaml`. `lineup init` chose the size of the images and the"
-    "\nmodels by the images that it found.\n"
+    "The path of the images is `data.images` in `params.yaml`. `lineup init` chose the image size and the models"
+    "\nfor these images.\n"
 )
 
 
@@ -95,7 +95,7 @@ def own_images(found: Found, root: Path, group: str | None = None) -> OwnImages:
     Parameters
     ----------
     found : Found
-        The images, as `lineup.data.sources.look.look` found them.
+        Description of the images, from `lineup.data.sources.look.look`.
     root : Path
         Absolute path of the project folder. Its name becomes the name of the dataset.
     group : str, optional
@@ -109,7 +109,7 @@ def own_images(found: Found, root: Path, group: str | None = None) -> OwnImages:
     path = found.source.path
     if root.is_relative_to(path):
         raise LineupError(
-            f"{root}: inside of the folder of the images, so that every result would change the images; name another"
+            f"{root}: inside of the folder of the images, so results would count as changed images; choose another"
             " folder"
         )
     if path.is_relative_to(root):
@@ -181,7 +181,7 @@ def _training_images(found: Found) -> float:
 
 
 def _lines(section: Mapping[str, Any], indent: str = "  ") -> list[str]:
-    """Return the lines of a section. JSON is valid YAML, and quotes every text that needs quotes."""
+    """Return the lines of a section. Most values are written as JSON, which is valid YAML."""
     return [f"{indent}{key}: {_scalar(value)}" for key, value in section.items()]
 
 
@@ -192,7 +192,7 @@ def _scalar(value: Any) -> str:
 
 
 _WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
-"""Texts that YAML reads as other values."""
+"""Words that YAML does not read as strings."""
 
 
 def _replaced(text: str, old: str, new: str) -> str:

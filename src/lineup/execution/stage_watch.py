@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 1.0
 """Time in seconds between two checks of the DVC process."""
 ATTEMPTS, ATTEMPT_SECONDS = 3, 0.1
-"""How often the list of DVC processes is read, because another DVC process may be writing the file."""
+"""Number of attempts to read the list of DVC processes. Another DVC process may be writing the file."""
 
 
 def end_with_dvc(root: Path) -> None:

@@ -59,7 +59,7 @@ def png_bytes(figure: Figure) -> bytes:
     _show_dollar_signs(figure)
     stream = BytesIO()
     with warnings.catch_warnings():
-        # Letters that the font does not contain are drawn as boxes. A warning would be printed for each figure.
+        # matplotlib draws a box for a character that the font does not contain, and prints a warning for each figure.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         if (engine := figure.get_layout_engine()) is not None:
             # matplotlib would draw the whole figure once more to compute the layout. The file is the same.
@@ -74,9 +74,9 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def _show_dollar_signs(figure: Figure) -> None:
-    """Show the dollar signs in all texts, such as class names, instead of reading formulas between them.
+    """Show dollar signs in texts such as class names. By default, matplotlib reads the text between them as a formula.
 
-    The labels of logarithmic axes are formulas that matplotlib writes.
+    Texts that start with `_FORMULA` are labels of logarithmic axes. matplotlib writes them as formulas.
     """
     for text in figure.findobj(Text):
         if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith(_FORMULA):

@@ -99,7 +99,7 @@ class Fit:
     def _check_fit(self) -> Fit:
         if self.average_epochs and (self.patience is not None or self.ema is not None):
             other = "ema" if self.patience is None else "patience"
-            raise ValueError(f"average_epochs and {other}: expected at most one of them; both choose the final weights")
+            raise ValueError(f"average_epochs and {other}: expected at most one of them; both set the final weights")
         if self.momentum is not None and self.optimizer != "sgd":
             raise ValueError(f"momentum: only accepted for the optimizer sgd, found {self.optimizer!r}")
         if self.average_epochs > self.epochs:

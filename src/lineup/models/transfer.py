@@ -1,8 +1,8 @@
-"""Build classifiers from the networks of ``keras.applications``, with trained weights from a file.
+"""Build classifiers from the networks of ``keras.applications``, with pretrained weights from a file.
 
-lineup downloads no weights. On a machine with internet access, save them with
-``keras.applications.MobileNetV2(include_top=False).save_weights("mobilenet_v2.weights.h5")``. The files of Keras whose
-names end with ``_no_top.h5`` are accepted, too.
+lineup does not download weights. On a machine with internet access, save them with
+``keras.applications.MobileNetV2(include_top=False).save_weights("mobilenet_v2.weights.h5")``. The files that Keras
+downloads are also accepted, if their names end with ``_no_top.h5``.
 
 >>> from lineup.models.registry import architecture
 >>> architecture("transfer", "mobilenet_v2").options
@@ -87,7 +87,7 @@ def _backbone(
         If the file is missing, has another SHA-256 or does not fit the network, or a frozen network has no weights.
     """
     if not weights and not trainable:
-        raise ValueError("weights: missing; a network with trainable: false requires trained weights")
+        raise ValueError("weights: missing; a network with trainable: false requires pretrained weights")
     if size and size < _SMALLEST:
         raise ValueError(f"size: expected 0 or at least {_SMALLEST}, found {size}")
     height, width, _ = shape
@@ -101,7 +101,7 @@ def _backbone(
 
 
 def _load(backbone: keras.Model, weights: str, sha256: str) -> None:
-    """Load the weights of a network from a file. The SHA-256 makes the content of the file a part of the settings."""
+    """Load the weights of a network from a file. With the SHA-256, the settings of a model identify its weights."""
     path = find_project().root / weights
     if not path.is_file():
         raise ValueError(f"weights: {path}: no such file")

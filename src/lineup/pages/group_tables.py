@@ -125,7 +125,7 @@ def difference_table(comparison: GroupComparison, short: Mapping[str, str] | Non
 def cost_table(comparison: GroupComparison, short: Mapping[str, str] | None = None) -> TextTable:
     """Return a table with the time, the speed and the memory of each model and group.
 
-    The energy is included if a machine counted it. See `accuracy_table` for the parameters.
+    The energy is included if it was measured. See `accuracy_table` for the parameters.
     """
     names = short or {}
     headings = ["model", "group", "training, s", "s/epoch", "images/s", "speed-up", "memory, GiB"]

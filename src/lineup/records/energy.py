@@ -1,10 +1,10 @@
 """Measure the energy that the processor and the GPU use during a training run.
 
-Linux counts the energy of Intel and AMD processors in ``/sys/class/powercap``. Usually, only root can read these files.
-NVIDIA GPUs count their energy since Volta (``nvmlDeviceGetTotalEnergyConsumption``). Virtual machines often have no
-counters. The counters include all programs that use the processor or the GPU at the same time.
+On Linux, the energy counters of Intel and AMD processors are in ``/sys/class/powercap``. Usually, only root can read
+these files. NVIDIA GPUs have an energy counter since Volta (``nvmlDeviceGetTotalEnergyConsumption``). Virtual machines
+often have no counters. The counters include all programs that use the processor or the GPU at the same time.
 
-The functions of this module never raise an error, because their results only describe a run.
+The public functions of this module never raise an error, because a missing measurement must not stop a training.
 
 Examples
 --------
@@ -26,7 +26,7 @@ from lineup.records.machine import known
 POWERCAP = Path("/sys/class/powercap")
 
 _MOST_WATTS = 500.0
-"""Upper limit of the power of a processor. The counters of processors restart at 0 after some minutes."""
+"""Upper limit of the power of a processor, in watts. The counters of processors restart at 0 after some minutes."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Counter:
     ----------
     part : {"cpu", "gpu"}
     read : callable
-        Returns the counter in joules. It may raise any error.
+        Function that returns the value of the counter in joules. It may raise any error.
     limit : float or None
         Value at which the counter restarts at 0, in joules. None if it never restarts.
     """
@@ -102,7 +102,7 @@ def _difference(counter: _Counter, before: float, now: float, seconds: float) ->
 
 
 def _processors(powercap: Path) -> list[_Counter]:
-    """Return a counter for each processor. The names ``intel-rapl:0:0`` belong to parts of a processor."""
+    """Return a counter for each processor. Names such as ``intel-rapl:0:0`` belong to parts of a processor."""
     folders = sorted(folder for folder in powercap.glob("intel-rapl:*") if folder.name.count(":") == 1)
     return [_processor(folder) for folder in folders if os.access(folder / "energy_uj", os.R_OK)]
 

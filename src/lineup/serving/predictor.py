@@ -148,7 +148,7 @@ def load_with_agreement(folder: Path, shape: Shape) -> PredictorWithAgreement:
     callable
         Function that maps uint8 images to float32 probabilities (n, classes) and agreement (n,). The agreement is the
         share of members, from 0 to 1, with the same most probable class as the committee. It is 1 for a single model.
-        A committee evaluates only the members that are needed, and other members do not count.
+        A committee evaluates only the members that are needed. The agreement does not include the other members.
     """
     is_committee = (folder / COMMITTEE).is_file()
     with_members = _load_committee(folder, shape, lazy=True) if is_committee else load_with_members(folder, shape)
@@ -196,7 +196,7 @@ def agreement(probabilities: np.ndarray, each: np.ndarray) -> np.ndarray:
     probabilities : ndarray of float, shape (n, classes)
         Of the committee.
     each : ndarray of float, shape (members, n, classes)
-        Of each member. NaN where a member was not evaluated. Such members do not count.
+        Of each member. NaN where a member was not evaluated. The agreement does not include such members.
 
     Returns
     -------

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from lineup.models.layers import Shape
 
 IMAGES, PIXELS = 1000, 20_000_000
-"""Largest number of images per call, and of all their pixels, which limits the memory."""
+"""Largest number of images per call, and of pixels in all of them, which limits the memory."""
 
 _CALLS, _ENOUGH, _FIRST = 5, 2.0, 8
 """Largest number of measured calls, seconds after which no further call starts, and images of the first call."""
 
 _FINE = 1e-4
-"""Largest resolution of a clock, in seconds, that can measure a call."""
+"""The processor time is only used if the resolution of its clock is at most this number of seconds."""
 
 
 def prepare_device(records: Sequence[Record], threads: int) -> Device:
@@ -54,7 +54,7 @@ def prepare_device(records: Sequence[Record], threads: int) -> Device:
 
 
 def prediction_times(records: Sequence[Record], device: Device, threads: int) -> Times:
-    """Load the models of some records one after another, and measure how long each takes to predict.
+    """Load the models of some records one after another, and measure their prediction times.
 
     Parameters
     ----------
@@ -95,10 +95,11 @@ def seconds_per_thousand(predict: Predictor, shape: Shape, *, on_gpu: bool = Fal
 
     Notes
     -----
-    The images are noise, so that no test image is involved. The time hardly depends on the pixels.
+    The images are random noise, so that no test image is used. The time hardly depends on the pixels.
 
     On a processor, the time of a call is the wall time or the processor time of all threads, whichever is shorter.
-    Other programs increase the wall time, but hardly the processor time. On Windows, the processor time is too coarse.
+    Other programs increase the wall time, but hardly the processor time. On Windows, the resolution of the processor
+    time is too low, so the wall time is used.
     """
     images = max(1, min(IMAGES, PIXELS // math.prod(shape)))
     stored = shape[:2] if shape[2] == 1 else shape

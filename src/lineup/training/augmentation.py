@@ -48,7 +48,7 @@ def random_changes(
 
 
 def changed(images: Any, changes: Any, augment: Augmentation) -> Any:
-    """Mirror and shift images, and set a square to zero. Empty pixels are also zero.
+    """Mirror and shift images, and set a square to zero. Pixels outside of the original image are also zero.
 
     Parameters
     ----------

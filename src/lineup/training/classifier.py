@@ -90,7 +90,7 @@ def _precision(name: str) -> Iterator[None]:
 
 
 def _float32_output(layers: Layers) -> Layers:
-    """Compute the last layer, which contains the softmax, in float32. Eight bits are not enough for probabilities."""
+    """Compute the last layer, which contains the softmax, in float32. bfloat16 is too coarse for probabilities."""
     import keras
 
     *others, last = layers

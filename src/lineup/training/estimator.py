@@ -119,7 +119,7 @@ def _set_class_weight(estimator: Any, name: str, value: str) -> None:
     """Set the parameter ``class_weight`` of an estimator or of a step of a pipeline."""
     parameters = [key for key in estimator.get_params() if key.rpartition("__")[2] == "class_weight"]
     if not parameters:
-        raise LineupError(f"class_weight = {value!r}: {name} cannot weight classes; remove the setting")
+        raise LineupError(f"class_weight = {value!r}: not supported by {name}; remove the setting")
     estimator.set_params(**dict.fromkeys(parameters, value))
 
 

@@ -49,7 +49,8 @@ class Loop:
 
     Notes
     -----
-    On a GPU, XLA compiles all steps of an epoch to one program. On a processor, XLA is slower for convolutions.
+    On a GPU, XLA compiles all steps of an epoch into one program. On a processor, XLA is not used, because convolutions
+    are slower with XLA.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Loop:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Give the network the moving average of its weights for the duration of a ``with`` block.
+        """Replace the weights of the network by their moving average for the duration of a ``with`` block.
 
         Without ``fit.ema``, the network keeps its weights.
         """

@@ -23,7 +23,7 @@ Loss = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Objective:
-    """What a network learns.
+    """Loss of a network, and the kind of its outputs.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ RECONSTRUCTION = Objective(_squared_error, classifies=False)
 
 
 def training_loss(objective: Objective, fit: Fit, class_weights: np.ndarray | None) -> Loss | None:
-    """Return the loss of a weight update if it differs from the loss of the objective.
+    """Return the loss for the weight updates if it differs from the loss of the objective.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def training_loss(objective: Objective, fit: Fit, class_weights: np.ndarray | No
     fit : Fit
         With ``label_smoothing``, the targets must be class labels.
     class_weights : ndarray of float32, shape (classes,), or None
-        Weight of an image by its class. The targets must be class labels.
+        Weight of the images of each class. If given, the targets must be class labels.
 
     Returns
     -------

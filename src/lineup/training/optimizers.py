@@ -32,7 +32,7 @@ def make_optimizer(fit: Fit, weights: Sequence[keras.Variable], images: int) -> 
     Returns
     -------
     keras.optimizers.Optimizer
-        Its update rule is the rule of Keras (Adam: Kingma and Ba, 2015; SGD: Sutskever et al., 2013).
+        It has the same update rule as the optimizer of Keras (Adam: Kingma and Ba, 2015; SGD: Sutskever et al., 2013).
     """
     others: dict[str, Any] = {"weight_decay": fit.weight_decay or None}
     if fit.ema is not None:

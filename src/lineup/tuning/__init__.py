@@ -1,1 +1,1 @@
-"""Search for better settings of a model with Optuna. The test images take no part."""
+"""Search for better settings of a model with Optuna. The test images are not used."""

@@ -4,7 +4,7 @@ Examples
 --------
 >>> line = gain_line(Repeated([101, 102], [0.90, 0.91], [0.92, 0.93]), 0.94, "accuracy")
 >>> line.partition(". ")[2]
-'The best trial had 0.9400; the luck of choosing it is +0.0150.'
+'The score of the best trial is 0.9400; the estimated selection bias is +0.0150.'
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PAGE, TRIALS, RECIPE = "tuning.md", "trials.csv", "recipe.yaml"
 TRIAL_FIGURE, IMPORTANCE_FIGURE = "trials.png", "importances.png"
 _MOST = 20
-"""Largest number of trials in the table of the page. The CSV file contains all."""
+"""Largest number of trials in the table of the page. The CSV file contains all trials."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Outcome:
     recipe : dict
         The best settings, in the form of ``params.yaml``.
     repeated : Repeated or None
-        Scores with new seeds. None if they were not wanted.
+        Scores with new seeds. None without new seeds.
     data : str
-        Name of the data and number of validation images, for pages and figures.
+        Title of the dataset and number of validation images, for pages and figures.
     """
 
     model: str
@@ -76,11 +76,11 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def gain_line(repeated: Repeated, chosen: float, metric: str) -> str:
-    """Describe the gain with new seeds, its 95 % interval (Welch) and the luck of choosing the best trial."""
+    """Describe the gain with new seeds, its 95 % interval (Welch), and the selection bias of the best trial."""
     best, present = statistics.fmean(repeated.best), statistics.fmean(repeated.present)
     line = (
-        f"With {count(repeated.seeds, 'new seed')}, the validation {metric} of the best settings is {best:.4f}, that of"
-        f" the present settings {present:.4f}: a difference of {best - present:+.4f}"
+        f"With {count(repeated.seeds, 'new seed')}, the mean validation {metric} is {best:.4f} for the best settings"
+        f" and {present:.4f} for the current settings: a difference of {best - present:+.4f}"
     )
     if len(repeated.seeds) > 1:
         from scipy import stats
@@ -88,7 +88,7 @@ def gain_line(repeated: Repeated, chosen: float, metric: str) -> str:
         interval = stats.ttest_ind(repeated.best, repeated.present, equal_var=False).confidence_interval()
         if interval.low < interval.high:
             line += f", 95 % interval {interval.low:+.4f} to {interval.high:+.4f}"
-    return f"{line}. The best trial had {chosen:.4f}; the luck of choosing it is {chosen - best:+.4f}."
+    return f"{line}. The score of the best trial is {chosen:.4f}; the estimated selection bias is {chosen - best:+.4f}."
 
 
 def write_page(outcome: Outcome, folder: Path) -> None:
@@ -138,7 +138,7 @@ def _page(outcome: Outcome, frame: pd.DataFrame, shares: Mapping[str, float]) ->
     chosen = frame[frame["state"] == "complete"].head(_MOST)
     parts = [
         f"# Tuning of {outcome.model}",
-        f"Data: {outcome.data}. The test images took no part.",
+        f"Data: {outcome.data}. The test images were not used.",
         f"{count(len(frame), 'trial')}, of which the median pruner stopped {pruned or 'none'}. The best trial is number"
         f" {best.number + 1}, with a validation {metric} of {best.value:.4f}: {to_words(rounded(best.params))}.",
     ]
@@ -158,7 +158,8 @@ def _page(outcome: Outcome, frame: pd.DataFrame, shares: Mapping[str, float]) ->
         (str(row["trial"]), number(row[metric]), number(row["seconds"], ".1f"), *(str(row[key]) for key in keys))
         for row in chosen.to_dict("records")
     ]
-    shown = f"The best {len(chosen)} of {count(len(complete(outcome.study)), 'complete trial')}. `{TRIALS}` has all."
+    total = count(len(complete(outcome.study)), "complete trial")
+    shown = f"The table shows the best {len(chosen)} of {total}. `{TRIALS}` contains all trials."
     parts += ["## Trials", shown, table(("trial", metric, "seconds", *keys), lines)]
     return "\n\n".join(parts) + "\n"
 

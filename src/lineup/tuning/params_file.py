@@ -23,13 +23,13 @@ _INDENT = "  "
 
 
 def block(name: str, recipe: Mapping[str, Any], indent: str = _INDENT) -> str:
-    """Return the settings of a model as it stands in the section ``models`` of ``params.yaml``."""
+    """Return the settings of a model as text for the section ``models`` of ``params.yaml``."""
     text = yaml.safe_dump({name: dict(recipe)}, sort_keys=False, allow_unicode=True, width=100)
     return textwrap.indent(text, indent)
 
 
 def add_model(path: Path, after: str, name: str, recipe: Mapping[str, Any], check: Callable[[Path], object]) -> None:
-    """Add a model to ``params.yaml``, behind another one. Comments and the rest of the file do not change.
+    """Add a model to ``params.yaml``, after another model. Comments and the rest of the file do not change.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def add_model(path: Path, after: str, name: str, recipe: Mapping[str, Any], chec
     recipe : mapping
         Its settings.
     check : callable
-        Called with the path of the new file before it replaces the former file. It raises an error if the file is
-        invalid.
+        Called with the path of the new file before the new file replaces the old file. It raises an error if the new
+        file is invalid.
 
     Raises
     ------
     LineupError
-        If the section ``models`` is not written with one indented line for each setting.
+        If the settings of the model ``after`` are not on separate, indented lines.
     """
     text = read_text(path).rstrip("\n") + "\n"
     lines = text.splitlines(keepends=True)
@@ -68,8 +68,9 @@ def _entry(path: Path, text: str, model: str) -> tuple[yaml.Node, yaml.Node]:
     models = next((value for key, value in _pairs(root) if key.value == "models"), None)
     found = next(((key, value) for key, value in _pairs(models) if key.value == model), None)
     is_block = found and isinstance(found[1], yaml.MappingNode) and not found[1].flow_style
-    if not found or not is_block or found[1].start_mark.line < found[0].start_mark.line:  # an alias is elsewhere
-        raise LineupError(f"{path}: {model} is not written with one line for each setting; paste the settings by hand")
+    # The settings of a YAML alias are on an earlier line than the name of the model.
+    if not found or not is_block or found[1].start_mark.line < found[0].start_mark.line:
+        raise LineupError(f"{path}: the settings of {model} are not on separate lines; add the new model by hand")
     return found
 
 

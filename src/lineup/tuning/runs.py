@@ -26,7 +26,7 @@ _PARENT = "mlflow.parentRunId"
 
 
 def experiment_of(data: str) -> str:
-    """Return the name of the data under which the trials have their own MLflow experiment."""
+    """Return the dataset name for `open_store`, so that the trials have their own MLflow experiment."""
     return f"{data}-tuning"
 
 
@@ -38,7 +38,7 @@ class StudyRuns:
     Parameters
     ----------
     root : Path
-        Project folder, which determines the store.
+        Project folder, which determines the MLflow store.
     data : str
         Name of the dataset.
     study, model : str
@@ -93,7 +93,7 @@ class StudyRuns:
     ) -> None:
         from mlflow.entities import Metric
 
-        assert self._client is not None  # otherwise opening failed, and `_try` does not call this method
+        assert self._client is not None  # if `_open` failed, `_try` does not call this method
         ended = now()
         tags = {_PARENT: self._parent, NOTE: self._note}
         started = ended - round(1000 * seconds)
@@ -136,4 +136,4 @@ class StudyRuns:
                 call()
         except LineupError as error:
             self._works = False
-            print(f"warning: no runs in MLflow ({error}); the search continues", file=sys.stderr, flush=True)
+            print(f"warning: trials not logged in MLflow ({error}); the search continues", file=sys.stderr, flush=True)

@@ -18,18 +18,18 @@ from lineup.models.settings import Augmentation, ClassicalRecipe, Fit, NetworkRe
 from lineup.settings import STRICT, unknown
 
 _FIXED = ("family", "architecture", "validation", "seeds", "options", "augment", "pretrain", "finetune")
-"""Settings that a trial does not change. Trials with other validation images could not be compared."""
+"""Settings that a trial does not change. Trials with different validation images could not be compared."""
 _GROUPS = {"augment": Augmentation, "pretrain": Fit, "finetune": Fit}
 
 
 @dataclass(frozen=True, config=STRICT)
 class Range:
-    """A range of numbers. If both ends are whole numbers, all values are.
+    """A range of numbers. If both ends are integers, all values are integers.
 
     Parameters
     ----------
     low, high : int or float
-        The ends, which are included.
+        Smallest and largest value.
     log : bool
         Whether the values are distributed evenly on a logarithmic scale. Default False.
     """

@@ -24,12 +24,12 @@ Values = Mapping[str, Any]
 
 
 def space_of(recipe: AnyRecipe, space: Space) -> Space:
-    """Return the part of a search space that a model has, without options of other architectures.
+    """Return a search space without the options that the architecture of a model does not have.
 
     Raises
     ------
     LineupError
-        If nothing is left.
+        If the search space is empty.
     """
     entry = architecture(recipe.family, recipe.architecture)
     found = {
@@ -39,16 +39,16 @@ def space_of(recipe: AnyRecipe, space: Space) -> Space:
     }
     if not found:
         raise LineupError(
-            f"{entry.name}: nothing to tune; add the section tuning.spaces.{entry.family} to params.yaml, for example"
-            f" with one of the options {', '.join(entry.options) or 'of another architecture'}"
+            f"{entry.name}: the search space is empty; set tuning.spaces.{entry.family} in params.yaml; this"
+            f" architecture has {'the options ' + ', '.join(entry.options) if entry.options else 'no options'}"
         )
     return found
 
 
 def current(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
-    """Return the present settings of a model that are inside of a search space.
+    """Return the current settings of a model that are inside of a search space.
 
-    Options and groups that ``params.yaml`` does not set have default values, which are omitted.
+    Options and nested settings that ``params.yaml`` does not contain are omitted. Their default values are not known.
     """
     settings = dataclasses.asdict(recipe)
     found = {}
@@ -80,7 +80,7 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
 
 
 def rounded(values: Values) -> dict[str, Any]:
-    """Round all decimal numbers to four digits, so that the settings can be written down as they were used.
+    """Round all floats to four significant digits, so that ``params.yaml`` contains the exact values of a trial.
 
     Examples
     --------

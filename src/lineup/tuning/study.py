@@ -35,7 +35,7 @@ _STARTUP = 5
 _WARMUP = 0.2
 """Share of the epochs of a trial in which it is not pruned."""
 _BEAT, _SILENT = 60, 300
-"""Seconds between two signs of life of a trial, and seconds after which a trial without them counts as failed."""
+"""Interval of the heartbeat of a trial, and time without a heartbeat after which a trial counts as failed (seconds)."""
 
 
 class Watcher(Protocol):
@@ -45,7 +45,7 @@ class Watcher(Protocol):
         """Handle the end of a trial, which is complete or pruned."""
 
     def repeated(self, values: Values | None, seed: int, result: Result, history: list[Epoch]) -> None:
-        """Handle the end of a training with a new seed. ``values`` is None for the present settings."""
+        """Handle the end of a training with a new seed. ``values`` is None for the current settings."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Task:
     Parameters
     ----------
     recipe : NetworkRecipe or ClassicalRecipe
-        Its present settings.
+        Its current settings.
     make : callable
         Returns the recipe with some settings replaced. It raises LineupError if they are invalid.
     space : dict
@@ -97,13 +97,13 @@ class Budget:
 
 
 def study_name(model: str, identity: Mapping[str, Any]) -> str:
-    """Return the name of a study, which contains a hash of everything that makes trials comparable."""
+    """Return the name of a study. It contains a hash of ``identity``, which is the same for comparable trials."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     return f"{model}-{digest[:8]}"
 
 
 def open_study(storage: str, name: str, task: Task) -> Study:
-    """Open a study, and create it if it is missing. The present settings become its first trial.
+    """Open a study, and create it if it is missing. The first trial has the current settings.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def open_study(storage: str, name: str, task: Task) -> Study:
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.simplefilter("ignore", ExperimentalWarning)  # for the signs of life, which Optuna has had since 2.5
+    warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna marks the heartbeat as experimental
     epochs = getattr(task.recipe, "epochs", 1)
     try:
         database = RDBStorage(
@@ -165,7 +165,7 @@ def search(study: Study, task: Task, budget: Budget, watcher: Watcher) -> None:
         return _score(trial, task, history)
 
     while len(finished(study)) < budget.trials and time.monotonic() < end:
-        # Each trial has its own random numbers, so that the trials of several processes differ.
+        # The seed depends on the number of trials, so that the trials of several processes differ.
         number = len(study.get_trials(deepcopy=False))
         study.sampler = TPESampler(seed=task.recipe.seed + number, multivariate=False)
         study.optimize(objective, n_trials=1)
@@ -221,13 +221,13 @@ def new_seeds(recipe: AnyRecipe, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Validation metric of the present and of the best settings, trained with the same new seeds.
+    """Validation metric of the current and of the best settings, trained with the same new seeds.
 
     Parameters
     ----------
     seeds : list of int
     present, best : list of float
-        In the order of the seeds.
+        Scores of the current and of the best settings, in the order of the seeds.
     """
 
     seeds: list[int]
@@ -236,10 +236,10 @@ class Repeated:
 
 
 def repeat(study: Study, task: Task, seeds: list[int], watcher: Watcher) -> Repeated:
-    """Train the present and the best settings with new seeds.
+    """Train the current and the best settings with new seeds.
 
-    The best trial was chosen because of its score, so this score is partly luck. The new scores are not. Finished
-    trainings are stored in the study, so that an interrupted call goes on.
+    The best trial was selected by its score, so this score is too optimistic. The new scores do not have this bias. The
+    study stores the new scores, so that an interrupted call can be continued.
     """
     best = rounded(study.best_trial.params)
     present = list(_repeat(study, task, None, seeds, watcher))

@@ -57,7 +57,7 @@ def train(recipe: AnyRecipe, data: TrainingData, threads: int, on_epoch: OnEpoch
     threads : int
         Number of threads of TensorFlow or scikit-learn.
     on_epoch : callable
-        Called after each epoch. An exception of it ends the training.
+        Called after each epoch. If it raises an exception, the training ends.
 
     Examples
     --------

@@ -37,7 +37,7 @@ SUFFIX = "_tuned"
 
 @dataclass(frozen=True)
 class Request:
-    """What the user wants.
+    """Settings of a call of `tune`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Request:
     seeds : int
         Number of new seeds, or 0 for none.
     storage : str or None
-        Address of a database that several machines share. None for a file in the folder of the study.
+        Address of a database that several machines can use. None for a file in the folder of the study.
     threads : int
     """
 
@@ -82,9 +82,9 @@ def tune(
         Project folder.
     request : Request
     recipe : NetworkRecipe or ClassicalRecipe
-        The present settings.
+        The current settings.
     raw : mapping
-        The present settings, in the form of ``params.yaml``.
+        The current settings, as written in ``params.yaml``.
     make : callable
         Returns the recipe with some settings replaced; see `lineup.tuning.study.Task`.
     space : dict
@@ -113,13 +113,13 @@ def tune(
     print(f"{request.model}: {'; '.join(f'{key} {_shown(values)}' for key, values in space.items())}", flush=True)
     print(f"study {name}: {len(finished(study))} of {count(request.budget.trials, 'trial')} finished", flush=True)
     params = flatten({"study": name, "metric": request.metric} | identity["recipe"])
-    runs = StudyRuns(root, dataset.name, name, request.model, params, f"{data}. The test images took no part.")
+    runs = StudyRuns(root, dataset.name, name, request.model, params, f"{data}. The test images were not used.")
     watcher = _Progress(request, runs, study)
     status, metrics = "KILLED", {}
     try:
         search(study, task, request.budget, watcher)
         if not complete(study):
-            raise LineupError(f"study {name}: no trial is complete; allow more trials or minutes")
+            raise LineupError(f"study {name}: no trial is complete; increase --trials or --minutes")
         seeds = new_seeds(recipe, request.seeds)
         repeated = repeat(study, task, seeds, watcher) if seeds else None
         best = rounded(study.best_trial.params)
@@ -154,7 +154,7 @@ def _metrics(outcome: Outcome) -> dict[str, float]:
 
 
 class _Progress:
-    """Watcher that prints a line for each training and logs it in MLflow."""
+    """Watcher that prints a line for each training and logs the training in MLflow."""
 
     def __init__(self, request: Request, runs: StudyRuns, study: Study) -> None:
         self._request, self._runs, self._study = request, runs, study
@@ -175,7 +175,7 @@ class _Progress:
 
     def repeated(self, values: Values | None, seed: int, result: Result, history: list[Epoch]) -> None:
         """See `lineup.tuning.study.Watcher`."""
-        which = "present settings" if values is None else "best settings"
+        which = "current settings" if values is None else "best settings"
         score = getattr(result, self._request.metric)
         print(f"{which}, new seed {seed}: {self._request.metric} {score:.4f}, {result.seconds:.0f} s", flush=True)
         metrics = {"val_accuracy": result.accuracy, "val_loss": result.loss}
