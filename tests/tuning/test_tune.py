@@ -90,7 +90,7 @@ def test_a_study_of_a_classical_model(project: Path) -> None:
     page = (project / "tuning" / "knn" / "tuning.md").read_text()
     assert "GENERATED DATA" in page
     assert "The test images were not used." in page
-    assert "With 2 new seeds, the validation accuracy of the best settings is" in output
+    assert "With 2 new seeds, the mean validation accuracy is" in output
     assert run("check").startswith("params.yaml: 3 models")
     assert "already contains knn_tuned" in str(CliRunner().invoke(app, ["tune", "knn", "--write"]).exception)
 
