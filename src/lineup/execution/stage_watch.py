@@ -22,7 +22,6 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,7 @@ def end_with_dvc(root: Path) -> None:
 
 
 def child_of_dvc(root: Path) -> tuple[psutil.Process, int] | None:
-    """Find the DVC process that runs this stage.
+    """Find the DVC process that runs this stage. Return None if there is none.
 
     Parameters
     ----------
@@ -72,11 +71,12 @@ def child_of_dvc(root: Path) -> tuple[psutil.Process, int] | None:
     """
     import psutil
 
-    holders = lock_holders(root)
-    this = psutil.Process()
-    for child, parent in pairwise([this, *this.parents()]):
-        if parent.pid in holders:
-            return child, parent.pid
+    holders, child = lock_holders(root), psutil.Process()
+    with suppress(psutil.Error):  # another ancestor may end at this moment
+        while (parent := child.parent()) is not None:
+            if parent.pid in holders:
+                return child, parent.pid
+            child = parent
     return None
 
 
