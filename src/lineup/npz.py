@@ -95,7 +95,7 @@ def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        with warnings.catch_warnings(action="ignore"):  # NumPy recommends to rewrite files of Python 2
+        with warnings.catch_warnings(action="ignore"):  # NumPy warns about files of Python 2
             shape, _, dtype = read_header(stream)
         if dtype.hasobject:
             raise LineupError(f"{path}: array {_shown(entry)}: expected numbers, found Python objects")

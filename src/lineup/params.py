@@ -86,7 +86,7 @@ class Params:
         May be empty.
     champion : ChampionRule
     resources : dict of str to dict, optional
-        Resources that a model or committee asks for on a cluster, by its name, such as ``{"gpu": 1}``. No result
+        Resources that a model or committee requires on a cluster, by its name, such as ``{"gpu": 1}``. No result
         depends on them. Default: none.
     tuning : Tuning, optional
         Search spaces of ``lineup tune``. No result of the pipeline depends on them.

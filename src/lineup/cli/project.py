@@ -66,7 +66,7 @@ def init(
         print(*found.lines(), sep="\n")
         own = own_images(found, folder.resolve(), group)
         root = create_project(folder, own).root
-        print(f"{root}: a new project with these images, {own.summary}; its README.md explains the files")
+        print(f"{root}: a new project with images of {own.summary}; its README.md explains the files")
     print(f"Run its pipeline: cd {shlex.quote(str(root))} && lineup repro")
 
 

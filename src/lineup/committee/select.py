@@ -87,7 +87,7 @@ def select(
     Raises
     ------
     LineupError
-        If a member has no record or no predictions. If the best members are wanted and one candidate was trained on
+        If a member has no record or no predictions. If the best members are selected and one candidate was trained on
         images that another one held out.
     """
     chosen = []

@@ -67,7 +67,7 @@ class Dataset:
         them. Default: None, each model holds out its own share.
     groups : ndarray of int32, shape (n,), or None
         Group of each training image. The images of a group are either all for training or all for validation. They are
-        neighbours in the order. Default: None, no groups.
+        adjacent in the order. Default: None, no groups.
     """
 
     name: str

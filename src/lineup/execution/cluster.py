@@ -70,7 +70,7 @@ class Cluster:
     address : str
         Address of the scheduler, such as ``tcp://127.0.0.1:8786``.
     resources : dict of str to dict
-        Resources that a model or committee asks for, by its name.
+        Resources that a model or committee requires, by its name.
     local : LocalProcesses
         Runs all other stages.
     log : callable
@@ -241,7 +241,7 @@ class Cluster:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > PATIENCE_SECONDS:
             name = min([*self._waiting, *self._again])
-            asks = f", which asks for {shown(self._wanted(name))}" if self._wanted(name) else ""
+            asks = f", which requires {shown(self._wanted(name))}" if self._wanted(name) else ""
             refused = f"; a worker refused: {self._refusals[name]}" if name in self._refusals else ""
             raise LineupError(
                 f"{self._address}: no worker can run {name}{asks}; found {self._workers.describe()}{refused};"

@@ -60,7 +60,7 @@ class OwnImages:
         """The size of the images and the names of the models, for the user."""
         height, width = self.data["size"] if isinstance(self.data["size"], list) else (self.data["size"],) * 2
         colours = "in colour" if self.data["channels"] == 3 else "in grey"
-        return f"resized to {height} x {width} pixels {colours}, and the models {', '.join(self.models)}"
+        return f"{height} x {width} pixels {colours}, and the models {', '.join(self.models)}"
 
     def files(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Change the texts of ``params.yaml``, ``dvc.yaml`` and ``README.md`` of a new project."""

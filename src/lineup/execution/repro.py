@@ -60,7 +60,7 @@ def repro(
         Address of a Dask scheduler. Its workers run the training and committee stages. Default: this machine runs all
         stages.
     resources : dict of str to dict, optional
-        Resources that a model or committee asks for, by its name. They are only used with ``on``. Default: none.
+        Resources that a model or committee requires, by its name. They are only used with ``on``. Default: none.
 
     Raises
     ------

@@ -61,8 +61,8 @@ def span(low: float, high: float, form: str = ".4f") -> str:
 
 
 def data_line(title: str, test_images: int, *, generated: bool) -> str:
-    """Return a sentence that names the dataset and the number of test images. If the data are generated, the sentence
-    says so.
+    """Return a sentence with the dataset and the number of test images. If the data are generated, the sentence states
+    this.
     """
     line = f"Data: {title}, {count(test_images, 'test image')}."
     return f"{line} {GENERATED}" if generated else line

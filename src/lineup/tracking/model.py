@@ -105,7 +105,7 @@ def log_model(
     # MLflow links the active run to the model, which it can do only once.
     run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()
     with run, warnings.catch_warnings():
-        # MLflow asks for an input example to infer a signature.
+        # MLflow requires an input example to infer a signature.
         warnings.simplefilter("ignore", UserWarning)
         mlflow.pyfunc.log_model(
             name="model",

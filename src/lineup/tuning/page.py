@@ -49,7 +49,7 @@ class Outcome:
     recipe : dict
         The best settings, in the form of ``params.yaml``.
     repeated : Repeated or None
-        Scores with new seeds. None without new seeds.
+        Scores with new seeds. None if there are no new seeds.
     data : str
         Title of the dataset and number of validation images, for pages and figures.
     """
