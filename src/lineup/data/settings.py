@@ -85,7 +85,7 @@ class Data:
         return height, width, self.channels or 1
 
     def images_path(self, root: Path) -> Path:
-        """Return the path of the user's own images. A relative path is relative to the folder ``root``."""
+        """Return the path of the user's own images. If ``images`` is a relative path, it is joined to ``root``."""
         return root / Path(self.images or "").expanduser()
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ of the members before it is not above a threshold. A greedy selection with a pri
 time to the log loss. The full committee ignores the prediction time: it is the mean of all members of the cascade, or
 the greedy selection without a price. The table shows the first run of each committee. The difference is the test
 accuracy of the committee minus the test accuracy of its full committee. The p-values are from McNemar's exact test. The
-corrected p-values are corrected for all rows of the table with Holm's method."""
+corrected p-values account for the number of rows in the table (Holm's method)."""
 
 _TIMES = """\
 The prediction time of each member was measured with random images when the committee was built, on {devices}. The

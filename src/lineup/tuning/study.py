@@ -103,7 +103,9 @@ def study_name(model: str, identity: Mapping[str, Any]) -> str:
 
 
 def open_study(storage: str, name: str, task: Task) -> Study:
-    """Open a study, and create it if it is missing. The first trial has the current settings.
+    """Open a study, and create it if it is missing.
+
+    The first trial has the settings from `lineup.tuning.space.current`.
 
     Parameters
     ----------
