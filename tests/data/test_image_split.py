@@ -44,6 +44,21 @@ def test_each_class_has_its_share_of_test_images(sizes: list[int], seed: int) ->
     assert np.array_equal(chosen, choose_test(labels, None, 0.2, seed))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_each_class_has_test_images_with_groups(seed: int) -> None:
+    labels = np.repeat([0, 1], [90, 9])
+    groups = np.repeat(np.arange(6), [30, 30, 30, 3, 3, 3])
+    chosen = choose_test(labels, groups, 0.2, seed)
+    assert np.unique(labels[chosen]).tolist() == [0, 1]
+    assert np.unique(np.delete(labels, chosen)).tolist() == [0, 1]
+    assert not set(groups[chosen].tolist()) & set(np.delete(groups, chosen).tolist())
+
+
+def test_a_class_in_one_group_cannot_be_divided() -> None:
+    with pytest.raises(LineupError, match=r"^data\.group: .*; expected at least two groups for each class$"):
+        choose_test(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2]), 0.5, 1)
+
+
 def test_all_images_of_a_group_are_in_the_same_part(tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         for person in range(12):

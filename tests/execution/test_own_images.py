@@ -90,9 +90,18 @@ def test_a_project_inside_of_the_images_is_an_error(tmp_path: Path, place: str) 
 
 def lineup(*arguments: str, cwd: Path, store: Path) -> str:
     """Run a command of lineup, and return its output."""
+    return run("lineup", *arguments, cwd=cwd, store=store)
+
+
+def dvc(*arguments: str, cwd: Path, store: Path) -> str:
+    """Run a command of DVC, and return its output."""
+    return run("dvc", *arguments, cwd=cwd, store=store)
+
+
+def run(module: str, *arguments: str, cwd: Path, store: Path) -> str:
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}", "PYTHONUTF8": "1", "LINEUP_LIVE": "off"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    command = [sys.executable, "-m", "lineup", *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(
         command, cwd=cwd, env=environment | {"PATH": path}, capture_output=True, text=True, check=False, timeout=900
     )
@@ -171,7 +180,7 @@ def test_coloured_pictures_from_two_commands_to_the_report(tmp_path: Path) -> No
     assert "90 images in 3 classes: disc 30, square 30, triangle 30" in said
     assert "all 64 x 64 pixels, colour" in said
     quick(root, epochs=12, models=("conv2d_5",))
-    lineup("repro", "report", cwd=root, store=store)
+    dvc("repro", "evaluate", "report", cwd=root, store=store)
     page = (root / "reports" / "leaderboard.md").read_text()
     assert "Data: Road signs, 18 test images." in page
     assert accuracy_of(page, "conv2d_5") > 0.7
@@ -188,7 +197,7 @@ def test_an_npz_file_of_mnist_from_two_commands_to_the_report(tmp_path: Path) ->
     said = lineup("init", str(root), "--images", str(tmp_path / "mnist.npz"), cwd=tmp_path, store=store)
     assert "5,000 images in 10 classes: 0 500, 1 500, " in said
     quick(root, epochs=1, models=("random_forest",))
-    lineup("repro", "report", cwd=root, store=store)
+    dvc("repro", "evaluate", "report", cwd=root, store=store)
     page = (root / "reports" / "leaderboard.md").read_text()
     assert "Data: Mnist, 1,000 test images." in page
     assert accuracy_of(page, "random_forest") > 0.9

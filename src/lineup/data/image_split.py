@@ -104,17 +104,39 @@ def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float,
     -------
     ndarray of int
         Indices in ascending order.
+
+    Raises
+    ------
+    LineupError
+        If the images of a class cannot be divided, because they are in one group.
     """
     rng = np.random.default_rng([seed, 1])  # independent of the random order of the training images
     if groups is not None:
         order = group_order(labels, groups, rng)
-        starts = np.flatnonzero(np.diff(groups[order])) + 1
+        starts = _divisions(labels[order], groups[order])
         return np.sort(order[: starts[np.abs(starts - share * len(labels)).argmin()]])
     chosen = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         chosen.append(members[: max(1, round(share * len(members)))])
     return np.sort(np.concatenate(chosen))
+
+
+def _divisions(labels: NDArray[Any], groups: NDArray[Any]) -> Indices:
+    """Return the positions between two groups at which each class has images before and after the position.
+
+    The images of each group are neighbours.
+    """
+    firsts = np.unique(labels, return_index=True)[1]
+    lasts = len(labels) - 1 - np.unique(labels[::-1], return_index=True)[1]
+    starts = np.flatnonzero(np.diff(groups)) + 1
+    found: Indices = starts[(starts > firsts.max()) & (starts <= lasts.min())]
+    if not found.size:
+        raise LineupError(
+            "data.group: the groups cannot be divided so that each class has training images and test images; expected"
+            " at least two groups for each class"
+        )
+    return found
 
 
 def group_order(labels: NDArray[Any], groups: NDArray[Any], rng: np.random.Generator) -> Indices:

@@ -82,12 +82,11 @@ def gain_line(repeated: Repeated, chosen: float, metric: str) -> str:
         f"With {count(repeated.seeds, 'new seed')}, the mean validation {metric} is {best:.4f} for the best settings"
         f" and {present:.4f} for the current settings: a difference of {best - present:+.4f}"
     )
-    if len(repeated.seeds) > 1:
+    if len(set(repeated.best)) > 1 or len(set(repeated.present)) > 1:  # classical models can ignore the seed
         from scipy import stats
 
         interval = stats.ttest_ind(repeated.best, repeated.present, equal_var=False).confidence_interval()
-        if interval.low < interval.high:
-            line += f", 95 % interval {interval.low:+.4f} to {interval.high:+.4f}"
+        line += f", 95 % interval {interval.low:+.4f} to {interval.high:+.4f}"
     return f"{line}. The score of the best trial is {chosen:.4f}; the estimated selection bias is {chosen - best:+.4f}."
 
 

@@ -121,8 +121,11 @@ def tune(
         if not complete(study):
             raise LineupError(f"study {name}: no trial is complete; increase --trials or --minutes")
         seeds = new_seeds(recipe, request.seeds)
-        repeated = repeat(study, task, seeds, watcher) if seeds else None
         best = rounded(study.best_trial.params)
+        is_new = make(best) != recipe
+        if not is_new:
+            print("The best settings are the current ones.", flush=True)
+        repeated = repeat(study, task, seeds, watcher) if seeds and is_new else None
         outcome = Outcome(
             request.model, request.model + SUFFIX, study, task, merged(as_params(raw), best), repeated, data
         )
