@@ -137,7 +137,8 @@ def test_classes_are_those_of_all_models_with_a_record_or_of_the_named_ones(proj
     plots.classes()
     axes = written.only().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["shallow_nn_seed1", "basic_cnn_seed1"]
-    assert [text.get_text() for text in axes.texts] == ["1.000", "1.000", "1.000", "0.667", "1.000", "1.000"]
+    cells = [text.get_text() for text in axes.texts if text.get_text().replace(".", "").isdigit()]
+    assert cells[:6] == ["1.000", "1.000", "1.000", "0.667", "1.000", "1.000"]
     assert LINE in texts(written.only())
     plots.classes(["basic_cnn"])
     assert (

@@ -55,7 +55,7 @@ def test_git_ignores_what_this_repository_ignores() -> None:
     own = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     files = project_files(in_git=True)
     ours_alone = {"*.egg-info/", ".venv/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/", "/.demo/"}
-    ours_alone.add("/benchmarks/results/.*")
+    ours_alone |= {"/benchmarks/results/.*", "/gpu-results/"}
     assert files[".gitignore"].decode().splitlines() == [line for line in own if line not in ours_alone]
 
 

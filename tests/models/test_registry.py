@@ -30,7 +30,8 @@ pytestmark = pytest.mark.slow
 if TYPE_CHECKING:
     import keras
 
-NETWORKS = [entry for entry in list_architectures() if entry.kind == "network"]
+# The family transfer has large networks and its own tests.
+NETWORKS = [entry for entry in list_architectures() if entry.kind == "network" and entry.family != "transfer"]
 
 
 NO_BACKUP = Backup(None)

@@ -10,7 +10,8 @@ import pytest
 
 from lineup.errors import LineupError
 from lineup.files import file_sha256
-from lineup.models.registry import architecture
+from lineup.models.layers import classifier
+from lineup.models.registry import Architecture, architecture, list_architectures
 from lineup.models.settings import NetworkRecipe
 from lineup.serving.predictor import load_predictor
 from lineup.training.backup import Backup
@@ -122,6 +123,12 @@ def test_weights_of_another_network_give_one_line(tmp_path: Path, monkeypatch: p
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(path)
     with pytest.raises(LineupError, match=r"other\.weights\.h5: expected weights of mobilenetv2_1\.00_32: [^\n]+$"):
         fit(tmp_path, monkeypatch, weights=path.name, sha256=file_sha256(path))
+
+
+@pytest.mark.parametrize("entry", list_architectures("transfer"), ids=lambda entry: entry.name)
+def test_parameter_count_is_the_registered_one(entry: Architecture) -> None:
+    network = classifier(entry.name, "unit", entry.make((28, 28, 1), 10, {}), (28, 28, 1))
+    assert network.count_params() == entry.parameters
 
 
 def test_two_channels_are_refused() -> None:
