@@ -20,6 +20,7 @@ from lineup.cli.tune import _changed
 from lineup.data.dataset import load_dataset
 from lineup.errors import LineupError
 from lineup.params import load_params
+from lineup.tracking.address import sqlite_uri
 from lineup.tuning.study import Budget
 from lineup.tuning.tune import Request, tune
 
@@ -65,7 +66,7 @@ def run(*arguments: str) -> str:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a few images and without any training."""
-    root = tmp_path / "shoes"
+    root = tmp_path / "shoes? #1 {x}"
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run("init", str(root))
     (root / "params.yaml").write_text(PARAMS)
@@ -105,7 +106,7 @@ def test_the_trials_are_child_runs_in_mlflow(project: Path) -> None:
     run("tune", "knn", "--trials", "2", "--new-seeds", "1")
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    client = MlflowClient(sqlite_uri(project / "mlflow.db"))
     experiment = client.get_experiment_by_name("lineup-synthetic-tuning")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
@@ -174,10 +175,12 @@ def test_two_processes_share_a_study(project: Path) -> None:
         (("knn", "--trials", "0"), "--trials 0: expected at least 1"),
         (("knn", "--minutes", "-1"), "--minutes -1: expected above 0"),
         (("knn", "--storage", "nowhere"), "nowhere: cannot open the study: "),
+        (("knn", "--storage", "none://me:s3cret@host/x"), "none://host/x: cannot open the study: "),
     ],
 )
 def test_mistakes_of_the_user_give_one_line(arguments: tuple[str, ...], message: str, project: Path) -> None:
     found = CliRunner().invoke(app, ["tune", *arguments])
     assert isinstance(found.exception, LineupError)
     assert "\n" not in str(found.exception)
+    assert "s3cret" not in str(found.exception)
     assert message in str(found.exception)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lineup.errors import LineupError, shortened
 from lineup.records.record import Epoch
+from lineup.tracking.address import shown_uri
 from lineup.tuning.settings import Space
 from lineup.tuning.space import Values, current, rounded, suggest
 from lineup.tuning.trial import Result, train
@@ -143,7 +144,8 @@ def open_study(storage: str, name: str, task: Task) -> Study:
             load_if_exists=True,
         )
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
-        raise LineupError(f"{storage}: cannot open the study: {shortened(error)}") from error
+        reason = shortened(shown_uri(str(error)))
+        raise LineupError(f"{shown_uri(storage)}: cannot open the study: {reason}") from error
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(current(task.recipe, task.space), skip_if_exists=True)
     return study

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from lineup.code.stages import training_sha256
 from lineup.errors import LineupError, count
 from lineup.records.record import Epoch, flatten
+from lineup.tracking.address import sqlite_uri
 from lineup.tuning.page import Outcome, as_params, gain_line, write_page
 from lineup.tuning.runs import StudyRuns
 from lineup.tuning.space import Values, merged, rounded, space_of, to_words
@@ -96,23 +98,19 @@ def tune(
     LineupError
         If the study cannot be opened, the search space is invalid, or no trial is complete.
     """
-    space = space_of(recipe, space)
-    task = Task(recipe, make, space, training_data(dataset, recipe.validation), request.threads, request.metric)
+    task = Task(
+        recipe,
+        make,
+        space_of(recipe, space),
+        training_data(dataset, recipe.validation),
+        request.threads,
+        request.metric,
+    )
     folder = folder_of(root, request.model)
-    folder.mkdir(parents=True, exist_ok=True)
-    identity: dict[str, Any] = {
-        "recipe": dataclasses.asdict(recipe),
-        "space": {key: str(values) for key, values in space.items()},
-        "data": dataset.fingerprint,
-        "metric": request.metric,
-    }
-    name = study_name(request.model, identity)
-    with FileLock(folder / ".lock"):  # two processes cannot create the tables of a database at the same time
-        study = open_study(request.storage or f"sqlite:///{folder / DATABASE}", name, task)
-    data = _data(dataset, len(task.data.val_labels))
-    print(f"{request.model}: {'; '.join(f'{key} {_shown(values)}' for key, values in space.items())}", flush=True)
+    study = _open(folder, request, task, dataset.fingerprint)
+    name, data = study.study_name, _data(dataset, len(task.data.val_labels))
     print(f"study {name}: {len(finished(study))} of {count(request.budget.trials, 'trial')} finished", flush=True)
-    params = flatten({"study": name, "metric": request.metric} | identity["recipe"])
+    params = flatten({"study": name, "metric": request.metric} | dataclasses.asdict(recipe))
     runs = StudyRuns(root, dataset.name, name, request.model, params, f"{data}. The test images were not used.")
     watcher = _Progress(request, runs, study)
     status, metrics = "KILLED", {}
@@ -136,6 +134,24 @@ def tune(
     if repeated:
         print(gain_line(repeated, float(study.best_trial.value or 0), request.metric), flush=True)
     return outcome
+
+
+def _open(folder: Path, request: Request, task: Task, fingerprint: str) -> Study:
+    """Open the study of these settings, images and code, and print its search space."""
+    recipe = task.recipe
+    identity = {
+        "recipe": dataclasses.asdict(recipe),
+        "space": {key: str(values) for key, values in task.space.items()},
+        "data": fingerprint,
+        "metric": request.metric,
+        "code": training_sha256(recipe.family, recipe.architecture),
+    }
+    print(f"{request.model}: {'; '.join(f'{key} {_shown(values)}' for key, values in task.space.items())}", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Optuna replaces names in braces in the address.
+    file = sqlite_uri(folder.absolute() / DATABASE).replace("{", "{{").replace("}", "}}")
+    with FileLock(folder / ".lock"):  # two processes cannot create the tables of a database at the same time
+        return open_study(request.storage or file, study_name(request.model, identity), task)
 
 
 def _data(dataset: Dataset, validation: int) -> str:
