@@ -56,7 +56,7 @@ def clone(root: Path, folder: Path, *, demo: bool) -> Project:
     params["models"] = {name: params["models"][name] for name in MODELS}
     params["committees"] = {COMMITTEE: params["committees"][COMMITTEE]}
     for recipe in (*params["models"].values(), *params["committees"].values()):
-        recipe.pop("seeds", None)  # one training per model
+        recipe.pop("seeds", None)  # one training run per model
     if demo:
         params["data"] = yaml.safe_load(project_files(in_git=True)["params.yaml"])["data"]
         for model in params["models"].values():

@@ -1,8 +1,8 @@
 """What a Dask cluster costs per stage, and what a second worker saves: the demo's project, with generated images.
 
-The scheduler and the workers are processes of this machine, with one thread each, so that all runs share its cores.
-The benchmark runs ``lineup repro -j 1``, and ``lineup repro --on`` with one and with two workers, each in a new
-project. For each training and committee, it measures two parts of the time:
+The scheduler and the workers are processes of this machine, with one thread each, so that all runs share its cores. The
+benchmark runs ``lineup repro -j 1``, and ``lineup repro --on`` with one and with two workers, each in a new project.
+For each training stage and committee stage, it measures two parts of the time:
 
 - out: from the start of the stage until DVC runs its command: checks, sending the input files, and the start of DVC;
 - back: from the last line that the command prints until ``dvc.lock`` is written: packing, sending and checking the
@@ -86,7 +86,7 @@ def cluster(folder: Path, workers: int) -> Iterator[str]:
 
 
 def run(project: Project, *options: str) -> tuple[float, dict[str, dict[str, float]]]:
-    """Run the pipeline, and return the wall time and the parts of each training and committee, in seconds."""
+    """Run the pipeline, and return the wall time and the parts of each training and committee stage, in seconds."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "lineup", "repro", *options]
     with subprocess.Popen(
@@ -100,7 +100,7 @@ def run(project: Project, *options: str) -> tuple[float, dict[str, dict[str, flo
 
 
 def parts(lines: list[tuple[float, str]]) -> dict[str, dict[str, float]]:
-    """Return the parts of each training and committee from its lines, each with the time when it was printed."""
+    """Return the parts of each training and committee stage from its lines, each with the time when it was printed."""
     times: dict[str, list[tuple[float, str]]] = {}
     for moment, line in lines:
         found = re.match(r"\[(\S+)\] (.*)", line)

@@ -81,7 +81,7 @@ def test_p_values_are_adjusted_for_their_number() -> None:
 
 
 def test_equal_machines_differ_in_at_most_five_percent_of_the_cases() -> None:
-    """Two machines train the same seeds: a seed changes the accuracy, and each training has its own errors."""
+    """Two machines train the same seeds: a seed changes the accuracy, and each training run has its own errors."""
     random = np.random.default_rng(1)
     deviation, repetitions = 0.02, 300
     difficulty = random.uniform(0.7, 1.0, IMAGES)

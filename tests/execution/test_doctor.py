@@ -16,7 +16,7 @@ def test_a_store_that_does_not_exist_yet_is_fine(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     finding = _store(Project(tmp_path))
     assert finding.fine
-    assert finding.found == f"sqlite:///{tmp_path / 'mlflow.db'}, not created yet; the first training creates it"
+    assert finding.found == f"sqlite:///{tmp_path / 'mlflow.db'}, not created yet; the first run creates it"
     assert not list(tmp_path.iterdir())
 
 

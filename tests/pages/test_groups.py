@@ -96,7 +96,7 @@ def test_page_tables_and_figure(comparison: GroupComparison, tmp_path: Path) -> 
     page = (tmp_path / PAGE).read_text(encoding="utf-8")
     assert "The data are generated, so the results do not apply to real images." in page
     assert f"]({FIGURE})" in page
-    assert "- 1 record: no training with the same settings in another group" in page
+    assert "- 1 record: no training run with the same settings in another group" in page
     assert (tmp_path / FIGURE).read_bytes().startswith(b"\x89PNG")
     frame = pd.read_csv(tmp_path / CSV)
     assert frame["model"].tolist() == ["cnn", "cnn", "dense", "dense"]

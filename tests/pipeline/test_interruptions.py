@@ -18,7 +18,7 @@ from .conftest import Folder, copy_of, ran, wait_for
 
 pytestmark = pytest.mark.slow
 
-# A training that still runs when it is killed: it takes longer than MLflow's import, on every machine.
+# Training takes longer than importing MLflow on every machine, so it still runs when it is killed.
 LONG = 100
 SLOW = {"epochs": LONG, "batch_size": 1, "seeds": 1}
 

@@ -149,7 +149,7 @@ def test_a_deleted_store_is_created_again(finished: Folder, copy: Folder) -> Non
 
 
 def test_only_what_depends_on_a_change_runs_again(copy: Folder) -> None:
-    """A failed stage stops what depends on it and nothing else; repaired, it runs no finished training again."""
+    """A failed stage stops what depends on it and nothing else; after a repair, no finished model is trained again."""
     copy.change(shallow_nn={"validation": 0.02}, frozen_encoder={"learning_rate": 0.002})
     done = copy.run("lineup", "repro", "-j", "2")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Energy of a training: counters of processors in a folder like that of Linux, and machines without counters."""
+"""Measure the energy of a training run, with counters in a folder as on Linux, and without counters."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_only_the_same_settings_are_compared(folder: Folder) -> None:
     assert {group: list(runs) for group, runs in model.runs.items()} == {"A processor": [1, 2], "NVIDIA H100": [2]}
     assert model.runs["NVIDIA H100"][2].folder == records[2].folder  # not the repeated experiment
     assert sorted(matched.left_out.values()) == [1, 1, 1, 2]
-    assert matched.left_out["no training with the same settings in another group"] == 2
+    assert matched.left_out["no training run with the same settings in another group"] == 2
     assert [len(runs) for runs in matched.repeated] == [2, 1, 1, 1]
 
 

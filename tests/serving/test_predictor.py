@@ -228,7 +228,7 @@ def test_a_cascade_evaluates_later_members_for_few_images(tmp_path: Path, monkey
     sure = single[0].max(axis=1).argmax()
     np.testing.assert_allclose(probabilities[sure], single[0, sure], atol=1e-6)
     assert shares[sure] == 1
-    # This function returns the probabilities of all members, so all members predict all images.
+    # This function returns the probabilities of all members, so all members classify all images.
     counts.clear()
     again, each = load_with_members(tmp_path, SHAPE)(IMAGES)
     assert counts == [len(IMAGES)] * 3

@@ -78,7 +78,7 @@ def test_a_file_that_is_not_a_database_and_half_a_database(root: Path) -> None:
 
 def test_an_empty_file_counts_as_a_missing_store(root: Path) -> None:
     (root / "mlflow.db").write_bytes(b"")
-    assert _store(Project(root)).found.endswith("not created yet; the first training creates it")
+    assert _store(Project(root)).found.endswith("not created yet; the first run creates it")
 
 
 def test_a_folder_instead_of_the_store(root: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_live_run_is_completed(published: Published, root: Path) -> None:
 
 
 def test_a_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
-    """A training with the same key that left no record. Only the contents of the record are logged."""
+    """A training run with the same key left no record. Only the contents of the record are logged."""
     record = published.records["one"]
     with LiveRun(root) as live:
         live.start(record.header, "another attempt", STARTED - 9_000)

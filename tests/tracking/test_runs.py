@@ -182,7 +182,7 @@ def test_a_run_of_another_host_is_ended_after_an_hour_without_an_update(
 
 @pytest.mark.parametrize("folder", ["runs/models/small/seed_1", "experiments/small-0a1b2c3d"])
 def test_a_dead_run_with_a_record_is_finished(store: tuple[MlflowClient, str], root: Path, folder: str) -> None:
-    """Its training could not reach the store at its end, and another training has started."""
+    """The first training process could not reach the store at its end, and another one has started."""
     client, experiment = store
     record = make_record(root / folder, random_predictions(1))
     (root / "runs" / "models" / "damaged" / "seed_1").mkdir(parents=True)

@@ -61,8 +61,8 @@ SECRETS = (ADMIN_PASSWORD, DATABASE_PASSWORD, "key-of-the-forms-3", *USERS.value
 
 # Imports the libraries once, and forks for each line that it reads, because eight imports of TensorFlow and MLflow take
 # more than a minute. A line contains the folder of a project, the model, the file for the output, and variables of the
-# environment. The longer limits are for busy machines, on which trainings at once log only a part, and `lineup publish`
-# the rest.
+# environment. The longer limits are for busy machines, on which simultaneous training runs log only a part, and
+# `lineup publish` the rest.
 TRAIN = """
 import json, os, sys
 import mlflow, mlflow.store.tracking.rest_store, mlflow.store.tracking.sqlalchemy_store
@@ -103,7 +103,7 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Training:
-    """A training in a process of its own."""
+    """A training run in a separate process."""
 
     project: Path
     model: str
@@ -112,7 +112,7 @@ class Training:
 
 
 class Trainer:
-    """A process that starts trainings at once, in processes of their own, and waits for their ends."""
+    """A process that starts several training processes at once, and waits until they end."""
 
     def __init__(self) -> None:
         environment = clean_environment() | {"MLFLOW_HTTP_REQUEST_TIMEOUT": "120"}
@@ -121,14 +121,14 @@ class Trainer:
         )
 
     def start(self, trainings: list[Training]) -> list[int]:
-        """Start trainings and return their process ids."""
+        """Start training processes and return their ids."""
         assert self.process.stdin is not None
         lines = [[str(one.project), one.model, str(one.output), one.variables] for one in trainings]
         print(json.dumps(lines), file=self.process.stdin, flush=True)
         return self._answer()
 
     def wait(self) -> list[int]:
-        """Wait for the trainings and return their exit statuses."""
+        """Wait for the training processes and return their exit statuses."""
         return self._answer()
 
     def _answer(self) -> list[int]:
@@ -354,7 +354,7 @@ def test_a_server_that_is_killed_and_restarted_during_a_training(
 
 
 def wait_for_epochs(client: MlflowClient) -> Run:
-    """Wait until the run of the long training has two epochs, and return the run."""
+    """Wait until the run of the long training process has two epochs, and return the run."""
     found: list[Run] = []
 
     def has_epochs() -> bool:

@@ -1,4 +1,4 @@
-"""A training does not start if its result could not be written."""
+"""Training does not start if the record could not be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An interrupted training resumes from its backup and gives the same record."""
+"""Interrupted training resumes from its backup and gives the same record."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def run(*arguments: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a few images and without any training."""
+    """A project with a few images and without any records."""
     root = tmp_path / "shoes? #1 {x}"
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run("init", str(root))

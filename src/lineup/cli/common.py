@@ -181,7 +181,7 @@ def describe_compact(project: Project, folders: Sequence[Path]) -> str | None:
 
 
 def experiment_folders(project: Project) -> list[Path]:
-    """Return the record folders of all single experiments."""
+    """Return the folders of all single experiments."""
     from lineup.records.record import HEADER
 
     return sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))

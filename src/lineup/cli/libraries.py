@@ -39,7 +39,7 @@ def import_keras() -> None:
     with quiet_stderr(), hidden(UNUSED):
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
-    # Keras searches all objects for reference cycles before each training, which takes 0.3 s without this.
+    # Keras searches all objects for reference cycles before it trains a network, which takes 0.3 s without this.
     gc.freeze()
 
 

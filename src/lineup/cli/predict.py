@@ -79,7 +79,7 @@ def predict(
     The command cuts out the object in each picture, and converts the object to the size and colours of the training
     images. In a project with your own images, pictures are only resized, in the same way as the training images.
     Pictures that already look like training images are not changed. If a file cannot be read, the command prints an
-    error, predicts the other files, and exits with status 1.
+    error, processes the other files, and exits with status 1.
 
     A picture is flagged if it differs strongly from the training images and its prediction is uncertain. With the
     default threshold, 5 % of the validation images are flagged.

@@ -125,8 +125,8 @@ def combine_predictions(
 ) -> tuple[FittedRule, Predictions]:
     """Fit the rule of a committee, and combine the predictions of its members.
 
-    Use cross-validation to predict the held-out images. The validation metrics of a committee are based on
-    cross-validated predictions. To predict the test images, fit the rule on all held-out images.
+    The predictions for the held-out images come from cross-validation, and the validation metrics of the committee are
+    computed from them. For the test images, the rule is fitted on all held-out images.
 
     Parameters
     ----------

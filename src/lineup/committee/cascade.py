@@ -1,9 +1,9 @@
 """Evaluate the members of a committee one after another, until the confidence is above a threshold.
 
-The confidence is the highest probability in the mean prediction of the evaluated members. The first member predicts all
-images. The second member predicts only the images for which the confidence of the first member is not above the
-threshold. The third member predicts only the images for which the confidence of the first two members is not above the
-threshold, and so on. The prediction for an image is the mean of the members that were evaluated for it.
+The confidence is the highest probability in the mean prediction of the evaluated members. The first member classifies
+all images. The second member classifies only the images for which the confidence of the first member is not above the
+threshold. The third member classifies only the images for which the confidence of the first two members is not above
+the threshold, and so on. The prediction for an image is the mean prediction of the members that classified this image.
 
 Notes
 -----
@@ -118,7 +118,7 @@ def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, accuracy_loss: 
     -------
     float
         From 0 to 1. With this threshold and with every higher one, the loss is at most ``accuracy_loss``. With
-        threshold 0, only the first member is evaluated. With threshold 1, all members predict all images.
+        threshold 0, only the first member is evaluated. With threshold 1, all members classify all images.
 
     Notes
     -----

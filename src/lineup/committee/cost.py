@@ -57,7 +57,7 @@ class Cost:
     device, seconds
         See `Times`.
     evaluated, full_evaluated : tuple of float
-        Share of the test images that each member predicts, from 0 to 1, in the committee and in the full committee.
+        Share of the test images that each member classifies, from 0 to 1, in the committee and in the full committee.
     full_accuracy : float
         Accuracy of the full committee on the test images.
     only_committee, only_full : int
@@ -76,7 +76,7 @@ class Cost:
     def _check(self) -> Cost:
         for shares in (self.evaluated, self.full_evaluated):
             if len(shares) != len(self.seconds) or max(shares, default=0.0) < 1:
-                raise ValueError("expected a share for each member, and a member that predicts all images")
+                raise ValueError("expected a share for each member, and a member with the share 1")
         return self
 
     @property
@@ -119,7 +119,7 @@ def compare_cost(committee: Committee, fitted: FittedRule, times: Times, holdout
 
 
 def _evaluated(fitted: FittedRule, probabilities: np.ndarray) -> tuple[float, ...]:
-    """Return the share of images that each member predicts, see `FittedRule.apply_lazily`."""
+    """Return the share of images that each member classifies, see `FittedRule.apply_lazily`."""
     if fitted.rule == "cascade":
         members = count_evaluated(fitted.scale(probabilities), fitted.parameters["threshold"])
         return tuple(float((members > member).mean()) for member in range(fitted.members))

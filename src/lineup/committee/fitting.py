@@ -286,8 +286,9 @@ def cross_fitted(
 ) -> np.ndarray:
     """Return cross-validated predictions of a committee for the held-out images.
 
-    Each image is predicted with a rule that is fitted on the other folds. The validation metrics of a committee are
-    based on cross-validated predictions. If the rule has no parameters to fit, no cross-validation is needed.
+    The prediction for an image comes from a rule that is fitted on the other folds. The validation metrics of a
+    committee are based on cross-validated predictions. If the rule has no parameters to fit, no cross-validation is
+    needed.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     The steps follow the paper of Fashion-MNIST (H. Xiao, K. Rasul and R. Vollgraf, arXiv:1708.07747, section 3.1): trim
     the edges, keep every few rows and columns, sharpen with a Gaussian, extend the shorter edge, negate, and convert to
     grey. All pixels outside the object are first set to white, because the photographs in the paper have a white
-    background. Large pictures are reduced to the size of the thumbnails in the paper by averaging.
+    background. A large picture is first scaled down to the size of the thumbnails in the paper.
 
     See `prepare` for the parameters.
     """

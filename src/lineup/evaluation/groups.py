@@ -29,7 +29,7 @@ ENOUGH = 5
 """Fewest degrees of freedom of `paired_noise` for which `compare_groups` uses it."""
 
 Hits = Mapping[int, NDArray[np.bool_]]
-"""For the seed of each training, which images are classified correctly, as booleans of shape (n,)."""
+"""For each seed, a boolean array of shape (n,): whether each image is classified correctly."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def compare_groups(reference: Hits, other: Hits, noise: SeedDeviation, paired: S
     Parameters
     ----------
     reference, other : mapping of int to ndarray of bool, shape (n,)
-        At least one training each, for the same n images.
+        At least one training run in each group, for the same n images.
     noise : SeedDeviation
         From `seed_noise`.
     paired : SeedDeviation

@@ -234,7 +234,7 @@ def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int)
     Parameters
     ----------
     accuracies : sequence of float
-        Accuracy of each training on the same images, from 0 to 1.
+        Accuracy of each training run on the same images, from 0 to 1.
     images : int
         Number of images.
 

@@ -158,7 +158,7 @@ def _store(project: Project) -> Finding:
         uri = tracking_uri(project.root)
         database = store_file(uri)
         if database is not None and not has_database(database):
-            return Finding("MLflow store", True, f"{shown_uri(uri)}, not created yet; the first training creates it")
+            return Finding("MLflow store", True, f"{shown_uri(uri)}, not created yet; the first run creates it")
         found = f"{shown_uri(uri)}, {count_runs(project.root)}"
         if loss := describe_loss(project.root):
             return Finding("MLflow store", False, f"{found}; {loss}", "lineup publish")

@@ -37,7 +37,7 @@ class LocalProcesses:
     root : Path
         Project folder.
     jobs : int
-        Largest number of stages that run at the same time. With GPUs, each training uses one GPU.
+        Largest number of stages that run at the same time. With GPUs, each training run uses one GPU.
     log : callable
         Called with each line that a stage prints.
     environment : dict of str to str, optional

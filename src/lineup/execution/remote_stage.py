@@ -274,7 +274,7 @@ def _records_in_order(project: Project, stage: str) -> list[Record]:
 
 
 def _keep(project: Project, stage: str) -> None:
-    """Copy the finished training runs of a model to ``runs/finished``, as after training on this machine."""
+    """Copy the records from a worker to ``runs/finished``, which keeps finished training runs."""
     group, _, name = stage.partition("@")
     if group != "train":
         return

@@ -50,7 +50,8 @@ def repro(
     root : Path
         Project folder.
     jobs : int
-        Largest number of stages that run at the same time, at least 1. Each training uses ``training.threads`` threads.
+        Largest number of stages that run at the same time, at least 1. Each training run uses ``training.threads``
+        threads.
     environment : dict of str to str, optional
         Environment variables for the stages on this machine, in addition to those of this process.
     log : callable, optional

@@ -23,11 +23,11 @@ class KernelMachine:
     """One-vs-one support vector machine with class probabilities.
 
     In scikit-learn, the option ``probability=True`` of ``SVC`` is deprecated. With this option, ``SVC`` fits five
-    additional models and predicts one image at a time. This class fits only two additional models and predicts many
-    images at once. The method has four steps:
+    additional models, and processes one image at a time when it predicts. This class fits only two additional models,
+    and processes many images at once. The method has four steps:
 
     1. ``SVC`` is fitted on all training images.
-    2. Each additional model is fitted on one half of the images. It predicts the margins of the other half.
+    2. Each additional model is fitted on one half of the images, and then computes the margins of the other half.
     3. For each pair of classes, a sigmoid is fitted to convert margins to probabilities (Platt, "Probabilistic outputs
        for support vector machines", 1999).
     4. To predict class probabilities, the function `couple` combines the probabilities of all pairs of classes.

@@ -34,7 +34,7 @@ def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> La
 
 @register_model(parameters=429_816)
 def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
-    """Narrow ResNet-9 with global max pooling, for short trainings with a large learning rate.
+    """Narrow ResNet-9 with global max pooling, for training with few epochs and a large learning rate.
 
     Four convolutions with ``width`` to ``8 * width`` filters and two residual blocks with two convolutions each (Page,
     "How to train your ResNet", 2018). The factor 1/8 before the softmax keeps the first logits small.

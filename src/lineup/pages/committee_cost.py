@@ -21,17 +21,18 @@ from lineup.records.model_runs import ModelRuns
 from lineup.records.record import MODEL, Record
 
 _ABOUT = """\
-Some committees consider the prediction time. In a cascade, a member predicts only the images for which the confidence
-of the members before it is not above a threshold. A greedy selection with a price adds a penalty for the prediction
-time to the log loss. The full committee ignores the prediction time: it is the mean of all members of the cascade, or
-the greedy selection without a price. The table shows the first run of each committee. The difference is the test
-accuracy of the committee minus the test accuracy of its full committee. The p-values are from McNemar's exact test. The
-corrected p-values account for the number of rows in the table (Holm's method)."""
+Some committees consider the prediction time. In a cascade, the first member classifies all images. Each further member
+classifies only the images for which the confidence of the members before it is not above a threshold. A greedy
+selection with a price adds a penalty for the prediction time to the log loss. The full committee ignores the prediction
+time: it is the mean of all members of the cascade, or the greedy selection without a price. The table shows the first
+run of each committee. The difference is the test accuracy of the committee minus the test accuracy of its full
+committee. The p-values are from McNemar's exact test. The corrected p-values account for the number of rows in the
+table (Holm's method)."""
 
 _TIMES = """\
 The prediction time of each member was measured with random images when the committee was built, on {devices}. The
 prediction time of a committee is the sum of the times of its members, each multiplied by the share of the test images
-that the member predicts. The next table shows these shares."""
+that the member classifies. The next table shows these shares."""
 
 
 def cost_of(record: Record) -> Cost | None:
@@ -148,7 +149,7 @@ def _committee_table(found: Sequence[tuple[Record, Cost]]) -> TextTable:
 
 
 def _member_rows(record: Record, cost: Cost) -> list[list[str]]:
-    """Return a row for each member that predicts at least one image."""
+    """Return a row for each member that classifies at least one image."""
     return [
         [record.header.label, member.label, number(seconds, ".3f"), f"{100 * share:.1f} %"]
         for member, seconds, share in zip(record.header.members, cost.seconds, cost.evaluated, strict=True)

@@ -80,7 +80,7 @@ class GroupRow:
 
     @property
     def energy_joules(self) -> float | None:
-        """Return the mean energy of processor and GPU in joules, or None if the energy of a training is unknown."""
+        """Return the mean energy of processor and GPU in joules, or None if the energy of a training run is unknown."""
         energies = [run.runtime.energy_joules for run in self.runs]
         return statistics.fmean(sum(energy.values()) for energy in energies) if all(energies) else None
 

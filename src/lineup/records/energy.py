@@ -4,7 +4,7 @@ On Linux, the energy counters of Intel and AMD processors are in ``/sys/class/po
 these files. NVIDIA GPUs have an energy counter since Volta (``nvmlDeviceGetTotalEnergyConsumption``). Virtual machines
 often have no counters. The counters include all programs that use the processor or the GPU at the same time.
 
-The public functions of this module never raise an error, because a missing measurement must not stop a training.
+The public functions of this module never raise an error, because a missing measurement must not stop the training.
 
 Examples
 --------

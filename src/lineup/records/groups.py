@@ -29,8 +29,8 @@ _COMMIT = 12
 
 _COMMITTEES = "committees"
 _OTHER_DATA = "trained with other data or another split"
-_REPEATED = "another training with the same settings, group and seed"
-_ALONE = "no training with the same settings in another group"
+_REPEATED = "another training run with the same settings, group and seed"
+_ALONE = "no training run with the same settings in another group"
 
 Groups = dict[str, dict[int, Record]]
 """Training runs of one recipe, by group label and seed."""

@@ -69,7 +69,7 @@ def import_archive(path: Path, project: Project) -> list[Imported]:
     Raises
     ------
     LineupError
-        If the file is not a valid archive of records, or if the project has a different record of the same training
+        If the file is not a valid archive of records, or if the project has a different record of the same training run
         run. The project is then unchanged.
     """
     with open_archive(path) as archive, _staging(project, archive.bytes) as staging:

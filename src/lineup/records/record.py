@@ -541,7 +541,7 @@ def _read_history(path: Path, header: Header) -> list[Epoch]:
     history: list[Epoch] = checked([dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows], list[Epoch], path)
     if problem := _missing_epochs(header, history):
         raise LineupError(
-            f"{path}: {problem}; the file is incomplete or belongs to a different training; create the record again"
+            f"{path}: {problem}; the file is incomplete or belongs to a different training run; create the record again"
         )
     return history
 

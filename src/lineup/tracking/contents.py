@@ -149,7 +149,7 @@ def epoch_metrics(row: Epoch) -> list[Metric]:
 
 
 def final_metrics(record: Record) -> list[Metric]:
-    """Return the final metrics of a record for MLflow. The timestamp of each metric is the end of the training.
+    """Return the final metrics of a record for MLflow. The timestamp of each metric is the time when training ended.
 
     The MLflow UI shows metrics without a prefix, such as ``test_accuracy``, before all others.
     """

@@ -71,9 +71,9 @@ class LiveRun:
     written, FAILED after an error and KILLED after a signal. The final metrics are logged if a record was written.
     ``lineup publish`` logs the artifacts.
 
-    The import of MLflow takes seconds, and a tracking server may be slow or unreachable. MLflow is therefore imported
-    and called in a separate thread. If MLflow fails, a warning is printed and training continues. ``lineup publish``
-    then logs the run later.
+    Importing MLflow takes several seconds, and a tracking server may be slow or unreachable. MLflow is therefore
+    imported and called in a separate thread. If MLflow fails, a warning is printed and training continues.
+    ``lineup publish`` then logs the run later.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class LiveRun:
         end_dead_runs(client, experiment, self._root)
         name = self._name_of(header)
         run_id = _make_run(client, experiment, self._run_id, name, header, attempt, started)
-        seen, end = time.monotonic(), None  # the clock of the machine may be corrected during a training
+        seen, end = time.monotonic(), None  # the clock of the machine may be corrected during training
         while end is None:
             rows, end = self._take()
             log_metrics(client, run_id, [metric for row in rows for metric in epoch_metrics(row)])

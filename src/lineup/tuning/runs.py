@@ -73,7 +73,7 @@ class StudyRuns:
     def log(
         self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float], history: list[Epoch], seconds: float
     ) -> None:
-        """Log a training as a child run.
+        """Log a training run as a child run.
 
         Parameters
         ----------

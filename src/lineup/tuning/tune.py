@@ -173,7 +173,7 @@ def _metrics(outcome: Outcome) -> dict[str, float]:
 
 
 class _Progress:
-    """Watcher that prints a line for each training and logs the training in MLflow."""
+    """Observer that prints one line per training run and logs the run in MLflow."""
 
     def __init__(self, request: Request, runs: StudyRuns, study: Study) -> None:
         self._request, self._runs, self._study = request, runs, study
