@@ -1,5 +1,7 @@
 """Predict in batches to limit memory use.
 
+Examples
+--------
 >>> in_batches(lambda batch: batch.mean(axis=1), np.ones((2500, 4))).shape
 (2500,)
 """

@@ -3,6 +3,8 @@
 An editable installation always runs the code of one checkout, even if the working directory is in another checkout.
 This module ensures that each command runs the code of its own project, for example in a git worktree.
 
+Examples
+--------
 >>> from contextlib import chdir
 >>> with chdir("/"):  # this folder is not in a project
 ...     other_source() is None

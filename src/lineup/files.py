@@ -1,5 +1,7 @@
 """Write files and folders atomically, read text files, and compute hashes of files.
 
+Examples
+--------
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     with replacing_file(Path(folder) / "a.txt") as partial:
@@ -57,10 +59,10 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder. On success, the temporary folder replaces ``path``.
 
-    The old folder is removed only after the new folder has been renamed to ``path``. A complete folder remains even if
-    the process is killed. The next call renames this folder to ``path``. If several processes write to ``path`` at the
-    same time, the last process to finish overwrites the others. Temporary folders of killed processes are removed
-    first. The message of an `OSError` contains ``path`` or a file in ``path`` instead of the temporary path.
+    The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed in
+    between, the next call renames a complete folder to ``path``. If several processes write to ``path`` at the same
+    time, the last process to finish overwrites the others. Temporary folders of killed processes are removed first. The
+    message of an `OSError` contains ``path`` or a file in ``path`` instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)

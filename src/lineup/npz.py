@@ -1,5 +1,7 @@
 """Write reproducible NPZ files, and read NPZ files safely.
 
+Examples
+--------
 >>> from tempfile import TemporaryDirectory
 >>> with TemporaryDirectory() as folder:
 ...     write_npz(Path(folder, "labels.npz"), {"labels": np.array([3, 5])})

@@ -131,7 +131,7 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def _incomplete(folder: Path) -> str:
-    """Return an error message for a folder that contains only one of these two files."""
+    """Return an error message for a folder with ``params.yaml`` or ``dvc.yaml``, but not both."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

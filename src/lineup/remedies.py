@@ -1,5 +1,7 @@
 """Suggest in error messages how to restore or create missing files.
 
+Examples
+--------
 >>> how_to_restore(Path("/no/repository"), "params.yaml")
 'copy it from the original of this folder'
 """

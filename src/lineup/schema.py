@@ -1,5 +1,7 @@
 """Read and write JSON files, and read YAML files. Files are validated when they are read, because they may be damaged.
 
+Examples
+--------
 >>> checked({"seed": 1}, dict[str, int], Path("record.json"))
 {'seed': 1}
 """

@@ -1,5 +1,7 @@
 """Types and error messages shared by all settings in ``params.yaml``.
 
+Examples
+--------
 >>> from pydantic import TypeAdapter
 >>> TypeAdapter(Seeds).validate_python(3)
 [1, 2, 3]

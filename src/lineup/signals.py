@@ -4,6 +4,8 @@ Each signal raises `KeyboardInterrupt` in the main thread, so that the command c
 between two bytecode instructions, so a long computation in a library can delay the exception by minutes. A second
 thread therefore ends the process if the main thread does not react in time.
 
+Examples
+--------
 >>> [number.name for number in SIGNALS]
 ['SIGINT', 'SIGTERM', 'SIGHUP']
 """

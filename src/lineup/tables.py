@@ -1,5 +1,7 @@
 """Write CSV files, read CSV files and detect incomplete files.
 
+Examples
+--------
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     write_table(Path(folder) / "a.csv", ["epoch", "loss"], [[1, 0.5]])

@@ -1,5 +1,7 @@
 """Print text on terminals that cannot encode all characters.
 
+Examples
+--------
 >>> codecs.register_error("lineup.plain", _replace)
 >>> "0.92 \N{PLUS-MINUS SIGN} 0.01".encode("ascii", "lineup.plain")
 b'0.92 +/- 0.01'

@@ -167,7 +167,7 @@ def record_folders(project: Project, params: Params, *, full: bool = False) -> t
 
 
 def describe_compact(project: Project, folders: Sequence[Path]) -> str | None:
-    """Describe what is missing because of compact records, or return None if all records are full."""
+    """Describe which results are missing because some records are compact. Return None if all records are full."""
     from lineup.remedies import how_to_complete
 
     compact = [folder for folder in folders if folder.is_relative_to(project.compact)]
@@ -195,10 +195,10 @@ def other_folders(project: Project) -> list[Path]:
 
 
 def champion_of(project: Project, params: Params, records: Sequence[Record]) -> Champion | None:
-    """Choose the champion, or read the committed choice if a record is compact.
+    """Choose the champion. If a record is compact, read the champion from ``champion.json`` instead.
 
-    Compact records contain no validation predictions. The result is None if there is no committed choice, or if a
-    compact record is newer than the committed choice.
+    Compact records contain no validation predictions. Return None if ``champion.json`` is missing, or if a compact
+    record is newer than ``champion.json``.
     """
     from lineup.committee.champion import choose, read_champion
     from lineup.records.compact import is_compact

@@ -127,7 +127,7 @@ def _chosen(project: Project, params: Params, names: Sequence[str], *, members: 
 
 
 def _write_html(project: Project, records: Sequence[Record], path: Path) -> None:
-    """Write a report. It contains images if the project contains the dataset of the records."""
+    """Write a report. The report contains images if the project contains the dataset of the records."""
     from lineup.data.dataset import load_dataset
     from lineup.pages.report import write_report
 

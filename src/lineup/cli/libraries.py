@@ -28,8 +28,8 @@ UNUSED = ("matplotlib", "pandas", "sklearn")
 def import_keras() -> None:
     """Import Keras and TensorFlow without optional libraries that lineup does not use.
 
-    If these libraries are installed, Keras imports them, which takes 1.5 s of CPU time and 150 MB of memory. They can
-    be imported afterwards. Call this function before other code imports Keras.
+    By default, Keras also imports these libraries, which takes 1.5 s of CPU time and 150 MB of memory. Call this
+    function before other code imports Keras. Afterwards, other code can import the libraries.
     """
     if "keras" in sys.modules:
         return
@@ -46,7 +46,7 @@ def import_keras() -> None:
 def import_in_background(*names: str) -> threading.Thread:
     """Import modules in a separate thread, while TensorFlow trains and Python is idle.
 
-    A module that cannot be imported is skipped. The error then appears where the module is needed.
+    If a module cannot be imported, this function raises no error. The next import of the module raises the error.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def report(
 
 
 def compact() -> None:
-    """Write a compact record of each run to runs/compact, for git: a clone shows the results without training."""
+    """Write compact records to runs/compact. With these records, a clone shows the results without training."""
     from lineup.records.compact import write_compact_records
 
     project, params = open_project()

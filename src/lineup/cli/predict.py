@@ -44,7 +44,7 @@ _MOST = 1_000
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """Picture from a file, and the corresponding input image of the model."""
+    """Picture from a file, with the image that the model receives."""
 
     path: Path
     colours: np.ndarray

@@ -48,7 +48,7 @@ def publish() -> None:
 
 
 def forget_publishing(project: Project, params: Params) -> None:
-    """If the MLflow store was changed or deleted, delete the output of the stage ``publish``."""
+    """Delete the output of the stage ``publish`` if the MLflow store was changed or deleted."""
     from lineup.tracking.stamp import MARK, is_published
 
     mark = project.root / MARK

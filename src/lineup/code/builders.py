@@ -1,4 +1,4 @@
-"""Reduce a module of builders to the code of one architecture.
+"""Extract the code of one architecture from a module that defines several architectures.
 
 If you add a builder to a module, the models of the other builders are not trained again.
 

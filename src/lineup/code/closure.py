@@ -1,7 +1,7 @@
 """Find all files of this package and of the user's project that are imported by a module.
 
-Imports with `importlib.import_module` are ignored. The code hash of a model therefore covers only its own family and
-trainer.
+Imports with `importlib.import_module` are ignored. The code hash of a model therefore includes only the code of its own
+family and trainer.
 
 Examples
 --------
@@ -60,7 +60,7 @@ NEUTRAL = (
 class SourceFiles:
     """Files of this package and of a project.
 
-    Each file is read only once. Create a new instance of the class after a file has changed.
+    Each file is read only once. After a file has changed, create a new instance.
     """
 
     def __init__(self) -> None:

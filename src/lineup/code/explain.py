@@ -1,5 +1,7 @@
 """List the source files of a stage and mark the files that changed after the last run.
 
+Examples
+--------
 >>> from pathlib import Path
 >>> explain("train.cnn", Path("/no/project"))[0].endswith("no stage in dvc.lock has run it")
 True

@@ -69,8 +69,8 @@ _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
 def keys(project: Path | None = None) -> list[str]:
     """Return the keys of ``code.yaml``.
 
-    Most keys are names of stages. The key ``train.<family>`` contains the code that trains a family, and the key
-    ``models.<family>.<architecture>`` contains the code of an architecture.
+    Most keys are names of stages. The key ``train.<family>`` is for the code that trains a family, and the key
+    ``models.<family>.<architecture>`` is for the code of an architecture.
 
     Parameters
     ----------

@@ -237,7 +237,7 @@ def _header(
 
 
 def _cost_parameters(committee: Committee) -> dict[str, float]:
-    """Return the cost settings of the rule. For other rules, the result is empty, so existing keys do not change."""
+    """Return the cost settings of the rule as parameters of a record. Most rules have no cost settings."""
     if committee.rule == "cascade":
         return {"accuracy_loss": committee.cost().accuracy_loss}
     return {} if committee.price is None else {"price": committee.price}

@@ -70,7 +70,7 @@ def evaluate_in_steps(
 
 
 def apply_cascade(probabilities: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
-    """Combine known predictions of all members as a cascade.
+    """Compute the predictions of a cascade from the predictions of all members.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def count_evaluated(probabilities: np.ndarray, threshold: float | np.ndarray) ->
 
 
 def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, accuracy_loss: float) -> float:
-    """Find the lowest threshold that keeps the accuracy of the mean of all members, up to a given loss.
+    """Find the lowest threshold with about the same accuracy as the mean of all members.
 
     Parameters
     ----------

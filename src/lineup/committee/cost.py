@@ -1,7 +1,7 @@
 """Compare the prediction time and the accuracy of a committee with those of its full committee.
 
-The *full committee* ignores the prediction time: for a cascade, it is the mean of all members, and for a greedy
-selection with a price, it is the greedy selection without a price.
+The *full committee* ignores the prediction time. The full committee of a cascade is the mean of all members. The full
+committee of a greedy selection with a price is the greedy selection without a price.
 
 Examples
 --------
@@ -81,7 +81,7 @@ class Cost:
 
     @property
     def images_per_second(self) -> float:
-        """Images per second of the committee: the times of its members are added, weighted by their shares."""
+        """Images per second of the committee. Its time is the weighted sum of the times of its members."""
         return 1000 / float(np.dot(self.seconds, self.evaluated))
 
     @property

@@ -120,8 +120,9 @@ class FittedRule:
     def apply_lazily(self, predict: PredictRows, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the committee's predictions, and evaluate only the members that are needed.
 
-        A cascade evaluates a member only for the images for which the confidence of the members before it is not above
-        the threshold. All other rules evaluate all members, except members with weight 0.
+        A cascade evaluates the first member for all images. It evaluates each further member only for the images for
+        which the confidence of the earlier members is not above the threshold. All other rules evaluate all members,
+        except members with weight 0.
 
         Parameters
         ----------

@@ -68,7 +68,7 @@ class CostSettings:
     seconds: tuple[float, ...] = ()
 
     def for_members(self, members: Sequence[int]) -> CostSettings:
-        """Return the same settings with the times of some members, in the given order."""
+        """Return the same settings, but only with the times of the given members, in the given order."""
         return replace(self, seconds=tuple(self.seconds[member] for member in members) if self.seconds else ())
 
 

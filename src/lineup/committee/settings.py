@@ -110,7 +110,7 @@ class Committee:
 
     @property
     def needs_times(self) -> bool:
-        """Whether the prediction times of the members are measured when the committee is built."""
+        """Return whether the rule uses the prediction times of the members."""
         return self.rule == "cascade" or self.price is not None
 
     def cost(self, seconds: Sequence[float] = ()) -> CostSettings:

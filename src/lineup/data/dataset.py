@@ -4,6 +4,8 @@ The training images are permuted once. Each model uses the first images of the s
 images for training. A smaller validation set is therefore always a subset of a larger validation set. Test images are
 not permuted.
 
+Examples
+--------
 >>> check_pair("labels", np.zeros((2, 20, 24, 3), np.uint8), np.array([0, 1], np.uint8), ["cat", "dog"])
 """
 
@@ -225,7 +227,7 @@ _OWN = ("title", "validation")
 
 
 def _own(path: Path, metadata: Mapping[str, Any], images: int) -> dict[str, Any]:
-    """Return and check the additional metadata of a user's own images."""
+    """Check and return the additional metadata of a user's own images."""
     if metadata["name"] in DATASETS:
         return {}
     title, validation = (metadata.get(key) for key in _OWN)
@@ -237,7 +239,7 @@ def _own(path: Path, metadata: Mapping[str, Any], images: int) -> dict[str, Any]
 
 
 def _nearest_boundary(groups: Order, cut: int) -> int:
-    """Return the position nearest to ``cut`` where the group changes, between the first and the last image."""
+    """Return the position between two groups that is nearest to ``cut``."""
     starts = np.flatnonzero(np.diff(groups)) + 1
     return int(starts[np.abs(starts - cut).argmin()]) if starts.size else cut
 

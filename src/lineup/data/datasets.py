@@ -1,5 +1,7 @@
 """Define the supported datasets, with their classes, files and checksums.
 
+Examples
+--------
 >>> find_dataset("synthetic").generated
 True
 >>> class_slug("T-shirt/top")
@@ -168,7 +170,7 @@ def class_slug(name: str) -> str:
 def class_slugs(names: Sequence[str]) -> list[str]:
     """Return a different slug for each class name.
 
-    If the slug of a name is empty or equals an earlier slug, the number of the class is added, counted from 1.
+    If a slug is empty or equals an earlier slug, the number of the class is added. Classes are numbered from 1.
     """
     slugs: list[str] = []
     for number, name in enumerate(names, 1):

@@ -1,8 +1,10 @@
 """Copy, download or generate the four files of a dataset.
 
-A downloaded file gets its final name only after its SHA-256 checksum has been verified. An interrupted download resumes
-from another host or in the next run.
+A downloaded file gets its final name only after its SHA-256 checksum has been verified. If a download is interrupted,
+it continues from another host or in the next run.
 
+Examples
+--------
 >>> from tempfile import TemporaryDirectory
 >>> with TemporaryDirectory() as folder:
 ...     download("synthetic", Path(folder), folder=None, train_images=20, test_images=10, seed=1)

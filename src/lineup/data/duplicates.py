@@ -1,5 +1,7 @@
 """Find images that occur more than once, and training images that are copies of test images.
 
+Examples
+--------
 >>> images = np.zeros((3, 8, 9), np.uint8)
 >>> images[1] = 7
 >>> exact_keys(images).tolist()
@@ -181,6 +183,6 @@ def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[n
 
 
 def _is_close(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
-    """Return whether the mean difference of the pixels to at least one of several other images is small."""
+    """Return whether at least one of several other images has nearly the same pixels as an image."""
     differences = np.abs(others.astype(np.int16) - image).reshape(len(others), -1)
     return bool(differences.mean(axis=1).min() <= _CLOSE)

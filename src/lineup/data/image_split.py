@@ -1,5 +1,7 @@
 """Divide a user's own images into training, validation and test images.
 
+Examples
+--------
 >>> labels = np.repeat([0, 1], 10)
 >>> chosen = choose_test(labels, None, 0.2, seed=1)
 >>> labels[chosen].tolist()
@@ -91,7 +93,7 @@ def split_images(
 
 
 def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float, seed: int) -> Indices:
-    """Choose a share of the images of each class, at least one, or a share of the groups.
+    """Choose the test images: a fraction of the images of each class, or a fraction of the groups.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float,
 
 
 def _divisions(labels: NDArray[Any], groups: NDArray[Any]) -> Indices:
-    """Return the positions between two groups at which each class has images before and after the position.
+    """Return the positions between groups that have images of every class on both sides.
 
     The images of each group are neighbours.
     """
@@ -168,8 +170,8 @@ def _treat_copies(
 ) -> tuple[Duplicates, NDArray[np.bool_]]:
     """Count the training images that are copies of test images, and leave them out or move them to the test images.
 
-    The function sets ``is_test`` to true for the moved images. It returns the counts, and whether each image is left
-    out.
+    The function sets ``is_test`` to true for the moved images. Return the counts, and a mask of the images that are
+    left out.
     """
     train = np.flatnonzero(~is_test)
     counts, exact, near = count_duplicates(raw.images, raw.labels, train, np.flatnonzero(is_test))

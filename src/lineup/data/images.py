@@ -1,5 +1,7 @@
 """Read a user's images once, and write them to one file with arrays of the same size.
 
+Examples
+--------
 >>> import tempfile
 >>> from PIL import Image
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +66,7 @@ class RawImages:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the pixels, labels, parts and groups. It does not depend on the files of the images."""
+        """SHA-256 of the pixels, labels, parts and groups. The hash does not depend on the image format."""
         digest = hashlib.sha256()
         for name, array in self.arrays().items():
             digest.update(f"|{name} {array.shape}|".encode())
@@ -236,7 +238,7 @@ def _check_classes(source: Source, raw: RawImages, reading: _Reading) -> None:
 
 
 def _write_list(path: Path, problems: list[str]) -> None:
-    """Write the messages about all unreadable images, or remove the file of an earlier run."""
+    """Write the messages about unreadable images to a file. If there are none, remove the file of an earlier run."""
     if not problems:
         path.unlink(missing_ok=True)
         return

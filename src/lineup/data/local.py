@@ -3,6 +3,8 @@
 The SHA-256 of the uncompressed content identifies each file. Uncompressed files, and files with a different gzip
 compression, are therefore accepted.
 
+Examples
+--------
 >>> local_folder("/data/images").path
 PosixPath('/data/images')
 """
@@ -44,7 +46,7 @@ class LocalFolder:
 
 
 def local_folder(parameter: str | None) -> LocalFolder | None:
-    """Return the local folder of the dataset that is set in ``params.yaml`` or in an environment variable.
+    """Return the local folder of the dataset, which is set in ``params.yaml`` or in an environment variable.
 
     Parameters
     ----------

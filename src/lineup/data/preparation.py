@@ -168,8 +168,8 @@ def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
 def _sharpen(picture: Picture) -> Picture:
     """Sharpen a picture with the algorithm of ImageMagick, radius 1 and standard deviation 1.
 
-    The kernel is a negative Gaussian. The value at its centre is replaced with twice the sum of the Gaussian. Then, all
-    values are divided by the sum of the kernel.
+    The kernel is a negative Gaussian, except at its centre. The value at the centre is twice the sum of the Gaussian.
+    The kernel is then divided by its sum.
     """
     offsets = np.array([-1.0, 0.0, 1.0])
     kernel = -np.exp(-(offsets[:, None] ** 2 + offsets**2) / 2)

@@ -1,5 +1,7 @@
 """Define the settings in the sections ``data`` and ``split`` of ``params.yaml``.
 
+Examples
+--------
 >>> Data(name="synthetic").train_images
 3000
 >>> Data(name="pets", images="/data/pets", size=64, channels=3).image_shape

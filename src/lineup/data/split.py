@@ -1,5 +1,7 @@
 """Split training images into nested and stratified validation sets. All models share the same split.
 
+Examples
+--------
 >>> labels = np.array([0, 0, 0, 1, 1, 1])
 >>> sorted(labels[stratified_order(labels, seed=1)[:2]].tolist())
 [0, 1]
@@ -116,7 +118,7 @@ def write_split(
 
 
 def _arrays(raw: RawImages, train: np.ndarray[Any, Any], test: np.ndarray[Any, Any]) -> Arrays:
-    """Return the arrays of a user's dataset without the order."""
+    """Return all arrays of a user's dataset except the order of the training images."""
     arrays: Arrays = {
         "train_images": raw.images[train],
         "train_labels": raw.labels[train],

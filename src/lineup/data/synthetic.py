@@ -7,6 +7,8 @@ Models therefore confuse these classes, as they do in Fashion-MNIST.
 The module uses only sums, products, square roots and other operations that IEEE 754 defines exactly. The images are
 therefore identical on all processors.
 
+Examples
+--------
 >>> generate(20, 10, seed=1).train_images.shape
 (20, 28, 28)
 >>> generate(20, 10, seed=1, shape=(32, 40, 3)).train_images.shape

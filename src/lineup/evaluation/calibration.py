@@ -1,5 +1,7 @@
 """Check class probabilities and measure their calibration.
 
+Examples
+--------
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])
 >>> round(brier_score(probabilities, labels), 3)
 0.05

@@ -1,5 +1,7 @@
 """Compute performance curves from class probabilities and labels.
 
+Examples
+--------
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
 >>> selective_accuracy(probabilities, labels).accuracy.round(2).tolist()
 [1.0, 1.0, 0.67]

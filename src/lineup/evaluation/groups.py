@@ -63,8 +63,8 @@ class GroupDifference:
     def verdict(self) -> str:
         """Return the result of the significance test in words, such as ``not significant``.
 
-        Without an estimate of the seed noise, the test includes only the sampling error of the images. Seed noise may
-        then be the cause of a significant difference.
+        If there is no estimate of the seed noise, the test includes only the sampling error of the images. In this
+        case, the reason for a significant difference may be seed noise.
         """
         if self.p_holm > LEVEL:
             return "not significant"

@@ -1,5 +1,7 @@
 """Compute classification metrics from class probabilities and labels.
 
+Examples
+--------
 >>> probabilities, labels = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1])
 >>> round(log_loss(probabilities, labels), 4)
 0.4149

@@ -140,7 +140,7 @@ def predict_error(variation: Variation, seeds: float) -> PredictedError:
 
 
 def seeds_needed(variation: Variation, difference: float) -> int | None:
-    """Return the smallest number of seeds per model with which the power is at least `POWER`.
+    """Return the smallest number of seeds per model that gives a power of at least `POWER`.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def seeds_needed(variation: Variation, difference: float) -> int | None:
 
 
 def images_needed(variation: Variation, difference: float) -> int:
-    """Return the number of test images at which an unlimited number of seeds gives the power `POWER`."""
+    """Return how many test images are needed for the power `POWER` if the number of seeds is unlimited."""
     from scipy.special import ndtri  # takes 0.3 s to import
 
     standard_errors = float(ndtri(1 - LEVEL / 2) + ndtri(POWER))

@@ -1,9 +1,11 @@
 """Test the differences between models that are trained with several seeds.
 
 A recipe is a model with fixed settings. Each seed gives a different trained model, even if all settings are the same.
-The accuracy of a model therefore depends on the seeds and on the test images. The tests include the variation between
-seeds and the variation between images.
+The accuracy of a model therefore depends on the seeds and on the test images. The tests account for both the variation
+between seeds and the variation between images.
 
+Examples
+--------
 >>> correct = {"a": np.ones((3, 100), bool), "b": np.arange(300).reshape(3, 100) % 2 == 0}
 >>> estimate = SeedDeviation(value=0.01, dof=4)
 >>> [pair.significant for pair in compare_recipes(correct, {"a": estimate, "b": estimate})]

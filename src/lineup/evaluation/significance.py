@@ -3,6 +3,8 @@
 All functions require predictions for the same images in the same order. McNemar's test uses only images that exactly
 one of the two models classifies correctly.
 
+Examples
+--------
 >>> holm([0.04, 0.01, 0.03]).tolist()
 [0.06, 0.03, 0.06]
 >>> shared_ranks({"a": 0.93, "b": 0.92, "c": 0.80}, significant=[("a", "c"), ("b", "c")])
@@ -120,7 +122,7 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64
 
 
 def pairwise(correct: Mapping[str, NDArray[np.bool_]], reference: str | None = None) -> list[Pair]:
-    """Compare all pairs of models, or all pairs with one of them.
+    """Compare all pairs of models, or compare one model with all other models.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Run training and committee stages on the workers of a Dask cluster, and all other stages on this machine.
 
-This machine is the *head machine*. It assigns each stage to a worker, and reports the name of a lost or unsuitable
-worker. Dask transfers the function calls and the files. Dask sends pickled functions, so the head machine and the
-workers must trust each other (see ``docs/several-machines.md``).
+This machine is the *head machine*. The head machine assigns each stage to a worker, and prints the names of workers
+that are lost or cannot run a stage. Dask transfers the function calls and the files. Dask sends pickled functions, so
+the head machine and the workers must trust each other (see ``docs/several-machines.md``).
 
 Examples
 --------
@@ -53,11 +53,11 @@ LOSSES = 5
 
 
 class _LostError(Exception):
-    """The connection to a worker or to the scheduler is lost."""
+    """Raised if the connection to a worker or to the scheduler is lost."""
 
 
 class _RefusedError(Exception):
-    """A worker cannot run a stage, for example because the worker has different code."""
+    """Raised if a worker cannot run a stage, for example because the worker has different code."""
 
 
 class Cluster:
@@ -212,7 +212,7 @@ class Cluster:
                 client.close(timeout=2)
 
     def _pass_on(self, event: tuple[Any, tuple[str, str]]) -> None:
-        """Log a line of a stage. Dask calls this function with the line and its time."""
+        """Log a line that a stage has printed. Dask calls this function with the time and the line."""
         stage, line = event[1]
         self._log(f"[{stage}] {line}")
 

@@ -1,5 +1,7 @@
 """Choose the settings of a new project with the user's own images: image size, models, epochs and committees.
 
+Examples
+--------
 >>> dataset_name("Garden birds (2024)"), dataset_name("synthetic"), dataset_name("42")
 ('garden_birds_2024', 'synthetic_images', 'images_42')
 """
@@ -57,7 +59,7 @@ class OwnImages:
 
     @property
     def summary(self) -> str:
-        """The size of the images and the names of the models, for the user."""
+        """Describe the settings to the user: the size of the images and the names of the models."""
         height, width = self.data["size"] if isinstance(self.data["size"], list) else (self.data["size"],) * 2
         colours = "in colour" if self.data["channels"] == 3 else "in grey"
         return f"{height} x {width} pixels {colours}, and the models {', '.join(self.models)}"

@@ -185,7 +185,7 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
 
 
 def lock_holders(root: Path) -> dict[int, str]:
-    """Return the ids and the commands of the DVC processes that are running stages, and of those that were killed.
+    """Return the id and the command of each DVC process that is running stages or was killed.
 
     The file ``.dvc/tmp/rwlock`` lists the files that each DVC process reads or writes. The result is empty if the file
     is missing or incomplete.

@@ -147,7 +147,7 @@ def _loaded(project: Project, name: str) -> Iterator[Any]:
 
 @contextmanager
 def _locked(repo: Any) -> Iterator[None]:
-    """Hold the lock of DVC. The original lock of ``repo`` would print a line while waiting."""
+    """Hold the lock of DVC. Unlike the lock of ``repo``, this lock prints nothing while it waits."""
     from dvc.lock import LockError, make_lock
 
     hard_link = repo.config["core"].get("hardlink_lock", False)

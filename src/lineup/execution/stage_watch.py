@@ -3,8 +3,9 @@
 DVC runs each stage in a shell. If DVC is killed, the shell and the stage continue, and the next ``dvc repro`` starts
 the same stage a second time. A stage therefore checks whether its DVC process still exists.
 
-A file of DVC lists the processes that are running stages; see `lineup.execution.pipeline.lock_holders`. The DVC process
-of a stage is its nearest ancestor in this list. There may be a shell between the two, depending on the shell.
+In a file, DVC lists the processes that are running stages (see `lineup.execution.pipeline.lock_holders`). The DVC
+process of a stage is the nearest ancestor of the stage in this list. It is the parent or, if the shell is a separate
+process, the grandparent.
 
 Examples
 --------

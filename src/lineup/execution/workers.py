@@ -75,7 +75,8 @@ class Workers:
     def find(self, stage: str, wanted: Resources) -> str | None:
         """Return a worker that has room for a stage and has not refused the stage, or None.
 
-        Workers that only have resources that the stage needs come first, and then workers with fewer stages.
+        A worker without unneeded resources is preferred. Among such workers, the worker with the fewest stages is
+        preferred.
         """
         fitting = [
             (len(worker.resources.keys() - wanted.keys()), len(worker.running), address)

@@ -74,9 +74,9 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def _show_dollar_signs(figure: Figure) -> None:
-    """Show dollar signs in texts such as class names. By default, matplotlib reads the text between them as a formula.
+    """Show dollar signs as text. By default, matplotlib shows the text between two dollar signs as a formula.
 
-    Texts that start with `_FORMULA` are labels of logarithmic axes. matplotlib writes them as formulas.
+    Only the labels of logarithmic axes are formulas. matplotlib creates these labels, and they start with `_FORMULA`.
     """
     for text in figure.findobj(Text):
         if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith(_FORMULA):

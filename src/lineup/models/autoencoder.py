@@ -6,6 +6,8 @@ encoder are the same in every epoch, so they are computed only once. Running the
 give the same result, but would be slower. If the settings contain ``finetune``, the encoder and the classifier are
 trained together in a third phase.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("autoencoder", "frozen_encoder").options
 ('latent_size', 'probe', 'frozen_batch_norm')

@@ -4,6 +4,8 @@ Each function in this module returns an unfitted estimator. Each estimator takes
 255, with one row per image. If a model needs scaled pixels, it contains a scaler that is fitted to the training images.
 Classical models are not trained in epochs. Importing this module does not import scikit-learn.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("classical", "knn").options
 ('neighbours',)

@@ -1,5 +1,7 @@
 """Build convolutional networks without skip connections.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("cnn", "deeper_cnn").options
 ('dropout',)

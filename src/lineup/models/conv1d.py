@@ -5,6 +5,8 @@ the dropout rates. Each block consists of a convolution, batch normalisation, po
 therefore have as many layers as in the report. There is no hidden dense layer. Report C does not state the padding.
 With padding, which is the default, the networks reach the published accuracies.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("conv1d", "conv1d_1").options
 ('dropout', 'padding')

@@ -1,5 +1,7 @@
 """Fully connected networks.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("dense", "shallow_nn").parameters  # on 28 x 28 pixels and ten classes
 101770

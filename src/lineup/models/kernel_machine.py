@@ -1,5 +1,7 @@
 """Support vector machine that predicts class probabilities.
 
+Examples
+--------
 >>> couple(np.array([[0.8, 0.9, 0.6]]), k=3).argmax(axis=1)
 array([0])
 """

@@ -1,5 +1,7 @@
 """Build Keras classifiers and the layers that several families share.
 
+Examples
+--------
 >>> input_shape((28, 28, 1), channels=True)
 (28, 28, 1)
 >>> input_shape((32, 32, 3), channels=False)
@@ -28,7 +30,7 @@ Layers = list[Callable[[Any], Any]]
 def dense_end(classes: int, *hidden: Callable[[Any], Any]) -> Layers:
     """Return the last layers of a classifier. The last layer is a softmax over the classes.
 
-    The first layer flattens a feature map. If the feature map is very large, it raises ValueError, because the
+    The first layer flattens a feature map. This layer raises ValueError if the feature map is very large, because the
     next dense layer would require too much memory.
     """
     from keras import layers

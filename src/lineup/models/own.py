@@ -1,5 +1,7 @@
 """Load user-defined architectures from ``models.py`` in the project folder.
 
+Examples
+--------
 >>> error = ValueError("images are too small")
 >>> print(located(error, Path("models.py")))
 models.py: ValueError: images are too small

@@ -4,6 +4,8 @@ A family is a module of this package. A module registers its architectures when 
 only when they are called, so the registry does not import TensorFlow. ``architecture("cnn", "basic_cnn")`` imports only
 the module ``cnn``, so training one family runs no code of another family.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("cnn", "basic_cnn").parameters
 693962

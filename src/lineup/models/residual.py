@@ -1,5 +1,7 @@
 """Build convolutional networks with skip connections (He et al., "Deep residual learning", 2016).
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("residual", "resnet").options
 ('filters', 'blocks')

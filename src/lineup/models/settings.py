@@ -1,5 +1,7 @@
 """Define the settings in the section ``models`` of ``params.yaml``.
 
+Examples
+--------
 >>> ClassicalRecipe(family="classical", architecture="knn", validation=0.2).seeds
 [1]
 """

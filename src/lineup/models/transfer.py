@@ -4,6 +4,8 @@ lineup does not download weights. On a machine with internet access, save them w
 ``keras.applications.MobileNetV2(include_top=False).save_weights("mobilenet_v2.weights.h5")``. The files that Keras
 downloads are also accepted, if their names end with ``_no_top.h5``.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("transfer", "mobilenet_v2").options
 ('weights', 'sha256', 'trainable', 'size', 'dropout')
@@ -101,7 +103,7 @@ def _backbone(
 
 
 def _load(backbone: keras.Model, weights: str, sha256: str) -> None:
-    """Load the weights of a network from a file. With the SHA-256, the settings of a model identify its weights."""
+    """Load the weights of a network from a file. The settings of a model contain the SHA-256 of the file."""
     path = find_project().root / weights
     if not path.is_file():
         raise ValueError(f"weights: {path}: no such file")

@@ -1,5 +1,7 @@
 """Build networks with a wide and a deep path (Cheng et al., "Wide & deep learning for recommender systems", 2016).
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> architecture("wide_deep", "wide_deep").options
 ('units', 'dropout')

@@ -22,12 +22,12 @@ from lineup.records.record import MODEL, Record
 
 _ABOUT = """\
 Some committees consider the prediction time. In a cascade, the first member classifies all images. Each further member
-classifies only the images for which the confidence of the members before it is not above a threshold. A greedy
-selection with a price adds a penalty for the prediction time to the log loss. The full committee ignores the prediction
-time: it is the mean of all members of the cascade, or the greedy selection without a price. The table shows the first
-run of each committee. The difference is the test accuracy of the committee minus the test accuracy of its full
-committee. The p-values are from McNemar's exact test. The corrected p-values account for the number of rows in the
-table (Holm's method)."""
+classifies only the images for which the confidence of the earlier members is not above a threshold. A greedy selection
+with a price adds a penalty for the prediction time to the log loss. The full committee ignores the prediction time: it
+is the mean of all members of the cascade, or the greedy selection without a price. The table shows the first run of
+each committee. The difference is the test accuracy of the committee minus the test accuracy of its full committee. The
+p-values are from McNemar's exact test. The corrected p-values account for the number of rows in the table (Holm's
+method)."""
 
 _TIMES = """\
 The prediction time of each member was measured with random images when the committee was built, on {devices}. The
@@ -47,7 +47,7 @@ def cost_of(record: Record) -> Cost | None:
 
 
 def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:
-    """Return the committees whose cost is known, and the cost of the first run of each, by name."""
+    """Return a dictionary of all committees with a known cost, and the cost of the first run of each committee."""
     found = ((model, cost_of(model.first)) for model in models)
     return {model.name: (model, cost) for model, cost in found if cost is not None}
 
@@ -100,7 +100,7 @@ def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
     """Yield the prediction time and the test accuracy of models and committees, for the figure of the report.
 
     The points are the committees that save time, their full committees and their members. The cost of a point is in
-    seconds per 1,000 images. A member of several committees has the shortest of its measured times.
+    seconds per 1,000 images. If a model is a member of several committees, its shortest measured time is used.
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """Describe how many seeds are needed to detect a difference between two models.
 
+Examples
+--------
 >>> duration(5400)
 '1.5 h'
 """
@@ -74,7 +76,7 @@ class PowerAnalysis:
         )
 
     def _missing_seconds(self, seeds: int) -> float | None:
-        """Return the time of the missing training runs, or None if one of the two is a committee."""
+        """Return the time of the training runs that do not exist yet. Return None if one of the two is a committee."""
         total = 0.0
         for model, done in zip(self.models, self.variation.seeds, strict=True):
             if model.training_seconds is None:

@@ -289,8 +289,8 @@ def _pairs(comparison: Comparison, labels: Sequence[str], images: int) -> dict[s
 def _costs(comparison: Comparison, records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
     """Return the training time and the number of parameters of each model, for the figures with the Pareto front.
 
-    The cost of a committee is the sum of the costs of its members. A model without this cost is left out. If the
-    prediction times of some models were measured, they are a third cost.
+    If the prediction times of some models were measured, also return these times. The cost of a committee is the sum of
+    the costs of its members. A model without a cost is left out.
     """
     by_label = {record.header.label: record for record in records}
     costs: dict[str, list[dict[str, Any]]] = {"seconds": [], "parameters": []}

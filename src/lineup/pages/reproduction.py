@@ -42,12 +42,11 @@ the benchmark uses the default values of scikit-learn in 2017. The column *shuff
 The benchmark scales, shuffles and scores the images in the same way as the authors' script (`benchmark/runner.py` in
 the repository of the dataset).
 
-The paper does not state which version of the images was used. The first version of the paper was published on 25 August
-2017. Six days later, issue 44 of the dataset's repository reported two problems: duplicate images, and images that were
-      in both the training set and the test set. The authors have since replaced these images. Duplicates in the test
-      set increase the accuracy, but most accuracies in the paper are lower than ours. Even a completely different test
-      set would explain only
-differences of up to about 0.009. This limit is √2 · 1.96 standard errors of an accuracy of 0.88."""
+The paper does not state which version of the images was used. On 31 August 2017, six days after the first version of
+the paper, issue 44 of the dataset's repository reported duplicate images, and images that were in both the training set
+and the test set. The authors have since replaced these images. Duplicates in the test set increase the accuracy, but
+most accuracies in the paper are lower than ours. A completely different test set would explain only differences of up
+to about 0.009, which is √2 · 1.96 times the standard error of an accuracy of 0.88."""
 
 _OTHER_SETTINGS = """\
 The standard error of the difference includes the variation between images and between seeds. The p-value is the

@@ -134,7 +134,7 @@ def is_compact(record: Record) -> bool:
 
 
 def require_full(record: Record) -> None:
-    """Raise a `LineupError` if a record is compact. Call it before using the model of a record."""
+    """Raise a `LineupError` if a record is compact. Call this function before you use the model of a record."""
     if is_compact(record):
         raise LineupError(_incomplete(record))
 
@@ -147,7 +147,9 @@ def _incomplete(record: Record) -> str:
 
 
 def find_folder(project: Project, group: Path, seed: int) -> Path | None:
-    """Return the folder of the full record of a run, or else the folder of the compact record, or None.
+    """Return the folder of the full record of a run, or the folder of the compact record if there is no full record.
+
+    Return None if both are missing.
 
     Parameters
     ----------

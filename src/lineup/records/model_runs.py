@@ -1,5 +1,7 @@
 """Group records by model or committee. The runs of a model differ only in their seeds.
 
+Examples
+--------
 >>> from types import SimpleNamespace
 >>> runs = [SimpleNamespace(metrics={"test_accuracy": accuracy}) for accuracy in (0.91, 0.93)]
 >>> print(f"{ModelRuns('basic_cnn', tuple(runs)).mean('test_accuracy'):.2f}")

@@ -1,5 +1,7 @@
 """Summarise the runs of a model or committee for ``dvc metrics show``.
 
+Examples
+--------
 >>> from unittest.mock import MagicMock
 >>> records = [MagicMock(metrics=dict.fromkeys(SHOWN, value)) for value in (0.5, 0.75)]
 >>> for record in records:

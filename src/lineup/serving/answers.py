@@ -27,7 +27,7 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Threshold:
-    """Threshold for the highest class probability. Predictions below the threshold count as not sure.
+    """Threshold for the highest class probability. A prediction with a lower probability is marked as "not sure".
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 The loaded model accepts raw images without any preprocessing. Predictions do not require MLflow.
 
+Examples
+--------
 >>> as_images([[0, 255], [128, 64]], shape=(2, 2, 1)).shape
 (1, 2, 2)
 >>> accepted_shapes((32, 32, 3))
@@ -229,7 +231,7 @@ def _load_estimator(path: Path, shape: Shape) -> Predictor:
 def _load_committee(
     folder: Path, shape: Shape, members: Mapping[str, Path] | None = None, *, lazy: bool = False
 ) -> PredictorWithMembers:
-    """Load a committee. If ``lazy``, it evaluates only the members that are needed, see `agreement`."""
+    """Load a committee. If ``lazy`` is true, it evaluates only the members that are needed (see `agreement`)."""
     names, fitted = read_committee(folder)
     places = {name: folder / "members" / name for name in names} if members is None else members
     if absent := [name for name in names if name not in places]:

@@ -347,7 +347,7 @@ class _Progress:
 
 
 def _claim(client: MlflowClient, run_id: str, part: str, tags: Mapping[str, str] | None = None) -> None:
-    """Log tags, and a tag that lets other processes wait until this process has published the run."""
+    """Log tags. One of the tags tells other processes to wait until this process has published the run."""
     from mlflow.entities import RunTag
 
     all_tags = {PUBLISHING: part} | process_tags() | dict(tags or {})

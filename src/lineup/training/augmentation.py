@@ -1,5 +1,7 @@
 """Change the training images at random in each epoch.
 
+Examples
+--------
 >>> from lineup.models.settings import Augmentation
 >>> random_changes(np.random.default_rng(1), 3, Augmentation(shift=2, mirror=True), (28, 28)).shape
 (3, 5)

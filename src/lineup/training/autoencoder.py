@@ -2,6 +2,8 @@
 
 First, the autoencoder is trained. Then, a classifier is trained on the frozen encoder. Fine-tuning of both is optional.
 
+Examples
+--------
 >>> from keras import layers
 >>> encoder = _chain([layers.Dense(2)], (4,), "encoder")
 >>> len(encoder.trainable_weights)

@@ -1,5 +1,7 @@
 """Save backups, so that interrupted training can resume from the last saved epoch.
 
+Examples
+--------
 >>> backup = Backup(None)  # without a folder, nothing is saved
 >>> backup.restore("classifier", FitState([], np.random.default_rng(1), []))
 """

@@ -1,5 +1,7 @@
 """Train networks that are defined by a list of layers.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> from lineup.models.settings import NetworkRecipe
 >>> from lineup.training.backup import Backup

@@ -1,5 +1,7 @@
 """Set the number of threads and the random seeds, and detect the training device.
 
+Examples
+--------
 >>> with quiet_stderr():
 ...     _ = os.write(2, b"not shown")
 """

@@ -1,5 +1,7 @@
 """Train models of the family ``classical``, which are scikit-learn estimators.
 
+Examples
+--------
 >>> pixels(np.zeros((5, 20, 24, 3), np.uint8)).shape
 (5, 1440)
 """

@@ -1,5 +1,7 @@
 """Train one Keras network, epoch by epoch. Importing this module does not import Keras.
 
+Examples
+--------
 >>> row = Epoch("classifier", 1, 0.7, 0.5, 0.6, 0.6, learning_rate=0.001, seconds=2.5, timestamp=now())
 >>> phase_seconds([row, row])
 {'classifier': 5.0}

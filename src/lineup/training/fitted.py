@@ -1,7 +1,9 @@
 """Define the types of the inputs and results of trainers.
 
-They are defined in a separate module, so that no trainer has to import another trainer.
+The types are in a separate module, so that no trainer has to import another trainer.
 
+Examples
+--------
 >>> images, labels = np.zeros((4, 20, 24, 3), np.uint8), np.array([0, 1, 0, 1])
 >>> TrainingData(images, labels, images, labels, classes=2).shape
 (20, 24, 3)

@@ -6,6 +6,8 @@ same batches in every epoch, overfits and reaches a lower accuracy (see ``benchm
 slower, because it returns to Python after each batch and runs many small operations (see ``benchmarks/training.py``).
 The weight updates are the same as in ``fit``.
 
+Examples
+--------
 >>> [batch.tolist() for batch in epoch_batches(np.random.default_rng(0), images=5, batch_size=2)]
 [[[2, 4], [3, 0]], [[1]]]
 """

@@ -1,5 +1,7 @@
 """Define the losses that a fit minimises.
 
+Examples
+--------
 >>> from lineup.models.settings import Fit
 >>> fit = Fit(epochs=1, batch_size=32, learning_rate=0.001)
 >>> training_loss(CLASSIFICATION, fit, class_weights=None) is None

@@ -1,5 +1,7 @@
 """Save, load and hash trained Keras networks.
 
+Examples
+--------
 >>> _numbered(b'{"shared_object_id": 140235}')
 b'{"shared_object_id": 0}'
 """

@@ -1,5 +1,7 @@
 """Build the optimizer of a fit, with its learning-rate schedule.
 
+Examples
+--------
 >>> from lineup.models.settings import Fit
 >>> rate = learning_rate(Fit(epochs=2, batch_size=5, learning_rate=0.1, schedule="linear", warmup=0.5), images=10)
 >>> [round(float(rate(step)), 3) for step in range(4)]

@@ -1,5 +1,7 @@
 """Print one line per epoch during training.
 
+Examples
+--------
 >>> _measures("val_", 0.25, 0.9)
 'val_loss 0.2500 val_accuracy 0.9000'
 """

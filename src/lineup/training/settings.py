@@ -1,5 +1,7 @@
 """Define the settings in the section ``training`` of ``params.yaml``.
 
+Examples
+--------
 >>> Training(threads=1).threads
 1
 """

@@ -7,6 +7,8 @@ memory errors. This module therefore allows only the types that lineup's own mod
 indices before it loads a file. The files contain no dates and no memory addresses, so equal estimators give equal
 files.
 
+Examples
+--------
 >>> "sklearn.neighbors._classification.KNeighborsClassifier" in TYPES
 True
 """

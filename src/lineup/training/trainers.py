@@ -3,6 +3,8 @@
 Trainers are imported with `importlib.import_module`. The code hash of a family therefore does not include the trainers
 of other families.
 
+Examples
+--------
 >>> from lineup.models.registry import architecture
 >>> trainer_of(architecture("cnn", "basic_cnn")).fit.__module__
 'lineup.training.classifier'

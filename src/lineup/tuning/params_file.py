@@ -1,5 +1,7 @@
 """Write the best settings as a block of YAML, and add this block to ``params.yaml``.
 
+Examples
+--------
 >>> print(block("net_tuned", {"family": "dense", "options": {"units": 8}}), end="")
   net_tuned:
     family: dense

@@ -1,5 +1,7 @@
 """Log the trials of a study in MLflow, as child runs of one parent run.
 
+Examples
+--------
 >>> experiment_of("pets")
 'pets-tuning'
 """

@@ -1,5 +1,7 @@
 """Define the section ``tuning`` of ``params.yaml``: the search space of each family.
 
+Examples
+--------
 >>> Tuning().space("cnn")["learning_rate"]
 Range(low=0.0003, high=0.01, log=True)
 """

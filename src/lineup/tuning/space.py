@@ -1,5 +1,7 @@
 """Choose the settings of a trial from a search space.
 
+Examples
+--------
 >>> merged({"epochs": 3, "options": {"dropout": 0.5}}, {"epochs": 5, "options.dropout": 0.2})
 {'epochs': 5, 'options': {'dropout': 0.2}}
 """

@@ -98,7 +98,7 @@ class Budget:
 
 
 def study_name(model: str, identity: Mapping[str, Any]) -> str:
-    """Return the name of a study. It contains a hash of ``identity``, which is the same for comparable trials."""
+    """Return the name of a study. The name contains a hash of ``identity``, which is equal for comparable trials."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     return f"{model}-{digest[:8]}"
 

@@ -1,5 +1,7 @@
 """Tune a model: open the study, run its trials, train with new seeds, and write the results.
 
+Examples
+--------
 >>> folder_of(Path("project"), "basic_cnn").as_posix()
 'project/tuning/basic_cnn'
 """

@@ -1,5 +1,7 @@
 """Read images from the arrays of an NPZ file, with the names that Keras and MedMNIST use.
 
+Examples
+--------
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder, "dots.npz")
@@ -191,7 +193,7 @@ def _is_one_hot(rows: NDArray[Any]) -> bool:
 
 
 def _parts(path: Path, arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the names of the images and labels of each part that the file contains."""
+    """Return the names of the arrays with the images and the labels, for each part in the file."""
     found: dict[str, tuple[str, str]] = {}
     for part, choices in _NAMES.items():
         pair = next((pair for pair in choices if pair[0] in arrays and pair[1] in arrays), None)

@@ -1,5 +1,7 @@
 """Read a folder of pictures with one sub-folder per class, alone or inside of ``train/``, ``val/`` and ``test/``.
 
+Examples
+--------
 >>> import tempfile
 >>> from PIL import Image
 >>> with tempfile.TemporaryDirectory() as folder:

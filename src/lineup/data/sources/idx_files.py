@@ -1,5 +1,7 @@
 """Read a folder of IDX files, as MNIST, KMNIST and EMNIST are published.
 
+Examples
+--------
 >>> from lineup.data.idx import write_idx
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +72,7 @@ def read_idx_files(path: Path, group: str | None) -> Source:
 
 
 def _part(before: str) -> str:
-    """Return the part that the start of a file name refers to."""
+    """Return the part of the dataset, such as "train", from the start of a file name."""
     words = re.split(r"[^a-z0-9]+", before.lower())
     if "t10k" in words or "test" in words:
         return "test"

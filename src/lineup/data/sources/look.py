@@ -1,5 +1,7 @@
 """Detect the format of a user's images, and describe the images.
 
+Examples
+--------
 >>> import tempfile
 >>> from PIL import Image
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -78,8 +80,8 @@ class Found:
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels that are suitable for these images.
 
-        If all images are small and have the same size, this size does not change. Other images become squares of at
-        most 64 pixels per edge, or of fewer pixels if the median of their longer edges is smaller.
+        If all images are small and have the same size, this size does not change. Otherwise, all images become squares
+        with an edge of 64 pixels. The edge is shorter if most images are smaller.
         """
         channels = 3 if self.colour else 1
         if len(set(self.sizes)) == 1 and min(self.sizes[0]) >= _SMALLEST and max(self.sizes[0]) <= _KEPT:
@@ -193,7 +195,7 @@ def look(path: Path, group: str | None = None) -> Found:
 
 
 def _colour(source: Source, readable: list[int]) -> tuple[bool, list[str]]:
-    """Decode some images. Return whether one of them has colours, and a message for each damaged image."""
+    """Decode some images. Return whether any image has colours, and a message for each damaged image."""
     damaged = []
     colour = False
     for place in np.unique(np.linspace(0, len(readable) - 1, _DECODED).round().astype(int)) if readable else []:
@@ -208,7 +210,7 @@ def _colour(source: Source, readable: list[int]) -> tuple[bool, list[str]]:
 
 @contextmanager
 def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar if the output is a terminal. Yield a function that advances it by one."""
+    """Show a progress bar if the output is a terminal. Yield a function that advances the progress bar by one."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 

@@ -2,6 +2,8 @@
 
 Importing this module does not import pyarrow.
 
+Examples
+--------
 >>> list(_COLUMNS)
 ['image', 'label']
 """

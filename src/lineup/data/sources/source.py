@@ -1,5 +1,7 @@
 r"""Define the common interface of all image formats: classes, labels, parts, groups, and a function to read an image.
 
+Examples
+--------
 >>> in_order(["10", "9", "b", "a"])
 ['9', '10', 'a', 'b']
 >>> clean_name(" two\n lines ")
@@ -41,7 +43,7 @@ _MAX_NAME = 60
 
 @dataclass(frozen=True)
 class Entry:
-    """One image before the classes are numbered.
+    """One image with the name of its class.
 
     Parameters
     ----------
@@ -173,7 +175,7 @@ def clean_name(label: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Make the names unique. A number is added to each name that occurred before."""
+    """Make the names unique. If a name occurs again, a number is added to it."""
     found: list[str] = []
     for name in names:
         number, free = 1, name

@@ -1,5 +1,7 @@
 r"""Read a CSV table with one row per picture: its file, its class, and optionally its part and group.
 
+Examples
+--------
 >>> import tempfile
 >>> from PIL import Image
 >>> with tempfile.TemporaryDirectory() as folder:
