@@ -67,7 +67,7 @@ class Project:
 
     @property
     def compact(self) -> Path:
-        """Folder with a compact record of each run. Git tracks these files."""
+        """Return the folder that contains a compact record of each run. Git tracks these records."""
         return self.root / "runs" / "compact"
 
     @property

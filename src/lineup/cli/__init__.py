@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the ``lineup`` command.
 
-    If the working directory is in a different checkout of lineup, the command runs the code of this checkout.
+    If the working directory is in a different checkout of lineup, the command runs the code of that checkout.
     """
     from lineup.checkout import run_own_package
     from lineup.errors import LineupError

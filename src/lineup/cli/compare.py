@@ -54,8 +54,8 @@ def compare(
     Without --by, the command compares two records. If a model or committee has several runs, its first run is compared.
     reports/pairs.csv compares the means over all seeds.
 
-    With --by, the command compares groups of training runs, such as runs on a CPU and on a GPU, by accuracy, time and
-    memory. It reads all records of the project, including single experiments and imported records.
+    With --by, the command compares the accuracy, time and memory of groups of training runs, such as runs on a CPU and
+    on a GPU. It reads all records of the project, including single experiments and imported records.
     """
     if by is not None:
         _compare_groups(by, names or [], output)

@@ -1,4 +1,4 @@
-"""Find all files of this package and of the user's project that are imported by a module.
+"""Find all files that a module imports from this package and from the user's project.
 
 Imports with `importlib.import_module` are ignored. The code hash of a model therefore includes only the code of its own
 family and trainer.
@@ -120,9 +120,9 @@ def closure(modules: Iterable[str], project: Path | None = None, builder: str | 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     """Return the files that Python runs when a module is imported.
 
-    These are the file of the module, the files of its parent packages, and its data files (see `DATA`). Each tuple
-    contains a folder on Python's search path and a path relative to this folder. The list is empty if the name is not a
-    module, or if the module belongs to another library.
+    The list contains the file of the module, the files of its parent packages, and its data files (see `DATA`). Each
+    tuple contains a folder on Python's search path and a path relative to this folder. The list is empty if the name is
+    not a module, or if the module belongs to another library.
     """
     parts = module.split(".")
     base = SOURCE if parts[0] == "lineup" else project

@@ -1,6 +1,6 @@
 """Fit the rule of a committee on held-out images, and combine predictions with the fitted rule.
 
-A rule is fitted only on held-out images and never on test images. Pass only images that were not used to train any
+A rule is fitted only on held-out images and never on test images. Use only images that were not used to train any
 member.
 
 Examples

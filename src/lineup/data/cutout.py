@@ -69,7 +69,7 @@ def object_mask(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _border(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the pixels at the four edges of a picture in one row."""
+    """Return all pixels at the four edges of a picture as one row."""
     edge = max(1, round(0.02 * min(values.shape[:2])))
     parts = (values[:edge], values[-edge:], values[edge:-edge, :edge], values[edge:-edge, -edge:])
     return np.concatenate([part.reshape(-1, *values.shape[2:]) for part in parts])
@@ -130,7 +130,7 @@ def _tidy(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
 
 
 def _without_small(mask: NDArray[np.bool_], share: float, largest: int = 0) -> tuple[NDArray[np.bool_], int]:
-    """Remove the parts of a mask that are much smaller than its largest part, and return the size of this part."""
+    """Remove all parts of a mask that are much smaller than the largest part. Return the size of the largest part."""
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0

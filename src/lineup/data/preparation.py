@@ -95,10 +95,10 @@ def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     """Cut out the object of a photograph, and convert it to a negative on a black background.
 
-    The steps follow the paper of Fashion-MNIST (H. Xiao, K. Rasul and R. Vollgraf, arXiv:1708.07747, section 3.1): trim
-    the edges, keep every few rows and columns, sharpen with a Gaussian, extend the shorter edge, negate, and convert to
-    grey. All pixels outside the object are first set to white, because the photographs in the paper have a white
-    background. A large picture is first scaled down to the size of the thumbnails in the paper.
+    The steps follow section 3.1 of the paper on Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747): trim the
+    edges, keep only some rows and columns, sharpen, extend the shorter edge, negate, and convert to grey. All pixels
+    outside the object are first set to white, because the photographs in the paper have a white background. A large
+    picture is first scaled down to the size of the thumbnails in the paper.
 
     See `prepare` for the parameters.
     """

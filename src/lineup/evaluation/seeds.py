@@ -149,7 +149,7 @@ def compare_recipes(
 
 
 def t_quantile(dof: float) -> float:
-    """Return the 97.5 % quantile of Student's t distribution, which may have infinitely many degrees of freedom.
+    """Return the 97.5 % quantile of Student's t distribution. The number of degrees of freedom may be infinite.
 
     Examples
     --------

@@ -26,7 +26,7 @@ Option = int | float | str | bool
 
 @dataclass(frozen=True, config=STRICT)
 class Augmentation:
-    """Random changes of the training images. Each epoch changes the images in a different way.
+    """Random changes of the training images. The changes are different in each epoch.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from lineup.records.record import HEADER
 def check_place(folder: Path, name: str, project: Project) -> None:
     """Raise an error if a new record would replace other files.
 
-    In the pipeline's folders of models and committees, other files are allowed. For example, DVC writes a
+    The folders ``runs/models`` and ``runs/committees`` may contain other files. For example, DVC writes a
     ``.gitignore`` file to these folders, and an interrupted stage can leave incomplete records.
 
     Parameters

@@ -57,7 +57,7 @@ def absent_members(record: Record, models: Models) -> list[str]:
 
 
 def lacks_model(record: Record) -> bool:
-    """Return whether a record has no model, because it is compact or was imported without the model."""
+    """Return whether a record has no model. A compact record has no model, and an imported record may have no model."""
     return is_compact(record) or (is_imported(record) and not (record.folder / MODEL).is_dir())
 
 
@@ -66,8 +66,8 @@ def log_model(
 ) -> None:
     """Log the model of a record in MLflow as source code and files, without pickle.
 
-    If a member has changed since the committee was built, the model of the committee is not logged. Such a model would
-    give different predictions than the record.
+    If a member has changed since the committee was built, the model of the committee is not logged, because its
+    predictions would differ from the record.
 
     Parameters
     ----------

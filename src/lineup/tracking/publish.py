@@ -375,7 +375,7 @@ def _retry(attempt: Callable[[], Result]) -> Result:
 
 
 def _update_tags(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
-    """Replace the tags of a run that an earlier version of lineup published."""
+    """Replace the tags of a run if an earlier version of lineup published the run."""
     for name in filter(FORMER_TAGS.fullmatch, run.data.tags):
         client.delete_tag(run.info.run_id, name)
     for name in tags.keys() - run.data.tags.keys():

@@ -83,7 +83,7 @@ def log_values(client: MlflowClient, run: Run, params: Mapping[str, Any], metric
 
 
 def name_run(client: MlflowClient, run: Run, name: str) -> None:
-    """Replace a name that MLflow invented for a run, such as ``bold-lark-123``. Other names come from the user."""
+    """Replace a name that MLflow generated for a run, such as ``bold-lark-123``. Other names come from the user."""
     if INVENTED_NAME.fullmatch(run.info.run_name or ""):
         client.update_run(run.info.run_id, name=name)
 
@@ -109,10 +109,10 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     A run keeps the status RUNNING if its process was killed, or if the process could not reach the store at the end.
     The new status is FINISHED if a record was written, otherwise KILLED.
 
-    On this host, a process is alive if a running process has the same id and start time. A process on another host is
-    considered dead if it has not updated the tag of its run for one hour. Each training process updates the tag every
-    minute. The limit of one hour is long, because clocks may differ and computers may be suspended. A process that was
-    wrongly considered dead corrects the status when it ends.
+    On this host, a process counts as alive if a running process has the same id and start time. A process on another
+    host is considered dead if it has not updated the tag of its run for one hour. Each training process updates the tag
+    every minute. The limit of one hour is long, because clocks may differ and computers may be suspended. A process
+    that was wrongly considered dead corrects the status when it ends.
 
     Parameters
     ----------

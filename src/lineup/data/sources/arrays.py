@@ -80,7 +80,7 @@ def read_arrays(path: Path, group: str | None) -> Source:
 def array_source(
     path: Path, form: str, entries: Sequence[Entry], stacks: Sequence[NDArray[np.uint8]], notes: list[str]
 ) -> Source:
-    """Return a source of images that are in memory.
+    """Return a source for images in memory.
 
     Parameters
     ----------

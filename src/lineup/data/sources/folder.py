@@ -1,4 +1,4 @@
-"""Read a folder of pictures with one sub-folder per class, alone or inside of ``train/``, ``val/`` and ``test/``.
+"""Read a folder of pictures with one sub-folder per class, optionally inside of ``train/``, ``val/`` and ``test/``.
 
 Examples
 --------
@@ -165,7 +165,7 @@ def _notes(walk: _Walk) -> list[str]:
 
 
 def _instead(path: Path, walk: _Walk) -> str:
-    """Describe what a folder contains instead of classes."""
+    """Describe the content of a folder that has no sub-folders with pictures, for an error message."""
     if walk.problems:
         return f"found {count(walk.problems, 'file')} that cannot be used: {walk.problems[0]}"
     inside = sum(_is_picture(item.name) for item in path.iterdir())

@@ -73,7 +73,7 @@ class Found:
 
     @property
     def imbalance(self) -> float:
-        """Number of images of the largest class, divided by that of the smallest class."""
+        """Size of the largest class divided by the size of the smallest class."""
         return max(self.counts.values()) / min(self.counts.values())
 
     @property

@@ -187,7 +187,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _check_parts(path: Path, parts: NDArray[np.uint8]) -> None:
-    """Raise an error if some images have a part and others have none, or if there are no training images."""
+    """Raise an error if only some images belong to a part, or if there are no training images."""
     counts = np.bincount(parts, minlength=len(PARTS))
     if counts[0] and counts[1:].any():
         raise LineupError(
