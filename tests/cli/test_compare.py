@@ -116,7 +116,10 @@ def test_own_and_imported_records_are_compared_by_device(
     printed = capsys.readouterr().out
     lines = [line.split() for line in printed.splitlines()]
     assert "The data are generated" in printed
-    assert lines[1:3] == [["A:", "A", "processor,", "1", "training"], ["B:", "NVIDIA", "H100,", "1", "training"]]
+    assert lines[1:3] == [
+        ["A:", "A", "processor,", "1", "training", "run"],
+        ["B:", "NVIDIA", "H100,", "1", "training", "run"],
+    ]
     assert ["basic_cnn", "B", "1", "0.6667", "0.3542\N{EN DASH}0.8794"] in lines
     assert [line[:5] for line in lines if line[2:3] == ["\N{MINUS SIGN}"]] == [
         ["basic_cnn", "B", "\N{MINUS SIGN}", "A", "-0.1111"]

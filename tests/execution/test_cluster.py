@@ -320,6 +320,6 @@ def test_the_head_accepts_only_what_it_asked_for(project: Project, prepared: Pre
 def test_no_scheduler_is_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
     with pytest.raises(
-        LineupError, match=r"^tcp://127.0.0.1:9: no Dask scheduler answers; start one with dask scheduler$"
+        LineupError, match=r"^tcp://127.0.0.1:9: no Dask scheduler responds; start one with dask scheduler$"
     ):
         repro(project.root, 1, log=lambda _: None, on="tcp://127.0.0.1:9")

@@ -116,11 +116,11 @@ def _compare_groups(key: str, names: Sequence[str], output: Path | None) -> None
     console.print(Text(data_line(data.title, data.test_images, generated=data.generated)), soft_wrap=True)
     short = dict(zip(comparison.matched.groups, ascii_uppercase, strict=False))
     for group, letter in short.items():
-        console.print(Text(f"{letter}: {group}, {count(comparison.records[group], 'training')}"))
+        console.print(Text(f"{letter}: {group}, {count(comparison.records[group], 'training run')}"))
     for table in (group_tables.accuracy_table, group_tables.difference_table, group_tables.cost_table):
         _print_table(console, table(comparison, short))
     console.print(Text(f"{group_tables.noise_line(comparison)} {group_tables.other_differences(comparison)}"))
-    print(f"{folder / PAGE}: the same with explanations; two tables (CSV) and a figure are beside it")
+    print(f"{folder / PAGE}: the tables with explanations; the folder also contains CSV files and a figure")
 
 
 def _print_table(console: Console, table: TextTable) -> None:

@@ -90,7 +90,7 @@ def predict(
     if show is not None and show.suffix.lower() != ".png":
         raise LineupError(f"{show}: expected the name of a file that ends in .png")
     if len(images) > _MOST:
-        raise LineupError(f"expected at most {_MOST:,} pictures, found {len(images):,}; predict them in parts")
+        raise LineupError(f"expected at most {_MOST:,} pictures, found {len(images):,}; run the command several times")
     project, params = open_project()
     record = _record(project, params, model)
     require_full(record)

@@ -116,7 +116,7 @@ class Cluster:
             if name.startswith(("distributed", "dvc")):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         if not self._connect():
-            raise LineupError(f"{self._address}: no Dask scheduler answers; start one with dask scheduler")
+            raise LineupError(f"{self._address}: no Dask scheduler responds; start one with dask scheduler")
         self._update()
         self._log(f"{self._address}: {self._workers.describe()}")
         return self

@@ -1,4 +1,14 @@
-"""Define the interface of executors, which run stages on this machine or on a Dask cluster."""
+"""Define the interface of executors, which run stages on this machine or on a Dask cluster.
+
+Examples
+--------
+>>> from pathlib import Path
+>>> from lineup.execution.local import LocalProcesses
+>>> executor: Executor = LocalProcesses(Path("project"), 2, print)
+>>> with executor:
+...     executor.slots(), executor.has_room("train@basic_cnn")
+(2, True)
+"""
 
 from __future__ import annotations
 

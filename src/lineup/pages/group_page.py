@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -104,7 +105,7 @@ def comparison_markdown(comparison: GroupComparison) -> str:
         cost_table(comparison).markdown(),
         COST_TEXT,
         *_seed_pairs(comparison),
-        *_left_out(comparison),
+        *_left_out(comparison.matched.left_out),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -133,9 +134,17 @@ def _seed_pairs(comparison: GroupComparison) -> list[str]:
     return ["## Training runs with the same seed", table(headings, rows, left=["model", "group"]), text]
 
 
-def _left_out(comparison: GroupComparison) -> list[str]:
-    """Return the section that states how many records are not compared, and why."""
-    left_out = comparison.matched.left_out
+def _left_out(left_out: Mapping[str, int]) -> list[str]:
+    """Return the section that states how many records are not compared, and why.
+
+    Examples
+    --------
+    >>> for paragraph in _left_out({"committees": 1, "trained with other data or another split": 2}):
+    ...     print(paragraph)
+    ## Records that are not compared
+    - 1 record: committees
+    - 2 records: trained with other data or another split
+    """
     if not left_out:
         return []
     lines = [f"- {count(records, 'record')}: {reason}" for reason, records in left_out.items()]
