@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through its DevTools protocol over a pipe: no driver, no port, no further package."""
+"""Control a headless Chromium with its DevTools protocol over a pipe, without a driver, a port or another package."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ SLOW_FIRST = ("pipeline/test_interruptions.py", "execution/test_init.py", "model
 # Before the hook of pytest-xdist, which reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests before the slow ones, so that most failures appear within two minutes.
+    """Run the fast tests before the slow tests, so that most failures appear within two minutes.
 
     The quick tests of a file run in one process, and so do its slow tests.
     """

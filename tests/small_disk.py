@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str, *options: str) -> Iterator[Path]:
-    """Mount a disk in memory; skip the test if that is not allowed."""
+    """Mount a disk in memory. Skip the test if the user may not mount disks."""
     folder.mkdir()
     chosen = ",".join([f"size={size}", *options])
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", chosen, "none", str(folder)], capture_output=True, check=False)

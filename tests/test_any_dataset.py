@@ -1,4 +1,4 @@
-"""No code outside of ``data/`` knows the name, the image size or the number of classes of one dataset."""
+"""No code outside of ``data/`` contains the name, the image size or the number of classes of a dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OLD_RECORDS = PACKAGE / "records" / "record.py"
 
 
 def files(*rooms: str) -> Iterator[Path]:
-    """Yield the source files of rooms; without names, all that must not know a dataset."""
+    """Yield the source files of the given packages, or of all packages that must not depend on a dataset."""
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).parts[0]
         if room in rooms if rooms else room not in ABOUT_ONE_DATASET:

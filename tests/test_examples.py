@@ -1,4 +1,4 @@
-"""The examples in docstrings run and print what they say."""
+"""Run the examples in docstrings, and compare their output."""
 
 from __future__ import annotations
 

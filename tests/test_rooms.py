@@ -1,4 +1,4 @@
-"""Imports between the packages of lineup go one way, and no modules import each other in a circle."""
+"""Packages of lineup import only packages before them in the order, and there are no circular imports."""
 
 from __future__ import annotations
 

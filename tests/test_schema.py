@@ -1,4 +1,4 @@
-"""Any bytes of a YAML file give a value or a one-line error, quickly and with little memory."""
+"""Reading any YAML file gives a value or a one-line error, quickly and with little memory."""
 
 from __future__ import annotations
 

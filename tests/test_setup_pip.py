@@ -152,7 +152,7 @@ def test_setup_takes_only_the_index_from_the_users_settings(project: Path, tmp_p
 
 
 def test_lock_takes_only_the_indexes_of_uv(project: Path, tmp_path: Path) -> None:
-    """A program that prints its environment takes the place of uv."""
+    """In this test, a program that prints its environment replaces uv."""
     fake = tmp_path / "uv"
     fake.write_text("#!/bin/sh\nenv | grep ^UV_\n")
     fake.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A signal ends a command cleanly: one line, the exit status of shells, and the MLflow run KILLED."""
+"""After a signal, a command prints one line, exits with the usual status, and sets the MLflow run to KILLED."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real clone without records: it shows the committed results, and says which commands need the full records."""
+"""A clone without records shows the committed results, and states which commands need the full records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lineup predict``: answers of real networks for real files, with one line for each bad file."""
+"""``lineup predict``: predictions of real networks for real files, and one line for each unreadable file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project without records, with one picture that the models see unchanged, and one bad file."""
+    """A project without records, with one picture that needs no preparation, and one unreadable file."""
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     Image.fromarray(random_images(1)[0]).save(tmp_path / "picture.png")

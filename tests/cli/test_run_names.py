@@ -1,4 +1,4 @@
-"""Names of runs in MLflow: single experiments are named after what differs from the recipe."""
+"""Names of runs in MLflow: the name of a single experiment contains the settings that differ from params.yaml."""
 
 from __future__ import annotations
 

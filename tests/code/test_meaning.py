@@ -1,4 +1,4 @@
-"""Two sources have the same meaning exactly if they compute the same results."""
+"""Check that two sources have the same meaning if and only if they compute the same results."""
 
 from __future__ import annotations
 

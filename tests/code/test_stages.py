@@ -1,4 +1,4 @@
-"""Each stage of dvc.yaml depends on the code that it runs: no less, or results go stale; no more, or they rerun."""
+"""Check that each stage of dvc.yaml depends on exactly the code that it runs."""
 
 from __future__ import annotations
 

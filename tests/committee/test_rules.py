@@ -92,7 +92,7 @@ def test_no_images_give_no_predictions(rule: str) -> None:
 
 
 def test_rounding_to_float32_keeps_the_most_probable_class() -> None:
-    """The lead of class 1 is smaller than the precision of float32."""
+    """The difference between the two highest probabilities is smaller than the precision of float32."""
     close = np.array([[[0.5, 0.5]], [[0.5 - 1e-12, 0.5 + 1e-12]]])
     assert average(close).astype(np.float32).argmax() == 0
     assert combine("average", close).argmax() == 1

@@ -1,4 +1,4 @@
-"""The table of datasets is complete and its names are usable."""
+"""The table of datasets is complete, and all names are valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching from real servers on this machine that behave, and that misbehave in each way that a server can."""
+"""Download from real servers on this machine, including servers with errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SPEC = DatasetSpec(
 
 @dataclass
 class Host:
-    """A file server and its manners."""
+    """A file server that can behave in different ways."""
 
     contents: dict[str, bytes] = field(default_factory=lambda: dict(CONTENTS))
     ranges: bool = True

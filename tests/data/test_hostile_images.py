@@ -70,7 +70,7 @@ def with_arrays(**values: object) -> Build:
 
 @dataclass(frozen=True)
 class Right:
-    """A case that is read correctly: the names of the classes, numbers of images and left-out files."""
+    """Expected result for images that are read correctly: class names, numbers of images and ignored files."""
 
     build: Build
     classes: Sequence[str] = ("cat", "dog")

@@ -105,7 +105,7 @@ def test_of_an_animation_the_first_frame_is_read(tmp_path: Path) -> None:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """Return a small file that says that it contains a picture of this size."""
+    """Return a small file whose header states this picture size."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = b"IDAT" + zlib.compress(bytes(1000))
     chunks = [

@@ -1,4 +1,4 @@
-"""The nested, stratified split, and the file that carries it."""
+"""The nested, stratified split, and the file that contains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated images: reproducible, balanced, and difficult for the same classes as photographs."""
+"""Generated images are reproducible and balanced, and the same classes are difficult as in photographs."""
 
 from __future__ import annotations
 

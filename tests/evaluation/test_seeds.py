@@ -87,7 +87,7 @@ def test_more_seeds_and_more_images_reduce_the_errors() -> None:
 
 
 def test_significance_is_rare_for_equal_recipes_and_frequent_for_unequal_ones() -> None:
-    """The promise of a p-value, where seeds differ by more than the images explain."""
+    """Check the rate of false positives if the variation between seeds is larger than the sampling error."""
     random = np.random.default_rng(3)
     deviation, n, rounds = 0.02, 2_000, 300
     rejected = images_alone = found = 0

@@ -21,14 +21,14 @@ Hits = NDArray[np.bool_]
 
 
 def hits(both: int, a_only: int, b_only: int, neither: int) -> tuple[Hits, Hits]:
-    """Return the hits of two models with these numbers of images that both, one or none classify correctly."""
+    """Return boolean arrays of two models: how many images both, one or none of the models classify correctly."""
     a = [True] * both + [True] * a_only + [False] * b_only + [False] * neither
     b = [True] * both + [False] * a_only + [True] * b_only + [False] * neither
     return np.array(a), np.array(b)
 
 
 def models(seed: int, m: int, n: int) -> dict[str, Hits]:
-    """Return the hits of m models with an accuracy of 80 to 95 %."""
+    """Return boolean arrays of correct predictions for m models with an accuracy of 80 to 95 %."""
     rng = np.random.default_rng(seed)
     return {f"m{index}": rng.uniform(size=n) < rng.uniform(0.8, 0.95) for index in range(m)}
 

@@ -14,7 +14,7 @@ from lineup.paths import Project
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project with results of its own."""
+    """A project with its own results."""
     for name in ("dvc.yaml", "params.yaml", "dvc.lock", "runs/models/a/metrics.json"):
         path = tmp_path / "project" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""``lineup init``: a new project, complete or not at all, inside and outside of git, and from a wheel."""
+"""``lineup init`` creates a complete project or nothing, inside and outside of git, and from a wheel."""
 
 from __future__ import annotations
 

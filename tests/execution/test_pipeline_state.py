@@ -1,4 +1,4 @@
-"""DVC errors become one line with a remedy that works: real DVC repositories, each damaged in one way."""
+"""A DVC error gives one line with a fix that works. Each test damages a real DVC repository in one way."""
 
 from __future__ import annotations
 

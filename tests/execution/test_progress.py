@@ -1,4 +1,4 @@
-"""The number of a stage and the estimate of the time that is left."""
+"""The stage number and the estimated remaining time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of the stages that run now."""
+"""The table of the running stages."""
 
 from __future__ import annotations
 

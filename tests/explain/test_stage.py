@@ -1,4 +1,4 @@
-"""The stage ``explain``: figures of each model and committee, which belong to one record alone."""
+"""The stage ``explain`` creates figures of each model and committee, and each figure belongs to one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a network: what they show, for any number of images, channels and classes."""
+"""The content of the figures of a network, for any number of images, channels and classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of predictions has a row for each picture, with the answer in words."""
+"""The figure of predictions has a row for each picture, with the prediction as text."""
 
 from __future__ import annotations
 

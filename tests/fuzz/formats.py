@@ -119,7 +119,7 @@ def npy(array: Any) -> bytes:
 
 
 def _npy_header(random: Random) -> bytes:
-    """Return an array that contains nearly nothing behind a header with any type and any shape."""
+    """Return an NPY file with almost no data, whose header states any type and any shape."""
     kinds = (
         "'|u1'",
         "'<f4'",

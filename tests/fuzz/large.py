@@ -1,4 +1,4 @@
-"""Files of a few megabytes that a careless reader would expand to gigabytes.
+"""Files of a few megabytes that would expand to gigabytes if they were read without limits.
 
 >>> sorted(LARGE)[:2]
 ['IDX: more values than bytes', 'IDX: zeros, compressed']
@@ -26,7 +26,7 @@ from .formats import listed, npy, small_records, write_files, zipped
 
 
 def _zeros(count: int) -> bytes:
-    """Return an NPZ file of zeros, which is a thousandth of their size."""
+    """Return a compressed NPZ file of zeros, which is a thousand times smaller than the array."""
     with io.BytesIO() as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             header = npy(np.zeros(0, np.uint8))

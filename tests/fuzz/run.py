@@ -35,7 +35,7 @@ CHARACTERS = 1_500
 
 
 class TooSlow(BaseException):
-    """The time to read a file is over. Not an `Exception`, because readers of damaged files catch those."""
+    """The time limit for a file is exceeded. Not an `Exception`, because readers of damaged files catch those."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Every registered architecture is built, counted, trained, saved and loaded; a new one is tested automatically."""
+"""Build, train, save and load every registered architecture, and count its parameters."""
 
 from __future__ import annotations
 

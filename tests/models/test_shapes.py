@@ -1,4 +1,4 @@
-"""Every family works on colour images and on two classes: build, train one step, save, load and predict."""
+"""Every family works with colour images and with two classes: build, train one step, save, load and predict."""
 
 from __future__ import annotations
 

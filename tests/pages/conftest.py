@@ -23,7 +23,7 @@ EVIL_DATA = dataclasses.replace(GENERATED, title=f"Garments {EVIL}", classes=CLA
 
 @pytest.fixture(scope="session")
 def report_records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """Two models of three and two seeds, a worse one, and a committee with its analysis."""
+    """Models with three seeds, two seeds and one seed, and a committee with its analysis."""
     folder = tmp_path_factory.mktemp("runs")
     data = {"data": EVIL_DATA, "libraries": {"python": "3.11.9", "keras": EVIL}}
     members = [

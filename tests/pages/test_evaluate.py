@@ -30,7 +30,7 @@ TABLES = ["leaderboard.csv", "runs.csv", "run_pairs.csv", "per_class.csv", "pair
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """Two models of three and two seeds, and one that is much worse."""
+    """A model with three seeds, a model with two seeds, and a model with a much lower accuracy."""
     folder = tmp_path_factory.mktemp("runs")
     return [
         *make_seeds(folder, "cnn", [820, 835, 829]),

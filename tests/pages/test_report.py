@@ -128,7 +128,7 @@ def test_verdicts_are_given_only_for_the_data_of_the_reports(
 
 
 class Elements(HTMLParser):
-    """Counts elements, and collects what could load something or run as code."""
+    """Parser that counts elements, and collects all attributes that could load a file or run code."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

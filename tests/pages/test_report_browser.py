@@ -1,4 +1,4 @@
-"""The report in a real browser: it works with mouse and keyboard, on a phone, on paper, in the dark, and offline."""
+"""The report in a real browser: mouse, keyboard, small screens, printing, dark colours, and no network connection."""
 
 from __future__ import annotations
 

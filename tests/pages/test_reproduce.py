@@ -1,4 +1,4 @@
-"""The page of the reproduction: verdicts by a stated rule, and the text around them."""
+"""The reproduction page: the verdicts and the text."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def error(accuracy: float) -> float:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> ModelRuns:
-    """A model of three seeds: 0.90, 0.91 and 0.92."""
+    """A model with three seeds and the accuracies 0.90, 0.91 and 0.92."""
     (model,) = group_runs(make_seeds(tmp_path_factory.mktemp("runs"), "basic_cnn", [810, 819, 828], data=REAL))
     return model
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> ModelRuns:
-    """A model of one seed: 0.90."""
+    """A model with one seed and the accuracy 0.90."""
     (model,) = group_runs([make_run(tmp_path_factory.mktemp("runs"), "svm", 810, kind="classical", data=REAL)])
     return model
 
@@ -140,7 +140,7 @@ def test_other_published_results_are_compared_with_ours(three: ModelRuns) -> Non
 
 
 def of_ten_classes(model: ModelRuns, metric: str) -> ModelRuns:
-    """Return a model with seven classes more, of which a metric is 0.5."""
+    """Return a model with seven additional classes, for which a metric is 0.5."""
     classes = [*REAL.classes, *(f"class {number}" for number in range(7))]
     runs = tuple(
         dataclasses.replace(
@@ -178,7 +178,7 @@ def test_a_class_without_a_published_score_is_empty(three: ModelRuns) -> None:
 
 
 def test_variants_are_compared_with_the_model_that_they_change(tmp_path: Path) -> None:
-    """Of the claims: basic_cnn's variants and frozen_encoder's experiments, as far as they are in the line-up."""
+    """Check the variants of basic_cnn and the experiments with frozen_encoder that are in the project."""
     records = [
         *make_seeds(tmp_path / "runs", "basic_cnn", [810, 819, 828], data=REAL),
         *make_seeds(tmp_path / "runs", "basic_cnn_l2", [780, 771, 762], data=REAL),

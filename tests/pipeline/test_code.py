@@ -1,4 +1,4 @@
-"""Real DVC in a small git checkout with a package of its own: which code makes which stages run again."""
+"""Check which stages DVC runs again after changes in the code, in a small git checkout with its own package."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PARAMETERS = {128: 28 * 28 * 128 + 128 + 128 * 10 + 10, 16: 28 * 28 * 16 + 16 + 
 
 @dataclass(frozen=True)
 class Project:
-    """A git checkout of a small project with a package of its own."""
+    """A git checkout of a small project with its own package."""
 
     root: Path
 

@@ -1,4 +1,4 @@
-"""A killed pipeline, or one that cannot reach its server, loses nothing and leaves no half-written result."""
+"""No results are lost or incomplete if a pipeline is killed or cannot reach the MLflow server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole pipeline, small: which stages run, which do not run again, and what MLflow contains afterwards."""
+"""Run a small pipeline. Check which stages run, which stages do not run again, and the content of MLflow."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_deleted_store_is_created_again(finished: Folder, copy: Folder) -> Non
 
 
 def test_only_what_depends_on_a_change_runs_again(copy: Folder) -> None:
-    """A failed stage stops what depends on it and nothing else; after a repair, no finished model is trained again."""
+    """After a stage fails, only dependent stages are skipped. After a repair, no finished model is trained again."""
     copy.change(shallow_nn={"validation": 0.02}, frozen_encoder={"learning_rate": 0.002})
     done = copy.run("lineup", "repro", "-j", "2")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""``mlflow run``: a single experiment has a run of its own and does not change the pipeline."""
+"""``mlflow run``: a single experiment has its own run and does not change the pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import records: where they go, importing twice, conflicts, interrupted imports, and DVC with a remote."""
+"""Import records: their folders, repeated and interrupted imports, conflicts, and a DVC remote."""
 
 from __future__ import annotations
 

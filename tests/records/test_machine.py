@@ -30,7 +30,7 @@ def test_this_machine_is_plausible() -> None:
 
 
 def test_the_peak_memory_is_in_bytes_and_never_falls() -> None:
-    """In a new process, started by a small one: Linux also counts the memory of the parent process."""
+    """Measure in a new process with a small parent process, because Linux also counts the memory of the parent."""
     code = "from lineup.records.machine import peak_memory_bytes as peak; a = peak();"
     code += "block = b'x' * 2**26; b = peak(); del block; print(a, b, peak())"
     command = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, code]

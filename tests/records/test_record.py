@@ -1,4 +1,4 @@
-"""A record is read as written, has a key, and raises a one-line error if it is damaged."""
+"""Write and read records, compute their keys, and reject damaged records with an error of one line."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_the_key_is_known_before_the_training(record: Record) -> None:
 
 
 def test_the_key_of_existing_records_does_not_change(record: Record) -> None:
-    """Their runs in MLflow are found by the key."""
+    """The key identifies the MLflow run of a record."""
     assert make_records.HEADER.key == "c4ad856b4c48b6ba"
     files = {"network.keras": "0" * 64}
     assert dataclasses.replace(make_records.HEADER, model_files=files).key == make_records.HEADER.key

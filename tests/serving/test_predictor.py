@@ -195,7 +195,7 @@ def test_a_committee_uses_its_fitted_rule(tmp_path: Path, rule: str) -> None:
 
 
 def test_committee_of_a_network_and_a_classical_model(tmp_path: Path) -> None:
-    """The committee combines both, and the saved estimator gives the same predictions."""
+    """The committee combines a network and an estimator. The saved estimator gives the same predictions."""
     labels = np.arange(30) % len(CLASSES)
     estimator = logistic_regression(SHAPE, len(CLASSES))
     model = Classical(fit_estimator(estimator, random_images(30, seed=7), labels, seed=1))
@@ -293,7 +293,7 @@ def test_too_many_images_are_refused_before_an_array_is_created() -> None:
 
 
 def test_a_committee_predicts_without_mlflow_and_scikit_learn(tmp_path: Path) -> None:
-    """Prediction needs neither the library that fitted the rule nor the one that serves it."""
+    """Predictions require neither scikit-learn nor MLflow."""
     save_committee(tmp_path, "stacking", "both")
     code = (
         "import sys, numpy; sys.modules['sklearn'] = sys.modules['scipy'] = sys.modules['mlflow'] = None\n"

@@ -1,4 +1,4 @@
-"""Addresses of stores: paths are quoted, relative ones start at the project, and no password is shown."""
+"""Addresses of MLflow stores: quoted paths, relative paths, and hidden passwords."""
 
 from __future__ import annotations
 

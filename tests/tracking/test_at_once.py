@@ -1,4 +1,4 @@
-"""Processes publish the same records into the same store at once: one run each, and no error."""
+"""If several processes publish the same records at the same time, each record has one run, and there are no errors."""
 
 from __future__ import annotations
 

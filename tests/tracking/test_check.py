@@ -1,4 +1,4 @@
-"""Only whole records are published: no file may be missing, damaged, exchanged or added."""
+"""Only complete records are published: no file may be missing, damaged, replaced or added."""
 
 from __future__ import annotations
 

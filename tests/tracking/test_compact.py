@@ -1,4 +1,4 @@
-"""Runs that are published from compact records, as in a clone, and completed when the full records arrive."""
+"""Publish compact records, as in a clone, and complete the runs as soon as the full records exist."""
 
 from __future__ import annotations
 

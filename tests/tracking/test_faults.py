@@ -1,4 +1,4 @@
-"""A store that is deleted, a full disk, and a clock that jumps back: nothing is lost or counted twice."""
+"""A deleted store, a full disk and a wrong clock: no values are lost or logged twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imported records in MLflow: runs of their own, which own records with the same key never replace."""
+"""Imported records have their own runs in MLflow. Records of the project with the same key do not replace them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links into DVC's cache are published as files; other links are refused."""
+"""Links to files in DVC's cache are published as files, and all other links are rejected."""
 
 from __future__ import annotations
 

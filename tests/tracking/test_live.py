@@ -1,4 +1,4 @@
-"""Live tracking: a run in a real store during training; without a store, training continues."""
+"""Log metrics in a real MLflow store during training. Without a store, training continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publishing in a project that was moved, copied or cleaned up: it gets its own complete artifacts."""
+"""Publish in a project that was moved, copied or cleaned up. Afterwards, the store contains all artifacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records published into a real MLflow store: what their runs hold, and what cannot be published."""
+"""Publish records in a real MLflow store. Check the content of the runs, and which records cannot be published."""
 
 from __future__ import annotations
 

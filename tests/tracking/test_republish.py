@@ -1,4 +1,4 @@
-"""Publishing again after changes of records or store: each record has one complete run."""
+"""Publish again after the records or the store have changed. Each record has one complete run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in a real MLflow store: logging, finding runs, ending dead ones, creating the store."""
+"""Create a real MLflow store, log and find runs, and end the runs of dead processes."""
 
 from __future__ import annotations
 

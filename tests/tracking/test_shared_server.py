@@ -1,4 +1,4 @@
-"""Trainings at once from separate processes: on a shared server with passwords, and on a fresh SQLite store.
+"""Train in several processes at the same time, with a shared server with passwords, and with a new SQLite store.
 
 In the normal run, three processes train at once on each store. With ``LINEUP_TRAININGS=8``, eight processes do.
 """
@@ -174,7 +174,7 @@ def server() -> Iterator[SharedServer]:
 
 @dataclass(frozen=True)
 class Trained:
-    """Projects whose models were trained at once: one with the shared server, the other with its own new store."""
+    """Two projects whose models were trained at the same time, with the shared server and with a new store."""
 
     shared: Path
     own: Path

@@ -1,4 +1,4 @@
-"""The stamp: publishing does nothing if and only if nothing has changed."""
+"""The stamp file: publishing is skipped if and only if nothing has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MLflow UI: a real server that responds when its address is printed, ends with lineup and shows no password."""
+"""The MLflow UI: the server responds when its address is printed, ends with lineup and shows no password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a whole network: its precision, and predictions for mirrored images."""
+"""The settings precision and mirror_predictions of a network."""
 
 from __future__ import annotations
 

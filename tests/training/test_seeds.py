@@ -1,4 +1,4 @@
-"""All seeds of a model are trained in one process: with the same results as alone, and none is trained twice."""
+"""One process trains a model with all its seeds. Each seed gives the same result as alone, and no seed is repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forged files of estimators are refused: other types, bombs, and indices outside of an array."""
+"""Forged estimator files are rejected: unexpected types, very large files, and indices outside of an array."""
 
 from __future__ import annotations
 
