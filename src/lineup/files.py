@@ -59,8 +59,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder. On success, the temporary folder replaces ``path``.
 
-    The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed in
-    between, the next call renames a complete folder to ``path``. If several processes write to ``path`` at the same
+    The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed between
+    these steps, the next call renames a complete folder to ``path``. If several processes write to ``path`` at the same
     time, the process that finishes last overwrites the results of the others. Temporary folders of killed processes are
     removed first. The message of an `OSError` contains ``path`` or a file in ``path`` instead of the temporary path.
     """

@@ -108,7 +108,7 @@ def _raw_settings(project: Project, model: str) -> dict[str, Any]:
 
 
 def _changed(params: Params, model: str, values: Mapping[str, Any]) -> AnyRecipe:
-    """Return the recipe of a model in which some settings are replaced."""
+    """Return the recipe of a model after some settings have been replaced."""
     import dataclasses
 
     from lineup.tuning.space import merged

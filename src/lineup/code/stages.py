@@ -69,8 +69,8 @@ _SEEDS = ("lineup.training.seeds", "lineup.records.summary")
 def keys(project: Path | None = None) -> list[str]:
     """Return the keys of ``code.yaml``.
 
-    Most keys are names of stages. The key ``train.<family>`` is for the code that trains a family, and the key
-    ``models.<family>.<architecture>`` is for the code of an architecture.
+    Most keys are names of stages. The value of ``train.<family>`` is the hash of the code that trains a family. The
+    value of ``models.<family>.<architecture>`` is the hash of the code of an architecture.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class Cost:
 
     @property
     def images_per_second(self) -> float:
-        """Images per second of the committee. Its time is the weighted sum of the times of its members."""
+        """Images per second of the committee. The time of a committee is the weighted sum of its members' times."""
         return 1000 / float(np.dot(self.seconds, self.evaluated))
 
     @property

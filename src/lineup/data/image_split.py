@@ -125,7 +125,7 @@ def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float,
 
 
 def _divisions(labels: NDArray[Any], groups: NDArray[Any]) -> Indices:
-    """Return the positions between groups that have images of every class on both sides.
+    """Return the positions between two groups at which both sides contain images of every class.
 
     The images of each group are neighbours.
     """
@@ -190,7 +190,7 @@ def _treat_copies(
 
 
 def _check_enough(labels: NDArray[Any], classes: Sequence[str], given: dict[str, bool]) -> None:
-    """Raise an error if a class has too few images for the parts that the dataset does not contain."""
+    """Raise an error if a class has too few images to create the missing parts of the dataset."""
     chosen = [part for part in _NEEDED if not given.get(part)]
     needed = sum(_NEEDED[part] for part in chosen)
     counts = np.bincount(labels, minlength=len(classes))

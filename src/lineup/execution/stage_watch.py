@@ -4,8 +4,7 @@ DVC runs each stage in a shell. If DVC is killed, the shell and the stage contin
 the same stage a second time. A stage therefore checks whether its DVC process still exists.
 
 In a file, DVC lists the processes that are running stages (see `lineup.execution.pipeline.lock_holders`). The DVC
-process of a stage is the nearest ancestor of the stage in this list. It is the parent or, if the shell is a separate
-process, the grandparent.
+process of a stage is the nearest ancestor of the stage in this list. Between these two processes, there may be a shell.
 
 Examples
 --------

@@ -105,7 +105,7 @@ class StageTable:
         return table
 
     def _count(self, stage: str, epoch: int, epochs: int, loss: str) -> None:
-        """Store the epoch. If its number has not increased, training with another seed has started."""
+        """Store the epoch. If the epoch number has not increased, training with another seed has started."""
         last = self._epochs.get(stage)
         began = 0.0 if last is None else last.began if epoch > last.epoch else last.seconds
         self._epochs[stage] = _Epochs(epoch, epochs, loss, began, self._progress.seconds_of(stage))

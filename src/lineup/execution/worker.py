@@ -1,12 +1,9 @@
 """Run stages on a worker of a Dask cluster. The head machine calls these functions on the worker.
 
 A worker stores all files in the folder ``.lineup-worker`` in its working directory. The environment variable
-``LINEUP_WORKER_FOLDER`` selects another folder. The folder contains two subfolders:
-
-``files/``
-    Input files and results. The name of a file is the SHA-256 of its content, so each file is sent only once.
-``stages/``
-    One small DVC project for each stage. An interrupted training run resumes from the backup in this project.
+``LINEUP_WORKER_FOLDER`` selects another folder. The subfolder ``files/`` contains input files and results. The
+name of a file is the SHA-256 of its content, so each file is sent only once. The subfolder ``stages/`` contains a small
+DVC project for each stage. An interrupted training run resumes from the backup in this project.
 
 Examples
 --------

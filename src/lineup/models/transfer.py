@@ -1,6 +1,6 @@
 """Build classifiers from the networks of ``keras.applications``, with pretrained weights from a file.
 
-lineup does not download weights. On a machine with internet access, save them with
+lineup does not download weights. On a machine with internet access, save the weights with
 ``keras.applications.MobileNetV2(include_top=False).save_weights("mobilenet_v2.weights.h5")``. The files that Keras
 downloads are also accepted, if their names end with ``_no_top.h5``.
 

@@ -82,7 +82,7 @@ def cost_tables(models: Sequence[ModelRuns]) -> dict[str, Any] | None:
 
 
 def cost_section(models: Sequence[ModelRuns]) -> list[str]:
-    """Return the section of the evidence page on committees that save time. It is empty without such committees.
+    """Return the section about committees that save prediction time. It is empty without such committees.
 
     Parameters
     ----------

@@ -257,7 +257,7 @@ def _turned(pair: Pair, first: str) -> Pair:
 
 
 def _seeds(comparison: Comparison, images: int) -> list[str]:
-    """Return the section on the differences between seeds."""
+    """Return the section about the differences between seeds."""
     spreads = {
         model.name: seed_spread(model.values("test_accuracy"), images)
         for model in comparison.models
@@ -300,7 +300,7 @@ def _seed_row(model: ModelRuns, spread: SeedSpread) -> list[str]:
 
 
 def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
-    """Return the section on the metrics of the probabilities."""
+    """Return the section about the metrics of the predicted probabilities."""
     models = sorted(comparison.models, key=lambda model: model.mean("test_loss"))
     rows = [
         [model.name, *(with_spread(model.mean(name), model.deviation(name)) for name in _PROBABILITIES.values())]

@@ -254,7 +254,7 @@ def _with_speed_up(row: GroupRow, reference: GroupRow) -> GroupRow:
 
 
 def _accuracies(matched: Matched, kind: str) -> list[list[float]]:
-    """Return the accuracies of runs that differ only in the seed, for each model of a kind and each group."""
+    """Return the accuracies of all runs of each model and group, for models of the given kind."""
     return [[_accuracy(run) for run in runs] for runs in matched.repeated if runs[0].header.kind == kind]
 
 

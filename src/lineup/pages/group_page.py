@@ -82,7 +82,7 @@ def comparison_frame(comparison: GroupComparison) -> pd.DataFrame:
 
 
 def comparison_markdown(comparison: GroupComparison) -> str:
-    """Return the page in Markdown. It contains a link to the figure in the folder of the page."""
+    """Return the page in Markdown. The page contains a link to the figure in the same folder."""
     matched, data = comparison.matched, comparison.first.header.data
     records = sum(map(len, comparison.records.values()))
     sections = [

@@ -349,7 +349,7 @@ def _other_settings(
 
 
 def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the section on validating on the test set."""
+    """Return the section about validation on the test set."""
     if not measured:
         return []
     sections = ["## How much does validating on the test set gain?", _VALIDATING_ON_TEST]

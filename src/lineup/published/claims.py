@@ -91,7 +91,7 @@ class Claim:
         return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
 
     def nearest(self, accuracy: float) -> float:
-        """Return the published accuracy. If the report states a range, return the value that is nearest to ours."""
+        """Return the published accuracy. If the report states a range, return its value nearest to ours."""
         return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 

@@ -67,7 +67,7 @@ PHASES = {"autoencoder": "pretrain.", "classifier": "", "finetuning": "finetune.
 
 
 def run_label(name: str, seed: int) -> str:
-    """Return the label of a run of a model or committee.
+    """Return the label of a run from the name of the model and the seed.
 
     Examples
     --------

@@ -74,7 +74,7 @@ class Answer:
 
 
 def sure_threshold(validation: Scores, accuracy: float) -> Threshold:
-    """Find the smallest threshold that gives the required accuracy on the accepted validation images.
+    """Find the smallest threshold above which the predictions for validation images have the required accuracy.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
 
 
 def _login(uri: str) -> str:
-    """Return the environment variables to correct after a store has denied access."""
+    """Return the environment variables that may be wrong if a store denies access."""
     if not uri.startswith("http"):
         return f"correct the user and the password in {VARIABLE}"
     return f"{'correct' if USER in os.environ else 'set'} the user and the password in {USER} and {PASSWORD}"

@@ -169,7 +169,7 @@ class LiveRun:
     def _take(self) -> tuple[list[Epoch], _End | None]:
         """Return the epochs that were completed since the last call.
 
-        Also return the final values, or None if the training has not ended.
+        Also return the final values, or None if training has not ended.
         """
         rows: list[Epoch] = []
         with suppress(queue.Empty):

@@ -2,8 +2,9 @@
 
 After publishing, lineup writes a small file called the stamp. The stamp file contains the size and the modification
 time of each record file, of each figure of the stage ``explain`` and of the store. It also contains a version number
-and a hash of the list of artifacts. If all these values are unchanged, there is nothing to publish. They change if a
-record, a figure or the store changes, or if an artifact is deleted. There is no stamp file for a store on a server.
+and a hash of the list of artifacts. If all these values are unchanged, there is nothing to publish. These values change
+if a record, a figure or the store changes, or if an artifact is deleted. There is no stamp file for a store on a
+server.
 
 The output of the stage ``publish`` is another file, called the mark, which has the same content on every machine. If a
 value in the stamp file has changed, the stage ``code`` deletes the mark file, so that DVC runs ``publish`` again.
@@ -79,7 +80,7 @@ def save_stamp(root: Path, records: Sequence[Path], champion: Any = None, artifa
 
 
 def write_mark(root: Path) -> None:
-    """Write the mark after all records of the project have been published."""
+    """Write the mark file after all records of the project have been published."""
     (root / MARK).write_text("All records are in the MLflow store.\n", encoding="utf-8")
 
 

@@ -64,7 +64,7 @@ RECONSTRUCTION = Objective(_squared_error, classifies=False)
 
 
 def training_loss(objective: Objective, fit: Fit, class_weights: np.ndarray | None) -> Loss | None:
-    """Return the loss for the weight updates if it differs from the loss of the objective.
+    """Return the loss with label smoothing or class weights, or None if neither is set.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Build the optimizer of a fit, with its learning-rate schedule.
+"""Build the optimizer and the learning-rate schedule for the training of a network.
 
 Examples
 --------

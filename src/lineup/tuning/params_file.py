@@ -65,7 +65,7 @@ def add_model(path: Path, after: str, name: str, recipe: Mapping[str, Any], chec
 
 
 def _entry(path: Path, text: str, model: str) -> tuple[yaml.Node, yaml.Node]:
-    """Return the YAML nodes of the name and of the settings of a model."""
+    """Return the YAML node of a model's name and the YAML node of its settings."""
     root = yaml.compose(text, yaml.SafeLoader)
     models = next((value for key, value in _pairs(root) if key.value == "models"), None)
     found = next(((key, value) for key, value in _pairs(models) if key.value == model), None)

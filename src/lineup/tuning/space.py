@@ -48,7 +48,7 @@ def space_of(recipe: AnyRecipe, space: Space) -> Space:
 
 
 def current(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
-    """Return the current settings of a model that are inside of a search space.
+    """Return those current settings of a model that the search space contains.
 
     Options and nested settings that ``params.yaml`` does not contain are omitted. Their default values are not known.
     """
@@ -98,7 +98,7 @@ def to_words(values: Values) -> str:
 
 
 def merged(settings: Mapping[str, Any], values: Values) -> dict[str, Any]:
-    """Return settings in which some values are replaced. A key such as ``options.dropout`` names a nested value."""
+    """Return a copy of the settings with new values. A key such as ``options.dropout`` names a nested value."""
     found = dict(settings)
     for key, value in values.items():
         group, dot, name = key.partition(".")

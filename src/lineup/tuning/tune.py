@@ -139,7 +139,7 @@ def tune(
 
 
 def _open(folder: Path, request: Request, task: Task, fingerprint: str) -> Study:
-    """Open the study of these settings, images and code, and print its search space."""
+    """Open the study for these settings, images and code, and print its search space."""
     recipe = task.recipe
     identity = {
         "recipe": dataclasses.asdict(recipe),

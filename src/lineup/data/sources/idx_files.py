@@ -28,7 +28,7 @@ _FILE = re.compile(r"(?P<before>.*?)(?P<kind>images|labels)(?P<dot>[-.])idx[134]
 
 
 def idx_pairs(path: Path) -> dict[str, tuple[Path, Path]]:
-    """Return the files of the images and labels of each part. The result is empty if a folder has no IDX files."""
+    """Return the image file and the label file of each part. The result is empty if a folder has no IDX files."""
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(path.iterdir()):
         match = _FILE.fullmatch(file.name)
