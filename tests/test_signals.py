@@ -150,7 +150,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_run_of_a_stopped_training_is_killed(project: Path) -> None:
+def test_the_run_of_a_stopped_training_run_is_killed(project: Path) -> None:
     def epochs() -> int:
         client = client_of(project)
         experiment = client.get_experiment_by_name("lineup-synthetic")

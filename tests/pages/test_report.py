@@ -201,7 +201,7 @@ def test_another_dataset_is_an_error(report_records: list[Record], report_datase
         report_content(report_records, other)
 
 
-def test_a_training_that_diverged_is_shown(tmp_path: Path) -> None:
+def test_a_training_run_that_diverged_is_shown(tmp_path: Path) -> None:
     from tests.make_records import HISTORY
 
     history = [dataclasses.replace(row, val_loss=math.nan) for row in HISTORY]

@@ -64,7 +64,7 @@ def killed(finished: Folder, tmp_path_factory: pytest.TempPathFactory) -> Folder
     return folder
 
 
-def test_a_killed_training_resumes(killed: Folder, tmp_path: Path) -> None:
+def test_a_killed_training_run_resumes(killed: Folder, tmp_path: Path) -> None:
     copy = copy_of(killed, tmp_path / "project")
     assert not list((copy.root / "runs" / "models" / "shallow_nn").glob("*/record.json"))
     assert [run.info.status for run in copy.runs()].count("RUNNING") == 1
@@ -84,7 +84,7 @@ def test_a_killed_training_resumes(killed: Folder, tmp_path: Path) -> None:
     assert not list(copy.root.rglob("*.partial"))
 
 
-def test_the_run_of_a_killed_training_ends_when_its_model_changes(killed: Folder, tmp_path: Path) -> None:
+def test_the_run_of_a_killed_training_run_ends_when_its_model_changes(killed: Folder, tmp_path: Path) -> None:
     copy = copy_of(killed, tmp_path / "project")
     copy.change(shallow_nn={"epochs": 1})
     done = copy.run("dvc", "repro", "--single-item", "train@shallow_nn")

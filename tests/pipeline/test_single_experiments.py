@@ -24,7 +24,7 @@ def mlflow_run(folder: Folder, entry: str, *parameters: str) -> str:
     return done.stdout
 
 
-def test_a_training_with_its_own_parameters(copy: Folder) -> None:
+def test_a_training_run_with_its_own_parameters(copy: Folder) -> None:
     before = tree(copy)
     mlflow_run(copy, "train", "model=shallow_nn", "epochs=2")
     client = copy.client()

@@ -29,7 +29,7 @@ def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plotting, "_plot", lambda record: {"confusion_matrix": b"a figure"})
 
 
-def test_a_store_that_is_deleted_during_a_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_store_that_is_deleted_during_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = network_record(root / "runs" / "models" / "small" / "seed_1", seed=1)
     with LiveRun(root) as live:
         live.start(record.header, record.runtime.attempt, STARTED)
@@ -69,7 +69,7 @@ def test_a_disk_that_is_full_while_artifacts_are_written(empty_store: Path, tmp_
         assert "figures/confusion_matrix.png" in files_of(client_of(root), run.info.run_id)
 
 
-def test_a_clock_that_jumps_back_during_a_training(
+def test_a_clock_that_jumps_back_during_training(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("lineup.tracking.live.BEAT_SECONDS", 0.1)

@@ -62,7 +62,7 @@ def test_each_epoch_is_logged_during_training(root: Path) -> None:
     ]
 
 
-def test_a_training_with_a_record_is_finished_with_its_metrics(root: Path, tmp_path: Path) -> None:
+def test_a_training_run_with_a_record_is_finished_with_its_metrics(root: Path, tmp_path: Path) -> None:
     record = make_record(tmp_path / "small", random_predictions(1))
     with LiveRun(root) as live:
         live.start(record.header, record.runtime.attempt, STARTED)
@@ -78,7 +78,7 @@ def test_a_training_with_a_record_is_finished_with_its_metrics(root: Path, tmp_p
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")]
 )
-def test_the_status_of_a_training_that_an_error_ends(root: Path, error: type[BaseException], status: str) -> None:
+def test_the_status_of_a_training_run_after_an_error(root: Path, error: type[BaseException], status: str) -> None:
     def train() -> None:
         with LiveRun(root) as live:
             live.start(UNTRAINED, "attempt-1", STARTED)
@@ -93,7 +93,7 @@ def test_the_status_of_a_training_that_an_error_ends(root: Path, error: type[Bas
     assert run.data.metrics["autoencoder/loss"] == HISTORY[0].loss
 
 
-def test_a_training_that_is_killed_after_its_record_was_written_is_finished(root: Path) -> None:
+def test_a_training_run_that_is_killed_after_its_record_was_written_is_finished(root: Path) -> None:
     record = make_record(root / "runs" / "models" / "small" / "seed_1", random_predictions(1))
 
     def train() -> None:
@@ -120,7 +120,7 @@ def test_a_run_is_marked_as_alive_repeatedly(root: Path, monkeypatch: pytest.Mon
             time.sleep(0.05)
 
 
-def test_a_second_training_replaces_the_first_run(root: Path) -> None:
+def test_a_second_training_run_replaces_the_first_run(root: Path) -> None:
     for attempt in ("attempt-1", "attempt-2"):
         with LiveRun(root) as live:
             live.start(UNTRAINED, attempt, STARTED)

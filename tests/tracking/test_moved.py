@@ -99,7 +99,7 @@ def test_a_copy_without_artifacts_gets_its_own(project: Path, tmp_path: Path) ->
     assert not project.exists()
 
 
-def test_a_training_after_a_move_does_not_create_the_former_folder(project: Path, tmp_path: Path) -> None:
+def test_a_training_run_after_a_move_does_not_create_the_former_folder(project: Path, tmp_path: Path) -> None:
     moved = project.rename(tmp_path / "moved")
     with store_in(moved):
         with LiveRun(moved) as live:

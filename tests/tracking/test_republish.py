@@ -148,7 +148,7 @@ def test_a_live_run_is_completed(published: Published, root: Path) -> None:
     assert found == {record.header.key: expected}
 
 
-def test_a_live_run_of_another_training_is_replaced(published: Published, root: Path) -> None:
+def test_a_live_run_of_another_training_run_is_replaced(published: Published, root: Path) -> None:
     """A training run with the same key left no record. Only the contents of the record are logged."""
     record = published.records["one"]
     with LiveRun(root) as live:

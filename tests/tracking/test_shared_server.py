@@ -239,13 +239,13 @@ def use(patch: pytest.MonkeyPatch, server: SharedServer, user: str, password: st
     patch.setenv(PASSWORD, password)
 
 
-def test_trainings_at_once_on_a_fresh_sqlite_store(trained: Trained) -> None:
+def test_simultaneous_training_runs_on_a_fresh_sqlite_store(trained: Trained) -> None:
     records = records_of(trained.own)
     assert [len(record.history) for record in records] == [EPOCHS] * COUNT
     check_every_metric(MlflowClient(sqlite_uri(trained.own / "mlflow.db")), records)
 
 
-def test_trainings_at_once_on_a_shared_server(
+def test_simultaneous_training_runs_on_a_shared_server(
     trained: Trained, server: SharedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not (trained.shared / "mlflow.db").exists()
@@ -323,7 +323,7 @@ def test_a_user_without_permission_gets_one_line(
         AuthServiceClient(server.address).create_user("third", "third-secret-7")
 
 
-def test_a_server_that_is_killed_and_restarted_during_a_training(
+def test_a_server_that_is_killed_and_restarted_during_training(
     server: SharedServer, trainer: Trainer, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Path(shutil.copytree(template, tmp_path / "project"))

@@ -44,7 +44,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.mark.parametrize(("place", "backups"), [("disk/record", "backups"), ("record", "disk/backups")])
-def test_a_training_without_disk_space_does_not_start(
+def test_a_training_run_without_disk_space_does_not_start(
     dataset: Dataset, tmp_path: Path, place: str, backups: str
 ) -> None:
     said = r"disk/(record|backups/one): its disk has 1\.0 MiB of free space, expected at least 32 MiB; free some space$"
@@ -93,7 +93,7 @@ def test_a_clock_that_jumps_back(dataset: Dataset, tmp_path: Path, monkeypatch: 
     assert 0 < record.runtime.training_seconds < 60
 
 
-def test_a_training_below_a_file_does_not_start(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_training_run_below_a_file_does_not_start(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LineupError, match=r"/file: cannot be written: "):
         train_model("one", RECIPE, dataset, tmp_path / "file" / "record", threads=1, listeners=[Listener()])

@@ -114,7 +114,7 @@ def process() -> Iterator[ProcessPoolExecutor]:
         (STOPPED_EARLY, [("classifier", 3)]),
     ],
 )
-def test_a_resumed_training_gives_the_record_of_an_uninterrupted_one(
+def test_a_resumed_training_run_gives_the_record_of_an_uninterrupted_one(
     process: ProcessPoolExecutor, tmp_path: Path, recipe: NetworkRecipe, stops: list[tuple[str, int]]
 ) -> None:
     process.submit(interrupt_and_resume, tmp_path, recipe, stops).result()

@@ -159,5 +159,5 @@ def only_whole_and_same(folder: Path, dataset: Dataset) -> None:
     assert other.started == [1]
 
 
-def test_a_damaged_or_different_training_is_not_copied(process: ProcessPoolExecutor, tmp_path: Path) -> None:
+def test_a_damaged_or_different_training_run_is_not_copied(process: ProcessPoolExecutor, tmp_path: Path) -> None:
     process.submit(_with_dataset, tmp_path, only_whole_and_same).result()
