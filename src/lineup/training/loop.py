@@ -23,6 +23,7 @@ import numpy as np
 
 from lineup.batches import PREDICT_BATCH, in_batches
 from lineup.training.augmentation import changed, random_changes
+from lineup.training.batch_norm import fused_batch_norm
 from lineup.training.devices import uses_gpu
 from lineup.training.losses import Objective, training_loss
 from lineup.training.optimizers import make_optimizer
@@ -151,7 +152,8 @@ class Loop:
 
         weights = self._network.trainable_variables
         with tf.GradientTape() as tape:
-            outputs = self._network(inputs, training=True)
+            with fused_batch_norm():
+                outputs = self._network(inputs, training=True)
             losses = self._objective.loss(targets, outputs)
             total = tf.reduce_mean(losses if self._training_loss is None else self._training_loss(targets, outputs))
             if self._fit.l2:
