@@ -53,7 +53,7 @@ def lineup(name: str, data: TrainingData, epochs: int, seed: int) -> Curves:
         phase="classifier",
         on_epoch=lambda row: None,
         backup=Backup(None),
-    )
+    ).history
     return {measure: [getattr(row, measure) for row in history] for measure in MEASURES}
 
 

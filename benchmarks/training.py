@@ -144,7 +144,7 @@ def lineup_seconds(
             on_epoch=lambda row: None,
             backup=Backup(None),
             objective=RECONSTRUCTION if common.reconstructs(name) else CLASSIFICATION,
-        )
+        ).history
     return [row.seconds for row in history]
 
 

@@ -58,7 +58,7 @@ def accuracies_by_epoch(
         phase="classifier",
         on_epoch=score,
         backup=Backup(None),
-    )
+    ).history
     return accuracies, rows
 
 

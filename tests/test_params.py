@@ -25,6 +25,7 @@ from lineup.records.record import flatten
 ROOT = Path(__file__).parents[1]
 MISSING = object()
 
+FIT: dict[str, Any] = {"epochs": 2, "batch_size": 32, "learning_rate": 0.01}
 RECIPE: dict[str, Any] = {
     "family": "cnn",
     "architecture": "basic_cnn",
@@ -45,7 +46,7 @@ PARAMS: dict[str, Any] = {
             **RECIPE,
             "family": "autoencoder",
             "architecture": "frozen_encoder",
-            "pretrain": {"epochs": 2, "batch_size": 32, "learning_rate": 0.01},
+            "pretrain": FIT,
         },
     },
     "committees": {"both": {"members": ["small", "coded"], "rule": "average"}},
@@ -112,6 +113,8 @@ BAD: list[tuple[str, Any, tuple[str, ...]]] = [
     ("models.small.architecture", "vgg", ("models.small.architecture = 'vgg': expected one of basic_cnn, deeper_cnn",)),
     ("models.small.scaling", "none", ("models.small.scaling = 'none': expected 'unit' or 'symmetric'",)),
     ("models.small.momentum", 0.5, ("models.small.momentum: only accepted for the optimizer sgd, found 'adam'",)),
+    ("models.small.snapshots", 2, ("models.small.snapshots = 2: expected the schedule cosine or linear",)),
+    ("models.coded.finetune", {**FIT, "snapshots": 2, "schedule": "cosine"}, ("snapshots: not supported in",)),
     ("models.small.augment", True, ("models.small.augment = True: expected a section",)),
     ("models.small.augment", {"flip": True}, ("unknown key 'flip' in models.small.augment; ", "shift, mirror, cutout")),
     ("models.small.optimizer", "muon", ("models.small.optimizer = 'muon': expected 'adam' or 'sgd'",)),

@@ -15,7 +15,8 @@ from lineup.models.settings import NetworkRecipe
 from lineup.training.backup import Backup
 from lineup.training.classifier import fit_model
 from lineup.training.fitted import Fitted, TrainingData
-from lineup.training.network import NETWORK, load_network, weights_sha256, without_mirrored_images
+from lineup.training.loop import predict
+from lineup.training.network import NETWORK, inner_network, load_network, weights_sha256
 
 
 def trained(**settings: Any) -> tuple[Fitted, np.ndarray]:
@@ -27,16 +28,8 @@ def trained(**settings: Any) -> tuple[Fitted, np.ndarray]:
     random = np.random.default_rng(1)
     labels = (np.arange(60) % 3).astype(np.uint8)
     images = (random.integers(0, 100, (60, 12, 12)) + 70 * labels[:, None, None]).astype(np.uint8)
-    recipe = NetworkRecipe(
-        family="residual",
-        architecture="resnet_9",
-        options={"width": 4},
-        validation=0.2,
-        epochs=3,
-        batch_size=12,
-        learning_rate=0.02,
-        **settings,
-    )
+    given: dict[str, Any] = {"epochs": 3, "batch_size": 12, "learning_rate": 0.02, "validation": 0.2} | settings
+    recipe = NetworkRecipe(family="residual", architecture="resnet_9", options={"width": 4}, **given)
     data = TrainingData(images[:48], labels[:48], images[48:], labels[48:], classes=3)
     entry = architecture("residual", "resnet_9")
     return fit_model(entry, recipe, data, lambda row: None, Backup(None)), images
@@ -51,9 +44,25 @@ def test_mirrored_images_give_the_same_probabilities(tmp_path: Path) -> None:
     loaded = load_network(tmp_path / NETWORK)
     np.testing.assert_allclose(np.asarray(loaded(images)), expected, atol=1e-6)
     # The figures of a network show the inner network, which was trained.
-    inner = without_mirrored_images(loaded)
+    inner = inner_network(loaded)
     assert weights_sha256(inner) == plain.model.weights.sha256
     assert grad_cam(inner, images[:2], np.array([0, 1])).shape == (2, 3, 3)
+
+
+def test_snapshots_are_the_networks_at_the_end_of_each_cycle(tmp_path: Path) -> None:
+    first, images = trained(epochs=2, schedule="cosine")
+    fitted, _ = trained(epochs=4, schedule="cosine", snapshots=2)
+    rates = [row.learning_rate for row in fitted.history]
+    assert rates[:2] == pytest.approx(rates[2:])
+    fitted.model.save(tmp_path)
+    loaded = load_network(tmp_path / NETWORK)
+    copies = [loaded.get_layer(f"resnet_9_{number}") for number in (1, 2)]
+    assert weights_sha256(copies[0]) == first.model.weights.sha256
+    assert weights_sha256(copies[1]) != first.model.weights.sha256
+    mean = sum(predict(copy, images) for copy in copies) / 2
+    np.testing.assert_allclose(fitted.model.predict(images), mean, atol=1e-6)
+    assert fitted.model.weights.parameters == 2 * first.model.weights.parameters
+    assert inner_network(loaded) is copies[1]
 
 
 def test_mixed_precision_keeps_weights_and_probabilities_in_float32(tmp_path: Path) -> None:

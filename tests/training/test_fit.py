@@ -67,7 +67,7 @@ def network(*, dropout: float = 0.0, seed: int = 5) -> keras.Model:
 def fitted(model: keras.Model, fit: Fit, *, data: TrainingData | None = None, **others: Any) -> list[Epoch]:
     """Fit a network on two classes."""
     settings: dict[str, Any] = {"phase": "classifier", "on_epoch": lambda row: None, "backup": Backup(None)} | others
-    return fit_network(model, data or two_classes(), fit, np.random.default_rng(3), **settings)
+    return fit_network(model, data or two_classes(), fit, np.random.default_rng(3), **settings).history
 
 
 def order_seen(seed: int, epochs: int) -> list[list[int]]:
@@ -317,6 +317,27 @@ def test_an_interrupted_fit_continues_to_the_same_weights(tmp_path: Path, change
     assert seen == history
     backup.remove()
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_fit_keeps_its_snapshots(tmp_path: Path) -> None:
+    fit = Fit(epochs=6, batch_size=16, learning_rate=0.01, schedule="cosine", snapshots=3)
+
+    def snapshots(backup: Backup, on_epoch: Callable[[Epoch], None] = lambda row: None) -> list[list[np.ndarray]]:
+        random = np.random.default_rng(3)
+        arguments: dict[str, Any] = {"phase": "classifier", "on_epoch": on_epoch, "backup": backup}
+        return fit_network(network(), two_classes(), fit, random, **arguments).snapshots
+
+    def interrupt(row: Epoch) -> None:
+        if row.epoch == 3:
+            raise InterruptionError
+
+    expected = snapshots(Backup(None))
+    with pytest.raises(InterruptionError):
+        snapshots(Backup(tmp_path / "backup", every_seconds=0), interrupt)
+    resumed = snapshots(Backup(tmp_path / "backup"))
+    assert len(resumed) == 3
+    for one, other in zip(expected, resumed, strict=True):
+        assert all(np.array_equal(left, right) for left, right in zip(one, other, strict=True))
 
 
 def test_a_quick_fit_writes_no_backup(tmp_path: Path) -> None:

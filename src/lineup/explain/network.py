@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lineup.batches import in_batches
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, Record
-from lineup.training.network import NETWORK, load_network, without_mirrored_images
+from lineup.training.network import NETWORK, inner_network, load_network
 
 if TYPE_CHECKING:
     import keras
@@ -52,7 +52,7 @@ def open_network(record: Record) -> keras.Model:
     header = record.header
     if header.kind != "network":
         raise UnsuitableModelError(f"{header.label}: expected a network, found a {header.kind} model")
-    return without_mirrored_images(load_network(record.folder / MODEL / NETWORK))
+    return inner_network(load_network(record.folder / MODEL / NETWORK))
 
 
 def convolutions(network: keras.Model) -> list[keras.Layer]:

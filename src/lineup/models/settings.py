@@ -80,6 +80,10 @@ class Fit:
     ema : float, optional
         Decay per step of an exponential moving average of the weights. Validation and the trained network use the
         average. Default: no average.
+    snapshots : int, optional
+        Number of equal parts of the training, each with a complete learning-rate schedule. The trained model averages
+        the probabilities of the networks at the end of each part (Huang et al., "Snapshot ensembles: train 1, get M for
+        free", 2017). The number of epochs must be a multiple. Default: no snapshots.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
@@ -96,12 +100,19 @@ class Fit:
     patience: Annotated[int, Field(ge=1)] | None = None
     average_epochs: Annotated[int, Field(ge=0)] = 0
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    snapshots: Annotated[int, Field(ge=2, le=20)] | None = None
 
     @model_validator(mode="after")
     def _check_fit(self) -> Fit:
-        if self.average_epochs and (self.patience is not None or self.ema is not None):
-            other = "ema" if self.patience is None else "patience"
-            raise ValueError(f"average_epochs and {other}: expected at most one of them; both set the final weights")
+        final = {name: getattr(self, name) for name in ("average_epochs", "patience", "ema", "snapshots")}
+        given = [name for name, value in final.items() if value]
+        if len(given) > 1 and given != ["patience", "ema"]:
+            raise ValueError(f"{given[0]} and {given[1]}: expected at most one of them; both set the final weights")
+        if self.snapshots is not None and (self.schedule == "constant" or self.epochs % self.snapshots):
+            raise ValueError(
+                f"snapshots = {self.snapshots}: expected the schedule cosine or linear, and a number of epochs that is"
+                f" a multiple of {self.snapshots}; found {self.schedule} and {self.epochs} epochs"
+            )
         if self.momentum is not None and self.optimizer != "sgd":
             raise ValueError(f"momentum: only accepted for the optimizer sgd, found {self.optimizer!r}")
         if self.average_epochs > self.epochs:
@@ -207,6 +218,8 @@ class NetworkRecipe(Fit, Recipe):
             for phase, fit in (("pretrain", self.pretrain), ("classifier", self)):
                 if fit.augment:
                     raise ValueError(f"augment: not supported in the phase {phase} of the family autoencoder")
+            if any(fit and fit.snapshots for fit in (self.pretrain, self, self.finetune)):
+                raise ValueError("snapshots: not supported in the family autoencoder")
             if self.pretrain.label_smoothing:
                 raise ValueError(
                     "pretrain: label_smoothing is not accepted, because an autoencoder predicts no classes"

@@ -75,7 +75,7 @@ def fit_model(
     fit = partial(fit_network, random=random, on_epoch=on_epoch, backup=backup)
     encoder, autoencoder = _networks(parts, data.shape)
     images = replace(data, labels=data.images, val_labels=data.val_images)
-    history = fit(autoencoder, images, recipe.pretrain, phase="autoencoder", objective=RECONSTRUCTION)
+    history = fit(autoencoder, images, recipe.pretrain, phase="autoencoder", objective=RECONSTRUCTION).history
 
     weights = class_weights(data.labels, data.classes, recipe.class_weight)
     _freeze(encoder, batch_norm=parts.frozen_batch_norm)
@@ -84,12 +84,12 @@ def fit_model(
         encode = classifier("encode", "unit", [encoder], data.shape)
         latent = replace(data, images=predict(encode, data.images), val_images=predict(encode, data.val_images))
         head = _chain(parts.head, latent.images.shape[1:], "head")
-        history += fit(head, latent, recipe, phase="classifier", class_weights=weights)
+        history += fit(head, latent, recipe, phase="classifier", class_weights=weights).history
     else:
-        history += fit(whole, data, recipe, phase="classifier", class_weights=weights)
+        history += fit(whole, data, recipe, phase="classifier", class_weights=weights).history
     if recipe.finetune is not None:
         _unfreeze_weights(encoder)
-        history += fit(whole, data, recipe.finetune, phase="finetuning", class_weights=weights)
+        history += fit(whole, data, recipe.finetune, phase="finetuning", class_weights=weights).history
 
     examples = data.val_images[:EXAMPLES]
     pictures = {"originals": examples, "reconstructions": predict(autoencoder, examples).reshape(examples.shape)}

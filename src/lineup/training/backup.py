@@ -42,7 +42,8 @@ class FitState:
     variables : list of keras.Variable
         Weights, statistics, the seeds of dropout and the moments of the optimiser.
     kept : list of ndarray
-        Weights that replace the weights of the last epoch at the end of training. Default none.
+        Weights that replace the weights of the last epoch at the end of training, or the weights of all snapshots, one
+        snapshot after another. Default none.
     """
 
     history: list[Epoch]

@@ -27,7 +27,7 @@ from lineup.errors import LineupError, shortened
 from lineup.models.layers import Layers, classifier
 from lineup.training.fit import fit_network, libraries, phase_seconds
 from lineup.training.fitted import Fitted, TrainingData, class_weights
-from lineup.training.network import Network, with_mirrored_images
+from lineup.training.network import Network, average_of_snapshots, with_mirrored_images
 
 if TYPE_CHECKING:
     from lineup.models.registry import Architecture
@@ -64,7 +64,7 @@ def fit_model(
             f"{entry.family} {entry.name}: expected {data.classes} probabilities per image, found {found}"
         )
     random = np.random.default_rng(recipe.seed)
-    history = fit_network(
+    result = fit_network(
         network,
         data,
         recipe,
@@ -74,8 +74,9 @@ def fit_model(
         backup=backup,
         class_weights=class_weights(data.labels, data.classes, recipe.class_weight),
     )
-    trained = with_mirrored_images(network) if recipe.mirror_predictions else network
-    return Fitted(Network(trained), history, phase_seconds(history))
+    trained = average_of_snapshots(network, result.snapshots) if result.snapshots else network
+    trained = with_mirrored_images(trained) if recipe.mirror_predictions else trained
+    return Fitted(Network(trained), result.history, phase_seconds(result.history))
 
 
 @contextmanager

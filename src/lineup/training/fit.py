@@ -10,6 +10,7 @@ Examples
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lineup.records.record import Epoch, best_epoch, has_stopped, now
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
     from lineup.training.fitted import OnEpoch
 
 
+@dataclass(frozen=True)
+class FitResult:
+    """Result of a fit.
+
+    Parameters
+    ----------
+    history : list of Epoch
+        The epochs, fewer than ``fit.epochs`` after early stopping.
+    snapshots : list of list of ndarray
+        The weights of the network at the end of each cycle of the learning rate. Empty without ``fit.snapshots``.
+    """
+
+    history: list[Epoch]
+    snapshots: list[list[np.ndarray]]
+
+
 def fit_network(
     network: keras.Model,
     data: TrainingData,
@@ -37,7 +54,7 @@ def fit_network(
     backup: Backup,
     objective: Objective = CLASSIFICATION,
     class_weights: np.ndarray | None = None,
-) -> list[Epoch]:
+) -> FitResult:
     """Train a network and call ``on_epoch`` after every epoch.
 
     Parameters
@@ -63,8 +80,7 @@ def fit_network(
 
     Returns
     -------
-    list of Epoch
-        The epochs, fewer than ``fit.epochs`` after early stopping.
+    FitResult
 
     Notes
     -----
@@ -98,17 +114,25 @@ def fit_network(
             _keep(state, network, fit)
         backup.save(phase, state)
         on_epoch(row)
+    if fit.snapshots is not None:
+        size = len(network.get_weights())
+        return FitResult(state.history, [state.kept[start : start + size] for start in range(0, len(state.kept), size)])
     if state.kept:
         network.set_weights(state.kept)
-    return state.history
+    return FitResult(state.history, [])
 
 
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
-    """Update the weights that the network receives at the end of training.
+    """Update the weights that are used at the end of training.
 
-    Depending on the settings, these are the weights of the best epoch or averaged weights.
+    Depending on the settings, these are the weights of the best epoch, averaged weights, or the weights of all
+    snapshots.
     """
     epoch = len(state.history)
+    if fit.snapshots is not None:
+        if epoch % (fit.epochs // fit.snapshots) == 0:
+            state.kept += network.get_weights()
+        return
     is_best = best_epoch(state.history) == epoch
     if is_best if fit.patience is not None else fit.ema is not None:
         state.kept = network.get_weights()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 NETWORK = "network.keras"
 _MIRRORED = "_mirrored"
+_SNAPSHOTS = "_snapshots"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def load_network(path: Path) -> keras.Model:
 def with_mirrored_images(network: keras.Model) -> keras.Model:
     """Return a network that averages the probabilities of each image and its mirror image.
 
-    See `without_mirrored_images` for the reverse.
+    See `inner_network` for the reverse.
     """
     import keras
 
@@ -115,9 +117,38 @@ def with_mirrored_images(network: keras.Model) -> keras.Model:
     return keras.Model(images, mean, name=f"{network.name}{_MIRRORED}")
 
 
-def without_mirrored_images(network: keras.Model) -> keras.Model:
-    """Return the inner network of `with_mirrored_images`. Other networks are returned unchanged."""
-    return network.get_layer(network.name.removesuffix(_MIRRORED)) if network.name.endswith(_MIRRORED) else network
+def average_of_snapshots(network: keras.Model, snapshots: Sequence[Sequence[np.ndarray]]) -> keras.Model:
+    """Return a network that averages the probabilities of copies of a network.
+
+    Parameters
+    ----------
+    network : keras.Model
+    snapshots : sequence of sequence of ndarray
+        The weights of each copy.
+
+    See `inner_network` for the reverse.
+    """
+    import keras
+
+    images = keras.Input(network.input_shape[1:], dtype="uint8", name="images")
+    copies = []
+    for number, weights in enumerate(snapshots, start=1):
+        copy = keras.models.clone_model(network)
+        copy.name = f"{network.name}_{number}"
+        copy.set_weights(weights)
+        copies.append(copy)
+    mean = keras.layers.Average(name="mean", dtype="float32")([copy(images) for copy in copies])
+    return keras.Model(images, mean, name=f"{network.name}{_SNAPSHOTS}")
+
+
+def inner_network(network: keras.Model) -> keras.Model:
+    """Return the network that predicts one image: without mirrored images, and only the last snapshot."""
+    if network.name.endswith(_MIRRORED):
+        network = network.get_layer(network.name.removesuffix(_MIRRORED))
+    if network.name.endswith(_SNAPSHOTS):
+        copies = len(network.layers) - 2  # without the input and the mean
+        network = network.get_layer(f"{network.name.removesuffix(_SNAPSHOTS)}_{copies}")
+    return network
 
 
 def weights_sha256(network: keras.Model) -> str:

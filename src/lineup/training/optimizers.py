@@ -55,14 +55,33 @@ def learning_rate(fit: Fit, images: int) -> float | Callable[[Any], Any]:
     """Return the learning rate, or a Keras schedule that maps the number of a step to the learning rate."""
     from keras.optimizers import schedules
 
-    steps = fit.epochs * math.ceil(images / fit.batch_size)
+    steps = fit.epochs // (fit.snapshots or 1) * math.ceil(images / fit.batch_size)
     warmup = round(fit.warmup * steps)
     rate: float | Callable[[Any], Any] = fit.learning_rate
     if fit.schedule == "cosine":
         rate = schedules.CosineDecay(fit.learning_rate, max(steps - warmup, 1))
     elif fit.schedule == "linear":
         rate = schedules.PolynomialDecay(fit.learning_rate, max(steps - warmup, 1), end_learning_rate=0.0)
-    return _warmup()(fit.learning_rate, warmup, rate) if warmup else rate
+    rate = _warmup()(fit.learning_rate, warmup, rate) if warmup else rate
+    return _repeated()(rate, steps) if fit.snapshots else rate
+
+
+def _repeated() -> Callable[..., Any]:
+    """Return the class of schedules that start again after a number of steps."""
+    import keras
+    import tensorflow as tf
+
+    class Repeated(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        def __init__(self, schedule: Callable[[Any], Any], steps: int) -> None:
+            self._schedule, self._steps = schedule, steps
+
+        def __call__(self, step: Any) -> Any:
+            return self._schedule(tf.math.floormod(tf.cast(step, tf.float32), self._steps))
+
+        def get_config(self) -> dict[str, Any]:
+            return {"schedule": self._schedule, "steps": self._steps}
+
+    return Repeated
 
 
 def _warmup() -> Callable[..., Any]:
