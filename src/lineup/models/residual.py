@@ -39,18 +39,16 @@ def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
     """Narrow ResNet-9 with global max pooling, for training with few epochs and a large learning rate.
 
     Four convolutions with ``width`` to ``8 * width`` filters and two residual blocks with two convolutions each (Page,
-    "How to train your ResNet", 2018). The factor 1/8 before the softmax keeps the logits small at the start of
-    training.
+    "How to train your ResNet", 2018). Max pooling precedes batch normalisation and ReLU, which then take a quarter of
+    the time. The factor 1/8 before the softmax keeps the logits small at the start of training.
     """
     from keras import layers
 
     return [
         *_activated(width),
-        *_activated(2 * width),
-        layers.MaxPooling2D(),
+        *_activated(2 * width, pooling=True),
         lambda tensor: _identity_block(tensor, 2 * width),
-        *_activated(4 * width),
-        layers.MaxPooling2D(),
+        *_activated(4 * width, pooling=True),
         lambda tensor: _identity_block(tensor, 4 * width),
         *_activated(8 * width),
         layers.GlobalMaxPooling2D(),
@@ -59,14 +57,16 @@ def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
     ]
 
 
-def _activated(filters: int) -> Layers:
+def _activated(filters: int, *, pooling: bool = False) -> Layers:
+    """Return a convolution, optional max pooling, batch normalisation and ReLU."""
     from keras import layers
 
-    return [*_convolution(filters), layers.ReLU()]
+    convolution, normalisation = _convolution(filters)
+    return [convolution, *([layers.MaxPooling2D()] if pooling else []), normalisation, layers.ReLU()]
 
 
 def _identity_block(tensor: Any, filters: int) -> Any:
-    """Apply two convolutions with ReLU, and add the input."""
+    """Apply two convolutions with batch normalisation and ReLU, and add the input."""
     from keras import layers
 
     return layers.Add()([tensor, apply([*_activated(filters), *_activated(filters)], tensor)])
