@@ -1,4 +1,4 @@
-"""Write the tables of the result files into the README.md of this folder.
+"""Write the tables of the result files into the pages of this folder.
 
 The script replaces the text between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` with the table of the result file
 NAME, and a line with the machine, the versions and the settings.
@@ -18,7 +18,7 @@ from common import RESULTS, markdown_table
 from lineup.files import replacing_file
 from lineup.pages.leaderboard import replace_block
 
-README = Path(__file__).with_name("README.md")
+PAGES = [Path(__file__).with_name(name) for name in ("README.md", "speedrun.md")]
 
 
 def with_tables(text: str) -> str:
@@ -38,7 +38,7 @@ def block(name: str) -> str:
     """Return the table of a result file, and a line with the machine, the versions and the settings."""
     path = RESULTS / f"{name}.json"
     if not path.is_file():
-        raise SystemExit(f"README.md has markers for {name}, but {path} is missing")
+        raise SystemExit(f"a page has markers for {name}, but {path} is missing")
     result = json.loads(path.read_text(encoding="utf-8"))
     machine, versions = result["machine"], ", ".join(" ".join(item) for item in result["versions"].items())
     settings = ", ".join(f"{key}: {value}" for key, value in result["settings"].items() if isinstance(value, int))
@@ -47,11 +47,12 @@ def block(name: str) -> str:
 
 
 def main() -> None:
-    """Update README.md."""
+    """Update the pages."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    text = with_tables(README.read_text(encoding="utf-8"))
-    with replacing_file(README) as partial:
-        partial.write_text(text, encoding="utf-8")
+    for page in PAGES:
+        text = with_tables(page.read_text(encoding="utf-8"))
+        with replacing_file(page) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

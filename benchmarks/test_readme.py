@@ -1,9 +1,15 @@
-"""The tables in README.md match the result files."""
+"""The tables in the pages match the result files."""
 
-from readme import README, with_tables
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from readme import PAGES, with_tables
 
 
-def test_the_tables_are_those_of_the_result_files() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_are_those_of_the_result_files(page: Path) -> None:
     """If this test fails, run ``benchmarks/readme.py``."""
-    text = README.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     assert with_tables(text) == text
