@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.evaluation.calibration import check_probabilities
+from lineup.evaluation.metrics import class_scores
 
 Floats = NDArray[np.float64]
 
@@ -270,16 +271,21 @@ def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Cla
 
     Notes
     -----
-    scikit-learn's ``roc_curve``; T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27 (2006),
-    861-874. ``macro`` is ``roc_auc_score`` with ``multi_class="ovr"``.
+    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27 (2006), 861-874. The curves equal those
+    of scikit-learn's ``roc_curve``, and ``macro`` equals ``roc_auc_score`` with ``multi_class="ovr"``. Importing
+    scikit-learn takes two seconds.
     """
-    from sklearn.metrics import auc, roc_curve
 
     def curve(actual: NDArray[np.bool_], scores: NDArray[np.floating]) -> ClassCurve:
         if actual.all() or not actual.any():
             return _UNDEFINED
-        x, y, _ = roc_curve(actual, scores)
-        return ClassCurve(x, y, float(auc(x, y)))
+        true, false = _positives(actual, scores)
+        if true.size > 2:  # points on a straight line between two others do not change the curve
+            corner = (np.diff(true, 2) != 0) | (np.diff(false, 2) != 0)
+            kept = np.concatenate([[True], corner, [True]])
+            true, false = true[kept], false[kept]
+        x, y = (np.concatenate([[0], counts]) / counts[-1] for counts in (false, true))
+        return ClassCurve(x, y, float(np.trapezoid(y, x)))
 
     return _one_vs_rest(probabilities, labels, curve)
 
@@ -307,17 +313,22 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 
     Notes
     -----
-    scikit-learn's ``precision_recall_curve`` and ``average_precision_score``: the sum of the precisions, weighted by
-    the steps in recall. Interpolation would be too optimistic: J. Davis and M. Goadrich, "The relationship between
-    precision-recall and ROC curves", ICML 2006.
+    The average precision is the sum of the precisions, weighted by the steps in recall. Interpolation would be too
+    optimistic: J. Davis and M. Goadrich, "The relationship between precision-recall and ROC curves", ICML 2006. The
+    values equal those of scikit-learn's ``precision_recall_curve`` and ``average_precision_score``, whose import takes
+    two seconds.
     """
-    from sklearn.metrics import precision_recall_curve
 
     def curve(actual: NDArray[np.bool_], scores: NDArray[np.floating]) -> ClassCurve:
         if not actual.any():
             return _UNDEFINED
-        # The dropped points are between points of the same recall and do not change the sum.
-        precision, recall, _ = precision_recall_curve(actual, scores, drop_intermediate=True)
+        true, false = _positives(actual, scores)
+        if true.size > 2:  # points between two others of the same recall do not change the sum
+            step = np.diff(true) != 0
+            kept = np.concatenate([[True], step[:-1] | step[1:], [True]])
+            true, false = true[kept], false[kept]
+        precision = np.concatenate([(true / (true + false))[::-1], [1]])
+        recall = np.concatenate([(true / true[-1])[::-1], [0]])
         return ClassCurve(recall, precision, float(np.sum(-np.diff(recall) * precision[:-1])))
 
     return _one_vs_rest(probabilities, labels, curve)
@@ -387,23 +398,20 @@ def class_rows(
     list of ClassRow
         See `per_class_table`.
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
     k = len(classes)
     counts = np.bincount(labels.astype(np.int64) * k + predicted, minlength=k * k).reshape(k, k)
-    scores = precision_recall_fscore_support(labels, predicted, labels=range(k), zero_division=0)
+    scores = class_scores(counts)
     mistakes = counts - np.diag(np.diag(counts))
     rows = []
     for label in range(k):
-        precision, recall, f1 = (float(score[label]) for score in scores[:3])
         confused = int(mistakes[label].max())
         rows.append(
             ClassRow(
                 name=classes[label],
                 images=int(counts[label].sum()),
-                precision=precision,
-                recall=recall,
-                f1=f1,
+                precision=float(scores["precision"][label]),
+                recall=float(scores["recall"][label]),
+                f1=float(scores["f1"][label]),
                 auc=float(auc[label]),
                 average_precision=float(average_precision[label]),
                 confused_with=classes[int(mistakes[label].argmax())] if confused else "",
@@ -424,6 +432,14 @@ def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer
     check_probabilities(probabilities, labels)
     curves = tuple(curve(labels == label, scores) for label, scores in enumerate(probabilities.T))
     return ClassCurves(curves, float(_mean_of_known(np.array([[one.area] for one in curves]))[0]))
+
+
+def _positives(actual: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count the true and the false positives for each threshold, from the highest score to the lowest one."""
+    order = np.argsort(scores, kind="stable")[::-1]
+    last = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)  # of the images with the same score
+    true = np.cumsum(actual[order])[last]
+    return true, last + 1 - true
 
 
 def _share(part: Floats, whole: NDArray[Any]) -> Floats:

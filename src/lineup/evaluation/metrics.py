@@ -68,10 +68,9 @@ def classification_metrics(
     """
     slugs = _slugs(probabilities, labels, classes)
     counts = confusion_counts(probabilities, labels, len(slugs))
-    hits, images = counts.diagonal(), counts.sum(axis=1)
-    scores = _scores(hits, images, counts.sum(axis=0))
+    scores, images = class_scores(counts), counts.sum(axis=1)
     values = {
-        "accuracy": float(hits.sum() / images.sum()),
+        "accuracy": float(counts.trace() / images.sum()),
         "loss": log_loss(probabilities, labels),
         "top2_accuracy": _top2_accuracy(probabilities, labels),
         "brier": brier_score(probabilities, labels),
@@ -84,6 +83,29 @@ def classification_metrics(
         for name, of_classes in scores.items():
             values[f"{name}/{slug}"] = of_classes[number]
     return {prefix + name: float(value) for name, value in values.items()}
+
+
+def class_scores(counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Compute the precision, the recall and the F1 score of each class.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (k, k)
+        Confusion matrix, see `confusion_counts`.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (k,)
+        ``precision``, ``recall`` and ``f1``. A score with a denominator of 0 is 0.
+
+    Examples
+    --------
+    >>> {name: scores.tolist() for name, scores in class_scores(np.array([[3, 1], [0, 0]])).items()}
+    {'precision': [1.0, 0.0], 'recall': [0.75, 0.0], 'f1': [0.8571428571428571, 0.0]}
+    """
+    hits, actual, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    ratios = {"precision": (hits, predicted), "recall": (hits, actual), "f1": (2 * hits, actual + predicted)}
+    return {name: above / np.maximum(below, 1) for name, (above, below) in ratios.items()}
 
 
 def balanced_accuracy(predicted: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
@@ -242,14 +264,6 @@ def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tup
     half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / scale
     # If no or all predictions are correct, one bound equals the accuracy, apart from rounding.
     return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
-
-
-def _scores(
-    hits: NDArray[np.int64], actual: NDArray[np.int64], predicted: NDArray[np.int64]
-) -> dict[str, NDArray[np.float64]]:
-    """Compute precision, recall and F1 score of each class. A score with a denominator of 0 is 0."""
-    ratios = {"precision": (hits, predicted), "recall": (hits, actual), "f1": (2 * hits, actual + predicted)}
-    return {name: above / np.maximum(below, 1) for name, (above, below) in ratios.items()}
 
 
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
