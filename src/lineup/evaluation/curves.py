@@ -271,8 +271,8 @@ def roc(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Cla
 
     Notes
     -----
-    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27 (2006), 861-874. The curves equal those
-    of scikit-learn's ``roc_curve``, and ``macro`` equals ``roc_auc_score`` with ``multi_class="ovr"``. Importing
+    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27 (2006), 861-874. The curves are
+    those of scikit-learn's ``roc_curve``, and ``macro`` equals ``roc_auc_score`` with ``multi_class="ovr"``. Importing
     scikit-learn takes two seconds.
     """
 
