@@ -4,8 +4,9 @@ Examples
 --------
 >>> from lineup.evaluation.curves import cutoff_curves
 >>> curves = cutoff_curves(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]), [0.0, 0.5, 1.0])
->>> [axes.get_title() for axes in cutoff_panels(curves, ["cat", "dog"], title="cnn").axes]
-['cat', 'dog', 'mean of the classes']
+>>> (axes,) = cutoff_panels(curves, ["cat", "dog"], title="cnn").axes
+>>> {"cat", "dog", "mean of the classes"} <= {text.get_text() for text in axes.texts}
+True
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from numpy.typing import NDArray
 from lineup.errors import LineupError, shortened
 from lineup.evaluation.curves import CutoffCurves
 from lineup.figures import style
-from lineup.figures.panels import LONGEST, MOST, height_of, note_of, panels
+from lineup.figures.panels import LONGEST, MOST, SHARES, PanelGrid, Scale, height_of, note_of, ticks_between
 
 _BELOW = 0.9
 """Height of the labels of the x axis and of the legend, in inches."""
+
+THRESHOLD = Scale("threshold", 0, 1, SHARES)
 
 
 def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, subtitle: str = "") -> Figure:
@@ -66,22 +69,20 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
     columns = min(6, len(headings))
     width, height = max(1.9 * columns, 5.0), height_of(len(headings), columns) + _BELOW
     figure = style.new_figure(width, height, title=title, subtitle=subtitle)
-    grid = panels(figure, len(headings), columns=columns, bottom=_BELOW)
-    for lines, (what, colour, dashes) in zip(measures, style.MEASURES, strict=True):
-        for axes, values in zip(grid, lines, strict=True):
-            axes.plot(curves.thresholds, values, color=colour, linestyle=dashes, linewidth=1.6, label=what)
     bottom = min(bottom_of(curves.thresholds, np.stack(lines)) for lines in measures)
-    grid[0].set(xlim=(0, 1), ylim=(bottom, 1.01), xticks=[0, 0.5, 1])  # for all panels, which share their scales
-    for number, (axes, heading) in enumerate(zip(grid, headings, strict=True)):
-        axes.set_title(heading)
-        if number >= len(grid) - columns:
-            axes.set_xlabel("threshold")
-        style.tidy(axes, grid="both")
-    grid[-1].title.set_fontweight("bold")
+    y = Scale("", bottom, 1.01, ticks_between(bottom, 1.01))
+    grid = PanelGrid(figure, len(headings), columns=columns, bottom=_BELOW, x=THRESHOLD, y=y)
+    for number, heading in enumerate(headings):
+        weight = "bold" if number == len(headings) - 1 else "normal"
+        grid.heading(number, heading, size=style.LABEL_SIZE, weight=weight)
+        drawn = [
+            grid.curve(number, curves.thresholds, lines[number], colour, dashes)
+            for lines, (_, colour, dashes) in zip(measures, style.MEASURES, strict=True)
+        ]
     # All panels have the same lines, so one legend is enough.
-    handles, names = grid[0].get_legend_handles_labels()
+    names = [name for name, _, _ in style.MEASURES]
     font = {"family": style.FONT, "size": style.TICK_SIZE}
-    figure.legend(handles, names, loc="lower center", ncols=3, frameon=False, prop=font, title=note_of(classes) or None)
+    figure.legend(drawn, names, loc="lower center", ncols=3, frameon=False, prop=font, title=note_of(classes) or None)
     return figure
 
 

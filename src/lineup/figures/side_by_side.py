@@ -4,25 +4,24 @@ Examples
 --------
 >>> scores = Scores(np.arange(2), np.array([0, 1]), np.array([[0.9, 0.1], [0.3, 0.7]]))
 >>> figure = roc_and_cutoff({"average": scores, "maximum": scores}, title="Two rules")
->>> [axes.get_title() for axes in figure.axes]
-['average', 'maximum', '', '']
+>>> {"average", "maximum"} <= {text.get_text() for axes in figure.axes for text in axes.texts}
+True
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lineup.errors import LineupError
 from lineup.evaluation.curves import ClassCurves, cutoff_curves, roc
 from lineup.evaluation.scores import Scores
 from lineup.figures import style
-from lineup.figures.cutoff import bottom_of
-from lineup.figures.panels import height_of, panels
+from lineup.figures.cutoff import THRESHOLD, bottom_of
+from lineup.figures.panels import PanelGrid, Scale, height_of, ticks_between
+from lineup.figures.roc import FALSE_POSITIVES, TRUE_POSITIVES
 
 MOST = 6
 """Largest number of models in a figure. More panels would be too small to read."""
@@ -68,41 +67,33 @@ def roc_and_cutoff(scores: Mapping[str, Scores], *, title: str, subtitle: str = 
     high = height_of(1, 1)
     width, height = max(2.4 * len(scores), 5.0), 2 * (high + _X_AXIS) + _LEGEND
     figure = style.new_figure(width, height, title=title, subtitle=subtitle)
-    above = panels(figure, len(scores), columns=MOST, bottom=_LEGEND + 2 * _X_AXIS + high)
-    below = panels(figure, len(scores), columns=MOST, bottom=_LEGEND + _X_AXIS)
-    lowest = []
-    for (name, one), upper, lower in zip(scores.items(), above, below, strict=True):
-        upper.set_title(name)
-        _draw_roc(upper, roc(one.probabilities, one.labels))
-        lowest.append(_draw_cutoff(lower, one))
-    style.root_scale(above[0])
-    above[0].set(xlim=(0, 1), ylim=(0, 1.02), yticks=[0, 0.5, 1], ylabel="true positive rate")
-    below[0].set(xlim=(0, 1), ylim=(min(lowest), 1.01), xticks=[0, 0.5, 1], ylabel="mean of the classes")
-    for axes, name in [*((axes, "false positive rate") for axes in above), *((axes, "threshold") for axes in below)]:
-        axes.set_xlabel(name)
-        style.tidy(axes, grid="both")
-        axes.title.set_fontsize(style.TICK_SIZE - 0.5)  # for names of 32 characters
-    handles, names = below[0].get_legend_handles_labels()
+    cutoffs = [cutoff_curves(one.probabilities, one.labels, _THRESHOLDS) for one in scores.values()]
+    measures = [(one.macro_accuracy, one.macro_precision, one.macro_recall) for one in cutoffs]
+    lowest = min(bottom_of(_THRESHOLDS, np.stack(lines)) for lines in measures)
+    y = Scale("mean of the classes", lowest, 1.01, ticks_between(lowest, 1.01))
+    bottom = _LEGEND + _X_AXIS
+    below = PanelGrid(figure, len(scores), columns=MOST, bottom=bottom, x=THRESHOLD, y=y)
+    bottom += _X_AXIS + high
+    above = PanelGrid(figure, len(scores), columns=MOST, bottom=bottom, x=FALSE_POSITIVES, y=TRUE_POSITIVES)
+    for number, (name, one) in enumerate(scores.items()):
+        above.heading(number, name, size=style.TICK_SIZE - 0.5)  # for names of 32 characters
+        _draw_roc(above, number, roc(one.probabilities, one.labels))
+    for number, lines in enumerate(measures):
+        drawn = [
+            below.curve(number, _THRESHOLDS, values, colour, dashes)
+            for values, (_, colour, dashes) in zip(lines, style.MEASURES, strict=True)
+        ]
     font = {"family": style.FONT, "size": style.TICK_SIZE}
-    figure.legend(handles, names, loc="lower center", ncols=3, frameon=False, prop=font)
+    names = [name for name, _, _ in style.MEASURES]
+    figure.legend(drawn, names, loc="lower center", ncols=3, frameon=False, prop=font)
     return figure
 
 
-def _draw_roc(axes: Axes, curves: ClassCurves) -> None:
+def _draw_roc(grid: PanelGrid, number: int, curves: ClassCurves) -> None:
     """Plot the mean ROC curve over all classes, with a band from the lowest to the highest curve."""
     defined = [curve for curve in curves.curves if curve.x.size]
     rates = np.stack([np.interp(_RATES, curve.x, curve.y) for curve in defined])
-    axes.fill_between(_RATES, rates.min(axis=0), rates.max(axis=0), color=style.BLUE, alpha=0.2, linewidth=0)
-    axes.plot(_RATES, rates.mean(axis=0), color=style.BLUE, linewidth=1.6)
-    axes.plot(_RATES, _RATES, color=style.FAINT, linewidth=1, linestyle="--")
-    font: dict[str, Any] = {"family": style.FONT, "size": style.TICK_SIZE, "color": style.INK}
-    axes.text(0.97, 0.06, f"mean AUC {curves.macro:.4f}", transform=axes.transAxes, ha="right", **font)
-
-
-def _draw_cutoff(axes: Axes, scores: Scores) -> float:
-    """Plot the mean accuracy, precision and recall of the classes. Return the lower limit of the y axis."""
-    curves = cutoff_curves(scores.probabilities, scores.labels, _THRESHOLDS)
-    lines = (curves.macro_accuracy, curves.macro_precision, curves.macro_recall)
-    for values, (name, colour, dashes) in zip(lines, style.MEASURES, strict=True):
-        axes.plot(_THRESHOLDS, values, color=colour, linestyle=dashes, linewidth=1.6, label=name)
-    return bottom_of(_THRESHOLDS, np.stack(lines))
+    grid.band(number, _RATES, rates.min(axis=0), rates.max(axis=0), style.BLUE)
+    grid.curve(number, _RATES, rates.mean(axis=0), style.BLUE)
+    grid.curve(number, _RATES, _RATES, style.FAINT, "--", width=1)
+    grid.text(number, 0.97, 0.06, f"mean AUC {curves.macro:.4f}", ha="right")
