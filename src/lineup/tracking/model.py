@@ -16,7 +16,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Mapping
-from contextlib import nullcontext
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,9 +26,13 @@ from lineup.files import file_sha256
 from lineup.records.compact import is_compact
 from lineup.records.imported import is_imported
 from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
+from lineup.tracking.contents import final_metrics, record_params
 from lineup.tracking.links import copy_files
+from lineup.tracking.runs import log_metrics
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
     from mlflow.models import ModelSignature
 
 Models = dict[tuple[str, str], Path]
@@ -62,7 +66,14 @@ def lacks_model(record: Record) -> bool:
 
 
 def log_model(
-    root: Path, run_id: str, record: Record, models: Models, temporary: Path, *, model_id: str | None = None
+    root: Path,
+    client: MlflowClient,
+    run: Run,
+    record: Record,
+    models: Models,
+    temporary: Path,
+    *,
+    logged: LoggedModel | None = None,
 ) -> None:
     """Log the model of a record in MLflow as source code and files, without pickle.
 
@@ -73,7 +84,8 @@ def log_model(
     ----------
     root : Path
         Project folder.
-    run_id : str
+    client : MlflowClient
+    run : Run
         Run in which the model is logged.
     record : Record
         Record of a model or a committee.
@@ -81,18 +93,21 @@ def log_model(
         Folders of the members' models.
     temporary : Path
         An empty folder for a copy of the files.
-    model_id : str, optional
-        Id of a model that the run has already logged. Its files are written again. Default: log a new model.
+    logged : LoggedModel, optional
+        The model that the run has already logged. Its files are written again. Default: log a new model.
 
     Notes
     -----
     The signature does not describe the images. Otherwise MLflow would reject all other shapes, and would convert pixels
     between 0 and 1 to integers, which makes the images black. `lineup.serving.predictor.as_images` accepts several
     shapes and rejects such pixels.
+
+    `mlflow.pyfunc.log_model` takes three times as long: it reads the history of each metric of the run.
     """
     if absent_members(record, models) or lacks_model(record):
         return
     import mlflow
+    from mlflow.models import Model
 
     from lineup.serving.predictor import MAX_IMAGES, accepted_shapes
 
@@ -102,13 +117,21 @@ def log_model(
     header = temporary / HEADER
     # The header is written again, because the file may have an older schema without the shape of the images.
     header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
-    # MLflow links the active run to the model, which it can do only once.
-    run = mlflow.start_run(run_id=run_id) if model_id is None else nullcontext()
-    with run, warnings.catch_warnings():
+    model = logged or _create_model(client, run, record)
+    with warnings.catch_warnings():
         # MLflow requires an input example to infer a signature.
         warnings.simplefilter("ignore", UserWarning)
-        mlflow.pyfunc.log_model(
-            name="model",
+        mlflow.pyfunc.save_model(
+            temporary / "mlflow",
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                model_uuid=model.model_id,
+                run_id=run.info.run_id,
+                model_id=model.model_id,
+                metadata={
+                    "images": f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"
+                },
+            ),
             python_model=str(PACKAGE / "serving" / "pyfunc.py"),
             # Quoted addresses, because MLflow parses # and ? in a path.
             artifacts={
@@ -116,11 +139,26 @@ def log_model(
                 "record": header.absolute().as_uri(),
             },
             code_paths=[str(PACKAGE)],
-            metadata={"images": f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"},
             signature=_signature(record.header.data.classes),
             pip_requirements=requirements(folder),
-            model_id=model_id,
         )
+    client.log_model_artifacts(model.model_id, str(temporary / "mlflow"))
+    client.finalize_logged_model(model.model_id, "READY")
+
+
+def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
+    """Create a model in MLflow, without files, and log the parameters and the final metrics of its run for it."""
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    run_id, params = run.info.run_id, {name: str(value) for name, value in record_params(record).items()}
+    model = client.create_logged_model(run.info.experiment_id, "model", source_run_id=run_id, params=params)
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    metrics = [
+        Metric(one.key, one.value, one.timestamp, one.step, model_id=model.model_id, run_id=run_id)
+        for one in final_metrics(record)
+    ]
+    log_metrics(client, run_id, metrics)
+    return model
 
 
 def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Path:
@@ -157,6 +195,7 @@ def requirements(folder: Path) -> list[str]:
     return [f"{name}=={version}" for name, version in versions.items() if version]
 
 
+@cache
 def _installed_version(name: str) -> str | None:
     try:
         return metadata.version(name)

@@ -242,9 +242,7 @@ class _Publisher:
             write_artifact_files(record, Path(temporary), figures, explained)
             client.log_artifacts(run_id, temporary)
         with tempfile.TemporaryDirectory() as temporary:
-            model_id = logged.model_id if logged else None
-            log_model(self.root, run_id, record, self.models, Path(temporary), model_id=model_id)
-        client.set_terminated(run_id, "FINISHED", record.runtime.ended)  # log_model has changed the end of the run
+            log_model(self.root, client, run, record, self.models, Path(temporary), logged=logged)
         if is_compact(record):
             client.set_tag(run_id, MISSING, MISSING_PARTS)
         tags, run = run.data.tags, client.get_run(run_id)  # with the model
