@@ -11,16 +11,17 @@ b'PNG'
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.artist import Artist
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from lineup.figures.canvas import pixels_of
 from lineup.files import replacing_file
 
 _COMPRESS_LEVEL = 3
@@ -58,17 +59,8 @@ def png_bytes(figure: Figure) -> bytes:
     """
     _show_dollar_signs(figure)
     stream = BytesIO()
-    with warnings.catch_warnings():
-        # matplotlib draws a box for a character that the font does not contain, and prints a warning for each figure.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        if (engine := figure.get_layout_engine()) is not None:
-            # matplotlib would draw the whole figure once more to compute the layout. The file is the same.
-            engine.execute(figure)
-            figure.set_layout_engine("none")
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # type: ignore[no-untyped-call]
     # No figure is transparent, so the fourth channel is left out. A higher level takes longer for the same size.
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    image = Image.fromarray(pixels_of(figure)).convert("RGB")
     image.save(stream, format="png", dpi=(figure.dpi, figure.dpi), compress_level=_COMPRESS_LEVEL)
     return stream.getvalue()
 
@@ -78,6 +70,15 @@ def _show_dollar_signs(figure: Figure) -> None:
 
     Only the labels of logarithmic axes are formulas. matplotlib creates these labels, and they start with `_FORMULA`.
     """
-    for text in figure.findobj(Text):
-        if isinstance(text, Text) and "$" in text.get_text() and not text.get_text().startswith(_FORMULA):
+    for text in _texts(figure):
+        if "$" in text.get_text() and not text.get_text().startswith(_FORMULA):
             text.set_parse_math(False)
+
+
+def _texts(artist: Artist) -> Iterator[Text]:
+    """Yield the texts of a figure. To search an invisible axis, matplotlib would create its labels."""
+    if isinstance(artist, Text):
+        yield artist
+    if not (isinstance(artist, Axis) and not artist.axes.axison):
+        for child in artist.get_children():
+            yield from _texts(child)
