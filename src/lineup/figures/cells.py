@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from lineup.figures import style
 
+ANGLE = 40.0
+"""Rotation of the names of the columns, in degrees."""
+
 
 def text_colour(background: NDArray[np.floating]) -> str:
     """Choose a text colour that is legible on a given background colour."""
@@ -46,7 +49,7 @@ def write_cells(axes: Axes, cells: Iterable[tuple[int, int, str, str, str]]) -> 
 
 def style_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], lines: str = "white") -> None:
     """Name the rows and columns of a matrix, and draw lines of the given colour between its cells."""
-    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(columns)), columns, rotation=ANGLE, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)
     style.tidy(axes)
     axes.spines[:].set_visible(False)

@@ -13,6 +13,7 @@ True
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,8 +25,10 @@ from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.figures import style
-from lineup.figures.cells import style_cells, text_colour, write_cells, write_right
+from lineup.figures.canvas import text_width
+from lineup.figures.cells import ANGLE, style_cells, text_colour, write_cells, write_right
 
+_DIFFERENCE = "difference\nin recall"
 _DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 
@@ -58,7 +61,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     _check(counts, classes)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
-    figure = _new_figure(len(classes), title, subtitle)
+    figure = _new_figure(classes, "recall", title, subtitle)
     axes = figure.add_subplot()
     colours = axes.imshow(shares, cmap=colormaps["Blues"], norm=PowerNorm(0.5, 0, 1), aspect="auto")
     backgrounds = colours.to_rgba(shares)
@@ -117,7 +120,7 @@ def confusion_difference(
         raise LineupError("confusion matrices: expected the same test images, found different numbers per class")
     difference = first - second
     largest = max(int(np.abs(difference).max()), 1)
-    figure = _new_figure(len(classes), title, subtitle)
+    figure = _new_figure(classes, _DIFFERENCE, title, subtitle)
     axes = figure.add_subplot()
     colours = axes.imshow(difference, cmap=style.DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
     backgrounds = colours.to_rgba(difference)
@@ -135,7 +138,7 @@ def confusion_difference(
         axes.add_patch(Rectangle((number - 0.5, number - 0.5), 1, 1, fill=False, edgecolor=style.MUTED, linewidth=1))
     changes = np.diag(difference) / np.maximum(totals, 1)
     recalls = [_signed(c, "+.3f") if n else _DASH for c, n in zip(changes, totals, strict=True)]
-    write_right(axes, recalls, "difference\nin recall")
+    write_right(axes, recalls, _DIFFERENCE)
     return figure
 
 
@@ -146,9 +149,18 @@ def _check(counts: NDArray[np.integer], classes: Sequence[str]) -> None:
         raise LineupError(f"confusion matrix: expected counts of shape ({k}, {k}), found {counts.shape}")
 
 
-def _new_figure(k: int, title: str, subtitle: str) -> Figure:
-    """Create an empty figure for a matrix with k rows and k columns."""
-    return style.new_figure(2.6 + 0.58 * k, 1.5 + 0.48 * k, title=title, subtitle=subtitle)
+def _new_figure(classes: Sequence[str], heading: str, title: str, subtitle: str) -> Figure:
+    """Create an empty figure for the matrix of some classes, with a column of numbers on the right."""
+    k, longest = len(classes), max(text_width(name, style.TICK_SIZE) for name in classes)
+    margins = style.Margins(
+        left=longest + 0.35,
+        right=text_width(heading, style.TICK_SIZE) + 0.15,
+        bottom=longest * math.sin(math.radians(ANGLE)) + 0.5,
+        top=0.15 + 0.15 * len(heading.splitlines()),
+    )
+    width = max(2.6 + 0.58 * k, margins.left + 0.55 * k + margins.right)
+    height = max(1.5 + 0.48 * k, margins.bottom + 0.42 * k + margins.top)
+    return style.new_figure(width, height, title=title, subtitle=subtitle, margins=margins)
 
 
 def _weight(row: int, column: int) -> str:

@@ -22,6 +22,9 @@ _COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "l
 _FEW = 30
 """Largest number of epochs for which each epoch is marked with a point."""
 
+_BESIDE, _BELOW = 0.65, 0.75
+"""Space between two panels, in inches, for the labels of the second one or of the upper one."""
+
 
 def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") -> Figure:
     """Plot the training and validation curves of a model.
@@ -57,8 +60,14 @@ def training_curves(history: pd.DataFrame, *, title: str, subtitle: str = "") ->
     phases = [(str(name), rows) for name, rows in history.groupby("phase", sort=False)]
     panels = [(name, rows, what) for name, rows in phases for what in _measures(rows)]
     rates = [name for name, rows in phases if rows["learning_rate"].nunique() > 1]
-    figure = style.new_figure(max(4.4 * len(panels), 6.0), 4.2 if rates else 3.1, title=title, subtitle=subtitle)
-    grid = figure.add_gridspec(2 if rates else 1, len(panels), height_ratios=[3.2, 1.0] if rates else None)
+    width, height = max(4.4 * len(panels), 6.0), 4.2 if rates else 3.1
+    margins = style.Margins(left=0.75 if rates else 0.55, right=0.1, bottom=0.5, top=0.3)
+    figure = style.new_figure(width, height, title=title, subtitle=subtitle, margins=margins)
+    shape = (2, len(panels)) if rates else (1, len(panels))
+    wspace = style.spacing(width - margins.left - margins.right, len(panels), _BESIDE)
+    hspace = style.spacing(height - margins.bottom - margins.top, 2, _BELOW)
+    ratios = [3.2, 1.0] if rates else None
+    grid = figure.add_gridspec(*shape, height_ratios=ratios, wspace=wspace, hspace=hspace)
     for column, (name, rows, what) in enumerate(panels):
         _draw_measure(figure.add_subplot(grid[0, column]), rows, what, name if len(phases) > 1 else "")
     for phase, rows in phases:

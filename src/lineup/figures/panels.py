@@ -90,8 +90,8 @@ class Scale:
 class PanelGrid:
     """A grid of small plots (panels) with the same scales.
 
-    All panels are drawn into one matplotlib `Axes`, whose coordinates are inches. An `Axes` per panel takes 20 ms, and a
-    report has thousands of panels.
+    All panels are drawn into one matplotlib `Axes`, whose coordinates are inches. An `Axes` per panel would take 20 ms,
+    and a report has thousands of panels.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class PanelGrid:
         for panel in self._panels[-columns:]:
             self._write_x_axis(panel)
 
-    def curve(  # noqa: PLR0913
+    def curve(
         self,
         number: int,
         x: NDArray[np.float64],
@@ -160,7 +160,8 @@ class PanelGrid:
             The line, for a legend.
         """
         points = self._inches(number, x, y)
-        line = Line2D(points[:, 0], points[:, 1], color=colour, linestyle=dashes, linewidth=width)
+        look: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": width}
+        line = Line2D(points[:, 0], points[:, 1], **look)
         self.axes.add_artist(line)
         line.set_clip_box(self._clips[number])
         return line
@@ -211,7 +212,7 @@ class PanelGrid:
 
     def _write(self, x: float, y: float, text: str, **look: Any) -> None:
         """Write a text at a position of the `Axes`. Its dollar signs do not mark formulas."""
-        font = {"size": style.TICK_SIZE, "color": style.INK, "family": style.FONT, "parse_math": False}
+        font: dict[str, Any] = {"size": style.TICK_SIZE, "color": style.INK, "family": style.FONT, "parse_math": False}
         self.axes.text(x, y, text, **(font | look))
 
     def _draw_frames(self) -> None:

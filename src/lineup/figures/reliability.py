@@ -19,6 +19,8 @@ from lineup.evaluation.calibration import ReliabilityBins
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.figures import style
 
+_MARGINS = style.Margins(left=0.68, right=0.1, bottom=0.5, top=0.1)
+
 
 def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subtitle: str = "") -> Figure:
     """Plot a reliability diagram.
@@ -52,8 +54,8 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
     """
     if bins.images.size == 0:
         raise LineupError("reliability diagram: there are no bins")
-    figure = style.new_figure(5.4, 5.2, title=title, subtitle=subtitle)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    figure = style.new_figure(5.4, 5.2, title=title, subtitle=subtitle, margins=_MARGINS)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1], gridspec_kw={"hspace": 0.07})
     _draw_accuracy(above, bins, error)
     below.vlines(bins.confidence, 0, bins.images, color=style.BLUE, linewidth=2.5)
     below.set_ylim(bottom=0)

@@ -23,6 +23,8 @@ from lineup.figures import style
 _FROM = 0.05
 """Smallest coverage in the figure, because the accuracy on a few images depends mostly on chance."""
 
+_MARGINS = style.Margins(left=0.68, right=0.27, bottom=0.5, top=0.1)
+
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
     """Plot the accuracy of one or several models against the coverage.
@@ -51,7 +53,7 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
     """
     if not curves:
         raise LineupError("selective accuracy: there are no curves")
-    figure = style.new_figure(6.4, 3.6, title=title, subtitle=subtitle)
+    figure = style.new_figure(6.4, 3.6, title=title, subtitle=subtitle, margins=_MARGINS)
     axes = figure.add_subplot()
     lowest = 1.0
     for (name, curve), (colour, dashes) in zip(curves.items(), style.line_looks(len(curves)), strict=True):
