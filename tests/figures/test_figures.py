@@ -23,11 +23,12 @@ from lineup.figures.class_accuracy import class_accuracies
 from lineup.figures.classes import mean_images, sample_grid
 from lineup.figures.confusion import confusion_difference, confusion_matrix
 from lineup.figures.curves import training_curves
-from lineup.figures.cutoff import cutoff_panels
+from lineup.figures.cutoff import bottom_of, cutoff_panels
 from lineup.figures.leaderboard import leaderboard
 from lineup.figures.mistakes import committee_differences, misclassified
 from lineup.figures.model_curves import model_curves
 from lineup.figures.pairs import significant_pairs
+from lineup.figures.panels import PanelGrid, Scale
 from lineup.figures.pixels import pixel_histogram
 from lineup.figures.reconstructions import reconstructions
 from lineup.figures.reliability import reliability_diagram
@@ -369,20 +370,37 @@ def test_selective_curve_without_a_mistake() -> None:
     assert low < 1 < high
 
 
+def panels_of(axes: Axes) -> list[list[np.ndarray]]:
+    """Return the points of the lines of each panel, from 0 to 1 between the two ends of its axes."""
+    found: dict[tuple[float, ...], list[np.ndarray]] = {}
+    for line in axes.lines:
+        box = line.get_clip_box()
+        assert box is not None
+        points = (axes.transData.transform(line.get_xydata()) - box.min) / box.size
+        found.setdefault(box.bounds, []).append(points)
+    return list(found.values())
+
+
+def headings_of(axes: Axes) -> list[str]:
+    """Return the headings, which are above the panels."""
+    return [text.get_text() for text in axes.texts if text.get_verticalalignment() == "baseline"]
+
+
 def test_cutoff_panels_show_each_class_and_their_mean() -> None:
     curves = cutoff_curves(PROBABILITIES, LABELS, np.linspace(0, 1, 21))
     figure = cutoff_panels(curves, CLASSES, title="cnn")
-    assert [axes.get_title() for axes in figure.axes] == [*CLASSES, "mean of the classes"]
-    for label, axes in enumerate(figure.axes[:-1]):
-        lines = lines_by_label(axes)
-        assert list(lines) == ["accuracy", "precision", "recall"]
-        for line, values in zip(lines.values(), (curves.accuracy, curves.precision, curves.recall), strict=True):
-            np.testing.assert_array_equal(line.get_xdata(), curves.thresholds)
-            np.testing.assert_array_equal(line.get_ydata(), values[label])
+    (axes,) = figure.axes
+    assert headings_of(axes) == [*CLASSES, "mean of the classes"]
+    measures = (curves.accuracy, curves.precision, curves.recall)
     means = (curves.macro_accuracy, curves.macro_precision, curves.macro_recall)
-    for line, mean in zip(lines_by_label(figure.axes[-1]).values(), means, strict=True):
-        np.testing.assert_array_equal(line.get_ydata(), mean)
-    looks = [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines]
+    expected = [*zip(*measures, strict=True), means]
+    bottom = -0.06  # the recall of Trouser is 0 at threshold 0.95
+    for lines, values in zip(panels_of(axes), expected, strict=True):
+        for line, ys in zip(lines, values, strict=True):
+            points = np.stack([curves.thresholds, (ys - bottom) / (1.01 - bottom)], axis=1)
+            points[np.isnan(ys)] = np.nan  # no image has so much confidence, so there is no precision
+            np.testing.assert_allclose(line, points, atol=1e-9)
+    looks = [(line.get_color(), line.get_linestyle()) for line in axes.lines[:3]]
     assert len({colour for colour, _ in looks}) == len({dashes for _, dashes in looks}) == 3
     assert texts(figure).count("precision") == 1  # one legend for all panels
     with pytest.raises(LineupError, match="cutoff curves: expected 2 classes, found 3 curves"):
@@ -391,50 +409,55 @@ def test_cutoff_panels_show_each_class_and_their_mean() -> None:
 
 def test_cutoff_panels_start_at_the_lowest_value_between_the_ends() -> None:
     # With full confidence in every image, the accuracy is 1 except at threshold 0.
-    figure = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), np.linspace(0, 1, 21)), CLASSES, title="cnn")
-    assert all(0.9 < axes.get_ylim()[0] < 1 for axes in figure.axes)
-    bare = cutoff_panels(cutoff_curves(np.eye(3), np.arange(3), [0.0, 1.0]), CLASSES, title="cnn")
-    assert all(axes.get_ylim()[0] == 0 for axes in bare.axes)
-    # The lowest of all values is the recall of Trouser at threshold 0.95, which is 0.
-    low = cutoff_panels(cutoff_curves(PROBABILITIES, LABELS, np.linspace(0, 1, 21)), CLASSES, title="cnn")
-    assert all(axes.get_ylim() == pytest.approx((-0.06, 1.01)) for axes in low.axes)
+    thresholds = np.linspace(0, 1, 21)
+    assert 0.9 < bottom_of(thresholds, cutoff_curves(np.eye(3), np.arange(3), thresholds).accuracy) < 1
+    assert bottom_of(thresholds[::20], cutoff_curves(np.eye(3), np.arange(3), [0.0, 1.0]).accuracy) == 0
+    assert bottom_of(thresholds, cutoff_curves(PROBABILITIES, LABELS, thresholds).recall) == pytest.approx(-0.06)
 
 
 def test_roc_panels_give_areas_and_leave_out_a_class_without_images() -> None:
     above, below = roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS)
     figure = roc_panels(above, below, CLASSES, title="cnn")
-    rows = (figure.axes[:3], above, "AUC"), (figure.axes[3:], below, "AP")
-    for row, curves, area in rows:
-        titles = [f"{name}: {area} {curve.area:.4f}" for name, curve in zip(CLASSES, curves.curves, strict=True)]
-        assert [axes.get_title() for axes in row] == [*titles[:2], f"Bag: {area}"]
-        for axes, curve in zip(row[:2], curves.curves, strict=False):
-            np.testing.assert_array_equal(axes.lines[0].get_xydata(), np.stack([curve.x, curve.y], axis=1))
-        assert [text.get_text() for text in row[2].texts] == ["no test images"]
+    for axes, curves, area in zip(figure.axes, (above, below), ("AUC", "AP"), strict=True):
+        headings = [f"{name}: {area} {curve.area:.4f}" for name, curve in zip(CLASSES, curves.curves, strict=True)]
+        assert headings_of(axes) == [*headings[:2], f"Bag: {area}"]
     means = f"mean AUC {above.macro:.4f}, mean average precision (AP) {below.macro:.4f}"
     assert any(text.startswith(means) for text in texts(figure))
+    assert texts(figure).count("no test images") == 2
     with pytest.raises(LineupError, match="ROC: expected 2 classes, found 3 curves"):
         roc_panels(above, below, CLASSES[:2], title="cnn")
 
 
 def test_roc_has_a_square_root_scale_and_a_curve_of_chance() -> None:
-    axes = roc_panels(roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS), CLASSES, title="cnn").axes
-    for panel in axes[:3]:
-        quarter, one = panel.transData.transform([(0.25, 0), (1, 0)])[:, 0] - panel.transData.transform((0, 0))[0]
-        assert quarter / one == pytest.approx(0.5)
-    for panel in axes[:2]:
-        chance = np.asarray(panel.lines[1].get_xydata())
-        np.testing.assert_array_equal(chance[:, 0], chance[:, 1])
-    assert axes[3].get_xscale() == "linear"
+    curves, precisions = roc(PROBABILITIES, LABELS), precision_recall(PROBABILITIES, LABELS)
+    above, below = roc_panels(curves, precisions, CLASSES, title="cnn").axes
+    first, second, empty = panels_of(above)
+    for lines, curve in zip((first, second), curves.curves, strict=False):
+        np.testing.assert_allclose(lines[0], np.stack([np.sqrt(curve.x), curve.y / 1.02], axis=1), atol=1e-9)
+    for lines in (first, second, empty):
+        np.testing.assert_allclose(lines[-1][:, 0] ** 2, lines[-1][:, 1] * 1.02, atol=1e-9)
+    assert len(empty) == 1
+    for (line,), curve in zip(panels_of(below), precisions.curves, strict=False):
+        np.testing.assert_allclose(line, np.stack([curve.x, curve.y / 1.02], axis=1), atol=1e-9)
+
+
+def test_only_the_outer_panels_have_labels() -> None:
+    figure = Figure(figsize=(6, 5))
+    scale = Scale("share", 0, 1, {0: "low", 1: "high"})
+    axes = PanelGrid(figure, 5, columns=3, bottom=1.0, x=scale, y=scale).axes
+    labels = [text.get_text() for text in axes.texts]
+    # Two rows on the left; the lowest panels of three columns.
+    assert labels.count("share") == labels.count("low") == labels.count("high") == 2 + 3
 
 
 def test_of_many_classes_the_first_twenty_are_shown() -> None:
     names = [f"class {number}" for number in range(23)]
     scores, labels = np.random.default_rng(0).dirichlet(np.ones(23), 46), np.arange(46) % 23
     figure = roc_panels(roc(scores, labels), precision_recall(scores, labels), names, title="cnn")
-    assert len(figure.axes) == 40
+    assert [len(panels_of(axes)) for axes in figure.axes] == [20, 20]
     assert any("the first 20 of 23 classes" in text for text in texts(figure))
     figure = cutoff_panels(cutoff_curves(scores, labels, [0.0, 0.5]), names, title="cnn")
-    assert len(figure.axes) == 21
+    assert len(panels_of(figure.axes[0])) == 21
     assert "the first 20 of 23 classes" in texts(figure)
 
 

@@ -93,5 +93,5 @@ def _draw(grid: PanelGrid, number: int, curve: ClassCurve, heading: str, colour:
     if defined:
         grid.curve(number, curve.x, curve.y, colour)
     else:
-        grid.text(number, 0.5, 0.5, "no test images", ha="center", color=style.MUTED, size=8)
+        grid.text(number, 0.5, 0.5, "no test images", ha="center", va="center", color=style.MUTED, size=8)
     grid.heading(number, f"{heading} {curve.area:.4f}" if defined else heading)

@@ -1,0 +1,35 @@
+"""The renderer that draws each text as one image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lineup.figures.canvas import pixels_of
+
+
+def darkness(pixels: np.ndarray) -> tuple[float, float, float]:
+    """Return the sum of the darkness of all pixels, and its centre."""
+    dark = 1 - pixels[..., 0] / 255
+    rows, columns = np.indices(dark.shape)
+    return float(dark.sum()), float((dark * rows).sum() / dark.sum()), float((dark * columns).sum() / dark.sum())
+
+
+@pytest.mark.parametrize("look", [{}, {"ha": "right", "va": "top"}, {"ha": "center", "va": "center", "rotation": 40}])
+def test_a_text_is_where_matplotlib_draws_it(look: dict[str, object]) -> None:
+    figure = Figure(figsize=(3, 2), dpi=110, facecolor="white")
+    figure.text(0.52, 0.53, "T-shirt/top: gypsum 0.9", size=8.5, **look)  # type: ignore[arg-type]
+    found = darkness(pixels_of(figure))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    expected = darkness(np.asarray(canvas.buffer_rgba()))  # type: ignore[no-untyped-call]
+    assert found[0] == pytest.approx(expected[0], rel=0.1)
+    assert found[1:] == pytest.approx(expected[1:], abs=1.5)
+
+
+def test_a_text_looks_the_same_each_time() -> None:
+    figure = Figure(figsize=(3, 2), dpi=110, facecolor="white")
+    figure.text(0.1, 0.5, "drawn the first time, and then from memory \N{CJK UNIFIED IDEOGRAPH-732B}")
+    np.testing.assert_array_equal(pixels_of(figure), pixels_of(figure))
