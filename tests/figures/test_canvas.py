@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lineup.figures.canvas import pixels_of
+from lineup.figures.canvas import pixels_of, text_width
+from lineup.figures.confusion import confusion_matrix
 
 
 def darkness(pixels: np.ndarray) -> tuple[float, float, float]:
@@ -35,3 +38,11 @@ def test_a_text_looks_the_same_each_time() -> None:
     figure = Figure(figsize=(3, 2), dpi=110, facecolor="white")
     figure.text(0.1, 0.5, "drawn the first time, and then from memory \N{CJK UNIFIED IDEOGRAPH-732B}")
     np.testing.assert_array_equal(pixels_of(figure), pixels_of(figure))
+
+
+def test_a_missing_letter_is_drawn_as_a_box_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert text_width("\N{CJK UNIFIED IDEOGRAPH-732B}", 8) > 0
+        figure = confusion_matrix(np.eye(2, dtype=int), ["\N{CJK UNIFIED IDEOGRAPH-732C}", "dog"], title="cnn")
+        assert pixels_of(figure).size

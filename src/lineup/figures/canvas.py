@@ -15,6 +15,8 @@ Examples
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,9 +42,7 @@ def pixels_of(figure: Figure) -> NDArray[np.uint8]:
     Letters are not aligned to whole pixels (hinted). This looks the same at the resolution of the figures.
     """
     canvas = _Canvas(figure)
-    with mpl.rc_context({"text.hinting": "no_hinting"}), warnings.catch_warnings():
-        # matplotlib draws a box for a character that the font does not contain, and prints a warning for each figure.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+    with mpl.rc_context({"text.hinting": "no_hinting"}), _no_warnings_of_missing_letters():
         if (engine := figure.get_layout_engine()) is not None:
             # matplotlib would draw the whole figure once more to compute the layout. The file is the same.
             engine.execute(figure)
@@ -123,9 +123,18 @@ def _text_image(text: str, properties: FontProperties, dpi: float) -> _TextImage
     """Draw a text. The font properties are part of the cache's key, so they must be a copy."""
     renderer = _Renderer(1, 1, dpi)  # type: ignore[no-untyped-call]
     font = renderer._prepare_font(properties)  # type: ignore[no-untyped-call]
-    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+    with _no_warnings_of_missing_letters():
+        font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
     font.draw_glyphs_to_bitmap(antialiased=True)
     width, height = (size / 64 for size in font.get_width_height())
     return _TextImage(
         np.array(font.get_image()), font.get_bitmap_offset()[0] / 64, width, height, font.get_descent() / 64
     )
+
+
+@contextmanager
+def _no_warnings_of_missing_letters() -> Iterator[None]:
+    """Do not print a warning for each figure. matplotlib draws a box for a letter that the font does not contain."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
