@@ -80,10 +80,9 @@ class Scale:
         >>> Scale("rate", 0, 1, {}, root=True).position([0, 0.25, 1]).tolist()
         [0.0, 0.5, 1.0]
         """
-        points = np.array([self.low, self.high, *values], dtype=np.float64)
-        if self.root:
-            points = np.sqrt(points)
-        positions: NDArray[np.float64] = (points[2:] - points[0]) / (points[1] - points[0])
+        unit = np.sqrt if self.root else np.asarray
+        low, high = unit(self.low), unit(self.high)
+        positions: NDArray[np.float64] = (unit(values) - low) / (high - low)
         return positions
 
 

@@ -36,6 +36,8 @@ MEMBERS = "lineup.members"
 """Tag of a committee's run with the ids of the members' runs, as JSON."""
 IMPORTED = "lineup.imported"
 """Tag of the run of an imported record: ``true``. The project's own records never replace such a run."""
+SOURCE_TAGS = {"mlflow.source.name": "lineup", "mlflow.source.type": "LOCAL"}
+"""Tags of a run and of its model: the MLflow UI shows which program has logged them."""
 FORMER_TAGS = re.compile(r"architecture|cpu_model|cores|host|system|lineup\.process|lineup\.seen|member\..*")
 """Tags of finished runs of earlier versions that are no longer used."""
 
@@ -77,11 +79,10 @@ def record_tags(record: Record) -> dict[str, str]:
     """Return all tags for the run of a record."""
     header, runtime = record.header, record.runtime
     tags = start_tags(header, runtime.machine) | {
+        **SOURCE_TAGS,
         ATTEMPT: runtime.attempt,
         "git_commit": runtime.git_commit,
         "mlflow.source.git.commit": runtime.git_commit.removesuffix("-dirty"),
-        "mlflow.source.name": "lineup",
-        "mlflow.source.type": "LOCAL",
     }
     if is_imported(record):
         tags[IMPORTED] = "true"

@@ -26,7 +26,7 @@ from lineup.files import file_sha256
 from lineup.records.compact import is_compact
 from lineup.records.imported import is_imported
 from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
-from lineup.tracking.contents import final_metrics, record_params
+from lineup.tracking.contents import SOURCE_TAGS, final_metrics, record_params
 from lineup.tracking.links import copy_files
 from lineup.tracking.runs import log_metrics
 
@@ -151,7 +151,8 @@ def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel
     from mlflow.entities import LoggedModelOutput, Metric
 
     run_id, params = run.info.run_id, {name: str(value) for name, value in record_params(record).items()}
-    model = client.create_logged_model(run.info.experiment_id, "model", source_run_id=run_id, params=params)
+    experiment = run.info.experiment_id
+    model = client.create_logged_model(experiment, "model", source_run_id=run_id, tags=SOURCE_TAGS, params=params)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     metrics = [
         Metric(one.key, one.value, one.timestamp, one.step, model_id=model.model_id, run_id=run_id)
