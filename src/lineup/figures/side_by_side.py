@@ -72,9 +72,9 @@ def roc_and_cutoff(scores: Mapping[str, Scores], *, title: str, subtitle: str = 
     lowest = min(bottom_of(_THRESHOLDS, np.stack(lines)) for lines in measures)
     y = Scale("mean of the classes", lowest, 1.01, ticks_between(lowest, 1.01))
     bottom = _LEGEND + _X_AXIS
+    top = bottom + high + _X_AXIS
+    above = PanelGrid(figure, len(scores), columns=MOST, bottom=top, x=FALSE_POSITIVES, y=TRUE_POSITIVES)
     below = PanelGrid(figure, len(scores), columns=MOST, bottom=bottom, x=THRESHOLD, y=y)
-    bottom += _X_AXIS + high
-    above = PanelGrid(figure, len(scores), columns=MOST, bottom=bottom, x=FALSE_POSITIVES, y=TRUE_POSITIVES)
     for number, (name, one) in enumerate(scores.items()):
         above.heading(number, name, size=style.TICK_SIZE - 0.5)  # for names of 32 characters
         _draw_roc(above, number, roc(one.probabilities, one.labels))
