@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lineup.checkout import RUNNING, other_source
+from lineup.checkout import RUNNING, project_source
 
 # A package in miniature: it prints where it is and how it was called.
 ENTRY = "import sys\nprint(__file__, *sys.argv[1:])\n"
@@ -58,11 +58,11 @@ def test_a_project_without_a_package_uses_the_installed_one(project: Path, monke
     done = lineup(project, "--version")
     assert (done.returncode, done.stdout.split()[0]) == (0, "lineup")
     monkeypatch.chdir(project)
-    assert other_source() is None
+    assert project_source() is None
     (project / "src" / "lineup").mkdir(parents=True)  # a folder that is no package
-    assert other_source() is None
+    assert project_source() is None
     monkeypatch.chdir(RUNNING.parents[1])
-    assert other_source() is None
+    assert project_source() is None
 
 
 def test_outside_a_project_the_installed_package_runs(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_symbolic_link_to_the_running_package_is_no_other_package(
 ) -> None:
     (project / "src").symlink_to(RUNNING.parent)
     monkeypatch.chdir(project)
-    assert other_source() is None
+    assert project_source() is None
 
 
 def test_files_in_the_working_directory_replace_no_library(project: Path) -> None:

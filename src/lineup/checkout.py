@@ -7,7 +7,7 @@ Examples
 --------
 >>> from contextlib import chdir
 >>> with chdir("/"):  # this folder is not in a project
-...     other_source() is None
+...     project_source() is None
 True
 """
 
@@ -37,7 +37,7 @@ def run_own_package() -> None:
     LineupError
         If Python still does not import the package of the project after the restart.
     """
-    source = other_source()
+    source = project_source()
     if source is None:
         return
     first, _, others = os.environ.get(VARIABLE, "").partition(os.pathsep)
@@ -50,8 +50,8 @@ def run_own_package() -> None:
     os.execve(sys.executable, [sys.executable, "-P", "-m", "lineup", *sys.argv[1:]], os.environ | {VARIABLE: path})
 
 
-def other_source() -> Path | None:
-    """Return the folder that contains the package of the current project.
+def project_source() -> Path | None:
+    """Return the folder from which Python must import the package instead: ``src`` of the current project.
 
     If the project has no package or its package is already running, return None.
     """

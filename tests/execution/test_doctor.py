@@ -47,6 +47,6 @@ def test_brackets_are_printed(
     monkeypatch.chdir(tmp_path)
     for name in ("_python", "_packages", "_devices", "_dvc", "_parameters", "_data", "_store"):
         monkeypatch.setattr(doctor, name, lambda _: Finding("[/name]", False, "[/found]", "[/remedy]"))
-    assert not doctor.examine()
+    assert not doctor.run_checks()
     printed = capsys.readouterr().out
     assert printed.count("[/found]") == printed.count("[/remedy]") == 7

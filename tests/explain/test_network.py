@@ -15,7 +15,7 @@ from lineup.explain.network import (
     first_filters,
     grad_cam,
     latent_vectors,
-    stretched,
+    resize_maps,
 )
 from lineup.explain.projection import projections
 from lineup.models.layers import classifier
@@ -81,14 +81,14 @@ def test_grad_cam_of_a_convolution_over_rows_is_the_one_computed_by_hand() -> No
     images = np.array([[[1, 1], [2, 2], [0, 3]]] * 2, np.uint8)
     maps = grad_cam(network, images, np.array([0, 1]))
     assert maps.tolist() == [[4, 8, 6], [0, 0, 0]]  # the row sums 2, 4, 3 times the mean gradient 2
-    assert stretched(maps, (3, 2))[0].tolist() == [[4, 4], [8, 8], [6, 6]]
+    assert resize_maps(maps, (3, 2))[0].tolist() == [[4, 4], [8, 8], [6, 6]]
 
 
 def test_a_map_is_stretched_between_the_centres_of_its_cells() -> None:
     maps = np.array([[[0.0, 4.0], [8.0, 12.0]]])
     rows = [0.0, 1.0, 3.0, 4.0]
-    assert stretched(maps, (4, 4))[0].tolist() == [[value + down for value in rows] for down in (0, 2, 6, 8)]
-    assert stretched(maps, (2, 2)).tolist() == maps.tolist()
+    assert resize_maps(maps, (4, 4))[0].tolist() == [[value + down for value in rows] for down in (0, 2, 6, 8)]
+    assert resize_maps(maps, (2, 2)).tolist() == maps.tolist()
 
 
 def of_family(family: str, name: str, shape: tuple[int, int, int]) -> Any:

@@ -16,7 +16,7 @@ from lineup.evaluation.seeds import compare_recipes
 from lineup.pages.markdown import p_value
 from lineup.pages.reproduce import MEASUREMENTS, reproduce
 from lineup.pages.reproduction import reproduction_markdown
-from lineup.pages.verdict import Verdict, judge
+from lineup.pages.verdict import Verdict, compare_with_claim
 from lineup.published.claims import Claim, load_claims
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
@@ -45,19 +45,19 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> ModelRuns:
 
 
 def test_the_band_follows_the_formula(three: ModelRuns, one: ModelRuns) -> None:
-    verdict = judge(Claim("A", 0.9156), three, 0.01)
+    verdict = compare_with_claim(Claim("A", 0.9156), three, 0.01)
     of_seeds = 0.01**2 * (1 + 1 / 3)
     half = 1.959964 * math.sqrt(error(0.9156) ** 2 + error(0.91) ** 2 + of_seeds)
     assert verdict.tolerance == pytest.approx(half + 0.00005)
     assert verdict.difference == pytest.approx(0.91 - 0.9156)
     # One seed is off by as much again as the published one; two digits leave more room.
-    verdict = judge(Claim("E", 0.91, digits=2), one, 0.002)
+    verdict = compare_with_claim(Claim("E", 0.91, digits=2), one, 0.002)
     half = 1.959964 * math.sqrt(error(0.91) ** 2 + error(0.9) ** 2 + 0.002**2 * 2)
     assert verdict.tolerance == pytest.approx(half + 0.005)
 
 
 def test_a_difference_at_the_edge_of_the_band(three: ModelRuns) -> None:
-    verdict = judge(Claim("A", 0.9), three, 0.01)
+    verdict = compare_with_claim(Claim("A", 0.9), three, 0.01)
     assert dataclasses.replace(verdict, difference=verdict.tolerance).word == "reproduced"
     assert dataclasses.replace(verdict, difference=-verdict.tolerance).word == "reproduced"
     assert dataclasses.replace(verdict, difference=math.nextafter(verdict.tolerance, 1)).word == "better"
@@ -68,28 +68,28 @@ def test_a_difference_at_the_edge_of_the_band(three: ModelRuns) -> None:
     ("accuracy", "word"), [(0.91, "reproduced"), (0.9, "reproduced"), (0.8, "better"), (0.96, "worse")]
 )
 def test_verdicts(three: ModelRuns, accuracy: float, word: str) -> None:
-    assert judge(Claim("A", accuracy), three, 0.01).word == word
+    assert compare_with_claim(Claim("A", accuracy), three, 0.01).word == word
 
 
 def test_a_range_is_reproduced_inside_and_judged_from_its_nearest_end(one: ModelRuns) -> None:
-    inside = judge(Claim("E", 0.89, accuracy_to=0.92, digits=2), one, 0.0)
+    inside = compare_with_claim(Claim("E", 0.89, accuracy_to=0.92, digits=2), one, 0.0)
     assert (inside.difference, inside.word) == (0, "reproduced")
-    below = judge(Claim("E", 0.95, accuracy_to=0.97, digits=2), one, 0.0)
+    below = compare_with_claim(Claim("E", 0.95, accuracy_to=0.97, digits=2), one, 0.0)
     assert below.difference == pytest.approx(-0.05)
     assert below.word == "worse"
-    assert judge(Claim("E", 0.83, accuracy_to=0.84, digits=2), one, 0.0).word == "better"
+    assert compare_with_claim(Claim("E", 0.83, accuracy_to=0.84, digits=2), one, 0.0).word == "better"
 
 
 def test_a_recall_that_differs_from_the_accuracy_gets_its_own_verdict(three: ModelRuns) -> None:
-    verdict = judge(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three, 0.01)
+    verdict = compare_with_claim(Claim("C", 0.6832, recall=0.9040, contradiction="two accuracies"), three, 0.01)
     assert verdict.word == "better"
     other = verdict.by_recall
     assert other is not None
     assert other.word == "reproduced"
     assert other.difference == pytest.approx(0.91 - 0.904)
-    assert judge(Claim("C", 0.9040, recall=0.9040), three, 0.01).by_recall is None
-    assert judge(Claim("A", 0.9156, recall=0.92), three, 0.01).by_recall is None  # by rounding
-    assert judge(Claim("A", 0.9156), three, 0.01).by_recall is None
+    assert compare_with_claim(Claim("C", 0.9040, recall=0.9040), three, 0.01).by_recall is None
+    assert compare_with_claim(Claim("A", 0.9156, recall=0.92), three, 0.01).by_recall is None  # by rounding
+    assert compare_with_claim(Claim("A", 0.9156), three, 0.01).by_recall is None
 
 
 def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> str:
@@ -100,17 +100,19 @@ def page_of(*verdicts: Verdict, measurements: dict[str, Any] | None = None) -> s
 
 def test_only_a_difference_is_explained(three: ModelRuns) -> None:
     claim = Claim("A", 0.8, why="it was stopped early", remark="validated on the test set")
-    page = page_of(judge(claim, three, 0.01))
+    page = page_of(compare_with_claim(claim, three, 0.01))
     assert "- **basic_cnn**: our accuracy is 0.1100 higher than the published accuracy. It was stopped early." in page
     assert "It was stopped early. The report validated on the test set." in page
-    page = page_of(judge(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
+    page = page_of(compare_with_claim(dataclasses.replace(claim, accuracy=0.91), three, 0.01))
     assert "stopped early" not in page
     assert "## Differences" not in page
-    assert "This difference is not explained yet." in page_of(judge(Claim("A", 0.8), three, 0.01))
+    assert "This difference is not explained yet." in page_of(compare_with_claim(Claim("A", 0.8), three, 0.01))
 
 
 def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
-    page = page_of(judge(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01))
+    page = page_of(
+        compare_with_claim(Claim("A", 0.9, recall=0.8, contradiction="recall and accuracy differ"), three, 0.01)
+    )
     assert "| reproduced; contradicts itself |" in page
     assert (
         "- **basic_cnn**, report A: recall and accuracy differ. Our accuracy is higher than the published recall."
@@ -123,7 +125,7 @@ def test_a_reproduced_figure_can_contradict_itself(three: ModelRuns) -> None:
 def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
     long = make_run(tmp_path, "resnet", 810, seconds=900, data=REAL)
     short = make_run(tmp_path, "knn", 810, seconds=30, kind="classical", data=REAL)
-    verdicts = [judge(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
+    verdicts = [compare_with_claim(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
     page = page_of(*verdicts)
     assert "have only one seed, because their training takes more than 10 minutes: resnet (15 min)." in page
     assert "The following models have only one seed, because the seed hardly affects them: knn." in page
@@ -131,12 +133,12 @@ def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
 
 def test_other_published_results_are_compared_with_ours(three: ModelRuns) -> None:
     claim = Claim("A", 0.91, loss=0.3489, precision=0.92, f1=0.904, seconds=57.74)
-    page = page_of(judge(claim, three, 0.01))
+    page = page_of(compare_with_claim(claim, three, 0.01))
     loss, f1 = three.mean("test_loss"), three.mean("test_macro_f1")
     assert f"| basic_cnn | 0.3489 / {loss:.4f} | 0.92 / " in page
     assert f" |  | 0.9040 / {f1:.4f} | 58 / 4 |" in page
     assert "F1 by class" not in page
-    assert "Other published results" not in page_of(judge(Claim("A", 0.91), three, 0.01))
+    assert "Other published results" not in page_of(compare_with_claim(Claim("A", 0.91), three, 0.01))
 
 
 def of_ten_classes(model: ModelRuns, metric: str) -> ModelRuns:
@@ -154,26 +156,26 @@ def of_ten_classes(model: ModelRuns, metric: str) -> ModelRuns:
 
 
 def test_scores_by_class_are_compared_with_ours(three: ModelRuns) -> None:
-    page = page_of(judge(Claim("B", 0.91, f1_by_class=[0.8] * 10), of_ten_classes(three, "f1"), 0.01))
+    page = page_of(compare_with_claim(Claim("B", 0.91, f1_by_class=[0.8] * 10), of_ten_classes(three, "f1"), 0.01))
     assert "| wide_deep | 0.80 / 0.9" in page
     assert page.count("0.80 / 0.50") == 7
 
 
 def test_accuracies_by_epoch_are_compared_with_ours(three: ModelRuns) -> None:
     claim = Claim("D", 0.91, train_accuracy=0.95, val_accuracy=0.9267, best_val_accuracy=0.93)
-    page = page_of(judge(claim, three, 0.01))
+    page = page_of(compare_with_claim(claim, three, 0.01))
     # Of the classifier's two epochs the last; the autoencoder's accuracies are none.
     assert f"| basic_cnn | 0.95 / 0.6000 | 0.9267 / {three.mean('val_accuracy'):.4f} | 0.93 / 0.6500 |" in page
-    early = page_of(judge(dataclasses.replace(claim, train_epoch=1), three, 0.01))
+    early = page_of(compare_with_claim(dataclasses.replace(claim, train_epoch=1), three, 0.01))
     assert "| basic_cnn | 0.95 / 0.3000 (epoch 1) | " in early
-    late = page_of(judge(dataclasses.replace(claim, train_epoch=18), three, 0.01))
+    late = page_of(compare_with_claim(dataclasses.replace(claim, train_epoch=18), three, 0.01))
     assert "| basic_cnn | 0.95 / 0.6000 (epoch 2) | " in late
-    assert "by epoch" not in page_of(judge(Claim("D", 0.91), three, 0.01))
+    assert "by epoch" not in page_of(compare_with_claim(Claim("D", 0.91), three, 0.01))
 
 
 def test_a_class_without_a_published_score_is_empty(three: ModelRuns) -> None:
     claim = Claim("E", 0.91, recall_by_class=[*[None] * 9, 0.713])
-    page = page_of(judge(claim, of_ten_classes(three, "recall"), 0.01))
+    page = page_of(compare_with_claim(claim, of_ten_classes(three, "recall"), 0.01))
     assert f"| wide_deep | {' | ' * 8} | 0.713 / 0.500 |" in page
 
 
@@ -215,7 +217,7 @@ MEASURED = {
 
 
 def test_benchmark_results_are_shown_for_the_same_data_only(three: ModelRuns) -> None:
-    verdict = judge(Claim("A", 0.9), three, 0.01)
+    verdict = compare_with_claim(Claim("A", 0.9), three, 0.01)
     page = page_of(verdict, measurements={"validating_on_test-conv2d_5": MEASURED})
     assert "`conv2d_5` (241,546 parameters), 5 seeds, 10 epochs, A processor, 1 thread:" in page
     assert "| without | the best | 0.9100 | 0.0100 |" in page
@@ -237,7 +239,7 @@ PAPER = {
 
 
 def test_the_paper_of_the_dataset_has_a_table(three: ModelRuns) -> None:
-    page = page_of(judge(Claim("A", 0.9), three, 0.01), measurements={"classical": PAPER})
+    page = page_of(compare_with_claim(Claim("A", 0.9), three, 0.01), measurements={"classical": PAPER})
     assert "| svc | 0.897 | 0.8995 | 1 | +0.0025 | 0.003 | within |" in page
     assert "| mlp | 0.871 | 0.8800 | 2 | +0.0090 | 0.005 | outside |" in page
     assert "- **mlp**: an older optimiser." in page

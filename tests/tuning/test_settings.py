@@ -11,7 +11,7 @@ from lineup.errors import LineupError
 from lineup.models.settings import ClassicalRecipe, NetworkRecipe
 from lineup.schema import validated
 from lineup.tuning.settings import Range, Space, Tuning
-from lineup.tuning.space import current, merged, space_of
+from lineup.tuning.space import current_settings, space_of, with_settings
 
 KNN = ClassicalRecipe(family="classical", architecture="knn", validation=0.2)
 CNN = NetworkRecipe(
@@ -61,8 +61,8 @@ def test_options_of_other_architectures_are_ignored() -> None:
 
 def test_the_present_settings_inside_of_the_space() -> None:
     space: Space = {"batch_size": [32, 64], "learning_rate": Range(0.0001, 0.01), "options.dropout": Range(0.0, 0.5)}
-    assert current(CNN, space) == {"learning_rate": 0.001}  # 48 is no choice, and the dropout is not set
+    assert current_settings(CNN, space) == {"learning_rate": 0.001}  # 48 is no choice, and the dropout is not set
 
 
 def test_nested_settings_are_merged() -> None:
-    assert merged({"augment": None}, {"augment.shift": 2}) == {"augment": {"shift": 2}}
+    assert with_settings({"augment": None}, {"augment.shift": 2}) == {"augment": {"shift": 2}}

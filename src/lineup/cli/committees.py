@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup.cli.common import RecordFolder, all_records, finish, from_stage, open_project, place
+from lineup.cli.common import RecordFolder, all_records, finish, from_stage, new_record_folder, open_project
 from lineup.paths import seed_folder
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def committee(
         _combine_stage(project, params, name)
         return
     _check_full(project, params, settings)
-    folder, experiment = place(project, name, record)
+    folder, experiment = new_record_folder(project, name, record)
     members = choose_members(name, settings, params.candidates(), project.models)
     done = build_committee(
         name, settings, members, project.models, folder, experiment=experiment, measure=_measure(params)

@@ -79,14 +79,14 @@ def from_stage(group: str, name: str) -> tuple[str, bool]:
     return (after, True) if at and before == group else (name, False)
 
 
-def place(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
+def new_record_folder(project: Project, name: str, record: Path | None) -> tuple[Path, str | None]:
     """Choose the folder and the experiment id of a new record. The id is None if ``record`` is given."""
     import uuid
 
     if record is not None:
-        from lineup.records.place import check_place
+        from lineup.records.record_folder import check_record_folder
 
-        check_place(record, name, project)
+        check_record_folder(record, name, project)
         return record, None
     experiment = uuid.uuid4().hex[:8]
     return project.experiments / f"{name}-{experiment}", experiment

@@ -135,11 +135,11 @@ def _write_html(project: Project, records: Sequence[Record], path: Path) -> None
     dataset = load_dataset(project.dataset) if project.dataset.is_file() else None
     if dataset and dataset.fingerprint != records[0].header.data.fingerprint:
         dataset = None
-    write_report(with_own_names(records), path, dataset, originals=records)
+    write_report(with_unique_labels(records), path, dataset, originals=records)
     print(f"{path}: {count(records, 'record')}, {path.stat().st_size / 1e6:.1f} MB, open it in a browser")
 
 
-def with_own_names(records: Sequence[Record]) -> list[Record]:
+def with_unique_labels(records: Sequence[Record]) -> list[Record]:
     """Rename experiments and imported records, so that a report does not mix them with pipeline runs.
 
     The new name of an experiment is the name of its folder. The host is appended to the name of an imported record.

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> import sys
->>> with hidden(["zipapp"]):
+>>> with hide_libraries(["zipapp"]):
 ...     import zipapp
 Traceback (most recent call last):
     ...
@@ -36,7 +36,7 @@ def import_keras() -> None:
     from lineup.training.devices import quiet_stderr
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr(), hidden(UNUSED):
+    with quiet_stderr(), hide_libraries(UNUSED):
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
     # Keras searches all objects for reference cycles before it trains a network, which takes 0.3 s without this.
@@ -76,7 +76,7 @@ def import_in_background(*names: str) -> threading.Thread:
 
 
 @contextmanager
-def hidden(names: Iterable[str]) -> Iterator[None]:
+def hide_libraries(names: Iterable[str]) -> Iterator[None]:
     """Make the import of libraries fail, as if they were not installed. Libraries that were already imported remain
     available.
 

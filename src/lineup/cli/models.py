@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineup.cli.common import RecordFolder, finish, from_stage, open_project, place
+from lineup.cli.common import RecordFolder, finish, from_stage, new_record_folder, open_project
 from lineup.cli.libraries import import_in_background, import_keras
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
     from lineup.training.progress import ConsoleProgress
     from lineup.training.train import train_model
 
-    folder, experiment = place(project, model, record)
+    folder, experiment = new_record_folder(project, model, record)
     dataset = load_dataset(project.dataset)
     _prepare(recipe)
     if experiment is not None:

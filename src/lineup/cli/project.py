@@ -117,9 +117,9 @@ def check() -> None:
 
 def doctor() -> None:
     """Check this machine and this project, and suggest fixes."""
-    from lineup.execution.doctor import examine
+    from lineup.execution.doctor import run_checks
 
-    if not examine():
+    if not run_checks():
         raise typer.Exit(1)
 
 

@@ -111,9 +111,9 @@ def _changed(params: Params, model: str, values: Mapping[str, Any]) -> AnyRecipe
     """Return the recipe of a model after some settings have been replaced."""
     import dataclasses
 
-    from lineup.tuning.space import merged
+    from lineup.tuning.space import with_settings
 
-    return params.recipe(model, **merged(dataclasses.asdict(params.models[model]), values))
+    return params.recipe(model, **with_settings(dataclasses.asdict(params.models[model]), values))
 
 
 def _check_new_name(params: Params, model: str) -> None:

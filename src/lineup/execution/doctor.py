@@ -29,7 +29,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine() -> bool:
+def run_checks() -> bool:
     """Run all checks, print the results, and return whether all checks passed."""
     from rich.console import Console
     from rich.markup import escape  # descriptions may contain brackets
@@ -151,7 +151,7 @@ def _data(project: Project) -> Finding:
 
 def _store(project: Project) -> Finding:
     from lineup.tracking.address import StoreError, shown_uri, store_file, tracking_uri
-    from lineup.tracking.artifacts import describe_loss
+    from lineup.tracking.artifacts import describe_missing_artifacts
     from lineup.tracking.store import count_runs, has_database
 
     try:
@@ -160,8 +160,8 @@ def _store(project: Project) -> Finding:
         if database is not None and not has_database(database):
             return Finding("MLflow store", True, f"{shown_uri(uri)}, not created yet; the first run creates it")
         found = f"{shown_uri(uri)}, {count_runs(project.root)}"
-        if loss := describe_loss(project.root):
-            return Finding("MLflow store", False, f"{found}; {loss}", "lineup publish")
+        if missing := describe_missing_artifacts(project.root):
+            return Finding("MLflow store", False, f"{found}; {missing}", "lineup publish")
         return Finding("MLflow store", True, found)
     except StoreError as error:
         return Finding("MLflow store", False, error.found, error.remedy)

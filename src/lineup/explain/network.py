@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> stretched(np.array([[0.0, 1.0]]), (2, 4)).tolist()  # one map over two rows of an image with four columns
+>>> resize_maps(np.array([[0.0, 1.0]]), (2, 4)).tolist()  # one map over two rows of an image with four columns
 [[[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]]
 """
 
@@ -93,7 +93,7 @@ def grad_cam(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np
     Returns
     -------
     ndarray of float, shape (n, rows, columns), or (n, rows) for a 1D convolution
-        One value per position of the last convolution, at least 0, in arbitrary units; see `stretched`.
+        One value per position of the last convolution, at least 0, in arbitrary units; see `resize_maps`.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def grad_cam(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np
     return maps
 
 
-def stretched(maps: Floats, size: tuple[int, int]) -> Floats:
+def resize_maps(maps: Floats, size: tuple[int, int]) -> Floats:
     """Resize maps to the size of an image, with linear interpolation between the centres of the cells.
 
     Parameters

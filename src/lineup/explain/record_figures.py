@@ -23,7 +23,7 @@ from lineup.explain.network import (
     grad_cam,
     latent_vectors,
     open_network,
-    stretched,
+    resize_maps,
 )
 from lineup.records.record import Record
 
@@ -89,7 +89,7 @@ def gradcam(record: Record, dataset: Dataset, network: keras.Model) -> Figure:
     size = f"{' x '.join(map(str, cells.shape[1:]))} {'rows' if cells.ndim == 2 else 'positions'}"
     return heat_maps(
         images,
-        stretched(cells, images.shape[1:3]),
+        resize_maps(cells, images.shape[1:3]),
         shown,
         dataset.classes,
         title=f"{record.header.label}: regions that matter for the prediction (Grad-CAM)",

@@ -39,7 +39,7 @@ from lineup.pages.group_tables import (
 )
 from lineup.pages.leaderboard import leaderboard_frame
 from lineup.pages.markdown import data_line, device_of, figure_line
-from lineup.pages.verdict import Verdict, judge_models
+from lineup.pages.verdict import Verdict, compare_with_reports
 from lineup.records.compact import predicted_classes
 from lineup.records.groups import match_records
 from lineup.records.model_runs import ModelRuns
@@ -125,7 +125,7 @@ def report_content(
         "labels": _base64(labels),
         "champion": asdict(champion) if champion else None,
         "leaderboard": _leaderboard(comparison),
-        "verdicts": [_verdict(verdict) for verdict in judge_models(comparison.models)],
+        "verdicts": [_verdict(verdict) for verdict in compare_with_reports(comparison.models)],
         "committees": _committees(comparison),
         "saving": _saving(comparison),
         "runs": [_run(record, predicted[record.header.label]) for record in records],

@@ -21,7 +21,7 @@ from lineup.evaluation.seeds import RecipePair, SeedDeviation, compare_recipes
 from lineup.files import replacing_file
 from lineup.pages.markdown import write_text
 from lineup.pages.reproduction import reproduction_markdown
-from lineup.pages.verdict import Verdict, judge_models
+from lineup.pages.verdict import Verdict, compare_with_reports
 from lineup.published.claims import Claim, load_claims
 from lineup.records.model_runs import ModelRuns, group_runs, seed_deviations
 from lineup.records.record import Record
@@ -55,7 +55,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
     dataset = records[0].header.data.name
     claims = {name: claim for name, claim in load_claims(dataset).items() if name in models}
     deviations = seed_deviations(models.values())
-    verdicts = judge_models(list(models.values()))
+    verdicts = compare_with_reports(list(models.values()))
     results = {path.stem: _measurement(path) for path in sorted(measurements.glob("*.json"))}
     variants = _compare_variants(models, claims, deviations)
     write_text(folder / PAGE, reproduction_markdown(models, verdicts, variants, results))

@@ -11,7 +11,7 @@ from lineup.data.datasets import class_slug
 from lineup.errors import count
 from lineup.evaluation.seeds import RecipePair
 from lineup.pages.markdown import DASH, data_line, number, origin, p_value, span, table, with_spread
-from lineup.published.claims import in_digits, load_claims
+from lineup.published.claims import format_score, load_claims
 from lineup.records.model_runs import ModelRuns
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def _beside(theirs: float | None, ours: float) -> str:
     >>> _beside(0.92, 0.91067)
     '0.92 / 0.9107'
     """
-    return f"{in_digits(theirs)} / {number(ours)}" if theirs else ""
+    return f"{format_score(theirs)} / {number(ours)}" if theirs else ""
 
 
 def _classifier_seconds(model: ModelRuns) -> float:

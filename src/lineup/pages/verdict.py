@@ -42,7 +42,7 @@ class Verdict:
     spread : float
         Standard deviation between seeds; see `seed_deviations`.
     tolerance : float
-        Largest absolute difference that still counts as reproduced; see `judge`.
+        Largest absolute difference that still counts as reproduced; see `compare_with_claim`.
     """
 
     claim: Claim
@@ -69,7 +69,8 @@ class Verdict:
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:
             return None
         digits = 2 if round(claim.recall, 2) == claim.recall else 4
-        return judge(dataclasses.replace(claim, accuracy=claim.recall, digits=digits), self.model, self.spread)
+        recall = dataclasses.replace(claim, accuracy=claim.recall, digits=digits)
+        return compare_with_claim(recall, self.model, self.spread)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -78,7 +79,7 @@ class Verdict:
         return accuracy_interval(round(self.model.mean("test_accuracy") * images), images)
 
 
-def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
+def compare_with_claim(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
     """Compare the accuracy of a model with the published accuracy.
 
     Parameters
@@ -106,7 +107,7 @@ def judge(claim: Claim, model: ModelRuns, spread: float) -> Verdict:
     return Verdict(claim, model, mean - published, spread, tolerance)
 
 
-def judge_models(models: Sequence[ModelRuns]) -> list[Verdict]:
+def compare_with_reports(models: Sequence[ModelRuns]) -> list[Verdict]:
     """Compare the result of each model with its published result, if there is one.
 
     Parameters
@@ -122,7 +123,7 @@ def judge_models(models: Sequence[ModelRuns]) -> list[Verdict]:
     by_name = {model.name: model for model in models}
     deviations = seed_deviations(models)
     return [
-        judge(claim, by_name[name], deviations[by_name[name].first.header.kind].value)
+        compare_with_claim(claim, by_name[name], deviations[by_name[name].first.header.kind].value)
         for name, claim in load_claims(models[0].first.header.data.name).items()
         if name in by_name
     ]

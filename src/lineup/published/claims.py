@@ -128,6 +128,6 @@ def load_claims(dataset: str) -> dict[str, Claim]:
     return file.claims if file.dataset == dataset else {}
 
 
-def in_digits(published: float) -> str:
+def format_score(published: float) -> str:
     """Format a published score or loss with two decimals. If two decimals are not enough, use four."""
     return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"

@@ -95,7 +95,7 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
     return any(not sizes.items() <= found.get(part, {}).items() for part, sizes in listed.items())
 
 
-def describe_loss(root: Path) -> str:
+def describe_missing_artifacts(root: Path) -> str:
     """Return a short description of the missing artifacts in an SQLite store.
 
     If no artifacts are missing, the description is empty. If the store is on a server, the description is also empty,

@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from lineup.records.record import Epoch, Weights
 
 if TYPE_CHECKING:
+    from lineup.data.dataset import Dataset
     from lineup.models.layers import Shape
 
 OnEpoch = Callable[[Epoch], None]
@@ -66,6 +67,25 @@ class TrainingData:
     val_images: np.ndarray
     val_labels: np.ndarray
     classes: int
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset, share: float) -> Self:
+        """Return the training images and the validation images of a dataset.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        share : float
+            Fraction of the training images that is used for validation; see `Dataset.validation_indices`.
+        """
+        fitting, validation = dataset.training_indices(share), dataset.validation_indices(share)
+        return cls(
+            dataset.train_images[fitting],
+            dataset.train_labels[fitting],
+            dataset.train_images[validation],
+            dataset.train_labels[validation],
+            len(dataset.classes),
+        )
 
     @property
     def shape(self) -> Shape:

@@ -149,7 +149,7 @@ def train_model(
         listener.start(header, attempt, started)
 
     backup = Backup(backups and backups / identity)
-    data = _training_data(dataset, recipe.validation)
+    data = TrainingData.from_dataset(dataset, recipe.validation)
     meter = EnergyMeter(gpu=environment.device.kind == "gpu")
 
     def on_epoch(row: Epoch) -> None:
@@ -226,17 +226,6 @@ def _header(
 def training_identity(header: Header) -> str:
     """Return a name that identifies a training run in the folders ``kept`` and ``backups``."""
     return f"{header.key}-{training_sha256(header.family, header.architecture)[:8]}"
-
-
-def _training_data(dataset: Dataset, share: float) -> TrainingData:
-    fitting, validation = dataset.training_indices(share), dataset.validation_indices(share)
-    return TrainingData(
-        dataset.train_images[fitting],
-        dataset.train_labels[fitting],
-        dataset.train_images[validation],
-        dataset.train_labels[validation],
-        len(dataset.classes),
-    )
 
 
 def _write(folder: Path, header: Header, fitted: Fitted, predictions: Predictions, runtime: Runtime) -> None:

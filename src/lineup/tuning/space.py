@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> merged({"epochs": 3, "options": {"dropout": 0.5}}, {"epochs": 5, "options.dropout": 0.2})
+>>> with_settings({"epochs": 3, "options": {"dropout": 0.5}}, {"epochs": 5, "options.dropout": 0.2})
 {'epochs': 5, 'options': {'dropout': 0.2}}
 """
 
@@ -47,7 +47,7 @@ def space_of(recipe: AnyRecipe, space: Space) -> Space:
     return found
 
 
-def current(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
+def current_settings(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
     """Return those current settings of a model that the search space contains.
 
     Options and nested settings that ``params.yaml`` does not contain are omitted. Their default values are not known.
@@ -69,7 +69,7 @@ def _contains(values: Range | list[Any], value: Any) -> bool:
     return value in values
 
 
-def suggest(trial: Trial, space: Space) -> dict[str, Any]:
+def suggest_settings(trial: Trial, space: Space) -> dict[str, Any]:
     """Let Optuna choose a value for each setting of a search space. See `rounded`."""
     for key, values in space.items():
         if not isinstance(values, Range):
@@ -97,7 +97,7 @@ def to_words(values: Values) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def merged(settings: Mapping[str, Any], values: Values) -> dict[str, Any]:
+def with_settings(settings: Mapping[str, Any], values: Values) -> dict[str, Any]:
     """Return a copy of the settings with new values. A key such as ``options.dropout`` names a nested value."""
     found = dict(settings)
     for key, value in values.items():

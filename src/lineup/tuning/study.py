@@ -21,7 +21,7 @@ from lineup.errors import LineupError, shortened
 from lineup.records.record import Epoch
 from lineup.tracking.address import shown_uri
 from lineup.tuning.settings import Space
-from lineup.tuning.space import Values, current, rounded, suggest
+from lineup.tuning.space import Values, current_settings, rounded, suggest_settings
 from lineup.tuning.trial import Result, train
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def study_name(model: str, identity: Mapping[str, Any]) -> str:
 def open_study(storage: str, name: str, task: Task) -> Study:
     """Open a study, and create it if it is missing.
 
-    The first trial has the settings from `lineup.tuning.space.current`.
+    The first trial has the settings from `lineup.tuning.space.current_settings`.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def open_study(storage: str, name: str, task: Task) -> Study:
         reason = shortened(shown_uri(str(error)))
         raise LineupError(f"{shown_uri(storage)}: cannot open the study: {reason}") from error
     if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(current(task.recipe, task.space), skip_if_exists=True)
+        study.enqueue_trial(current_settings(task.recipe, task.space), skip_if_exists=True)
     return study
 
 
@@ -181,7 +181,7 @@ def _score(trial: Trial, task: Task, history: list[Epoch]) -> float:
     """Train with the settings of a trial, and return the validation metric."""
     from optuna import TrialPruned
 
-    values = suggest(trial, task.space)
+    values = suggest_settings(trial, task.space)
     recipe = task.make(values | {"seeds": [task.recipe.seed]})
 
     def on_epoch(row: Epoch) -> None:

@@ -14,7 +14,6 @@ from lineup.training.fitted import OnEpoch, TrainingData
 from lineup.training.trainers import trainer_of
 
 if TYPE_CHECKING:
-    from lineup.data.dataset import Dataset
     from lineup.models.settings import AnyRecipe
 
 
@@ -33,18 +32,6 @@ class Result:
     accuracy: float
     loss: float
     seconds: float
-
-
-def training_data(dataset: Dataset, share: float) -> TrainingData:
-    """Return the training images and the validation images of a dataset."""
-    fitting, validation = dataset.training_indices(share), dataset.validation_indices(share)
-    return TrainingData(
-        dataset.train_images[fitting],
-        dataset.train_labels[fitting],
-        dataset.train_images[validation],
-        dataset.train_labels[validation],
-        len(dataset.classes),
-    )
 
 
 def train(recipe: AnyRecipe, data: TrainingData, threads: int, on_epoch: OnEpoch) -> Result:

@@ -21,11 +21,12 @@ from lineup.code.stages import training_sha256
 from lineup.errors import LineupError, count
 from lineup.records.record import Epoch, flatten
 from lineup.tracking.address import sqlite_uri
+from lineup.training.fitted import TrainingData
 from lineup.tuning.page import Outcome, as_params, gain_line, write_page
 from lineup.tuning.runs import StudyRuns
-from lineup.tuning.space import Values, merged, rounded, space_of, to_words
+from lineup.tuning.space import Values, rounded, space_of, to_words, with_settings
 from lineup.tuning.study import Budget, Task, complete, finished, new_seeds, open_study, repeat, search, study_name
-from lineup.tuning.trial import Result, training_data
+from lineup.tuning.trial import Result
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -104,7 +105,7 @@ def tune(
         recipe,
         make,
         space_of(recipe, space),
-        training_data(dataset, recipe.validation),
+        TrainingData.from_dataset(dataset, recipe.validation),
         request.threads,
         request.metric,
     )
@@ -127,7 +128,7 @@ def tune(
             print("The best settings are the current ones.", flush=True)
         repeated = repeat(study, task, seeds, watcher) if seeds and is_new else None
         outcome = Outcome(
-            request.model, request.model + SUFFIX, study, task, merged(as_params(raw), best), repeated, data
+            request.model, request.model + SUFFIX, study, task, with_settings(as_params(raw), best), repeated, data
         )
         write_page(outcome, folder)
         status, metrics = "FINISHED", _metrics(outcome)

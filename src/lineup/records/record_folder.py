@@ -9,7 +9,7 @@ from lineup.paths import Project
 from lineup.records.record import HEADER
 
 
-def check_place(folder: Path, name: str, project: Project) -> None:
+def check_record_folder(folder: Path, name: str, project: Project) -> None:
     """Raise an error if a new record would replace other files.
 
     The folders ``runs/models`` and ``runs/committees`` may contain other files. For example, DVC writes a
@@ -31,8 +31,8 @@ def check_place(folder: Path, name: str, project: Project) -> None:
 
     Examples
     --------
-    >>> check_place(Path("a_new_folder"), "basic_cnn", Project(Path.cwd()))
-    >>> check_place(Path(".."), "basic_cnn", Project(Path.cwd()))  # doctest: +ELLIPSIS
+    >>> check_record_folder(Path("a_new_folder"), "basic_cnn", Project(Path.cwd()))
+    >>> check_record_folder(Path(".."), "basic_cnn", Project(Path.cwd()))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     lineup.errors.LineupError: ..: not a folder with a name; the record would replace it; choose a new or ...
     """

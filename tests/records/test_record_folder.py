@@ -8,8 +8,8 @@ import pytest
 
 from lineup.errors import LineupError
 from lineup.paths import Project
-from lineup.records.place import check_place
 from lineup.records.record import METRICS
+from lineup.records.record_folder import check_record_folder
 from tests.make_records import make_record, random_predictions
 
 
@@ -25,8 +25,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_a_record_may_go_to_a_new_folder_an_empty_one_or_an_earlier_record(project: Project) -> None:
     (project.root / "empty").mkdir()
     for name in ("new", "new/and/deep", "empty", "runs/models/one", "runs/models/two"):
-        check_place(Path(name), "two", project)
-        check_place(project.root / name, "two", project)
+        check_record_folder(Path(name), "two", project)
+        check_record_folder(project.root / name, "two", project)
 
 
 def test_a_folder_of_the_pipeline_may_hold_files_of_an_interrupted_stage(project: Project) -> None:
@@ -34,10 +34,10 @@ def test_a_folder_of_the_pipeline_may_hold_files_of_an_interrupted_stage(project
         (group / "two").mkdir(parents=True)
         for name in (".gitignore", METRICS):
             (group / "two" / name).write_text("left")
-        check_place(group / "two", "two", project)
-        check_place((group / "two").relative_to(project.root), "two", project)
+        check_record_folder(group / "two", "two", project)
+        check_record_folder((group / "two").relative_to(project.root), "two", project)
         with pytest.raises(LineupError, match=r"two: a folder with other files and no record\.json"):
-            check_place(group / "two", "one", project)
+            check_record_folder(group / "two", "one", project)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_folder_of_the_pipeline_may_hold_files_of_an_interrupted_stage(project
 )
 def test_other_files_are_not_replaced(project: Project, name: str, problem: str) -> None:
     with pytest.raises(LineupError, match=f"{problem}; the record would replace it; choose a new or empty folder"):
-        check_place(Path(name), "one", project)
+        check_record_folder(Path(name), "one", project)
 
 
 def test_a_link_is_not_replaced(project: Project) -> None:
@@ -64,4 +64,4 @@ def test_a_link_is_not_replaced(project: Project) -> None:
         link = project.root / f"to_{target.name}"
         link.symlink_to(target)
         with pytest.raises(LineupError, match=f"{link.name}: a link; "):
-            check_place(link, "one", project)
+            check_record_folder(link, "one", project)
