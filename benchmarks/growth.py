@@ -30,18 +30,12 @@ from lineup.evaluation.scores import Scores
 from lineup.execution.init import create_project
 from lineup.files import folder_sha256
 from lineup.paths import Project, seed_folder
+from lineup.records.header import DataIdentity, Device, Header, Weights
+from lineup.records.history import Epoch
 from lineup.records.machine import this_machine
-from lineup.records.record import (
-    MODEL,
-    DataIdentity,
-    Device,
-    Epoch,
-    Header,
-    Predictions,
-    Runtime,
-    Weights,
-    write_record,
-)
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, write_record
+from lineup.records.runtime import Runtime
 from lineup.records.score import score
 from lineup.schema import read_json
 

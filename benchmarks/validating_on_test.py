@@ -22,7 +22,7 @@ from common import SHAPE, dataset, entry_of, fit_of, layers_of, print_table, rec
 
 from lineup.data.dataset import Dataset
 from lineup.models.layers import classifier
-from lineup.records.record import Epoch
+from lineup.records.history import Epoch
 from lineup.training.backup import Backup
 from lineup.training.devices import prepare
 from lineup.training.fit import fit_network

@@ -15,23 +15,12 @@ import numpy as np
 from lineup.evaluation.metrics import confusion_counts
 from lineup.evaluation.scores import Scores
 from lineup.files import folder_sha256
+from lineup.records.header import DataIdentity, Device, Header, Member, Weights
+from lineup.records.history import PHASES, Epoch
 from lineup.records.machine import Machine
-from lineup.records.record import (
-    MODEL,
-    PHASES,
-    PREDICTIONS,
-    DataIdentity,
-    Device,
-    Epoch,
-    Header,
-    Member,
-    Predictions,
-    Record,
-    Runtime,
-    Weights,
-    read_record,
-    write_record,
-)
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, PREDICTIONS, Record, read_record, write_record
+from lineup.records.runtime import Runtime
 from lineup.records.score import score
 
 CLASSES = ["T-shirt/top", "Trouser", "Ankle boot"]

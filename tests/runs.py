@@ -11,7 +11,8 @@ import numpy as np
 
 from lineup.evaluation.scores import Scores
 from lineup.paths import seed_folder
-from lineup.records.record import Predictions, Record
+from lineup.records.predictions import Predictions
+from lineup.records.record import Record
 from tests.make_records import CLASSES, DATA, RUNTIME, make_record
 
 IMAGES = 900

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "lineup"
 ABOUT_ONE_DATASET = ("data", "published")
-OLD_RECORDS = PACKAGE / "records" / "record.py"
+OLD_RECORDS = PACKAGE / "records" / "header.py"
 """Records of schema 1 do not contain the image size; when one is read, 28 by 28 pixels are added."""
 
 

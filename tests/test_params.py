@@ -20,7 +20,7 @@ from lineup.committee.rules import RULES
 from lineup.committee.settings import MemberFilter
 from lineup.errors import LineupError
 from lineup.params import Params, load_params
-from lineup.records.record import flatten
+from lineup.records.header import flatten
 
 ROOT = Path(__file__).parents[1]
 MISSING = object()

@@ -13,7 +13,8 @@ from lineup.errors import LineupError
 from lineup.execution.init import create_project
 from lineup.execution.remote_stage import _further_inputs
 from lineup.paths import Project, seed_folder
-from lineup.records.record import MODEL, Device, read_record
+from lineup.records.header import Device
+from lineup.records.record import MODEL, read_record
 from lineup.training import devices
 from tests.networks import save_network
 from tests.runs import make_run

@@ -18,8 +18,10 @@ from lineup.evaluation.scores import Scores
 from lineup.pages.two_models import paired_test, two_models
 from lineup.paths import Project
 from lineup.records.archive import write_archive
+from lineup.records.header import Device
 from lineup.records.importing import import_archive
-from lineup.records.record import HEADER, Device, Predictions, Record, read_record
+from lineup.records.predictions import Predictions
+from lineup.records.record import HEADER, Record, read_record
 from lineup.records.record import RUNTIME as RUNTIME_FILE
 from tests.make_records import RUNTIME, change_json, make_record, random_predictions
 

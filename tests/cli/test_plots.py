@@ -21,7 +21,9 @@ from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
 from lineup.figures.save import save_png
 from lineup.figures.side_by_side import roc_and_cutoff
-from lineup.records.record import PREDICTIONS, Member, Predictions, Record
+from lineup.records.header import Member
+from lineup.records.predictions import Predictions
+from lineup.records.record import PREDICTIONS, Record
 from lineup.training.devices import quiet_stderr
 from tests.figures.test_figures import headings_of, panels_of, texts
 from tests.make_records import CLASSES, DATA, TEST, TRAINING, VALIDATION, make_record, member_of, random_predictions

@@ -11,7 +11,7 @@ import pytest
 from lineup.cli.power import power
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
-from lineup.records.record import Predictions
+from lineup.records.predictions import Predictions
 from tests.make_records import make_record, random_predictions
 
 ROOT = Path(__file__).parents[2]

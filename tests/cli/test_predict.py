@@ -21,7 +21,8 @@ from lineup.data.dataset import Dataset, save_dataset
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
 from lineup.paths import seed_folder
-from lineup.records.record import MODEL, Predictions, Record
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, Record
 from lineup.serving.answers import answer_of, describe, sure_threshold
 from tests.make_records import CLASSES, DATA, make_record, member_of, random_predictions
 from tests.networks import random_images, save_network, tiny_network

@@ -22,7 +22,9 @@ from lineup.committee.select import select
 from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
-from lineup.records.record import MODEL, PREDICTIONS, Member, Predictions, Record, read_confusion
+from lineup.records.header import Member
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, PREDICTIONS, Record, read_confusion
 from tests.committee.strategies import skilled_members
 from tests.make_records import CLASSES, DATA, make_record, member_of, random_predictions
 

@@ -16,7 +16,8 @@ from lineup.committee.champion import choose, rank, read_champion, write_champio
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
 from lineup.files import TEXT_LIMIT
-from lineup.records.record import Predictions, Record
+from lineup.records.predictions import Predictions
+from lineup.records.record import Record
 from tests.make_records import make_record, random_predictions
 
 

@@ -17,7 +17,8 @@ from lineup.committee.model import read_analysis, read_committee
 from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.evaluation.scores import Scores
-from lineup.records.record import MODEL, Predictions, Record
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, Record
 from tests.committee.strategies import skilled_members
 from tests.make_records import CLASSES, DATA, make_record, member_of
 

@@ -23,7 +23,9 @@ from lineup.errors import LineupError
 from lineup.files import TEXT_LIMIT, file_sha256
 from lineup.models.registry import FAMILIES
 from lineup.paths import seed_folder
-from lineup.records.record import PREDICTIONS, Member, Predictions, Record
+from lineup.records.header import Member
+from lineup.records.predictions import Predictions
+from lineup.records.record import PREDICTIONS, Record
 from tests.make_records import CLASSES, make_record, random_predictions
 
 MODELS = {

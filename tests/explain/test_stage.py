@@ -13,7 +13,8 @@ from lineup.data.dataset import Dataset
 from lineup.errors import LineupError
 from lineup.explain.files import EXPLAINED, explained_figures, figures_sha256
 from lineup.explain.stage import write_explanations
-from lineup.records.record import HEADER, MODEL, Record, Weights
+from lineup.records.header import Weights
+from lineup.records.record import HEADER, MODEL, Record
 from lineup.schema import write_json
 from lineup.training.devices import quiet_stderr
 from tests.make_records import CLASSES, DATA, TEST, make_record, member_of, random_predictions

@@ -19,7 +19,8 @@ from PIL import Image
 
 from lineup.files import TEXT_LIMIT
 from lineup.records.archive import MANIFEST
-from lineup.records.record import HEADER, HISTORY, HISTORY_COLUMNS, METRICS, MODEL, PREDICTIONS
+from lineup.records.history import HISTORY_COLUMNS
+from lineup.records.record import HEADER, HISTORY, METRICS, MODEL, PREDICTIONS
 from lineup.schema import YAML_BYTES
 
 from .formats import listed, npy, small_records, write_files, zipped

@@ -18,7 +18,7 @@ from lineup.models.registry import (
     register_model,
 )
 from lineup.models.settings import Fit, NetworkRecipe
-from lineup.records.record import Epoch
+from lineup.records.history import Epoch
 from lineup.training.backup import Backup
 from lineup.training.fitted import Fitted, TrainingData
 from lineup.training.loop import predict

@@ -12,7 +12,8 @@ from lineup.committee.fitting import fit_rule
 from lineup.committee.model import write_analysis
 from lineup.data.dataset import Dataset
 from lineup.paths import seed_folder
-from lineup.records.record import Predictions, Record
+from lineup.records.predictions import Predictions
+from lineup.records.record import Record
 from tests.make_records import DATA, MACHINE, RUNTIME, make_record, member_of, model_folder
 from tests.runs import GENERATED, IMAGES, make_run, make_seeds
 

@@ -15,7 +15,8 @@ from lineup.pages.group_page import CSV, FIGURE, PAGE, PAIRS, write_comparison
 from lineup.pages.group_tables import cost_table, difference_table, noise_line
 from lineup.pages.report import report_html
 from lineup.pages.report_content import report_content
-from lineup.records.record import Device, Record
+from lineup.records.header import Device
+from lineup.records.record import Record
 from tests.make_records import MACHINE
 from tests.pages.conftest import EVIL
 from tests.runs import make_seeds

@@ -10,8 +10,9 @@ import pytest
 
 from lineup.errors import LineupError
 from lineup.records.groups import group_labels, match_records
+from lineup.records.header import Device
 from lineup.records.machine import Machine
-from lineup.records.record import Device, Record
+from lineup.records.record import Record
 from tests.make_records import DATA, MACHINE, RUNTIME, make_record, random_predictions
 
 CPU = dataclasses.replace(MACHINE, host="vm", cores=2)

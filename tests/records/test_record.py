@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from lineup.errors import LineupError
 from lineup.files import TEXT_LIMIT
 from lineup.npz import write_npz
+from lineup.records.header import Header, Member, Weights, flatten
+from lineup.records.history import Epoch, best_epoch, has_stopped
 from lineup.records.record import (
     CONFUSION,
     HEADER,
@@ -29,14 +31,7 @@ from lineup.records.record import (
     METRICS,
     PREDICTIONS,
     RUNTIME,
-    Epoch,
-    Header,
-    Member,
     Record,
-    Weights,
-    best_epoch,
-    flatten,
-    has_stopped,
     read_confusion,
     read_record,
 )

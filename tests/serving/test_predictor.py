@@ -19,7 +19,7 @@ from lineup.committee.model import COMMITTEE, read_committee, write_committee
 from lineup.committee.rules import RULES
 from lineup.errors import LineupError
 from lineup.models.classical import logistic_regression
-from lineup.records.record import Device
+from lineup.records.header import Device
 from lineup.serving import predictor
 from lineup.serving.predictor import MAX_IMAGES, as_images, load_predictor, load_with_agreement, load_with_members
 from lineup.serving.speed import prediction_times

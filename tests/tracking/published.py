@@ -15,7 +15,8 @@ from lineup.committee.build import build_committee
 from lineup.committee.candidates import Candidate
 from lineup.committee.select import select
 from lineup.committee.settings import Committee
-from lineup.records.record import MODEL, Predictions, Record
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, Record
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.contents import KEY, MEMBERS
 from lineup.tracking.publish import publish

@@ -19,7 +19,8 @@ from lineup.committee.model import COMMITTEE
 from lineup.committee.select import select
 from lineup.committee.settings import ChampionRule, Committee
 from lineup.errors import LineupError
-from lineup.records.record import MODEL, Record, Weights
+from lineup.records.header import Weights
+from lineup.records.record import MODEL, Record
 from lineup.tracking.check import check_records
 from lineup.tracking.publish import publish
 from lineup.training.estimator import FILE as ESTIMATOR

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from lineup.errors import LineupError
 from lineup.records.machine import this_machine
-from lineup.records.record import now
+from lineup.records.runtime import now
 from lineup.tracking.address import sqlite_uri
 from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, record_note, start_tags
 from lineup.tracking.runs import (

@@ -17,7 +17,7 @@ from lineup.errors import LineupError
 from lineup.models.layers import classifier
 from lineup.models.registry import architecture
 from lineup.models.settings import Augmentation, Fit
-from lineup.records.record import Epoch, best_epoch
+from lineup.records.history import Epoch, best_epoch
 from lineup.training.backup import Backup
 from lineup.training.fit import fit_network
 from lineup.training.fitted import TrainingData, class_weights

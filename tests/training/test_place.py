@@ -17,7 +17,9 @@ from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.errors import LineupError
 from lineup.models.settings import ClassicalRecipe
-from lineup.records.record import Epoch, Header, read_record
+from lineup.records.header import Header
+from lineup.records.history import Epoch
+from lineup.records.record import read_record
 from lineup.training.train import train_model
 from tests.make_records import make_record, random_predictions
 from tests.small_disk import small_disk

@@ -15,7 +15,9 @@ from lineup.cli.libraries import import_keras
 from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.models.settings import Augmentation, Fit, NetworkRecipe
-from lineup.records.record import PREDICTIONS, Epoch, Header
+from lineup.records.header import Header
+from lineup.records.history import Epoch
+from lineup.records.record import PREDICTIONS
 from lineup.training import train
 from lineup.training.backup import Backup
 from lineup.training.train import train_model

@@ -19,7 +19,9 @@ from lineup.data.dataset import Dataset
 from lineup.data.download import download
 from lineup.data.split import write_split
 from lineup.models.settings import NetworkRecipe
-from lineup.records.record import MODEL, Epoch, Header, Record
+from lineup.records.header import Header
+from lineup.records.history import Epoch
+from lineup.records.record import MODEL, Record
 from lineup.training.seeds import train_seeds
 from lineup.training.train import train_model
 

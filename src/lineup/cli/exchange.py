@@ -29,7 +29,8 @@ from lineup.errors import LineupError, count
 if TYPE_CHECKING:
     from lineup.params import Params
     from lineup.paths import Project
-    from lineup.records.record import DataIdentity, Record
+    from lineup.records.header import DataIdentity
+    from lineup.records.record import Record
 
 _NAMES = (
     "Models or committees in params.yaml with all their runs, single runs (NAME_seed2), folders in experiments/,"

@@ -80,7 +80,7 @@ def curves(names: Models, output: Output = None) -> None:
     import pandas as pd
 
     from lineup.figures.model_curves import model_curves
-    from lineup.records.record import HISTORY_COLUMNS
+    from lineup.records.history import HISTORY_COLUMNS
 
     project, records = _open_records(names)
     histories = {

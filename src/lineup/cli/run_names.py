@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineup.params import Params
-    from lineup.records.record import Header
+    from lineup.records.header import Header
 
 
 def run_name(params: Params, header: Header) -> str:
@@ -42,7 +42,7 @@ def changes(params: Params, name: str, parameters: Mapping[str, Any]) -> dict[st
     Parameters that do not come from the recipe are not compared. The result is empty for a committee, and for a model
     that ``params.yaml`` no longer contains.
     """
-    from lineup.records.record import flatten
+    from lineup.records.header import flatten
 
     recipe = params.models.get(name)
     if recipe is None:

@@ -25,20 +25,11 @@ from lineup.evaluation.metrics import confusion_counts
 from lineup.evaluation.scores import Scores
 from lineup.files import check_room, file_sha256, folder_sha256, replacing_folder
 from lineup.paths import seed_folder
+from lineup.records.header import Device, Header, Member
 from lineup.records.machine import library_version, source_commit, this_machine
-from lineup.records.record import (
-    MODEL,
-    PREDICTIONS,
-    Device,
-    Header,
-    Member,
-    Predictions,
-    Record,
-    now,
-    read_record,
-    runtime_of,
-    write_record,
-)
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, PREDICTIONS, Record, read_record, write_record
+from lineup.records.runtime import now, runtime_of
 from lineup.records.score import score
 
 if TYPE_CHECKING:

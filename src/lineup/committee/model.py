@@ -28,7 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from lineup.committee.analysis import Analysis
 from lineup.committee.fitting import FittedRule
 from lineup.errors import LineupError
-from lineup.records.record import Name
+from lineup.records.header import Name
 from lineup.schema import read_checked, read_json, write_json
 
 COMMITTEE, ANALYSIS = "committee.json", "analysis.json"

@@ -30,7 +30,8 @@ from lineup.committee.settings import Committee
 from lineup.errors import LineupError
 from lineup.files import file_sha256, replacing_folder
 from lineup.paths import seed_folder
-from lineup.records.record import PREDICTIONS, STRICT, Member, Record, read_record
+from lineup.records.header import STRICT, Member
+from lineup.records.record import PREDICTIONS, Record, read_record
 from lineup.schema import checked, read_json, write_json
 
 

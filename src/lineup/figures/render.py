@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from lineup.records.record import DataIdentity, Device
+>>> from lineup.records.header import DataIdentity, Device
 >>> data = DataIdentity("pets", "Pets", False, "", [28, 28, 1], ["cat", "dog"], 800, 200, 100)
 >>> caption(Header("cnn", "network", "cnn", "basic_cnn", "A", {}, 2, 1, Device("cpu", "EPYC"), False, {}, data))
 'Pets, 100 test images, seed 2'
@@ -17,7 +17,8 @@ from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.errors import LineupError, count
 from lineup.npz import read_npz
 from lineup.records.compact import is_compact
-from lineup.records.record import MODEL, Header, Record, read_confusion
+from lineup.records.header import Header
+from lineup.records.record import MODEL, Record, read_confusion
 
 if TYPE_CHECKING:
     from pathlib import Path

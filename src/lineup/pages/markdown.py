@@ -16,7 +16,8 @@ from pathlib import Path
 
 from lineup.errors import count
 from lineup.files import replacing_file
-from lineup.records.record import DataIdentity, Record
+from lineup.records.header import DataIdentity
+from lineup.records.record import Record
 
 DASH = "\N{EN DASH}"
 """En dash, for missing values and for ranges."""

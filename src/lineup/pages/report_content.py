@@ -42,8 +42,9 @@ from lineup.pages.markdown import data_line, device_of, figure_line
 from lineup.pages.verdict import Verdict, compare_with_reports
 from lineup.records.compact import predicted_classes
 from lineup.records.groups import match_records
+from lineup.records.history import PHASES, Epoch
 from lineup.records.model_runs import ModelRuns
-from lineup.records.record import MODEL, PHASES, Epoch, Record
+from lineup.records.record import MODEL, Record
 
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
 """Values of each epoch in the report."""

@@ -33,7 +33,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from lineup.errors import LineupError, count, shortened
 from lineup.files import ROOM, TEXT_LIMIT, check_room, open_regular, replacing_file
 from lineup.records.check import MODEL_FILES, RECORD_FILES, check_content
-from lineup.records.record import MODEL, PREDICTIONS, STRICT, Record, Sha256
+from lineup.records.header import STRICT, Sha256
+from lineup.records.record import MODEL, PREDICTIONS, Record
 from lineup.remedies import how_to_make
 from lineup.schema import checked, read_json, to_json
 

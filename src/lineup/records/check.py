@@ -22,6 +22,7 @@ from lineup.errors import LineupError, shortened
 from lineup.evaluation.metrics import confusion_counts
 from lineup.files import folder_sha256, open_regular
 from lineup.npz import read_npz
+from lineup.records.predictions import PREDICTIONS_LIMIT
 from lineup.records.record import (
     CONFUSION,
     HEADER,
@@ -29,7 +30,6 @@ from lineup.records.record import (
     METRICS,
     MODEL,
     PREDICTIONS,
-    PREDICTIONS_LIMIT,
     RUNTIME,
     Record,
     read_confusion,

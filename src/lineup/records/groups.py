@@ -16,8 +16,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineup.errors import LineupError, count, expected_one_of, shortened
+from lineup.records.header import Value
 from lineup.records.machine import Machine
-from lineup.records.record import Record, Value
+from lineup.records.record import Record
 
 KEYS = ("device", "host", "commit", "libraries")
 """Keys of every record. The other keys are the names of libraries and of settings."""

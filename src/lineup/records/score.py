@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineup.evaluation.metrics import classification_metrics
-from lineup.records.record import Predictions
+from lineup.records.predictions import Predictions
 
 
 def score(predictions: Predictions, classes: Sequence[str]) -> dict[str, float]:

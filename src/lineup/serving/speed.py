@@ -17,7 +17,8 @@ import numpy as np
 
 from lineup.committee.cost import Times
 from lineup.errors import count
-from lineup.records.record import MODEL, Device, Record
+from lineup.records.header import Device
+from lineup.records.record import MODEL, Record
 from lineup.serving.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from lineup.records.record import DataIdentity
+>>> from lineup.records.header import DataIdentity
 >>> data = DataIdentity("pets", "Pets", False, "0" * 64, [32, 32, 3], ["cat", "dog"], 80, 20, 50)
 >>> experiment_note(data)
 'Models and committees on Pets.'
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from lineup.data.datasets import DATASETS
 from lineup.errors import count
 from lineup.published.claims import load_claims
+from lineup.records.header import DataIdentity, Header
+from lineup.records.history import Epoch
 from lineup.records.imported import is_imported
 from lineup.records.machine import Machine
-from lineup.records.record import DataIdentity, Epoch, Header, Record
+from lineup.records.record import Record
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lineup.evaluation.seeds import mean_interval
+from lineup.records.header import Header
 from lineup.records.model_runs import by_name
-from lineup.records.record import Header, Record
+from lineup.records.record import Record
 from lineup.tracking.contents import GENERATED, KEY, NOTE, common_tags, record_params
 from lineup.tracking.runs import DIGEST, find_runs, log_values
 

@@ -23,8 +23,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from lineup.records.header import Header
+from lineup.records.history import Epoch
 from lineup.records.machine import this_machine
-from lineup.records.record import Epoch, Header, Record, now
+from lineup.records.record import Record
+from lineup.records.runtime import now
 from lineup.signals import before_exit
 from lineup.tracking.address import shown_uri
 from lineup.tracking.contents import (

@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, TypeVar
 from lineup.errors import count
 from lineup.explain.files import explained_figures, figures_sha256
 from lineup.records.compact import is_compact
+from lineup.records.header import Header
 from lineup.records.imported import is_imported
-from lineup.records.record import MODEL, Header, Record
+from lineup.records.record import MODEL, Record
 from lineup.tracking.artifact_files import write_artifact_files
 from lineup.tracking.artifacts import local_folders, log_listing, logged_model
 from lineup.tracking.check import check_records

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from lineup.errors import LineupError
 from lineup.records.machine import this_machine
-from lineup.records.record import RUNTIME, now
+from lineup.records.record import RUNTIME
+from lineup.records.runtime import now
 from lineup.schema import read_json
 from lineup.tracking.contents import ATTEMPT
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from lineup.errors import shortened
 from lineup.npz import read_npz, write_npz
-from lineup.records.record import Epoch
+from lineup.records.history import Epoch
 
 if TYPE_CHECKING:
     import keras

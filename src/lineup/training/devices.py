@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from lineup.records.header import Device
 from lineup.records.machine import bfloat16_instructions, known, this_machine
-from lineup.records.record import Device
 
 
 @contextmanager

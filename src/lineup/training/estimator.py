@@ -21,8 +21,8 @@ import numpy as np
 
 from lineup.batches import in_batches
 from lineup.errors import LineupError
+from lineup.records.header import Weights
 from lineup.records.machine import library_version
-from lineup.records.record import Weights
 from lineup.training.fitted import Fitted
 from lineup.training.skops_file import arrays_sha256, save_estimator
 

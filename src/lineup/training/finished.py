@@ -24,7 +24,8 @@ from pathlib import Path
 
 from lineup.errors import LineupError
 from lineup.files import folder_sha256, replacing_folder
-from lineup.records.record import MODEL, Header, Record, read_record
+from lineup.records.header import Header
+from lineup.records.record import MODEL, Record, read_record
 
 
 def keep(folder: Path, place: Path) -> None:

@@ -13,7 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lineup.records.record import Epoch, best_epoch, has_stopped, now
+from lineup.records.history import Epoch, best_epoch, has_stopped
+from lineup.records.runtime import now
 from lineup.training.backup import Backup, FitState
 from lineup.training.fitted import TrainingData
 from lineup.training.loop import Loop
@@ -85,9 +86,9 @@ def fit_network(
     Notes
     -----
     With ``fit.patience`` the network gets the weights of the epoch with the lowest validation loss; NaN counts as the
-    highest loss (`lineup.records.record.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights after
-    the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018). With
-    ``fit.ema`` it gets the moving average of its weights.
+    highest loss (`lineup.records.history.best_epoch`). With ``fit.average_epochs`` it gets the mean of the weights
+    after the last epochs (Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018).
+    With ``fit.ema`` it gets the moving average of its weights.
     """
     loop = Loop(network, data.images, data.labels, fit, objective, class_weights)
     state = FitState([], random, loop.variables())

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from lineup.records.record import Epoch, Weights
+from lineup.records.header import Weights
+from lineup.records.history import Epoch
 
 if TYPE_CHECKING:
     from lineup.data.dataset import Dataset

@@ -21,7 +21,7 @@ import numpy as np
 
 from lineup.errors import LineupError, shortened
 from lineup.files import open_regular, replacing_file
-from lineup.records.record import Weights
+from lineup.records.header import Weights
 from lineup.training.loop import predict
 
 if TYPE_CHECKING:

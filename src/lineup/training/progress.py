@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from lineup.records.record import PHASES, Epoch, Header
+from lineup.records.header import Header
+from lineup.records.history import PHASES, Epoch
 
 
 class ConsoleProgress:

@@ -20,21 +20,12 @@ from lineup.models.registry import Architecture, architecture
 from lineup.models.settings import NetworkRecipe
 from lineup.npz import write_npz
 from lineup.records.energy import EnergyMeter
+from lineup.records.header import DataIdentity, Header, flatten
+from lineup.records.history import Epoch
 from lineup.records.machine import known, source_commit
-from lineup.records.record import (
-    MODEL,
-    DataIdentity,
-    Epoch,
-    Header,
-    Predictions,
-    Record,
-    Runtime,
-    flatten,
-    now,
-    read_record,
-    runtime_of,
-    write_record,
-)
+from lineup.records.predictions import Predictions
+from lineup.records.record import MODEL, Record, read_record, write_record
+from lineup.records.runtime import Runtime, now, runtime_of
 from lineup.records.score import score
 from lineup.training.backup import Backup
 from lineup.training.devices import Environment, prepare
@@ -61,7 +52,7 @@ class Listener(Protocol):
         header : Header
             Header of the record, without weights.
         attempt : str
-            Random name of this training run; see `lineup.records.record.Runtime`.
+            Random name of this training run; see `lineup.records.runtime.Runtime`.
         started : int
             Start time in milliseconds since 1970.
         """

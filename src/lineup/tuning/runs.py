@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineup.errors import LineupError
-from lineup.records.record import Epoch, now
+from lineup.records.history import Epoch
+from lineup.records.runtime import now
 from lineup.tracking.contents import NOTE, epoch_metrics
 from lineup.tracking.runs import find_runs, log_metrics, log_values
 from lineup.tracking.store import open_store

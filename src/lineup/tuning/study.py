@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lineup.errors import LineupError, shortened
-from lineup.records.record import Epoch
+from lineup.records.history import Epoch
 from lineup.tracking.address import shown_uri
 from lineup.tuning.settings import Space
 from lineup.tuning.space import Values, current_settings, rounded, suggest_settings

@@ -19,7 +19,8 @@ from filelock import FileLock
 
 from lineup.code.stages import training_sha256
 from lineup.errors import LineupError, count
-from lineup.records.record import Epoch, flatten
+from lineup.records.header import flatten
+from lineup.records.history import Epoch
 from lineup.tracking.address import sqlite_uri
 from lineup.training.fitted import TrainingData
 from lineup.tuning.page import Outcome, as_params, gain_line, write_page
