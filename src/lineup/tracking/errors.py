@@ -107,11 +107,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
     recreate = _recreate(root)
     start = f"start the server{unset}; nothing is lost: lineup publish logs the missing runs"
     return [
-        (
-            "error code 401|password authentication failed",
-            "access denied",
-            _login(uri),
-        ),
+        ("error code 401|password authentication failed", "access denied", _login(uri)),
         (
             "error code 403",
             "access denied",
