@@ -462,11 +462,11 @@ def test_of_many_classes_the_first_twenty_are_shown() -> None:
 
 
 def test_the_first_lines_look_different() -> None:
-    looks = style.line_looks(24)
-    assert len(set(looks)) == 24
-    assert style.line_looks(30)[24:] == looks[:6]
+    styles = style.line_styles(24)
+    assert len(set(styles)) == 24
+    assert style.line_styles(30)[24:] == styles[:6]
     # Black is for the mean.
-    assert style.INK not in {colour for colour, _ in looks}
+    assert style.INK not in {colour for colour, _ in styles}
 
 
 def test_dollar_signs_are_not_read_as_formulas(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def class_balance(
             raise LineupError(f"class balance: {part}: expected {len(classes)} numbers, found {numbers.shape}")
     figure = style.new_figure(1.3 + 2.9 * len(counts), 0.9 + 0.3 * len(classes), title=title, subtitle=subtitle)
     panels = figure.subplots(1, len(counts), sharey=True, squeeze=False)[0]
-    for axes, (part, numbers), (colour, _) in zip(panels, counts.items(), style.line_looks(len(counts)), strict=True):
+    for axes, (part, numbers), (colour, _) in zip(panels, counts.items(), style.line_styles(len(counts)), strict=True):
         bars = axes.barh(range(len(classes)), numbers, height=0.7, color=colour)
         labels = [f"{number:,}" for number in numbers]
         axes.bar_label(bars, labels, padding=3, size=style.TICK_SIZE, color=style.INK, family=style.FONT)
@@ -62,7 +62,7 @@ def class_balance(
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set(xlabel="images", title=f"{part}: {count(int(numbers.sum()), 'image')}")
         axes.set_yticks(range(len(classes)), classes)
-        style.tidy(axes, grid="x")
+        style.apply_style(axes, grid="x")
         axes.tick_params(axis="y", length=0)
     panels[0].set_ylim(len(classes) - 0.4, -0.6)
     return figure

@@ -51,7 +51,7 @@ def style_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], lines: 
     """Name the rows and columns of a matrix, and draw lines of the given colour between its cells."""
     axes.set_xticks(range(len(columns)), columns, rotation=ANGLE, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)
-    style.tidy(axes)
+    style.apply_style(axes)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     # One collection is drawn faster than the grid lines of minor ticks.

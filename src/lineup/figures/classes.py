@@ -79,7 +79,7 @@ def sample_grid(
     axes.set_ylim(height + MARGIN, -MARGIN)
     middles = (np.arange(len(classes)) + 0.5) * height / len(classes)
     axes.set_yticks(middles, classes)
-    style.tidy(axes)
+    style.apply_style(axes)
     axes.tick_params(length=0)
     return figure
 

@@ -85,7 +85,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
     if many:
         bar = axes.figure.colorbar(image, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.01)
         bar.outline.set_visible(False)
-        style.tidy(bar.ax)
+        style.apply_style(bar.ax)
     white = shares > low + _DARK * (high - low)
     cells = () if many else np.argwhere(~same)
     write_cells(
@@ -95,7 +95,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
     axes.set_xticks(range(len(names)), names, rotation=90 if many else 40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set_title("images on which two members differ, %")
-    style.tidy(axes)
+    style.apply_style(axes)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
 
@@ -119,7 +119,7 @@ def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     axes.set_xlabel("images")
-    style.tidy(axes, grid="x")
+    style.apply_style(axes, grid="x")
     axes.spines["left"].set_visible(False)
     _write_beside(axes, "weight", 1.04, [f"{member.weight:.3f}".replace("-", "\N{MINUS SIGN}") for member in members])
     changes = [member.change_without for member in members]

@@ -116,4 +116,4 @@ def _finish(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xlabel("epoch")
     axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    style.tidy(axes, grid="y")
+    style.apply_style(axes, grid="y")

@@ -149,7 +149,7 @@ def _draw(axes: Axes, cells: NDArray[np.floating], labels: Sequence[str]) -> Non
     axes.imshow(canvas, aspect="auto", interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks(_middles(rows), labels)
-    style.tidy(axes)
+    style.apply_style(axes)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 

@@ -61,7 +61,7 @@ def filters(weights: NDArray[np.floating], *, title: str, subtitle: str = "") ->
     first = np.arange(rows) * columns
     axes.set(xticks=[], ylabel="number of the first filter in the row")
     axes.set_yticks(np.arange(rows) * height + (height - 1) / 2, [str(number) for number in first])
-    style.tidy(axes)
+    style.apply_style(axes)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     bar = figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.015, aspect=30)

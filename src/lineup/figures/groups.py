@@ -55,8 +55,8 @@ def group_panels(table: pd.DataFrame, *, title: str, subtitle: str = "") -> Figu
     height = 1.1 + 0.25 * len(groups) + max(0.3, 0.14 * len(groups)) * len(models)
     figure = style.new_figure(9.0, height, title=title, subtitle=subtitle)
     accuracy, speed = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
-    looks = zip(groups, style.line_looks(len(groups)), _MARKERS, strict=False)
-    for number, (group, (colour, _), marker) in enumerate(looks):
+    styled = zip(groups, style.line_styles(len(groups)), _MARKERS, strict=False)
+    for number, (group, (colour, _), marker) in enumerate(styled):
         rows = table[table["group"] == group]
         # The markers of a model are drawn below each other, so that none hides another one.
         places = [models.index(model) + 0.7 * ((number + 0.5) / len(groups) - 0.5) for model in rows["model"]]
@@ -68,7 +68,7 @@ def group_panels(table: pd.DataFrame, *, title: str, subtitle: str = "") -> Figu
     accuracy.set_xlabel("test accuracy with 95 % interval")
     _scale_speed(speed, table["speed"])
     for axes in (accuracy, speed):
-        style.tidy(axes, grid="both")
+        style.apply_style(axes, grid="both")
     figure.legend(loc="outside lower left", frameon=False, prop={"family": style.FONT, "size": style.TICK_SIZE})
     return figure
 

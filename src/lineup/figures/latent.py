@@ -76,7 +76,7 @@ def latent_space(
         _name_classes(axes, points, labels, classes)
         axes.set(xticks=[], yticks=[])
         axes.set_title(name, loc="left")
-        style.tidy(axes)
+        style.apply_style(axes)
         axes.set_title(name, loc="left", size=style.LABEL_SIZE, color=style.INK, family=style.FONT)
         axes.spines[:].set(visible=True, color=style.GRID)
     return figure

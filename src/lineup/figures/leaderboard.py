@@ -66,7 +66,7 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
     axes.set_xlabel(
         "test accuracy: 95 % interval from the images (thin, Wilson), ± standard deviation over seeds (thick)"
     )
-    style.tidy(axes, grid="both")
+    style.apply_style(axes, grid="both")
     _write_values(axes, ranked["test_accuracy"])
     figure.legend(loc="outside lower center", ncols=4, frameon=False, prop={"family": style.FONT, "size": 8.5})
     return figure

@@ -60,10 +60,10 @@ def model_curves(histories: Mapping[str, pd.DataFrame], *, title: str, subtitle:
     epochs = {name: _epochs_with_accuracy(name, history) for name, history in histories.items()}
     figure = style.new_figure(9.6, 5.4 + 0.1 * len(epochs), title=title, subtitle=subtitle)
     panels = figure.subplots(2, 2, sharex=True, sharey="col")
-    for (name, rows), look in zip(epochs.items(), style.line_looks(len(epochs)), strict=True):
+    for (name, rows), line_style in zip(epochs.items(), style.line_styles(len(epochs)), strict=True):
         for column, measure in enumerate(_MEASURES):
-            _draw(panels[0, column], rows[measure], look, "")
-            _draw(panels[1, column], rows[f"val_{measure}"], look, _label(name, rows) if column == 0 else "")
+            _draw(panels[0, column], rows[measure], line_style, "")
+            _draw(panels[1, column], rows[f"val_{measure}"], line_style, _label(name, rows) if column == 0 else "")
     longest = max(len(rows) for rows in epochs.values())
     for axes in panels.flat:
         axes.set_xlim(0.5, longest + 0.5)
@@ -75,7 +75,7 @@ def model_curves(histories: Mapping[str, pd.DataFrame], *, title: str, subtitle:
     for axes in panels[1]:
         axes.set_xlabel("epoch")
     for axes in panels.flat:
-        style.tidy(axes, grid="both")
+        style.apply_style(axes, grid="both")
     font = {"family": style.FONT, "size": style.TICK_SIZE}
     figure.legend(loc="outside lower center", ncols=2, frameon=False, prop=font)
     return figure
@@ -98,9 +98,9 @@ def _label(name: str, rows: pd.DataFrame) -> str:
     return f"{name}: best validation accuracy {best:.4f}, epoch {rows['val_accuracy'].idxmax()}"
 
 
-def _draw(axes: Axes, values: pd.Series[float], look: tuple[str, str], label: str) -> None:
+def _draw(axes: Axes, values: pd.Series[float], line_style: tuple[str, str], label: str) -> None:
     """Plot one line."""
-    colour, dashes = look
+    colour, dashes = line_style
     marker = "o" if len(values) <= _FEW else ""
     line: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 1.4, "marker": marker, "markersize": 3}
     axes.plot(values.index, values, label=label or None, **line)

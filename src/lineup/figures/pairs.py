@@ -73,7 +73,7 @@ def significant_pairs(
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    style.tidy(axes)
+    style.apply_style(axes)
     axes.grid(visible=True, which="minor", color="white", linewidth=0.8)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)

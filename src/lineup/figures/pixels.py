@@ -105,7 +105,7 @@ def pixel_histogram(images: NDArray[np.uint8], *, title: str, subtitle: str = ""
     axes.set_xlim(-3, 258)
     axes.set_xticks([0, 50, 100, 150, 200, 255])
     axes.set(xlabel="pixel value", ylabel="pixels, on a logarithmic scale")
-    style.tidy(axes, grid="y")
+    style.apply_style(axes, grid="y")
     font = {"family": style.FONT, "size": style.TICK_SIZE}
     figure.legend(loc="outside lower center", ncols=3, frameon=False, prop=font)
     return figure

@@ -62,7 +62,7 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
     below.set(xlabel="confidence: mean probability of the predicted class", ylabel="images")
     below.set_xlim(min(0.5, float(bins.confidence.min()) - 0.03), 1.02)
     for axes in (above, below):
-        style.tidy(axes, grid="y")
+        style.apply_style(axes, grid="y")
     return figure
 
 

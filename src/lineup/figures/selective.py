@@ -56,7 +56,7 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
     figure = style.new_figure(6.4, 3.6, title=title, subtitle=subtitle, margins=_MARGINS)
     axes = figure.add_subplot()
     lowest = 1.0
-    for (name, curve), (colour, dashes) in zip(curves.items(), style.line_looks(len(curves)), strict=True):
+    for (name, curve), (colour, dashes) in zip(curves.items(), style.line_styles(len(curves)), strict=True):
         shown = curve.coverage >= _FROM
         coverage, accuracy = curve.coverage[shown], curve.accuracy[shown]
         lowest = min(lowest, float(accuracy.min()))
@@ -67,6 +67,6 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
     axes.set_xlim(0, 1)
     margin = 0.05 * (1 - lowest) or 0.01
     axes.set_ylim(lowest - margin, 1 + margin)
-    style.tidy(axes, grid="both")
+    style.apply_style(axes, grid="both")
     axes.legend(frameon=False, loc="lower left", prop={"family": style.FONT, "size": style.TICK_SIZE})
     return figure

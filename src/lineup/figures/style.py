@@ -118,7 +118,7 @@ def spacing(size: float, count: int, gap: float) -> float:
     return gap * count / (size - (count - 1) * gap)
 
 
-def line_looks(count: int) -> list[tuple[str, str]]:
+def line_styles(count: int) -> list[tuple[str, str]]:
     """Choose a colour and a line style for each line of a plot. The first 24 combinations are different."""
     return [(_LINES[i % len(_LINES)], _DASHES[i // len(_LINES) % len(_DASHES)]) for i in range(count)]
 
@@ -136,7 +136,7 @@ def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return root
 
 
-def tidy(axes: Axes, *, grid: str = "") -> None:
+def apply_style(axes: Axes, *, grid: str = "") -> None:
     """Apply the common style to the frame, the ticks and the grid lines of a plot.
 
     Parameters

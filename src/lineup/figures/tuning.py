@@ -44,7 +44,7 @@ def trial_figure(
     axes.set(xlabel="trial", ylabel=f"validation {metric}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
-    style.tidy(axes, grid="both")
+    style.apply_style(axes, grid="both")
     return figure
 
 
@@ -63,5 +63,5 @@ def importance_figure(importances: Mapping[str, float], *, title: str, subtitle:
     axes = figure.subplots()
     axes.barh(names, [importances[name] for name in names], color=style.BLUE)
     axes.set(xlabel="share of the variation between trials", xlim=(0, 1))
-    style.tidy(axes)
+    style.apply_style(axes)
     return figure
