@@ -147,7 +147,7 @@ def log_model(
 
 
 def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
-    """Create a model in MLflow, without files, and log the parameters and the final metrics of its run for it."""
+    """Create a model in MLflow, without files. It has the parameters of its run, and the metrics of all classes."""
     from mlflow.entities import LoggedModelOutput, Metric
 
     run_id, params = run.info.run_id, {name: str(value) for name, value in record_params(record).items()}
@@ -157,6 +157,7 @@ def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel
     metrics = [
         Metric(one.key, one.value, one.timestamp, one.step, model_id=model.model_id, run_id=run_id)
         for one in final_metrics(record)
+        if "/" not in one.key  # the metrics of single classes are many, and the run has them
     ]
     log_metrics(client, run_id, metrics)
     return model
