@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 YAML_BYTES = 2**20
-"""Maximum size of a YAML file, in bytes."""
-YAML_SIZE = 4_000_000
-"""Maximum number of characters in all keys and values, plus 1 per key or value, with aliases expanded."""
+"""Maximum size of a YAML file that people write, in bytes."""
+LOCK_BYTES = 64 * 2**20
+"""Maximum size of ``dvc.lock``, in bytes. Each stage needs about 2 kB."""
+YAML_RATIO = 4
+"""Maximum number of characters in all keys and values, plus 1 per key or value, with aliases expanded, relative to the
+maximum size of the file."""
 YAML_DEPTH = 32
 """Maximum depth of lists and sections in a YAML file."""
 YAML_SCALAR = 10_000
@@ -81,7 +84,7 @@ def read_json(path: Path) -> Any:
         raise LineupError(f"{path}: not JSON: {shortened(error)}") from error
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, *, max_bytes: int = YAML_BYTES) -> Any:
     """Return the value in a YAML file.
 
     In YAML, an alias can repeat a whole section, so a small file can expand to gigabytes. The expanded size of a YAML
@@ -96,9 +99,9 @@ def read_yaml(path: Path) -> Any:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = read_text(path, max_bytes=YAML_BYTES)
+    text = read_text(path, max_bytes=max_bytes)
     try:
-        _check_events(yaml.parse(text, Loader=loader))
+        _check_events(yaml.parse(text, Loader=loader), YAML_RATIO * max_bytes)
         return yaml.load(text, Loader=loader)  # one of the safe loaders
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -224,7 +227,7 @@ class _Collection:
     section : bool
         Whether the collection is a mapping, whose items alternate between keys and values.
     size, height : int
-        Current expanded size (see `YAML_SIZE`) and current number of levels.
+        Current expanded size (see `YAML_RATIO`) and current number of levels.
     items : int
         Current number of items.
     keys : set of str
@@ -239,7 +242,7 @@ class _Collection:
     keys: set[str] = field(default_factory=set)
 
 
-def _check_events(events: Iterable[Any]) -> None:
+def _check_events(events: Iterable[Any], largest: int) -> None:
     """Check the parsing events of a YAML document before any value is created."""
     import yaml
 
@@ -266,7 +269,7 @@ def _check_events(events: Iterable[Any]) -> None:
         if anchor is not None:
             measured[anchor] = (size, height) if size else None
         if size:
-            _add(event, stack[-1], size, height)
+            _add(event, stack[-1], size, height, largest)
 
 
 def _check_scalar(event: Any, parent: _Collection) -> None:
@@ -287,13 +290,13 @@ def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[
     return found or (1, 0)
 
 
-def _add(event: Any, parent: _Collection, size: int, height: int) -> None:
+def _add(event: Any, parent: _Collection, size: int, height: int, largest: int) -> None:
     """Add an item to its collection."""
     parent.items += 1
     parent.size += size
     parent.height = max(parent.height, height + 1)
-    if parent.size > YAML_SIZE:
-        _refuse_event(event, f"more than {YAML_SIZE:,} characters with its aliases expanded")
+    if parent.size > largest:
+        _refuse_event(event, f"more than {largest:,} characters with its aliases expanded")
 
 
 def _refuse_event(event: Any, problem: str) -> None:

@@ -96,7 +96,7 @@ def damage_lock(root: Path) -> None:
         (lambda root: (root / "dvc.lock").write_bytes(b"\xff"), "dvc.lock: cannot be read", "git checkout HEAD"),
         (lambda root: (root / "dvc.yaml").write_text("stages: ["), "dvc.yaml: cannot be read as YAML: line 2", "git"),
         (lambda root: (root / "params.yaml").write_text("a: b: c"), "params.yaml: cannot be read as YAML", "git check"),
-        (lambda root: (root / "params.yaml").write_text(BOMB), "more than 4,000,000 characters", "git checkout HEAD"),
+        (lambda root: (root / "params.yaml").write_text(BOMB), "more than 4,194,304 characters", "git checkout HEAD"),
         (lambda root: (root / "params.yaml").unlink(), "params.yaml: no such file", "git checkout HEAD -- params.yaml"),
         (lambda root: shutil.rmtree(root / ".dvc"), "no folder .dvc here", "git checkout HEAD -- .dvc"),
     ],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lineup.code.stages import CODE, code_of, from_text
-from lineup.schema import read_yaml
+from lineup.schema import LOCK_BYTES, read_yaml
 
 LOCK = "dvc.lock"
 
@@ -55,7 +55,7 @@ def explain(key: str, project: Path) -> list[str]:
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
     """Read ``dvc.lock``, and return the code hashes of all stages that depend on a key of ``code.yaml``."""
     path = project / LOCK
-    stages = _section(read_yaml(path), "stages") if path.is_file() else {}
+    stages = _section(read_yaml(path, max_bytes=LOCK_BYTES), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}
     for stage, entry in stages.items():
         parameters = _section(_section(entry, "params"), CODE)

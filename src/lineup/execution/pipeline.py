@@ -19,7 +19,7 @@ from typing import Any
 from lineup.errors import LineupError, shortened
 from lineup.paths import FILES
 from lineup.remedies import PIPELINE, how_to_restore
-from lineup.schema import read_json, read_yaml
+from lineup.schema import LOCK_BYTES, read_json, read_yaml
 
 LOCK = "dvc.lock"
 
@@ -124,7 +124,8 @@ def _conflict(path: Path) -> str:
 
 def locked_stages(root: Path) -> list[str]:
     """Return the names of the stages in ``dvc.lock``, in the order of the file. The file may be missing."""
-    return list(read_yaml(root / LOCK).get("stages") or {}) if (root / LOCK).is_file() else []
+    path = root / LOCK
+    return list(read_yaml(path, max_bytes=LOCK_BYTES).get("stages") or {}) if path.is_file() else []
 
 
 def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> None:
