@@ -12,25 +12,20 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lineup.execution.dvc_process import STOP_SECONDS, dvc_command
-
-# Lines that DVC prints around the output of a stage.
-NOISE = ("Updating lock file", "Generating lock file", "Use `dvc push`", "> ", "To track the changes", "\tgit add")
+from lineup.execution.dvc_process import DvcProcess, stop
 
 
 class LocalProcesses:
-    """Executor that uses this machine (see `lineup.execution.executor`). Each stage runs in a separate DVC process.
+    """Executor that uses this machine (see `lineup.execution.executor`). Stages run in DVC processes.
 
-    Several stages can run at the same time. If the context ends early, for example after Ctrl-C, all running stages are
-    interrupted.
+    A DVC process runs one stage at a time, and can run the next one afterwards. Several processes can run stages at the
+    same time. If the context ends early, for example after Ctrl-C, all running stages are interrupted.
 
     Parameters
     ----------
@@ -53,7 +48,8 @@ class LocalProcesses:
         self.events: queue.Queue[tuple[str, int | None]] = queue.Queue()
         self._started: set[str] = set()
         self._gpus: queue.Queue[str] = queue.Queue()
-        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._running: dict[str, DvcProcess] = {}
+        self._idle: queue.SimpleQueue[DvcProcess] = queue.SimpleQueue()
         self._closed = False
         for gpu in _gpu_slots(jobs):
             self._gpus.put(gpu)
@@ -63,10 +59,13 @@ class LocalProcesses:
 
     def __exit__(self, *_: object) -> None:
         self._closed = True
-        stop_groups(list(self._running.values()))
+        stop(list(self._running.values()))
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
     def pids(self) -> list[int]:
-        """Return the process ids of all running DVC processes. Each process id is also the id of a process group."""
+        """Return the ids of all DVC processes that run a stage. Each id is also the id of a process group."""
         return [process.pid for process in list(self._running.values())]
 
     def slots(self) -> int:
@@ -86,7 +85,7 @@ class LocalProcesses:
         return f"{self._jobs} at a time"
 
     def start(self, name: str) -> None:
-        """Start a DVC process that runs a stage if the stage is out of date."""
+        """Let a DVC process run a stage if the stage is out of date."""
         self._started.add(name)
         threading.Thread(target=self._work, args=(name,), daemon=True).start()
 
@@ -114,16 +113,21 @@ class LocalProcesses:
             self.events.put((name, status))
 
     def _run(self, name: str, gpu: str | None) -> int:
-        """Run a stage in its own process group, print its output, and return its exit status."""
+        """Run a stage in an idle or in a new DVC process, log its output, and return its exit status."""
+        try:
+            process = self._idle.get_nowait()
+        except queue.Empty:
+            process = DvcProcess(self._root, self._environment)
+        self._running[name] = process
+        if self._closed:  # closed between the decision to start the stage and its start
+            process.kill()
         arguments = ["--wait-for-lock", "repro", "--single-item", name]
-        environment = self._environment | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
-        with start_dvc(arguments, self._root, environment, stderr=subprocess.STDOUT) as process:
-            self._running[name] = process
-            if self._closed:  # closed between the decision to start the stage and its start
-                os.killpg(process.pid, signal.SIGKILL)
-            pass_on(process, lambda line: self._log(f"[{name}] {line}"))
+        variables = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        status = process.run(arguments, lambda line: self._log(f"[{name}] {line}"), variables)
         del self._running[name]
-        return process.returncode
+        if process.is_alive and not self._closed:
+            self._idle.put(process)
+        return status
 
 
 def stage_environment() -> dict[str, str]:
@@ -133,51 +137,6 @@ def stage_environment() -> dict[str, str]:
     """
     path = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
     return os.environ | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
-
-
-def start_dvc(
-    arguments: Sequence[str], root: Path, environment: Mapping[str, str], *, stderr: int | None = None
-) -> subprocess.Popen[str]:
-    """Start DVC in its own process group. To stop DVC and the running stage, call `stop_groups`.
-
-    The group stops by itself if this process is killed.
-    """
-    return subprocess.Popen(
-        dvc_command(arguments),
-        cwd=root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        errors="replace",  # a line in another encoding must not stop the stage
-        bufsize=1,
-        start_new_session=True,
-    )
-
-
-def stop_groups(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """Interrupt DVC processes and their stages, and wait until all processes have stopped.
-
-    A process that does not stop within `STOP_SECONDS` is killed. DVC itself waits for its stage.
-    """
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-    deadline = time.monotonic() + STOP_SECONDS
-    for process in processes:
-        try:
-            process.wait(max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def pass_on(process: subprocess.Popen[str], log: Callable[[str], None]) -> None:
-    """Log the output of a DVC process without the hints and messages of DVC itself."""
-    assert process.stdout is not None  # it is a pipe
-    for line in process.stdout:
-        if line.strip() and not line.startswith(NOISE):
-            log(line.rstrip())
 
 
 def _gpu_slots(jobs: int) -> Sequence[str]:

@@ -16,11 +16,10 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -31,7 +30,9 @@ from filelock import FileLock
 from lineup.checkout import RUNNING
 from lineup.code.stages import CODE, code_of, from_text
 from lineup.errors import LineupError, shortened
-from lineup.execution.local import pass_on, stage_environment, start_dvc, stop_groups
+from lineup.execution.dvc_process import DvcProcess
+from lineup.execution.dvc_process import stop as stop_processes
+from lineup.execution.local import stage_environment
 from lineup.files import file_sha256, replacing_file
 from lineup.paths import Project
 from lineup.records.archive import write_archive
@@ -49,7 +50,7 @@ LIBRARIES = ("dvc", "joblib", "keras", "numpy", "scikit-learn", "scipy", "skops"
 
 _DVC_CONFIG = b"[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
 
-_running: dict[str, subprocess.Popen[str]] = {}
+_running: dict[str, DvcProcess] = {}
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ def stop(project: str, stage: str) -> None:
     """Stop a stage if it is running on this worker."""
     process = _running.get(f"{project}/{stage}")
     if process is not None:
-        threading.Thread(target=stop_groups, args=([process],)).start()  # the caller does not wait for the stage
+        threading.Thread(target=stop_processes, args=([process],)).start()  # the caller does not wait for the stage
 
 
 def _folder() -> Path:
@@ -308,10 +309,9 @@ def _run_dvc(task: StageTask, root: Path, log: Callable[[str], None]) -> int:
     if "MLFLOW_TRACKING_URI" not in environment:
         environment[SWITCH] = OFF  # the head machine logs the run with lineup publish
     key, arguments = f"{task.project}/{task.stage}", ["repro", "--single-item", task.stage]
-    with start_dvc(arguments, root, environment, stderr=subprocess.STDOUT) as process:
+    with closing(DvcProcess(root, environment)) as process:
         _running[key] = process
         try:
-            pass_on(process, log)
+            return process.run(arguments, log)
         finally:
             del _running[key]
-    return process.returncode
