@@ -12,7 +12,7 @@ Examples
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -192,37 +192,43 @@ def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.int
     return np.bincount(cells, minlength=k * k).reshape(k, k).astype(np.int64)
 
 
-def classification_report(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
-) -> str:
-    """Return the classification report of scikit-learn with four decimals.
+def classification_report(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
+    """Return the precision, recall, F1 score and number of images of each class as text.
+
+    The text is that of scikit-learn's ``classification_report`` with four decimals.
 
     Parameters
     ----------
-    probabilities : ndarray of float, shape (n, k)
-        Class probabilities. The predicted class is the most probable one; ties go to the lowest index.
-    labels : ndarray of int, shape (n,)
-        Actual classes, 0 to k - 1.
+    counts : ndarray of int64, shape (k, k)
+        Confusion matrix with at least one image, see `confusion_counts`.
     classes : sequence of str, length k
-        Class names, in the order of the columns.
+        Class names, in the order of the rows.
 
-    Raises
-    ------
-    LineupError
-        See :func:`check_probabilities`; also if there are not k names.
+    Examples
+    --------
+    >>> print(classification_report(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))
+                  precision    recall  f1-score   support
+    <BLANKLINE>
+             cat     1.0000    0.7500    0.8571         4
+             dog     0.6667    1.0000    0.8000         2
+    <BLANKLINE>
+        accuracy                         0.8333         6
+       macro avg     0.8333    0.8750    0.8286         6
+    weighted avg     0.8889    0.8333    0.8381         6
+    <BLANKLINE>
     """
-    from sklearn import metrics
+    scores, images = np.array(list(class_scores(counts).values())), counts.sum(axis=1)
+    width = max(map(len, [*classes, "weighted avg"]))
 
-    k = len(_slugs(probabilities, labels, classes))
-    report: str = metrics.classification_report(
-        labels,
-        probabilities.argmax(axis=1),
-        labels=range(k),
-        target_names=list(classes),
-        digits=4,
-        zero_division=0,
-    )
-    return report
+    def line(name: str, values: Iterable[float | str], number: int | str) -> str:
+        cells = [value if isinstance(value, str) else f"{value:.4f}" for value in values]
+        return f"{name:>{width}} " + "".join(f" {cell:>9}" for cell in [*cells, number])
+
+    total, accuracy = int(images.sum()), counts.trace() / images.sum()
+    lines = [line("", ("precision", "recall", "f1-score"), "support"), ""]
+    lines += [line(*row) for row in zip(classes, scores.T, images, strict=True)]
+    lines += ["", line("accuracy", ("", "", accuracy), total), line("macro avg", scores.mean(axis=1), total)]
+    return "\n".join([*lines, line("weighted avg", np.average(scores, axis=1, weights=images), total), ""])
 
 
 def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

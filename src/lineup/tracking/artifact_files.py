@@ -9,16 +9,13 @@ Examples
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lineup.committee.model import ANALYSIS, read_analysis
-from lineup.evaluation.metrics import class_scores
+from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption
 from lineup.records.record import (
     CONFUSION,
@@ -34,7 +31,6 @@ from lineup.records.record import (
 
 RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
 """The files of a record that are logged as artifacts in the folder ``record``."""
-REPORT_COLUMNS = ("precision", "recall", "f1-score", "support")
 
 
 def write_artifact_files(
@@ -94,38 +90,5 @@ def _write_members(record: Record, folder: Path) -> None:
 
 def _classification_report(record: Record) -> str:
     """Return a header line and the classification report for the test images."""
-    report = report_table(read_confusion(record), record.header.data.classes)
+    report = classification_report(read_confusion(record), record.header.data.classes)
     return f"{record.header.label}: {caption(record.header)}\n\n{report}"
-
-
-def report_table(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
-    r"""Return a table like the one of scikit-learn's ``classification_report``, whose import takes two seconds.
-
-    Parameters
-    ----------
-    counts : ndarray of int64, shape (k, k)
-        Confusion matrix. Rows are actual classes, and columns are predicted classes.
-    classes : sequence of str, length k
-        Class names, in the order of the rows.
-
-    Examples
-    --------
-    >>> print(report_table(np.array([[3, 1], [0, 4]]), ["cat", "dog"]).partition("\n\n")[2])  # without its first line
-             cat     1.0000    0.7500    0.8571         4
-             dog     0.8000    1.0000    0.8889         4
-    <BLANKLINE>
-        accuracy                         0.8750         8
-       macro avg     0.9000    0.8750    0.8730         8
-    weighted avg     0.9000    0.8750    0.8730         8
-    <BLANKLINE>
-    """
-    scores, images = np.stack([*class_scores(counts).values()], axis=1), counts.sum(axis=1)
-    total = images.sum()
-    width = max(map(len, [*classes, "weighted avg"]))
-    row = "{:>{width}}  {:>9.4f} {:>9.4f} {:>9.4f} {:>9}\n"
-    lines = ["{:>{width}}  {:>9} {:>9} {:>9} {:>9}\n\n".format("", *REPORT_COLUMNS, width=width)]
-    lines += [row.format(name, *scores[k], images[k], width=width) for k, name in enumerate(classes)]
-    lines.append("\n{:>{width}}  {:>29.4f} {:>9}\n".format("accuracy", counts.trace() / total, total, width=width))
-    for name, weights in (("macro avg", None), ("weighted avg", images)):
-        lines.append(row.format(name, *np.average(scores, axis=0, weights=weights), total, width=width))
-    return "".join(lines)
