@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from dvc.lock import make_lock
 
 from lineup.code.stages import write_code
 from lineup.errors import LineupError
 from lineup.execution.doctor import _dvc
-from lineup.execution.pipeline import PipelineError, read_pipeline
+from lineup.execution.pipeline import PipelineError, locked_stages, read_pipeline
 from lineup.files import file_sha256
 from lineup.paths import Project
+from lineup.schema import YAML_BYTES
 
 PIPELINE = """\
 stages:
@@ -170,3 +172,10 @@ def test_an_error_of_the_pipeline_is_one_line_with_its_remedy(root: Path) -> Non
         read_pipeline(root)
     remedy = "git checkout HEAD -- dvc.lock, then dvc repro"
     assert str(caught.value) == f"{root / 'dvc.lock'}: cannot be read; {remedy}"
+
+
+def test_the_lock_file_of_a_thousand_stages_is_read(tmp_path: Path) -> None:
+    stages = {f"train@model_{number}": {"cmd": "x" * 1500, "outs": [{"path": "out"}]} for number in range(1000)}
+    (tmp_path / "dvc.lock").write_text(yaml.dump({"schema": "2.0", "stages": stages}))
+    assert (tmp_path / "dvc.lock").stat().st_size > YAML_BYTES
+    assert locked_stages(tmp_path) == sorted(stages)
