@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lineup.figures.canvas import pixels_of, text_width
 from lineup.figures.confusion import confusion_matrix
+from lineup.figures.png import png_of
 
 
 def darkness(pixels: np.ndarray) -> tuple[float, float, float]:
@@ -46,3 +49,10 @@ def test_a_missing_letter_is_drawn_as_a_box_without_a_warning() -> None:
         assert text_width("\N{CJK UNIFIED IDEOGRAPH-732B}", 8) > 0
         figure = confusion_matrix(np.eye(2, dtype=int), ["\N{CJK UNIFIED IDEOGRAPH-732C}", "dog"], title="cnn")
         assert pixels_of(figure).size
+
+
+def test_a_png_file_has_the_pixels_and_the_resolution() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (7, 5, 4), dtype=np.uint8)
+    image = Image.open(BytesIO(png_of(pixels, dpi=110)))
+    np.testing.assert_array_equal(np.asarray(image), pixels[..., :3])
+    assert image.info["dpi"] == pytest.approx((110, 110), abs=0.1)
