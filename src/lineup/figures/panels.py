@@ -42,10 +42,16 @@ _HEADING = 0.35
 """Space between two rows for the headings."""
 _LEFT, _RIGHT = 0.62, 0.15
 """Space beside the plots. The left one has the labels of the y axis."""
+_GAP = 6 / 72
+"""Space between a plot and its heading."""
 _BETWEEN = 0.15
 """Space between two columns, as a share of the width of a plot."""
 _TICK = 3.5 / 72
 """Length of a tick, and space between a tick and its label."""
+_LABELS = 0.18
+"""Height of the labels of the ticks below a plot."""
+_EDGE = 0.1
+"""Space between the left edge of the figure and the name of the y axis."""
 _THIN = 0.8
 """Width of frames, ticks and grid lines, in points."""
 
@@ -183,7 +189,7 @@ class PanelGrid:
         """Write a text above a panel."""
         panel = self._panels[number]
         middle = (panel.x0 + panel.x1) / 2
-        self._write(middle, panel.y1 + 6 / 72, text, size=size, weight=weight, ha="center", va="baseline")
+        self._write(middle, panel.y1 + _GAP, text, size=size, weight=weight, ha="center", va="baseline")
 
     def text(self, number: int, x: float, y: float, text: str, **look: Any) -> None:
         """Write a text into a panel.
@@ -238,7 +244,7 @@ class PanelGrid:
         for position, text in ticks:
             self._write(panel.x0 + position * panel.width, low, text, ha="center", va="top")
         middle = (panel.x0 + panel.x1) / 2
-        self._write(middle, low - 0.18, self._x.label, size=style.LABEL_SIZE, ha="center", va="top")
+        self._write(middle, low - _LABELS, self._x.label, size=style.LABEL_SIZE, ha="center", va="top")
 
     def _write_y_axis(self, panel: Bbox) -> None:
         """Write the labels of the y axis to the left of a panel."""
@@ -248,7 +254,7 @@ class PanelGrid:
             self._write(panel.x0 - 2 * _TICK, height, text, ha="right", va="center_baseline")
         middle = (panel.y0 + panel.y1) / 2
         look: dict[str, Any] = {"size": style.LABEL_SIZE, "rotation": 90, "ha": "left", "va": "center"}
-        self._write(panel.x0 - _LEFT + 0.1, middle, self._y.label, **look)
+        self._write(panel.x0 - _LEFT + _EDGE, middle, self._y.label, **look)
 
 
 def ticks_between(low: float, high: float) -> dict[float, str]:
