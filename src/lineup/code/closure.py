@@ -71,6 +71,17 @@ class SourceFiles:
         self, modules: Iterable[str], project: Path | None = None, builder: str | None = None
     ) -> dict[str, str]:
         """Return the hashes of all files that run when the given modules are imported. See `closure`."""
+        found = self._run_by(modules, project, builder, NEUTRAL)
+        return {name: digest for name, digest in sorted(found.items()) if digest}
+
+    def names(self, modules: Iterable[str]) -> list[str]:
+        """Return the paths of all files that run when the given modules are imported. See `source_files`."""
+        return sorted(self._run_by(modules, None, None, ()))
+
+    def _run_by(
+        self, modules: Iterable[str], project: Path | None, builder: str | None, left_out: tuple[str, ...]
+    ) -> dict[str, str]:
+        """Return the hash of each file that the given modules run, without some files of this package."""
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
         reduced: set[tuple[Path, str]] = set()
@@ -82,12 +93,12 @@ class SourceFiles:
             reduced.update(files)
         while todo:
             base, name = todo.pop()
-            if name in found or (base == SOURCE and name.startswith(NEUTRAL)):
+            if name in found or (base == SOURCE and left_out and name.startswith(left_out)):
                 continue
             found[name], imports = self._read(base, name, builder if (base, name) in reduced else None)
             for module in imports:
                 todo.extend(self._files_of(module, None if base == SOURCE else base))
-        return {name: digest for name, digest in sorted(found.items()) if digest}
+        return found
 
 
 def closure(modules: Iterable[str], project: Path | None = None, builder: str | None = None) -> dict[str, str]:
@@ -115,6 +126,32 @@ def closure(modules: Iterable[str], project: Path | None = None, builder: str | 
         If a module is missing, or a file cannot be read or parsed.
     """
     return SourceFiles().closure(modules, project, builder)
+
+
+def source_files(modules: Iterable[str]) -> list[str]:
+    """Return the paths of all files of this package that Python runs when the given modules are imported.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Full names such as ``lineup.models.cnn``.
+
+    Returns
+    -------
+    list of str
+        Sorted paths relative to `SOURCE`.
+
+    Raises
+    ------
+    LineupError
+        If a module is missing, or a file cannot be read or parsed.
+
+    Examples
+    --------
+    >>> source_files(["lineup.npz"])
+    ['lineup/__init__.py', 'lineup/errors.py', 'lineup/files.py', 'lineup/npz.py', 'lineup/remedies.py']
+    """
+    return SourceFiles().names(modules)
 
 
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:

@@ -19,8 +19,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from lineup.code.closure import SOURCE, source_files
 from lineup.committee.model import COMMITTEE
 from lineup.files import file_sha256
 from lineup.records.compact import is_compact
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 Models = dict[tuple[str, str], Path]
 """Folders of models by key and hash of the predictions. Names are not unique, because single experiments share them."""
 
-PACKAGE = Path(__file__).resolve().parents[1]
+SERVED = ("lineup.serving.pyfunc", "lineup.models.kernel_machine")
+"""Modules that a served model imports. Files of estimators name the second one, so no import statement does."""
 SERVING_NEEDS = ("mlflow", "numpy", "pandas", "pydantic")
 NEEDS_OF: Mapping[str, tuple[str, ...]] = {
     "network.keras": ("keras", "tensorflow", "tensorflow-cpu"),
@@ -132,18 +135,32 @@ def log_model(
                     "images": f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"
                 },
             ),
-            python_model=str(PACKAGE / "serving" / "pyfunc.py"),
+            python_model=str(SOURCE / "lineup" / "serving" / "pyfunc.py"),
             # Quoted addresses, because MLflow parses # and ? in a path.
             artifacts={
                 "model": folder.absolute().as_uri(),
                 "record": header.absolute().as_uri(),
             },
-            code_paths=[str(PACKAGE)],
+            code_paths=[str(Path(_serving_code().name) / "lineup")],
             signature=_signature(record.header.data.classes),
             pip_requirements=requirements(folder),
         )
     client.log_model_artifacts(model.model_id, str(temporary / "mlflow"))
     client.finalize_logged_model(model.model_id, "READY")
+
+
+@cache
+def _serving_code() -> TemporaryDirectory[str]:
+    """Copy the code that a served model needs to a folder, which is removed when this process ends.
+
+    The whole package would be ten times as large.
+    """
+    folder = TemporaryDirectory(prefix="lineup-")
+    for name in source_files(SERVED):
+        target = Path(folder.name, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SOURCE / name, target)
+    return folder
 
 
 def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
