@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,3 +92,14 @@ def copied(published: Published, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(published.root / "mlartifacts", tmp_path / "copied" / "mlartifacts")
     with store_in(tmp_path / "copied", published.store) as folder:
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def _search_path() -> Iterator[None]:
+    """Restore the search path of Python after a test that loads a model.
+
+    MLflow puts the source code of the model first, and a new process would import lineup from there.
+    """
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
