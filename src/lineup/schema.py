@@ -195,7 +195,9 @@ def first_problem(error: ValidationError) -> ErrorDetails:
 
 
 def read_checked(path: Path, kind: Any) -> Any:
-    """Read a JSON file and convert its content to a type. See `read_json` and `checked` for the errors."""
+    """Read a JSON file and convert its content to a type. The function raises the same errors as `read_json` and
+    `checked`.
+    """
     return checked(read_json(path), kind, path)
 
 

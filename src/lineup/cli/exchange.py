@@ -118,7 +118,9 @@ def _data(record: Record) -> DataIdentity:
 
 
 def _chosen(project: Project, params: Params, names: Sequence[str], *, members: bool) -> list[Record]:
-    """Return the named records without duplicates. If members are included, they come before their committee."""
+    """Return the records with the given names, without duplicates. If members are included, they come before their
+    committee.
+    """
     found = [record for name in names for record in records_named(project, params, name)]
     chosen: dict[Path, Record] = {}
     for record in found if names else all_records(project, params):
@@ -143,7 +145,8 @@ def _write_html(project: Project, records: Sequence[Record], path: Path) -> None
 def with_unique_labels(records: Sequence[Record]) -> list[Record]:
     """Rename experiments and imported records, so that a report does not mix them with pipeline runs.
 
-    The new name of an experiment is the name of its folder. The host is appended to the name of an imported record.
+    The new name of an experiment is the name of its folder. The host name is appended to the name of an imported
+    record.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def named_record(project: Project, params: Params, name: str) -> Record:
 def records_named(project: Project, params: Params, name: str) -> list[Record]:
     """Return all records with the given name. A model or committee has one record per run.
 
-    See `named_record` for the accepted names and the errors.
+    The accepted names and the errors are described in `named_record`.
     """
     from lineup.records.compact import find_folder, open_record
     from lineup.records.imported import find_imported
@@ -151,8 +151,8 @@ def _experiments(project: Project) -> list[str]:
 
 
 def _group_and_seed(name: str, known: Sequence[str], experiments: Sequence[str]) -> tuple[str, int | None]:
-    """Split the name of a run into the name of a model or committee and a seed. Without a seed, the second value is
-    None.
+    """Split the name of a run into the name of a model or committee and a seed. If the name contains no seed, the
+    second value is None.
     """
     if name in known:
         return name, None

@@ -1,6 +1,6 @@
 """Build a committee from the stored predictions of its members.
 
-No model is loaded here. Rules that consider the prediction time get the measured times of the members.
+No model is loaded here. Rules that consider the prediction time receive the measured times of the members.
 """
 
 from __future__ import annotations

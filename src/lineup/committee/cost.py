@@ -1,7 +1,8 @@
 """Compare the prediction time and the accuracy of a committee with those of its full committee.
 
-The *full committee* ignores the prediction time. The full committee of a cascade is the mean of all members. The full
-committee of a greedy selection with a price is the greedy selection without a price.
+The *full committee* is built without regard to the prediction time. The full committee of a cascade averages the
+predictions of all members. The full committee of a greedy selection with a price is the greedy selection without a
+price.
 
 Examples
 --------
@@ -119,7 +120,7 @@ def compare_cost(committee: Committee, fitted: FittedRule, times: Times, holdout
 
 
 def _evaluated(fitted: FittedRule, probabilities: np.ndarray) -> tuple[float, ...]:
-    """Return the share of images that each member classifies, see `FittedRule.apply_lazily`."""
+    """Return the fraction of images that each member classifies (see `FittedRule.apply_lazily`)."""
     if fitted.rule == "cascade":
         members = count_evaluated(fitted.scale(probabilities), fitted.parameters["threshold"])
         return tuple(float((members > member).mean()) for member in range(fitted.members))

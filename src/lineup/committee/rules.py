@@ -68,7 +68,7 @@ class CostSettings:
     seconds: tuple[float, ...] = ()
 
     def for_members(self, members: Sequence[int]) -> CostSettings:
-        """Return the same settings, but only with the times of the given members, in the given order."""
+        """Return a copy of the settings that contains only the times of the given members, in the given order."""
         return replace(self, seconds=tuple(self.seconds[member] for member in members) if self.seconds else ())
 
 
@@ -108,9 +108,9 @@ def _fit_majority(
 ) -> tuple[Arrays, Details]:
     """Estimate the probability that the class with the most votes is correct.
 
-    The log loss has its minimum where the confidence equals the accuracy. Laplace smoothing keeps the confidence below
-    1. The confidence is always greater than 1 / classes, so the class with the most votes remains the most probable
-    class.
+    The log loss is lowest if the confidence equals the accuracy. Because of Laplace smoothing, the confidence is
+    always below 1. The confidence is always greater than 1 divided by the number of classes, so the class with the most
+    votes remains the most probable class.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())

@@ -145,7 +145,7 @@ def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray
 def _fit(features: np.ndarray, labels: np.ndarray, strength: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Fit a logistic regression, and return its coefficients and intercepts.
 
-    The coefficients are for features that are not standardised.
+    The coefficients apply to features that are not standardised.
     """
     from sklearn.linear_model import LogisticRegression
 

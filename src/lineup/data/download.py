@@ -208,8 +208,8 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
     """Download a file starting at byte ``start``, and return the position of the first received byte.
 
-    Some hosts ignore ``start`` and send the whole file. The response is not decompressed, because some hosts send gzip
-    files with the header ``Content-Encoding: gzip``.
+    Some hosts ignore the start position in the request, and send the whole file. The response is not decompressed,
+    because some hosts send gzip files with the header ``Content-Encoding: gzip``.
     """
     import requests
 

@@ -140,7 +140,7 @@ def exact_keys(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def copies_of(keys: NDArray[np.integer], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return whether each training image has the key of a test image."""
+    """Return, for each training image, whether a test image has the same key."""
     return np.isin(keys[train], keys[test])
 
 
@@ -169,7 +169,7 @@ def _hash_chunk(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return whether each training image looks nearly the same as a test image."""
+    """Return, for each training image, whether a test image looks nearly the same."""
     hashes = difference_hash(images)
     by_hash: dict[int, list[int]] = {}
     for index in test.tolist():
@@ -183,6 +183,6 @@ def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[n
 
 
 def _is_close(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
-    """Return whether at least one of several other images has nearly the same pixels as an image."""
+    """Return whether an image has nearly the same pixels as at least one of several other images."""
     differences = np.abs(others.astype(np.int16) - image).reshape(len(others), -1)
     return bool(differences.mean(axis=1).min() <= _CLOSE)

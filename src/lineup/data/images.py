@@ -66,7 +66,7 @@ class RawImages:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the pixels, labels, parts and groups. The hash does not depend on the image format."""
+        """SHA-256 hash of the pixels, labels, parts and groups. The hash does not depend on the image format."""
         digest = hashlib.sha256()
         for name, array in self.arrays().items():
             digest.update(f"|{name} {array.shape}|".encode())

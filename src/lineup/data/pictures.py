@@ -85,7 +85,7 @@ def read_picture(path: Path, formats: Sequence[str] = FORMATS) -> NDArray[np.uin
 def decode(where: str, content: bytes, formats: Sequence[str] = FORMATS) -> NDArray[np.uint8]:
     """Read a picture from the bytes of a file. Each error message starts with the text in ``where``.
 
-    See `read_picture` for the format, the result and the errors.
+    The format, the result and the errors are described in `read_picture`.
     """
     with _one_line(where, formats), Image.open(io.BytesIO(content), formats=tuple(formats)) as image:
         _check_size(where, image)

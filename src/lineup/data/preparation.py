@@ -95,10 +95,10 @@ def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     """Cut out the object of a photograph, and convert it to a negative on a black background.
 
-    The steps follow section 3.1 of the paper on Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747): trim the
-    edges, keep only some rows and columns, sharpen, extend the shorter edge, negate, and convert to grey. All pixels
-    outside the object are first set to white, because the photographs in the paper have a white background. A large
-    picture is first scaled down to the size of the thumbnails in the paper.
+    The function follows section 3.1 of the paper on Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747). It
+    trims the edges, keeps only some rows and columns, sharpens the picture, extends the shorter edge, negates the
+    picture, and converts it to grey. All pixels outside the object are first set to white, because the photographs in
+    the paper have a white background. A large picture is first scaled down to the size of the thumbnails in the paper.
 
     See `prepare` for the parameters.
     """
@@ -168,8 +168,8 @@ def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
 def _sharpen(picture: Picture) -> Picture:
     """Sharpen a picture with the algorithm of ImageMagick, radius 1 and standard deviation 1.
 
-    The kernel is a negative Gaussian, except at its centre. The value at the centre is twice the sum of the Gaussian.
-    The kernel is then divided by its sum.
+    The kernel is a negative Gaussian, except at its centre. The value at the centre is twice the sum of all values of
+    the Gaussian. The kernel is then divided by its sum.
     """
     offsets = np.array([-1.0, 0.0, 1.0])
     kernel = -np.exp(-(offsets[:, None] ** 2 + offsets**2) / 2)

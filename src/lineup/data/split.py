@@ -129,7 +129,7 @@ def _arrays(raw: RawImages, train: np.ndarray[Any, Any], test: np.ndarray[Any, A
 
 
 def _order(arrays: Arrays, validation: int, seed: int) -> Order:
-    """Return the order of a user's training images. The validation images that the user has chosen come first."""
+    """Shuffle the training images of a user. Validation images that the user has chosen come first."""
     labels = arrays["train_labels"][validation:]
     grouped = "groups" in arrays and not validation
     random = np.random.default_rng(seed)

@@ -368,7 +368,7 @@ def per_class_table(
 def class_areas(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[Floats, Floats]:
     """Return the area under the ROC curve and the average precision of each class; NaN if undefined.
 
-    See `roc` and `precision_recall` for the parameters and errors.
+    The parameters and errors are described in `roc` and `precision_recall`.
     """
     curves = roc(probabilities, labels).curves, precision_recall(probabilities, labels).curves
     of_roc, of_precision = (np.array([curve.area for curve in found], dtype=np.float64) for found in curves)

@@ -195,7 +195,7 @@ def confusion_counts(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def classification_report(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
     """Return the precision, recall, F1 score and number of images of each class as text.
 
-    The text is that of scikit-learn's ``classification_report`` with four decimals.
+    The text has the format of scikit-learn's ``classification_report``, with four decimals.
 
     Parameters
     ----------

@@ -152,9 +152,9 @@ def _entropy(probabilities: Floats) -> NDArray[np.float64]:
 
 
 def _fisher(validation: Floats, values: Floats) -> NDArray[np.float64]:
-    """Return the negative logarithm of the fraction of validation images with an equal or larger value.
+    """Return the negative logarithm of the fraction of validation images that have an equal or larger value.
 
-    The count of these images starts at 1, so the fraction is never zero.
+    One is added to the number of these images, so that the fraction is never zero.
     """
     larger = len(validation) - np.searchsorted(validation, values, side="left")
     share: NDArray[np.float64] = -np.log((larger + 1) / (len(validation) + 1))

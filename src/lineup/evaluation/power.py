@@ -27,7 +27,7 @@ MOST_SEEDS = 1_000
 
 @dataclass(frozen=True)
 class Variation:
-    """Values that determine the error of a difference in accuracy.
+    """Values that determine the standard error of a difference in accuracy.
 
     Attributes
     ----------

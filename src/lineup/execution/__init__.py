@@ -1,1 +1,1 @@
-"""Run the pipeline, create projects, and check the machine."""
+"""Modules that run the pipeline, create projects and check the machine."""

@@ -1,8 +1,8 @@
 """Run training and committee stages on the workers of a Dask cluster, and all other stages on this machine.
 
-This machine is the *head machine*. The head machine assigns each stage to a worker, and prints the names of workers
+This machine is the *main machine*. The main machine assigns each stage to a worker, and prints the names of workers
 that are lost or cannot run a stage. Dask transfers the function calls and the files. Dask sends pickled functions, so
-the head machine and the workers must trust each other (see ``docs/several-machines.md``).
+the main machine and the workers must trust each other (see ``docs/several-machines.md``).
 
 Examples
 --------
@@ -136,7 +136,7 @@ class Cluster:
         return max(self._workers.slots(), 1)
 
     def has_room(self, name: str) -> bool:
-        """Return whether this machine or a worker has room for a stage."""
+        """Return whether this machine or a worker can start another stage."""
         if not is_remote(name):
             return self._local.has_room(name)
         if self._workers.find(name, self._wanted(name)):
@@ -174,7 +174,7 @@ class Cluster:
         return name, status
 
     def where(self, name: str) -> str:
-        """Return the name of the worker of a running stage."""
+        """Return the name of the worker that runs a stage."""
         if not is_remote(name) or name in self._delegated:
             return self._local.where(name)
         return self._workers.name(self._placed[name]) if name in self._placed else "-"

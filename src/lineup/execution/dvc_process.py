@@ -128,7 +128,7 @@ class DvcProcess:
             os.killpg(self.pid, number)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the process has ended, but kill it after a number of seconds."""
+        """Wait until the process has ended. Kill the process if it is still running after ``seconds`` seconds."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -148,7 +148,9 @@ def stop(processes: Sequence[DvcProcess]) -> None:
 
 
 def main() -> None:
-    """Run the commands from standard input. The arguments are the process id of the parent, and the mark of an end."""
+    """Run the commands from standard input. The two arguments are the process id of the parent and a line that marks
+    the end of a command.
+    """
     from dvc.cli import main as dvc
 
     parent, end = int(sys.argv[1]), sys.argv[2]
@@ -170,7 +172,7 @@ def main() -> None:
 
 
 def _watch(parent: int) -> None:
-    """Stop the process group of this process when the parent has ended."""
+    """Stop the process group of this process when the parent process has ended."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os.killpg(0, signal.SIGINT)

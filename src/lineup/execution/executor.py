@@ -46,7 +46,7 @@ class Executor(Protocol):
         """
 
     def where(self, name: str) -> str:
-        """Return the name of the machine that runs a stage, in one word."""
+        """Return a short name of the machine that runs a stage."""
 
     def pids(self) -> list[int]:
         """Return the ids of all processes on this machine that may hold a DVC lock."""

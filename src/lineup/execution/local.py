@@ -113,7 +113,7 @@ class LocalProcesses:
             self.events.put((name, status))
 
     def _run(self, name: str, gpu: str | None) -> int:
-        """Run a stage in an idle or in a new DVC process, log its output, and return its exit status."""
+        """Run a stage in an idle DVC process or in a new one. Log the output, and return the exit status."""
         try:
             process = self._idle.get_nowait()
         except queue.Empty:

@@ -134,7 +134,7 @@ def own_images(found: Found, root: Path, group: str | None = None) -> OwnImages:
 
 
 def dataset_name(folder: str) -> str:
-    """Return the name of a dataset that is similar to the name of a folder."""
+    """Convert the name of a folder to a valid name for a dataset."""
     plain = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode().lower()
     name = re.sub("[^a-z0-9]+", "_", plain).strip("_")[:40]
     if not name or not name[0].isalpha():
@@ -177,7 +177,7 @@ def _epochs(found: Found) -> int:
 
 
 def _training_images(found: Found) -> float:
-    """Return the number of training images, without the shares for testing and validation."""
+    """Return the number of training images that remain after the test and validation images are removed."""
     parts = found.source.parts
     return int((parts == PARTS.index("train")).sum()) or 0.64 * len(parts)
 

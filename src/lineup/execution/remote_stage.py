@@ -1,7 +1,7 @@
 """Describe a stage for a worker of a cluster, and check the records that the worker returns.
 
-The worker runs the stage with DVC, and returns the records and the entry of the stage in ``dvc.lock``. The head machine
-computes the same entry, and accepts the records only if both entries are equal.
+The worker runs the stage with DVC, and returns the records and the entry of the stage in ``dvc.lock``. The main machine
+computes this entry again, and accepts the records only if both entries are equal.
 
 Examples
 --------
@@ -147,7 +147,7 @@ def _loaded(project: Project, name: str) -> Iterator[Any]:
 
 @contextmanager
 def _locked(repo: Any) -> Iterator[None]:
-    """Hold the lock of DVC. Unlike the lock of ``repo``, this lock prints nothing while it waits."""
+    """Hold the lock of DVC. Unlike ``repo.lock``, the function prints nothing while it waits."""
     from dvc.lock import LockError, make_lock
 
     hard_link = repo.config["core"].get("hardlink_lock", False)
@@ -209,9 +209,9 @@ def _files(path: Path) -> list[Path]:
 def _further_inputs(project: Project, stage: str) -> list[Path]:
     """Return input files that ``dvc.yaml`` does not list.
 
-    A committee stage reads the predictions of the members. The selection file contains their hashes. If the rule
-    considers the prediction time, the stage also loads the models of the members. A training stage reuses finished
-    seeds.
+    A committee stage reads the predictions of the members. The selection file contains the hashes of these predictions.
+    If the rule considers the prediction time, the stage also loads the models of the members. A training stage reuses
+    finished seeds.
     """
     group, _, name = stage.partition("@")
     if group == "train":

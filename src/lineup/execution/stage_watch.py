@@ -4,7 +4,8 @@ DVC runs each stage in a shell. If DVC is killed, the shell and the stage contin
 the same stage a second time. A stage therefore checks whether its DVC process still exists.
 
 In a file, DVC lists the processes that are running stages (see `lineup.execution.pipeline.lock_holders`). The DVC
-process of a stage is the nearest ancestor of the stage in this list. Between these two processes, there may be a shell.
+process of a stage is the nearest ancestor process of the stage that is in this list. Between these two processes, there
+may be a shell.
 
 Examples
 --------

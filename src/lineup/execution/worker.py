@@ -1,4 +1,4 @@
-"""Run stages on a worker of a Dask cluster. The head machine calls these functions on the worker.
+"""Run stages on a worker of a Dask cluster. The main machine calls these functions on the worker.
 
 A worker stores all files in the folder ``.lineup-worker`` in its working directory. The environment variable
 ``LINEUP_WORKER_FOLDER`` selects another folder. The subfolder ``files/`` contains input files and results. The
@@ -62,7 +62,7 @@ class StageTask:
     stage : str
         Name of the stage, ``train@NAME`` or ``committee@NAME``.
     project : str
-        Name of the project on the head machine, different for each folder and machine. Letters and digits only.
+        Name of the project on the main machine, different for each folder and machine. Letters and digits only.
     texts : dict of str to bytes
         Content of the small files that every stage reads, such as ``params.yaml``, by path in the project.
     files : dict of str to str
@@ -118,7 +118,7 @@ def records_folder(project: Project, stage: str) -> Path:
 
 
 def _one_line(function: Callable[P, T]) -> Callable[P, T]:
-    """Convert an `OSError` to a `LineupError`. The head machine would treat an `OSError` as a lost connection."""
+    """Convert an `OSError` to a `LineupError`. The main machine would treat an `OSError` as a lost connection."""
 
     @wraps(function)
     def call(*arguments: P.args, **settings: P.kwargs) -> T:
@@ -139,7 +139,7 @@ def prepare(task: StageTask) -> list[str]:
     Raises
     ------
     LineupError
-        If a library has another version, or the code of the stage differs from the code on the head machine.
+        If a library has another version, or the code of the stage differs from the code on the main machine.
     """
     here = versions()
     other = [f"{name} {here.get(name)}, not {wanted}" for name, wanted in task.versions.items() if here[name] != wanted]
@@ -204,7 +204,7 @@ def complete(sha256: str, sender: str) -> None:
 
 
 def receive_files(files: Mapping[str, bytes]) -> None:
-    """Write several small input files. The keys of ``files`` are the SHA-256 hashes of the contents."""
+    """Write several small input files. The keys of ``files`` are the SHA-256 hashes of the file contents."""
     for sha256, content in files.items():
         sender = uuid.uuid4().hex
         receive(sha256, sender, 0, content)
@@ -221,7 +221,7 @@ def read(sha256: str, offset: int, size: int) -> bytes:
 
 @_one_line
 def remove(sha256: str) -> None:
-    """Remove a result that the head machine has accepted or refused."""
+    """Remove a result that the main machine has accepted or refused."""
     _place(sha256).unlink(missing_ok=True)
 
 
@@ -307,7 +307,7 @@ def _run_dvc(task: StageTask, root: Path, log: Callable[[str], None]) -> int:
     path = [str(RUNNING.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = stage_environment() | {"PYTHONPATH": os.pathsep.join(path)}
     if "MLFLOW_TRACKING_URI" not in environment:
-        environment[SWITCH] = OFF  # the head machine logs the run with lineup publish
+        environment[SWITCH] = OFF  # the main machine logs the run with lineup publish
     key, arguments = f"{task.project}/{task.stage}", ["repro", "--single-item", task.stage]
     with closing(DvcProcess(root, environment)) as process:
         _running[key] = process

@@ -48,7 +48,7 @@ class Source:
 
 
 def source_of(folder: Path) -> Path:
-    """Return the path of the file that names the record of the figures in a folder."""
+    """Return the path of the file that states which record the figures in a folder show."""
     return folder / "source.json"
 
 

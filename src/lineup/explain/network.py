@@ -262,7 +262,7 @@ def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None
 def _without_softmax(network: keras.Model) -> Iterator[None]:
     """Make a network return logits (the inputs of its softmax) instead of probabilities.
 
-    The inputs are used because the gradient of a probability near one is almost zero.
+    Logits are used because the gradient of a probability near one is almost zero.
     """
     import keras
 

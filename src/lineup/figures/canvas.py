@@ -39,7 +39,8 @@ KEPT = 2048
 def pixels_of(figure: Figure) -> NDArray[np.uint8]:
     """Draw a figure, and return its pixels (red, green, blue and opacity). The layout is computed once.
 
-    Letters are not aligned to whole pixels (hinted). This looks the same at the resolution of the figures.
+    Letters are not aligned to whole pixels (hinted). At the resolution of the figures, this makes no visible
+    difference.
     """
     canvas = _Canvas(figure)
     with mpl.rc_context({"text.hinting": "no_hinting"}), _no_warnings_of_missing_letters():
@@ -120,7 +121,7 @@ class _Canvas(FigureCanvasAgg):
 
 @lru_cache(KEPT)
 def _text_image(text: str, properties: FontProperties, dpi: float) -> _TextImage:
-    """Draw a text. The font properties are part of the cache's key, so they must be a copy."""
+    """Draw a text. The cache uses ``properties`` as a key, so the caller must pass a copy."""
     renderer = _Renderer(1, 1, dpi)  # type: ignore[no-untyped-call]
     font = renderer._prepare_font(properties)  # type: ignore[no-untyped-call]
     with _no_warnings_of_missing_letters():

@@ -1,4 +1,4 @@
-"""Style the plot of a matrix: lines between cells, numbers in cells, and a column of text on the right.
+"""Add lines between the cells, numbers in the cells and a column of text to the plot of a matrix.
 
 Examples
 --------

@@ -58,7 +58,7 @@ _THIN = 0.8
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale of the x axis or of the y axis of all plots in a grid.
+    """Scale of the x axis or of the y axis, which is the same for all plots in a grid.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ class PanelGrid:
         self._write(panel.x0 + x * panel.width, panel.y0 + y * panel.height, text, **look)
 
     def _inches(self, number: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the positions of points of a panel in the `Axes`."""
+        """Convert points of a panel to positions in the `Axes`."""
         panel = self._panels[number]
         points = np.stack([self._x.position(x), self._y.position(y)], axis=1)
         inches: NDArray[np.float64] = panel.min + points * panel.size

@@ -70,7 +70,7 @@ def _show_dollar_signs(figure: Figure) -> None:
 
 
 def _texts(artist: Artist) -> Iterator[Text]:
-    """Yield the texts of a figure. To search an invisible axis, matplotlib would create its labels."""
+    """Yield the texts of a figure. Invisible axes are left out, because matplotlib would create their labels."""
     if isinstance(artist, Text):
         yield artist
     if not (isinstance(artist, Axis) and not artist.axes.axison):

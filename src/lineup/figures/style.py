@@ -99,7 +99,7 @@ def new_figure(
 
 
 def spacing(size: float, count: int, gap: float) -> float:
-    """Return the distance between plots in the unit of matplotlib, which is the mean size of a plot.
+    """Convert the distance between plots to the unit of matplotlib, which is the mean size of a plot.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 This module contains the baseline and models 1 to 3 of report C. Report C specifies the filters, the kernel sizes and
 the dropout rates. Each block consists of a convolution, batch normalisation, pooling and dropout. The networks
-therefore have as many layers as in the report. There is no hidden dense layer. Report C does not state the padding.
-With padding, which is the default, the networks reach the published accuracies.
+therefore have the same number of layers as the networks in the report. There is no hidden dense layer. Report C does
+not state the padding. With padding, which is the default, the networks reach the published accuracies.
 
 Examples
 --------

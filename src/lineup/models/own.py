@@ -77,7 +77,7 @@ def load_models(path: Path) -> None:
 def call_builder(build: Callable[..., Any], shape: Any, classes: int, options: Mapping[str, Any]) -> list[Any]:
     """Call a builder that is defined in the ``models.py`` of a project.
 
-    See `lineup.models.registry.Architecture.make` for the arguments.
+    The arguments are described in `lineup.models.registry.Architecture.make`.
 
     Raises
     ------

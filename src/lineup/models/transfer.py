@@ -40,7 +40,9 @@ def mobilenet_v2(
     size: int = 0,
     dropout: float = 0.2,
 ) -> Layers:
-    """MobileNetV2 with global average pooling (Sandler et al., 2018). See `docs/parameters.md` for the options."""
+    """MobileNetV2 with global average pooling (Sandler et al., 2018). The options are described in
+    `docs/parameters.md`.
+    """
     from keras import applications, layers
 
     backbone = _backbone(applications.MobileNetV2, shape, size, weights, sha256, trainable)
@@ -57,7 +59,9 @@ def efficientnet_v2_b0(
     size: int = 0,
     dropout: float = 0.2,
 ) -> Layers:
-    """EfficientNetV2-B0 with global average pooling (Tan and Le, 2021). See `docs/parameters.md` for the options."""
+    """EfficientNetV2-B0 with global average pooling (Tan and Le, 2021). The options are described in
+    `docs/parameters.md`.
+    """
     from keras import applications, layers
 
     # The network contains its own scaling, for pixels from 0 to 255.

@@ -53,7 +53,7 @@ def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:
 
 
 def cost_tables(models: Sequence[ModelRuns]) -> dict[str, Any] | None:
-    """Return texts and tables about the committees that save time.
+    """Return the content of the page section on committees that save prediction time.
 
     Parameters
     ----------
@@ -99,8 +99,9 @@ def cost_section(models: Sequence[ModelRuns]) -> list[str]:
 def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
     """Yield the prediction time and the test accuracy of models and committees, for the figure of the report.
 
-    The points are the committees that save time, their full committees and their members. The cost of a point is in
-    seconds per 1,000 images. If a model is a member of several committees, its shortest measured time is used.
+    The figure shows the committees that save prediction time, their full committees and their members. The cost of a
+    model or committee is the prediction time in seconds per 1,000 images. If a model is a member of several committees,
+    its shortest measured time is used.
 
     Parameters
     ----------

@@ -143,7 +143,7 @@ class GroupComparison:
 
     @property
     def confounders(self) -> list[str]:
-        """Return the names of other properties that differ between the groups."""
+        """Return the names of all other properties in which the groups differ."""
         key = self.matched.key
         values: dict[str, Callable[[Record], str]] = {
             "device": lambda record: record.header.device.name,

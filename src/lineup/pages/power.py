@@ -30,7 +30,7 @@ HEADINGS = ("seeds per model", "95 % interval", "power", "training time")
 
 @dataclass(frozen=True)
 class PowerAnalysis:
-    """Two models, and the variation of their difference in accuracy.
+    """Difference in accuracy between two models, and its variation between seeds and between images.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class PowerAnalysis:
         )
 
     def _missing_seconds(self, seeds: int) -> float | None:
-        """Return the time of the training runs that do not exist yet. Return None if one of the two is a committee."""
+        """Return the time that the missing training runs would take. Return None if one of the two is a committee."""
         total = 0.0
         for model, done in zip(self.models, self.variation.seeds, strict=True):
             if model.training_seconds is None:

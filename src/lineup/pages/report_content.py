@@ -173,8 +173,8 @@ def _base64(classes: np.ndarray) -> str:
 def _number(value: Any, digits: int = 10) -> Any:
     """Round a number. JSON does not support NaN, so return None for a missing number.
 
-    By default, this function rounds to ten digits, and the page rounds the result to four digits. With fewer digits,
-    rounding twice could give a different number than in the leaderboard.
+    By default, this function rounds to ten digits, and the page rounds the result to four digits. With fewer digits, a
+    number that is rounded twice could differ from the number in the leaderboard.
     """
     if isinstance(value, str):
         return value
@@ -237,7 +237,7 @@ def _committees(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _saving(comparison: Comparison) -> dict[str, Any] | None:
-    """Return texts and tables about the committees that save prediction time. Return None if there are none."""
+    """Return the section about the committees that save prediction time, or None if there are no such committees."""
     content = cost_tables(comparison.models)
     if content is None:
         return None
@@ -383,8 +383,8 @@ def _libraries(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
-    """Return the indices of the test images, sorted by the number of models that misclassify them from high to low.
-    Ties go to the lowest index.
+    """Return the indices of the test images. Images that many models misclassify come first. Ties go to the lowest
+    index.
     """
     wrong = np.sum([classes != labels for classes in predicted], axis=0)
     order: list[int] = np.argsort(-wrong, kind="stable").tolist()

@@ -2,8 +2,8 @@
 
 The file is an uncompressed ZIP archive, so its content is not larger than the file. Two exports of the same records are
 identical. Each record is a folder in the archive. The last entry, ``manifest.json``, contains the size and the SHA-256
-of each file. Names in an archive are never used as paths. The content of a record determines its folder (see
-`lineup.records.imported`).
+of each file. Names in an archive are never used as paths. The name of the folder depends on the content of the record
+(see `lineup.records.imported`).
 
 Examples
 --------

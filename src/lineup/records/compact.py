@@ -164,7 +164,7 @@ def find_folder(project: Project, group: Path, seed: int) -> Path | None:
 
 
 def open_record(folder: Path) -> Record:
-    """Read a full or a compact record. See `lineup.records.record.read_record` for errors."""
+    """Read a full or a compact record. The errors are the same as in `lineup.records.record.read_record`."""
     record = read_record(folder)
     return CompactRecord(**vars(record)) if (folder / FILE).exists() else record
 
@@ -185,7 +185,9 @@ def predicted_classes(record: Record) -> PredictedClasses:
 
 
 def score_summary(record: Record) -> ScoreSummary:
-    """Return the values that tables and comparisons need. See `predicted_classes` for errors."""
+    """Return the values of a record that tables and comparisons need. The errors are the same as in
+    `predicted_classes`.
+    """
     if is_compact(record):
         return _read(record)[0]
     scores = record.predictions().test

@@ -2,7 +2,8 @@
 
 On Linux, the energy counters of Intel and AMD processors are in ``/sys/class/powercap``. Usually, only root can read
 these files. NVIDIA GPUs have an energy counter since Volta (``nvmlDeviceGetTotalEnergyConsumption``). Virtual machines
-often have no counters. The counters include all programs that use the processor or the GPU at the same time.
+often have no counters. The counters also include the energy of other programs that use the processor or the GPU during
+the measurement.
 
 The public functions of this module never raise an error, because a missing measurement must not stop the training.
 
@@ -48,7 +49,7 @@ class _Counter:
 
 
 class EnergyMeter:
-    """Sum of the energy since the meter was created, for the processor and the GPU.
+    """Energy that the processor and the GPU have used since the meter was created.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
 def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
     """Return the records of models that use the same data as the first record.
 
-    The argument ``left_out`` counts the other records, with one count for each reason.
+    The argument ``left_out`` contains the number of records that are left out for each reason.
     """
     trained = []
     for record in records:
@@ -149,7 +149,7 @@ def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
 
 
 def _recipes(records: Sequence[Record], labels: Sequence[str], key: str, left_out: Counter[str]) -> list[Groups]:
-    """Return the training runs of each recipe, sorted into groups and seeds, and count repeated runs."""
+    """Sort the training runs of each recipe by group and seed, and count the repeated runs."""
     recipes: dict[tuple[object, ...], Groups] = {}
     for record, label in zip(records, labels, strict=True):
         runs = recipes.setdefault(_recipe(record, key), {}).setdefault(label, {})
@@ -159,7 +159,7 @@ def _recipes(records: Sequence[Record], labels: Sequence[str], key: str, left_ou
 
 
 def group_labels(records: Sequence[Record], key: str) -> list[str]:
-    """Return the group label of each record. See `match_records` for the keys and the errors."""
+    """Return the group label of each record. The keys and the errors are described in `match_records`."""
     libraries = {name: None for record in records for name in record.header.libraries}
     settings = {name: None for record in records for name in record.header.parameters if name != _SEED}
     if key == "device":

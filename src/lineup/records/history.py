@@ -73,9 +73,7 @@ def best_epoch(history: Sequence[Epoch]) -> int:
 
 
 def has_stopped(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Return whether early stopping ends a phase, because the validation loss has not decreased for ``patience``
-    epochs.
-    """
+    """Return whether to end a phase early. The validation loss has then not decreased for ``patience`` epochs."""
     return patience is not None and len(history) - best_epoch(history) >= patience
 
 

@@ -32,8 +32,8 @@ def imported_root(project: Project) -> Path:
 def imported_folder(project: Project, record: Record) -> Path:
     """Return the folder in which a record from another machine is stored.
 
-    Two machines with the same device can produce records with the same key. The attempt hash distinguishes these
-    records.
+    Two machines with the same device can produce records with the same key. The folder names of these records end with
+    different hashes.
     """
     attempt = hashlib.sha256(record.runtime.attempt.encode()).hexdigest()[:SHORT]
     return imported_root(project) / record.header.name / f"{record.header.key}-{attempt}"

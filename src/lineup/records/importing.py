@@ -135,7 +135,7 @@ def _known(project: Project) -> dict[Identity, Path]:
 
 
 def _state(path: Path, record: Record, known: Path | None) -> str:
-    """Return the outcome for a record (see `Imported`). ``known`` is the folder of the same run."""
+    """Return the state of a record (see `Imported`). ``known`` is the folder of the same run."""
     if known is None:
         return "new"
     other = read_record(known)

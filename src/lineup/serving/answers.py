@@ -139,7 +139,7 @@ def describe(answer: Answer) -> str:
 
 
 def agreement_text(answer: Answer) -> str:
-    """Return a text that states how many members of a committee agree."""
+    """Describe how many members of a committee agree."""
     return f"{answer.agreeing} of {answer.members} members agree"
 
 

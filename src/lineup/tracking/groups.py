@@ -36,7 +36,7 @@ PARENT = "mlflow.parentRunId"
 def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Mapping[str, str]) -> None:
     """Create a parent run for each model or committee with several seeds.
 
-    The MLflow UI shows the runs of the seeds below the parent run.
+    In the MLflow UI, the training runs of a model are shown below their parent run, one for each seed.
 
     Parameters
     ----------

@@ -121,9 +121,9 @@ class LiveRun:
         self._queue.put(row)
 
     def finish(self, record: Record) -> None:
-        """Set the record that was written after training.
+        """Store the record of the finished training run.
 
-        The final metrics of the record are logged when the context is closed.
+        When the context is closed, the final metrics of this record are logged.
         """
         self._record = record
 

@@ -59,7 +59,7 @@ def identity(record: Record) -> tuple[str, str]:
 
 
 def absent_members(record: Record, models: Models) -> list[str]:
-    """Return the members whose models are missing, or have changed since the committee was built."""
+    """Return the members whose models are missing or have changed since the committee was built."""
     return [member.label for member in record.header.members if (member.key, member.predictions_sha256) not in models]
 
 
@@ -153,7 +153,7 @@ def log_model(
 def _serving_code() -> TemporaryDirectory[str]:
     """Copy the code that a served model needs to a folder, which is removed when this process ends.
 
-    The whole package would be ten times as large.
+    A copy of the whole package would be ten times as large.
     """
     folder = TemporaryDirectory(prefix="lineup-")
     for name in source_files(SERVED):

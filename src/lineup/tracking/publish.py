@@ -236,7 +236,7 @@ class _Publisher:
         return _retry(attempt)
 
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record, figures: Figures) -> Run:
-        """Log the artifacts and the model of a record. Then log a list of these files, and return the run."""
+        """Log the artifacts and the model of a record. Afterwards, log a list of these files, and return the run."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:

@@ -86,8 +86,8 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
     """Return whether a finished run has all its artifacts and its model.
 
-    The model of a committee is optional if the model of a member is missing. A model that was not imported is also
-    optional. A compact record cannot add anything to a run that was published from the full record.
+    The model of a committee may be missing if the model of a member is missing. A model that was not imported may also
+    be missing. A compact record cannot add anything to a run that was published from the full record.
     """
     if lacks_artifacts(client, run) or (MISSING in run.data.tags and not is_compact(record)):
         return False
@@ -96,10 +96,10 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 
 
 def _can_belong(run: Run, record: Record) -> bool:
-    """Return whether a run may belong to a record with the same key.
+    """Return whether an MLflow run can be the run of a record that has the same key.
 
-    Two machines with the same device can produce the same key. If one of the records is imported, neither run is
-    deleted.
+    Records of two machines with the same device can have the same key. If one of the records is imported, neither run
+    is deleted.
     """
     if is_imported(record):
         return run.data.tags.get(ATTEMPT) == record.runtime.attempt

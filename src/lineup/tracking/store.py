@@ -136,9 +136,9 @@ def _make_database(database: Path) -> None:
 
 
 def _connect(uri: str) -> MlflowClient:
-    """Test the connection to the store, and return a client.
+    """Test the connection to the MLflow store, and return an MLflow client.
 
-    Without a test, MLflow would retry a failed connection for 100 seconds.
+    Without this test, MLflow would retry a failed connection for 100 seconds.
     """
     from mlflow import MlflowClient
 

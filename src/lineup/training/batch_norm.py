@@ -29,7 +29,7 @@ def fused_batch_norm() -> Iterator[None]:
     """Use the fused operation in all layers ``BatchNormalization`` for the duration of a ``with`` block.
 
     Inference, frozen layers, and layers with a mask, with another axis than the last one or with renormalisation do not
-    change. The layers stay layers of Keras, so that a saved network does not depend on lineup.
+    change. The layers remain Keras layers, so that a saved network does not depend on lineup.
     """
     import keras
 

@@ -43,7 +43,7 @@ def fit_model(
 ) -> Fitted:
     """Build a network and train it in one phase.
 
-    See `lineup.training.trainers.Trainer` for the arguments.
+    The arguments are described in `lineup.training.trainers.Trainer`.
 
     Raises
     ------

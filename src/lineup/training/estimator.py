@@ -102,7 +102,7 @@ def fit_model(
 ) -> Fitted:
     """Build an estimator and fit it to the training images.
 
-    See `lineup.training.trainers.Trainer` for the arguments.
+    The arguments are described in `lineup.training.trainers.Trainer`.
 
     Raises
     ------

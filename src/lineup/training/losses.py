@@ -25,7 +25,7 @@ Loss = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss of a network, and the kind of its outputs.
+    """Loss function of a network, and whether the outputs of the network are class probabilities.
 
     Parameters
     ----------

@@ -2,10 +2,10 @@
 
 A skops file is a ZIP archive that contains arrays and a file ``schema.json`` with the type of every object. By default,
 skops trusts all estimators of scikit-learn and does not check their arrays. Some of the arrays contain indices, such as
-the child nodes of a tree. The compiled code of scikit-learn does not check such indices, so a forged file could cause
-memory errors. This module therefore allows only the types that lineup's own models use. The module also checks all
-indices before it loads a file. The files contain no dates and no memory addresses, so equal estimators give equal
-files.
+the indices of the child nodes in a tree. The compiled code of scikit-learn does not check such indices, so a forged
+file could cause memory errors. This module therefore allows only the types that lineup's own models use. The module
+also checks all indices before it loads a file. The files contain no dates and no memory addresses, so equal estimators
+give equal files.
 
 Examples
 --------
@@ -122,7 +122,7 @@ def arrays_sha256(estimator: Any) -> str:
 
 
 def file_arrays_sha256(path: Path) -> str:
-    """Compute the same hash as `arrays_sha256` from a file, without loading the estimator.
+    """Compute the hash `arrays_sha256` of an estimator from its file. The estimator is not loaded.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def _without_padding(content: bytes) -> bytes:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield all objects of a skops schema in their order."""
+    """Yield all objects of a skops schema in the order of the schema."""
     todo = [tree]
     while todo:
         node = todo.pop()

@@ -81,7 +81,7 @@ _DEFAULTS = {"network": _NETWORK, "classical": _CLASSICAL}
 
 @dataclass(frozen=True, config=STRICT)
 class Tuning:
-    """The section ``tuning`` of ``params.yaml``.
+    """Settings in the section ``tuning`` of ``params.yaml``.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def space_of(recipe: AnyRecipe, space: Space) -> Space:
 
 
 def current_settings(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
-    """Return those current settings of a model that the search space contains.
+    """Return the current values of the settings that are in the search space.
 
     Options and nested settings that ``params.yaml`` does not contain are omitted. Their default values are not known.
     """

@@ -83,7 +83,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits of a study. The first limit that is reached ends the search.
+    """Limits of a study. The search ends as soon as one of the limits is reached.
 
     Parameters
     ----------
@@ -98,7 +98,9 @@ class Budget:
 
 
 def study_name(model: str, identity: Mapping[str, Any]) -> str:
-    """Return the name of a study. The name contains a hash of ``identity``, which is equal for comparable trials."""
+    """Return the name of a study. The name contains a hash of ``identity``. Trials that can be compared have the same
+    ``identity``.
+    """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     return f"{model}-{digest[:8]}"
 
@@ -225,7 +227,7 @@ def new_seeds(recipe: AnyRecipe, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Validation metric of the current and of the best settings, trained with the same new seeds.
+    """Validation metric of models with the current and with the best settings, trained with the same new seeds.
 
     Parameters
     ----------

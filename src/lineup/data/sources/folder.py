@@ -116,7 +116,7 @@ class _Walk:
             self.empty.append(label)
 
     def _problem(self, path: Path) -> str:
-        """Return the reason why a file is not read, or an empty string."""
+        """Return the reason why a file is left out, or an empty string if the file can be read."""
         if path.is_symlink() and not path.resolve().is_relative_to(self.real):
             return "a link to a file outside of the folder"
         return "" if path.is_file() else "not a regular file"

@@ -81,7 +81,7 @@ class Found:
         """Height, width and channels that are suitable for these images.
 
         If all images are small and have the same size, this size does not change. Otherwise, all images become squares
-        with an edge of 64 pixels. The edge is shorter if most images are smaller.
+        with an edge of 64 pixels. If most images are smaller, the squares are smaller too.
         """
         channels = 3 if self.colour else 1
         if len(set(self.sizes)) == 1 and min(self.sizes[0]) >= _SMALLEST and max(self.sizes[0]) <= _KEPT:
@@ -195,7 +195,9 @@ def look(path: Path, group: str | None = None) -> Found:
 
 
 def _colour(source: Source, readable: list[int]) -> tuple[bool, list[str]]:
-    """Decode some images. Return whether any image has colours, and a message for each damaged image."""
+    """Decode some images. Return whether at least one image is coloured, and return a message for each damaged
+    image.
+    """
     damaged = []
     colour = False
     for place in np.unique(np.linspace(0, len(readable) - 1, _DECODED).round().astype(int)) if readable else []:

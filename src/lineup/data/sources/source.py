@@ -151,7 +151,7 @@ def make_source(path: Path, form: str, entries: Sequence[Entry], **rest: Any) ->
 
 
 def part_of(text: str) -> str | None:
-    """Return the part with the given name, such as "train" for "Training", or None if there is no such part."""
+    """Return the part of a dataset for a given name, such as "train" for "Training", or None for any other name."""
     return _PART_NAMES.get(text.strip().lower())
 
 
