@@ -80,7 +80,7 @@ ROWS: dict[str, Row] = {
         note="The difference is not explained. Some pixels have the same value in all images of a class, so their"
         " variance is 0. scikit-learn adds a small value to each variance, and the accuracy depends strongly on this"
         " value. We add 1e-9 of the largest variance, like scikit-learn in 2017. In the model `gaussian_nb_no_floor`,"
-        " nothing is added.",
+        " nothing is added to the variances.",
     ),
     "gaussian_nb_no_floor": Row(lambda: GaussianNB(priors=[0.1] * 10, var_smoothing=0.0), 0.511),
     "random_forest": Row(lambda: RandomForestClassifier(100, criterion="entropy", max_depth=100), 0.873),

@@ -197,9 +197,9 @@ def test_the_example_names_the_better_run_first(tmp_path: Path) -> None:
 def test_figures_show_the_most_accurate_of_many_models(records: list[Record], pages: Path, tmp_path: Path) -> None:
     evaluate(records, tmp_path, most_shown=2)
     page = (tmp_path / "evidence.md").read_text()
-    shown = "This figure and `leaderboard.png` show only 2 of 3 models, the most accurate ones."
+    shown = "This figure and `leaderboard.png` show only the 2 most accurate of 3 models."
     assert f"{shown} The tables contain all models." in page
-    assert "most accurate ones" not in (pages / "evidence.md").read_text()
+    assert "show only the" not in (pages / "evidence.md").read_text()
     assert imread(tmp_path / "leaderboard.png").shape[0] < imread(pages / "leaderboard.png").shape[0]
     for name in TABLES:
         assert (tmp_path / name).read_bytes() == (pages / name).read_bytes()

@@ -128,7 +128,7 @@ def test_models_with_one_seed_are_explained(tmp_path: Path) -> None:
     verdicts = [compare_with_claim(Claim("E", 0.9), model, 0.0) for model in group_runs([long, short])]
     page = page_of(*verdicts)
     assert "have only one seed, because their training takes more than 10 minutes: resnet (15 min)." in page
-    assert "The following models have only one seed, because the seed hardly affects them: knn." in page
+    assert "The following models have only one seed, because the seed hardly affects their results: knn." in page
 
 
 def test_other_published_results_are_compared_with_ours(three: ModelRuns) -> None:

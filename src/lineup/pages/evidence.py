@@ -34,12 +34,12 @@ _PROBABILITIES = {
 _MODELS = """\
 ### Sources of uncertainty
 
-The test set is a sample of {images} images. Another sample would give a different accuracy. Training also depends on
-random numbers, so each seed gives a different model. The accuracy of `{best}` is {accuracy}, with a 95 % confidence
-interval of {interval} (Wilson). The interval accounts for the choice of the test images, but not for the choice of the
-seeds. Two models can differ significantly even if their confidence intervals overlap, because both models are tested on
-the same images. An image affects the difference in accuracy only if exactly one of the two models classifies the image
-correctly.
+The test set is a sample of {images} images. Another sample of test images would give a different accuracy. Training
+also depends on random numbers, so each seed gives a different model. The accuracy of `{best}` is {accuracy}, with a
+95 % confidence interval of {interval} (Wilson). The interval accounts for the choice of the test images, but not for
+the choice of the seeds. Two models can differ significantly even if their confidence intervals overlap, because both
+models are tested on the same images. An image affects the difference in accuracy only if one model classifies the image
+correctly and the other model does not.
 
 ### Significance test
 
@@ -47,12 +47,12 @@ The difference in accuracy between two models has a standard error with two part
 images*, results from the random sample of test images. To compute this error, each model gets a value per image: the
 fraction of the model's runs that classify the image correctly. The second part, the *error from seeds*, is √(s²/k +
 s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy between seeds.
-Each standard deviation is pooled over all models of the same kind. Networks and committees count as one kind. For a
-model with only one seed, the standard deviation is set to 0. The *standard error* is √(a² + b²), where a is the error
+Each standard deviation is pooled over all models of the same kind. Networks and committees are treated as one kind. For
+a model with only one seed, the standard deviation is set to 0. The *standard error* is √(a² + b²), where a is the error
 from images and b is the error from seeds. The test statistic is the difference divided by the standard error. The
 p-value is computed from Student's t distribution. If s was estimated from few runs, the distribution has few degrees of
-freedom. The test assumes that all runs are independent. A committee is not independent of its members, but for such a
-pair, the test is conservative.
+freedom. The test assumes that all runs are independent. A committee is not independent of its members, but the test of
+a committee against its member is conservative.
 
 ### Multiple comparisons
 
@@ -96,7 +96,7 @@ _FILES = """
 - `run_pairs.csv` contains McNemar's test of each pair {tested}.
 - `per_class.csv` contains the scores of each class for each run.
 - `confusion_matrix.csv` contains the number of test images of `{best}` for each actual and predicted class.
-- For each run, MLflow contains curves of five kinds: ROC, precision-recall, reliability, selective accuracy and
+- MLflow contains five kinds of curves for each run: ROC, precision-recall, reliability, selective accuracy and
   threshold."""
 
 
@@ -168,7 +168,7 @@ def _left_out(models: int, most_shown: int) -> str:
     if models <= most_shown:
         return ""
     return (
-        f"\n\nThis figure and `leaderboard.png` show only {most_shown:,} of {models:,} models, the most accurate ones."
+        f"\n\nThis figure and `leaderboard.png` show only the {most_shown:,} most accurate of {models:,} models."
         " The tables contain all models."
     )
 
@@ -313,7 +313,7 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _choice(comparison, best),
         *_calibration(best),
         "The next figure shows the accuracy on the images with the highest confidence. The figure contains the best"
-        " model of each kind. It also contains the models with the next highest validation accuracies.",
+        " model of each kind, and the models with the next highest validation accuracies.",
         "![Accuracy by coverage](selective.png)",
     ]
 
@@ -361,8 +361,8 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     return [
         "## Classes",
         f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
-        " predictions among all images that are predicted as the class. Recall is the fraction of correct predictions"
-        " among all images that belong to the class. F1 is the harmonic mean of precision and recall. The macro F1"
+        " predictions among all images for which the model predicts the class. Recall is the fraction of correct"
+        " predictions among all images that belong to the class. F1 is the harmonic mean of precision and recall. The macro F1"
         " and the balanced accuracy are the means of F1 and of recall over all classes that have test images.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

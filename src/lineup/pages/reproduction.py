@@ -38,9 +38,9 @@ _PAPER = """\
 Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The authors of
 the paper train on all training images and standardise each pixel. The authors shuffle the images up to five times, and
 average the accuracies. `benchmarks/classical.py` fits the same models with the same settings. For all other settings,
-the benchmark uses the default values of scikit-learn in 2017. The column *shuffles* contains the number of repetitions.
-The benchmark scales, shuffles and scores the images in the same way as the authors' script (`benchmark/runner.py` in
-the repository of the dataset).
+the benchmark uses the default values of scikit-learn in 2017. The column *shuffles* states how often the images were
+shuffled. The benchmark scales, shuffles and scores the images in the same way as the authors' script
+(`benchmark/runner.py` in the repository of the dataset).
 
 The paper does not state which version of the images was used. On 31 August 2017, six days after the first version of
 the paper, issue 44 of the dataset's repository reported duplicate images, and images that were in both the training set
@@ -49,9 +49,9 @@ most accuracies in the paper are lower than ours. A completely different test se
 to about 0.009, which is √2 · 1.96 times the standard error of an accuracy of 0.88."""
 
 _OTHER_SETTINGS = """\
-The standard error of the difference includes the variation between images and between seeds. The p-value is the
-probability of a difference of at least this size if both models are equally good. The corrected p-value accounts for
-the number of pairs in this section (Holm). `reports/evidence.md` describes the test."""
+The standard error of the difference includes both the variation between images and the variation between seeds. The
+p-value is the probability of a difference of at least this size if both models are equally good. The corrected p-value
+accounts for the number of pairs in this section (Holm). `reports/evidence.md` describes the test."""
 
 _THAN = {"better": "higher", "worse": "lower"}
 _BESIDE_RECALL = {"reproduced": "agrees with", "better": "is higher than", "worse": "is lower than"}
@@ -63,8 +63,8 @@ _OTHERS_OF = {
 
 _VALIDATING_ON_TEST = """\
 Reports B and C used the test set for validation, and report A used the test set to validate its encoder. Validation on
-the test set increases the test accuracy for two reasons. First, no training images are held out. Second, the epoch with
-the best test accuracy can be chosen. `benchmarks/validating_on_test.py` trains each network with and without held-out
+the test set increases the test accuracy for two reasons. First, no training images are held out. Second, one can choose
+the epoch with the best test accuracy. `benchmarks/validating_on_test.py` trains each network with and without held-out
 images. The benchmark measures the test accuracy after each epoch. The pipeline never uses the test images during
 training. For the baseline, training images are held out, and the test accuracy is measured after the last epoch. The
 column *gain* contains the difference from the baseline, averaged over the seeds. The column *standard error* contains
@@ -160,8 +160,8 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
         "Three seeds are too few to estimate the standard deviation of one model. The standard deviation"
-        " is therefore pooled over all models of the same kind that have several seeds. Networks and committees count"
-        f" as one kind. The values of s are {found}."
+        " is therefore pooled over all models of the same kind that have several seeds. Networks and committees are"
+        f" treated as one kind. The values of s are {found}."
     )
 
 
@@ -182,7 +182,8 @@ def _single_seeds(verdicts: Sequence[Verdict]) -> list[str]:
         )
     if certain:
         sentences.append(
-            f"The following models have only one seed, because the seed hardly affects them: {', '.join(certain)}."
+            "The following models have only one seed, because the seed hardly affects their results:"
+            f" {', '.join(certain)}."
         )
     return [" ".join(sentences)] if sentences else []
 
