@@ -362,7 +362,7 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
         "## Classes",
         f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
         " predictions among all images for which the model predicts the class. Recall is the fraction of correct"
-        " predictions among all images that belong to the class. F1 is the harmonic mean of precision and recall. The macro F1"
-        " and the balanced accuracy are the means of F1 and of recall over all classes that have test images.",
+        " predictions among all images that belong to the class. F1 is the harmonic mean of precision and recall. The"
+        " macro F1 and the balanced accuracy are the means of F1 and of recall over all classes that have test images.",
         table(headings, rows, ["class", "most often confused with"]),
     ]
