@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from lineup.code.closure import SOURCE, source_files
-from lineup.tracking.model import SERVED
+from lineup.tracking.model import SERVED, copy_code
+
+
+def run(code: str, *search: Path) -> str:
+    """Run Python code with folders at the start of the search path, and return its output."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, search))}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd=search[0], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_the_stored_code_needs_no_other_file_of_the_package(tmp_path: Path) -> None:
+    copy_code(tmp_path)
     names = source_files(SERVED)
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(SOURCE / name, tmp_path / name)
     assert sum((tmp_path / name).stat().st_size for name in names) < 500_000
     modules = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in names]
-    code = f"import {', '.join(modules)}; print(lineup.__file__)"
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(tmp_path / "lineup" / "__init__.py")
+    # Without the line that extends the packages, so that modules are not found elsewhere.
+    for path in tmp_path.rglob("__init__.py"):
+        path.write_text((SOURCE / path.relative_to(tmp_path)).read_text())
+    assert run(f"import {', '.join(modules)}; print(lineup.__file__)", tmp_path).startswith(str(tmp_path))
+
+
+def test_a_process_with_the_stored_code_finds_all_modules(tmp_path: Path) -> None:
+    copy_code(tmp_path)
+    code = "import lineup.serving.predictor as a, lineup.records.record as b, lineup.paths as c; print(a.__file__)"
+    assert run(code, tmp_path, SOURCE).startswith(str(tmp_path))

@@ -42,6 +42,8 @@ Models = dict[tuple[str, str], Path]
 
 SERVED = ("lineup.serving.pyfunc", "lineup.models.kernel_machine")
 """Modules that a served model imports. Files of estimators name the second one, so no import statement does."""
+_EXTEND = "\n__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+"""Line that lets Python find the modules of a package in several folders."""
 SERVING_NEEDS = ("mlflow", "numpy", "pandas", "pydantic")
 NEEDS_OF: Mapping[str, tuple[str, ...]] = {
     "network.keras": ("keras", "tensorflow", "tensorflow-cpu"),
@@ -153,14 +155,20 @@ def log_model(
 def _serving_code() -> TemporaryDirectory[str]:
     """Copy the code that a served model needs to a folder, which is removed when this process ends.
 
-    A copy of the whole package would be ten times as large.
+    The whole package would be ten times as large. MLflow puts this code first on the search path of Python. The
+    packages are extended, so that a process which has loaded a model still finds the other modules of lineup.
     """
     folder = TemporaryDirectory(prefix="lineup-")
-    for name in source_files(SERVED):
-        target = Path(folder.name, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SOURCE / name, target)
+    copy_code(Path(folder.name))
     return folder
+
+
+def copy_code(folder: Path) -> None:
+    """Copy the code that a served model needs to a folder."""
+    for name in source_files(SERVED):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text((SOURCE / name).read_text(encoding="utf-8") + (_EXTEND if target.stem == "__init__" else ""))
 
 
 def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
