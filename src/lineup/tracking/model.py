@@ -15,7 +15,8 @@ import dataclasses
 import json
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 Models = dict[tuple[str, str], Path]
 """Folders of models by key and hash of the predictions. Names are not unique, because single experiments share them."""
 
+_ARTIFACTS = "artifacts"
+"""Folder in which MLflow saves the files of a model."""
 SERVED = ("lineup.serving.pyfunc", "lineup.models.kernel_machine")
 """Modules that a served model imports. Files of estimators name the second one, so no import statement does."""
 _EXTEND = "\n__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
@@ -107,64 +110,76 @@ def log_model(
     between 0 and 1 to integers, which makes the images black. `lineup.serving.predictor.as_images` accepts several
     shapes and rejects such pixels.
 
-    `mlflow.pyfunc.log_model` takes three times as long: it reads the history of each metric of the run.
+    `mlflow.pyfunc.log_model` takes several times as long. It reads the history of each metric of the run, and compares
+    the requirements of each model with all installed packages.
     """
     if absent_members(record, models) or lacks_model(record):
         return
-    import mlflow
     from mlflow.models import Model
 
     from lineup.serving.predictor import MAX_IMAGES, accepted_shapes
 
-    height, width, channels = record.header.data.shape
+    data = record.header.data
+    height, width, channels = data.shape
     shapes = accepted_shapes((height, width, channels))
-    folder = _copy_model(root, record, models, temporary / "model")
-    header = temporary / HEADER
+    images = f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"
+    members = [models[member.key, member.predictions_sha256] for member in record.header.members]
+    needs = requirements(record.folder / MODEL, *members)
+    folder = temporary / "mlflow"
+    shutil.copytree(Path(_saved_without_files(tuple(data.classes), images, needs).name, "saved"), folder)
+    _copy_model(root, record, models, folder / _ARTIFACTS / "model")
     # The header is written again, because the file may have an older schema without the shape of the images.
+    header = folder / _ARTIFACTS / HEADER
     header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
     model = logged or _create_model(client, run, record)
-    with warnings.catch_warnings():
-        # MLflow requires an input example to infer a signature.
-        warnings.simplefilter("ignore", UserWarning)
-        mlflow.pyfunc.save_model(
-            temporary / "mlflow",
-            mlflow_model=Model(
-                artifact_path=model.artifact_location,
-                model_uuid=model.model_id,
-                run_id=run.info.run_id,
-                model_id=model.model_id,
-                metadata={
-                    "images": f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"
-                },
-            ),
-            python_model=str(SOURCE / "lineup" / "serving" / "pyfunc.py"),
-            # Quoted addresses, because MLflow parses # and ? in a path.
-            artifacts={
-                "model": folder.absolute().as_uri(),
-                "record": header.absolute().as_uri(),
-            },
-            code_paths=[str(Path(_serving_code().name) / "lineup")],
-            signature=_signature(record.header.data.classes),
-            pip_requirements=requirements(folder),
-        )
-    client.log_model_artifacts(model.model_id, str(temporary / "mlflow"))
+    description = Model.load(folder)
+    description.artifact_path, description.run_id = model.artifact_location, run.info.run_id
+    description.model_uuid = description.model_id = model.model_id
+    description.utc_time_created = str(datetime.now(UTC).replace(tzinfo=None))
+    description.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    description.save(folder / "MLmodel")
+    client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
 
 
 @cache
-def _serving_code() -> TemporaryDirectory[str]:
-    """Copy the code that a served model needs to a folder, which is removed when this process ends.
+def _saved_without_files(classes: tuple[str, ...], images: str, needs: tuple[str, ...]) -> TemporaryDirectory[str]:
+    """Save a model in MLflow's format to a folder that is removed when this process ends.
 
-    The whole package would be ten times as large. MLflow puts this code first on the search path of Python. The
-    packages are extended, so that a process which has loaded a model still finds the other modules of lineup.
+    The models of most records differ only in their files and ids, which the caller adds.
     """
-    folder = TemporaryDirectory(prefix="lineup-")
-    copy_code(Path(folder.name))
-    return folder
+    import mlflow
+    from mlflow.models import Model
+
+    place = TemporaryDirectory(prefix="lineup-")
+    source, code, folder = (Path(place.name, name) for name in ("source", "code", "saved"))
+    (source / "model").mkdir(parents=True)
+    (source / "model" / "network.keras").touch()
+    (source / HEADER).touch()
+    copy_code(code)
+    with warnings.catch_warnings():
+        # MLflow requires an input example to infer a signature.
+        warnings.simplefilter("ignore", UserWarning)
+        mlflow.pyfunc.save_model(
+            folder,
+            mlflow_model=Model(metadata={"images": images}),
+            python_model=str(SOURCE / "lineup" / "serving" / "pyfunc.py"),
+            # Quoted addresses, because MLflow parses # and ? in a path.
+            artifacts={"model": (source / "model").as_uri(), "record": (source / HEADER).as_uri()},
+            code_paths=[str(code / "lineup")],
+            signature=_signature(classes),
+            pip_requirements=list(needs),
+        )
+    shutil.rmtree(folder / _ARTIFACTS)
+    return place
 
 
 def copy_code(folder: Path) -> None:
-    """Copy the code that a served model needs to a folder."""
+    """Copy the code that a served model needs to a folder. The whole package would be ten times as large.
+
+    MLflow puts this code first on the search path of Python. The packages are extended, so that a process which has
+    loaded a model still finds the other modules of lineup.
+    """
     for name in source_files(SERVED):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +216,7 @@ def _copy_model(root: Path, record: Record, models: Models, folder: Path) -> Pat
     return folder
 
 
-def _signature(classes: list[str]) -> ModelSignature:
+def _signature(classes: Sequence[str]) -> ModelSignature:
     """Return an MLflow signature that describes the columns of the predictions."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
@@ -212,14 +227,14 @@ def _signature(classes: list[str]) -> ModelSignature:
     return ModelSignature(outputs=Schema([*columns, *(ColSpec(DataType.float, name) for name in classes)]))
 
 
-def requirements(folder: Path) -> list[str]:
-    """Return the packages that are needed to serve a model, pinned to the installed versions."""
+def requirements(*folders: Path) -> tuple[str, ...]:
+    """Return the packages that are needed to serve the models in some folders, pinned to the installed versions."""
     names = list(SERVING_NEEDS)
     for file, needs in NEEDS_OF.items():
-        if any(folder.rglob(file)):
+        if any((folder / file).is_file() for folder in folders):
             names += needs
     versions = {name: _installed_version(name) for name in names}
-    return [f"{name}=={version}" for name, version in versions.items() if version]
+    return tuple(f"{name}=={version}" for name, version in versions.items() if version)
 
 
 @cache
