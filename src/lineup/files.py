@@ -62,8 +62,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed between
     these steps, the next call renames a complete folder to ``path``. If several processes write to ``path`` at the same
     time, the process that finishes last overwrites the results of the others. Before the folder is written, temporary
-    folders of killed processes are removed. The message of an `OSError` contains ``path`` or a file in ``path`` instead
-    of the temporary path.
+    folders of killed processes are removed. The message of an `OSError` contains ``path``, or a file in ``path``,
+    instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)

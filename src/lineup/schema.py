@@ -220,7 +220,7 @@ def _refuse(constant: str) -> None:
 
 @dataclass
 class _Collection:
-    """State of the parser inside a YAML list or mapping.
+    """State of the YAML parser while it reads a list or a mapping.
 
     Parameters
     ----------

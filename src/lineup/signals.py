@@ -64,7 +64,7 @@ def _raise(number: int, _: FrameType | None) -> None:
 
 
 def _watch(receiver: socket.socket, _: socket.socket) -> None:
-    """Wait for signals, and end the process if the main thread does not react in time."""
+    """Wait for a signal, and end the process if the main thread does not react to the signal in time."""
     while True:
         (number,) = receiver.recv(1)
         if number in SIGNALS and signal.getsignal(number) is _raise and not _reacted.wait(REACT_SECONDS):

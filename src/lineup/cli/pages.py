@@ -70,7 +70,7 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="The HTML file. Default: experiments/report/index.html.")
     ] = None,
 ) -> None:
-    """Write all results to a single HTML file that works without a network connection."""
+    """Write all results to a single HTML file that works without an internet connection."""
     from lineup.data.dataset import load_dataset
     from lineup.data.duplicates import DUPLICATES, read_duplicates
     from lineup.pages.report import write_report

@@ -261,6 +261,6 @@ def from_text(text: object) -> dict[str, str]:
 def _section_hash(section: object) -> str:
     """Return a hash of a section of ``params.yaml``.
 
-    The hash depends on the order of the models, because ties between models go to the first model.
+    The hash depends on the order of the models, because the first of several equally good models is selected.
     """
     return hashlib.sha256(json.dumps(section, default=str).encode()).hexdigest()[:12]

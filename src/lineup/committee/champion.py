@@ -1,6 +1,6 @@
 """Choose the champion: the model or committee with the best score on the validation images.
 
-The validation score of the champion is too optimistic, because the champion was chosen by this score. The optimism is
+The validation score of the champion is too optimistic, because the champion was chosen by this score. This bias is
 estimated as the validation accuracy minus the test accuracy. After the selection, the champion is evaluated on the test
 images.
 

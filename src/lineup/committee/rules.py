@@ -1,4 +1,4 @@
-"""Rules for combining the predictions of a committee (ensemble).
+"""Rules that combine the predictions of the members of a committee (ensemble).
 
 ===================== ====================================================== ========================================
 rule                  combined prediction                                    fitted on held-out images

@@ -49,7 +49,7 @@ def select_all(
     records: Path,
     target: Path,
 ) -> None:
-    """Select the members of all committees, and write one JSON file per committee.
+    """Select the members of each committee, and write them to one JSON file per committee.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def select(
     *,
     run: int = 1,
 ) -> list[Member]:
-    """Return the members of one committee run, with a hash of each member's predictions.
+    """Return the members of a committee for one run, with a hash of the predictions of each member.
 
     Parameters
     ----------

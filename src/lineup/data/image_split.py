@@ -142,7 +142,7 @@ def _divisions(labels: NDArray[Any], groups: NDArray[Any]) -> Indices:
 
 
 def group_order(labels: NDArray[Any], groups: NDArray[Any], rng: np.random.Generator) -> Indices:
-    """Shuffle the images, stratified by class, and keep the images of each group together.
+    """Shuffle the images with stratification by class, and keep the images of each group together.
 
     The class of a group is the most frequent class of its images. The groups of each class are shuffled, and each group
     gets a position from 0 to 1 within its class. The position is the number of images before the middle of the group,

@@ -1,4 +1,4 @@
-"""Test whether two groups of training runs, such as runs on two machines, differ in accuracy.
+"""Test whether the accuracies of two groups of training runs differ, such as runs on two machines.
 
 Runs with the same seed are compared in pairs.
 
@@ -61,7 +61,7 @@ class GroupDifference:
 
     @property
     def verdict(self) -> str:
-        """Return the result of the significance test in words, such as ``not significant``.
+        """Describe the result of the significance test in words, such as ``not significant``.
 
         If there is no estimate of the seed noise, the test includes only the sampling error of the images. In this
         case, the reason for a significant difference may be seed noise.

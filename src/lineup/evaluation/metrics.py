@@ -275,7 +275,7 @@ def accuracy_interval(correct: int, total: int, confidence: float = 0.95) -> tup
 def _top2_accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Compute the fraction of images whose actual class is one of the two most probable classes.
 
-    Ties go to the class with the lower index.
+    If two probabilities are equal, the class with the lower index comes first.
     """
     of_actual = np.take_along_axis(probabilities, labels[:, None], axis=1)
     lower = np.arange(probabilities.shape[1]) < labels[:, None]

@@ -67,7 +67,7 @@ class NoveltyDetector:
         return _fisher(self.distances, distances) + _fisher(self.uncertainties, uncertainty(members))
 
     def is_novel(self, images: NDArray[np.generic], members: Floats) -> NDArray[np.bool_]:
-        """Return which images are unlike the training images. See `score` for the parameters."""
+        """Return, for each image, whether it is unlike the training images. See `score` for the parameters."""
         return self.score(images, members) > self.threshold
 
 

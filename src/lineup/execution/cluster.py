@@ -1,4 +1,4 @@
-"""Run training and committee stages on the workers of a Dask cluster, and all other stages on this machine.
+"""Run the stages for training and for committees on a Dask cluster, and run all other stages on this machine.
 
 This machine is the *main machine*. The main machine assigns each stage to a worker, and prints the names of workers
 that are lost or cannot run a stage. Dask transfers the function calls and the files. Dask sends pickled functions, so

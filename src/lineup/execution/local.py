@@ -149,7 +149,7 @@ def _gpu_slots(jobs: int) -> Sequence[str]:
 
 
 def _gpu_numbers() -> list[str]:
-    """Return the numbers of the GPUs that are visible to this process."""
+    """Return the numbers of the GPUs that this process can use."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
         return [number for number in allowed.split(",") if number.strip()]

@@ -256,7 +256,7 @@ def run_stage(task: StageTask, topic: str) -> Outcome:
 
 
 def stop(project: str, stage: str) -> None:
-    """Stop a stage if it is running on this worker."""
+    """Stop a stage on this worker if the stage is running."""
     process = _running.get(f"{project}/{stage}")
     if process is not None:
         threading.Thread(target=stop_processes, args=([process],)).start()  # the caller does not wait for the stage

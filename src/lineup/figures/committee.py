@@ -130,7 +130,7 @@ def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
 
 
 def _write_beside(axes: Axes, header: str, left: float, values: list[str]) -> None:
-    """Write a column of numbers to the right of the bars."""
+    """Write a column of numbers to the right of the bars in a plot."""
     column: dict[str, Any] = {"size": style.TICK_SIZE, "color": style.INK, "family": style.FONT, "clip_on": False}
     axes.text(left, 1.02, header, transform=axes.transAxes, va="bottom", **column)
     for row, value in enumerate(values):

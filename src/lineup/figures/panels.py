@@ -216,7 +216,7 @@ class PanelGrid:
         return inches
 
     def _write(self, x: float, y: float, text: str, **look: Any) -> None:
-        """Write a text at a position of the `Axes`. Its dollar signs do not mark formulas."""
+        """Write a text at a position of the `Axes`. Dollar signs in the text do not mark formulas."""
         font: dict[str, Any] = {"size": style.TICK_SIZE, "color": style.INK, "family": style.FONT, "parse_math": False}
         self.axes.text(x, y, text, **(font | look))
 

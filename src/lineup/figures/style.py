@@ -124,7 +124,7 @@ def line_styles(count: int) -> list[tuple[str, str]]:
 
 
 def root_scale(axes: Axes) -> None:
-    """Use a square-root scale for an x axis from 0 to 1, to enlarge small values."""
+    """Use a square-root scale for an x axis from 0 to 1, so that small values have more space."""
     axes.set_xscale("function", functions=(_root, np.square))
     axes.set_xticks([0, 0.1, 0.4, 1], ["0", "0.1", "0.4", "1"])
 

@@ -19,8 +19,9 @@ from lineup.models.registry import register_model
 def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> Layers:
     """Residual network with three blocks of 32 filters and global average pooling (report E).
 
-    The report does not specify the number and the position of the blocks. This network consists of one convolution, max
-    pooling, and three blocks with two convolutions each. A convolution before batch normalisation has no bias.
+    Report E does not state how many blocks the network has, and where they are. Our network consists of one
+    convolution, max pooling, and three blocks with two convolutions each. A convolution before batch normalisation has
+    no bias.
     """
     from keras import layers
 

@@ -208,7 +208,7 @@ def _differences(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _contradictions(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the section about contradictory published results."""
+    """Return the section that lists contradictions in the published reports."""
     lines = [
         f"- **{verdict.model.name}**, report {verdict.claim.report}: {verdict.claim.contradiction}."
         + (f" Our accuracy {_BESIDE_RECALL[other.word]} the published recall." if (other := verdict.by_recall) else "")

@@ -215,7 +215,7 @@ def hardware_of(record: Record) -> str:
 
 
 def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
-    """Return the settings sorted by name, without the seed and the grouping key.
+    """Return the settings, sorted by name. The seed and the key that defines the groups are left out.
 
     Settings without a value are left out. Records of older versions of lineup do not contain newer settings.
     """
@@ -224,7 +224,9 @@ def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
 
 
 def _recipe(record: Record, key: str) -> tuple[object, ...]:
-    """Return the values that two comparable training runs have in common: the model, the data and the settings."""
+    """Return the model, the data and the settings of a training run. They are equal for two comparable training
+    runs.
+    """
     header = record.header
     settings = tuple((name, repr(value)) for name, value in _settings(header.parameters, key).items())
     return header.kind, header.name, header.data.fingerprint, settings

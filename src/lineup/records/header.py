@@ -36,7 +36,7 @@ Value = Integer | FiniteFloat | str | bool | None
 
 
 def run_label(name: str, seed: int) -> str:
-    """Return the label of a run from the name of the model and the seed.
+    """Combine the name of a model and a seed into the label of a run.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class Member:
 
     @property
     def label(self) -> str:
-        """Return the label of the member's run, such as ``basic_cnn_seed2``."""
+        """Return the label of the member's training run, such as ``basic_cnn_seed2``."""
         return run_label(self.name, self.seed)
 
 

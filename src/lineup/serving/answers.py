@@ -68,7 +68,7 @@ class Answer:
 
     @property
     def warning(self) -> str:
-        """Return the reasons why the prediction is not reliable. If there are no reasons, return an empty string."""
+        """Return the reasons why the prediction may be unreliable. If there are no reasons, return an empty string."""
         reasons = {UNLIKE: self.unlike, "not sure": not self.sure}
         return ", ".join(reason for reason, holds in reasons.items() if holds)
 

@@ -70,7 +70,7 @@ def write_artifact_files(
 
 
 def _write_members(record: Record, folder: Path) -> None:
-    """Write the analysis of a committee as a JSON file and two tables.
+    """Write the analysis of a committee to a JSON file and to two tables.
 
     One table contains the members, and the other table contains all pairs of members.
     """

@@ -21,7 +21,7 @@ LEFT_BY_LOADING = ("__pycache__", "registered_model_meta")
 
 
 def files_in(folder: Path | str) -> dict[str, int | None]:
-    """Return the sizes, in bytes, of all files in a folder and its subfolders.
+    """Return the size, in bytes, of each file in a folder and in its subfolders.
 
     The result is a dictionary whose keys are relative paths. Files that MLflow creates when it loads a model are
     ignored. If the folder does not exist, the result is empty.

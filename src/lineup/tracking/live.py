@@ -57,7 +57,7 @@ SWITCH, OFF = "LINEUP_LIVE", "off"
 
 @dataclass(frozen=True)
 class _End:
-    """Values that are logged in MLflow at the end of a run.
+    """Values that are logged in MLflow when a training run ends.
 
     ``ended`` is a time in milliseconds since 1970.
     """
@@ -71,7 +71,7 @@ class LiveRun:
     """Training listener that logs each epoch in an MLflow run.
 
     While the context is open, the status of the MLflow run is RUNNING. The final status is FINISHED if a record was
-    written, FAILED after an error and KILLED after a signal. The final metrics are logged if a record was written.
+    written, FAILED after an error and KILLED after a signal. The final metrics are logged only if a record was written.
     ``lineup publish`` logs the artifacts.
 
     Importing MLflow takes several seconds, and a tracking server may be slow or unreachable. MLflow is therefore

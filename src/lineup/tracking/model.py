@@ -56,7 +56,7 @@ NEEDS_OF: Mapping[str, tuple[str, ...]] = {
 
 
 def identity(record: Record) -> tuple[str, str]:
-    """Return the key of a record and the hash of its predictions.
+    """Return the key of a record and the hash of the predictions in the record.
 
     The key and the hash of the predictions identify a record.
     """

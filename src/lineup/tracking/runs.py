@@ -132,7 +132,7 @@ def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
 
 
 def is_own(run: Run) -> bool:
-    """Return whether the current process is writing the run."""
+    """Return whether an MLflow run is written by the current process."""
     return run.data.tags.get(PROCESS) == process_tag(os.getpid())
 
 

@@ -98,9 +98,9 @@ def check_port(port: int) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Yield an event that is set by Ctrl-C, SIGTERM or SIGHUP.
+    """Yield an event that is set when the process receives Ctrl-C, SIGTERM or SIGHUP.
 
-    Signals that are ignored under ``nohup`` remain ignored.
+    Signals that the process ignores, for example under ``nohup``, remain ignored.
     """
     stop = threading.Event()
     handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]

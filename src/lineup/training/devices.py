@@ -126,7 +126,6 @@ def uses_gpu() -> bool:
 def onednn_enabled() -> bool:
     """Return whether TensorFlow can use oneDNN.
 
-    By default, oneDNN is enabled. Users can set the environment variable ``TF_ENABLE_ONEDNN_OPTS`` to 0 to disable
-    oneDNN.
+    By default, oneDNN is enabled. To disable oneDNN, set the environment variable ``TF_ENABLE_ONEDNN_OPTS`` to 0.
     """
     return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"

@@ -1,10 +1,10 @@
 """Train a network with one or two TensorFlow calls per epoch.
 
 The training loop in this module replaces ``Model.fit`` of Keras for two reasons. First, after
-``keras.utils.set_random_seed``, ``fit`` uses the same order of the images in every epoch. The network then sees the
-same batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit`` is
-slower, because it returns to Python after each batch and runs many small operations (see ``benchmarks/training.py``).
-The weight updates are the same as in ``fit``.
+``keras.utils.set_random_seed``, ``fit`` uses the same order of the images in every epoch. The network then trains on
+the same batches in every epoch. It overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second,
+``fit`` is slower, because it returns to Python after each batch and runs many small operations (see
+``benchmarks/training.py``). The weight updates are the same as in ``fit``.
 
 Examples
 --------
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """Training loop for one network and one set of images.
+    """Loop that trains one network on one set of images.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Loop:
     def averaged(self) -> Iterator[None]:
         """Replace the weights of the network by their moving average for the duration of a ``with`` block.
 
-        Without ``fit.ema``, the network keeps its weights.
+        If ``fit.ema`` is not set, the weights of the network do not change.
         """
         if self._fit.ema is None:
             yield
@@ -201,8 +201,8 @@ def run_traced(function: Any, *arguments: Any) -> Any:
     """Call a ``tf.function``, and trace it first if the tensor shapes are new.
 
     TensorFlow needs a separate trace for each network and each shape of its inputs. After five implicit traces,
-    TensorFlow warns about retracing, even if the traces belong to different networks. To avoid the warning, each trace
-    is requested explicitly.
+    TensorFlow warns about retracing, even if the traces belong to different networks. To avoid this warning, lineup
+    requests each trace explicitly.
     """
     import tensorflow as tf
 

@@ -142,7 +142,7 @@ def average_of_snapshots(network: keras.Model, snapshots: Sequence[Sequence[np.n
 
 
 def inner_network(network: keras.Model) -> keras.Model:
-    """Return the network that predicts one image: without mirrored images, and only the last snapshot."""
+    """Return the network that predicts one image, without mirrored images and with the last snapshot only."""
     if network.name.endswith(_MIRRORED):
         network = network.get_layer(network.name.removesuffix(_MIRRORED))
     if network.name.endswith(_SNAPSHOTS):

@@ -75,7 +75,7 @@ def train_model(
 ) -> Record:
     """Train a model with one seed and write its record.
 
-    The test images are evaluated only once, after the last epoch. No choice depends on the result.
+    The model predicts the test images only once, after the last epoch. No decision depends on this result.
 
     Parameters
     ----------

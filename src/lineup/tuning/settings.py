@@ -108,7 +108,7 @@ class Tuning:
 
 
 def _keys(family: str) -> Iterator[str]:
-    """Yield the keys of all settings that a trial can change."""
+    """Yield the names of all settings that a trial can change."""
     kind = NetworkRecipe if FAMILIES[family].kind == "network" else ClassicalRecipe
     names = [field.name for field in dataclasses.fields(kind)]
     yield from (name for name in names if name not in _FIXED)

@@ -244,8 +244,8 @@ class Repeated:
 def repeat(study: Study, task: Task, seeds: list[int], watcher: Watcher) -> Repeated:
     """Train the current and the best settings with new seeds.
 
-    The best trial was selected by its score, so this score is too optimistic. The new scores do not have this bias. The
-    study stores the new scores, so that an interrupted call can be continued.
+    The score of the best trial is too optimistic, because the trial was selected by this score. The new scores do not
+    have this bias. The study stores the new scores, so that an interrupted call can be continued.
     """
     best = rounded(study.best_trial.params)
     present = list(_repeat(study, task, None, seeds, watcher))
