@@ -38,8 +38,8 @@ _PAPER = """\
 Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The authors of
 the paper train on all training images and standardise each pixel. The authors shuffle the images up to five times, and
 average the accuracies. `benchmarks/classical.py` fits the same models with the same settings. For all other settings,
-the benchmark uses the default values of scikit-learn in 2017. The column *shuffles* states how often the images were
-shuffled. The benchmark scales, shuffles and scores the images in the same way as the authors' script
+the benchmark uses the default values that scikit-learn had in 2017. The column *shuffles* states how often the images
+were shuffled. The benchmark scales, shuffles and scores the images in the same way as the authors' script
 (`benchmark/runner.py` in the repository of the dataset).
 
 The paper does not state which version of the images was used. On 31 August 2017, six days after the first version of
