@@ -59,11 +59,11 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder. On success, the temporary folder replaces ``path``.
 
-    The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed between
-    these steps, the next call renames a complete folder to ``path``. If several processes write to ``path`` at the same
-    time, the process that finishes last overwrites the results of the others. Before the folder is written, temporary
-    folders of killed processes are removed. The message of an `OSError` contains ``path``, or a file in ``path``,
-    instead of the temporary path.
+    The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed during
+    these steps, the next call restores a complete folder: it renames either the new or the old folder to ``path``. If
+    several processes write to ``path`` at the same time, the process that finishes last overwrites the results of the
+    others. Before the folder is written, temporary folders of killed processes are removed. The message of an `OSError`
+    contains ``path``, or a file in ``path``, instead of the temporary path.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -76,7 +76,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def check_room(path: Path, room: int = ROOM) -> None:
-    """Check that a path can be written, and that the disk has enough free space.
+    """Check that lineup can write a file at this path, and that the disk has enough free space.
 
     Parameters
     ----------

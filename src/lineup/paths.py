@@ -87,7 +87,7 @@ class Project:
 
     @property
     def experiments(self) -> Path:
-        """Return the folder that contains the records of single experiments."""
+        """Return the folder with the records of all experiments outside the pipeline."""
         return self.root / "experiments"
 
     @property

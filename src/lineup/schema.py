@@ -1,4 +1,4 @@
-"""Read and write JSON files, and read YAML files. Files are validated when they are read, because they may be damaged.
+"""Read and write JSON files, and read YAML files. Files can be damaged, so they are validated when they are read.
 
 Examples
 --------
@@ -151,8 +151,8 @@ def validated(values: Any, kind: Any, *, strict: bool) -> Any:
     """Validate values like `checked`, but raise pydantic's own errors.
 
     A file of a few megabytes can contain millions of wrong values. Their errors would need gigabytes. If the type is a
-    list, validation therefore stops at the first wrong item. For other types, the number of values is checked before
-    validation.
+    list, validation therefore stops at the first wrong item. For all other types, the number of values is checked
+    before the values are validated.
 
     Raises
     ------
@@ -245,7 +245,7 @@ class _Collection:
 
 
 def _check_events(events: Iterable[Any], largest: int) -> None:
-    """Check the parsing events of a YAML document before any value is created."""
+    """Check the events of a YAML parser before it creates any Python values."""
     import yaml
 
     measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None before its end
@@ -285,7 +285,7 @@ def _check_scalar(event: Any, parent: _Collection) -> None:
 
 
 def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the expanded size and the nesting depth of the section that an alias repeats."""
+    """Return the nesting depth and the expanded size of the section that a YAML alias repeats."""
     found = measured.get(event.anchor, (1, 0))  # loading the text raises an error for an unknown anchor
     if found is None:
         _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside its own anchor")

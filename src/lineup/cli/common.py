@@ -58,7 +58,7 @@ def _check_stage(stage: str, project: Project, params: Params) -> None:
 def from_stage(group: str, name: str) -> tuple[str, bool]:
     """Extract the name of a model or committee from the argument of a command.
 
-    Also return whether the argument is the name of a stage.
+    The second result is true if the argument is the name of a stage.
 
     When DVC runs in a subfolder, the name of a stage starts with the path of ``dvc.yaml``, as in
     ``../dvc.yaml:train@basic_cnn``.
@@ -181,21 +181,21 @@ def describe_compact(project: Project, folders: Sequence[Path]) -> str | None:
 
 
 def experiment_folders(project: Project) -> list[Path]:
-    """Return the folders of all single experiments."""
+    """Return the folders of all experiments outside the pipeline."""
     from lineup.records.record import HEADER
 
     return sorted(path.parent for path in project.experiments.glob(f"*/{HEADER}"))
 
 
 def other_folders(project: Project) -> list[Path]:
-    """Return the folders of all single experiments and imported records."""
+    """Return the folders of all imported records and of all experiments outside the pipeline."""
     from lineup.records.imported import imported_folders
 
     return [*experiment_folders(project), *imported_folders(project)]
 
 
 def champion_of(project: Project, params: Params, records: Sequence[Record]) -> Champion | None:
-    """Choose the champion. If a record is compact, read the champion from ``champion.json`` instead.
+    """Choose the champion. If one of the records is compact, read the champion from ``champion.json`` instead.
 
     Compact records contain no validation predictions. Return None if ``champion.json`` is missing, or if a compact
     record is newer than ``champion.json``.

@@ -1,4 +1,4 @@
-"""Define the command that compares two models, committees or single experiments, or groups of training runs.
+"""Define the command that compares two records or several groups of training runs.
 
 Examples
 --------
@@ -55,7 +55,8 @@ def compare(
     reports/pairs.csv compares the means over all seeds.
 
     With --by, the command compares the accuracy, time and memory of groups of training runs, such as runs on a CPU and
-    on a GPU. It reads all records of the project, including single experiments and imported records.
+    on a GPU. The command reads all records of the project, including imported records and experiments outside the
+    pipeline.
     """
     if by is not None:
         _compare_groups(by, names or [], output)

@@ -77,8 +77,8 @@ def import_in_background(*names: str) -> threading.Thread:
 
 @contextmanager
 def hide_libraries(names: Iterable[str]) -> Iterator[None]:
-    """Make the import of libraries fail, as if they were not installed. Libraries that were already imported remain
-    available.
+    """Make the import of libraries fail, as if they were not installed. Libraries that were imported before can still
+    be used.
 
     Parameters
     ----------

@@ -44,13 +44,13 @@ def train(
 ) -> None:
     """Train a model, log its metrics in MLflow during training, and write a record.
 
-    If the argument is the name of a model, the command runs a single experiment. A single experiment trains the model
-    once and writes the record to a new folder in experiments/. The seed is the first seed of the model, or the value of
-    --seed. A single experiment does not change the records of the pipeline.
+    If the argument is the name of a model, the command runs an experiment outside the pipeline. Such an experiment
+    trains the model once and writes the record to a new folder in experiments/. The seed is the first seed of the
+    model, or the value of --seed. An experiment outside the pipeline does not change the records of the pipeline.
 
     If the argument is the name of a stage, the command trains the model with all seeds and writes the records to
-    runs/models. An interrupted stage resumes from its last backup. A single experiment always starts from the
-    beginning.
+    runs/models. An interrupted stage resumes from its last backup. An experiment outside the pipeline always starts
+    with the first epoch.
     """
     project, params = open_project()
     model, is_stage = from_stage("train", model)

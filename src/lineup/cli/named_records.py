@@ -1,4 +1,4 @@
-"""Find the record of a model, a committee, a run or a single experiment by its name.
+"""Find a record by the name of its model, committee, run or experiment.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Choose the names of single experiments in MLflow.
+"""Choose the names for MLflow runs of experiments outside the pipeline.
 
 Examples
 --------

@@ -60,7 +60,7 @@ NEUTRAL = (
 class SourceFiles:
     """Files of this package and of a project.
 
-    Each file is read only once. After a file has changed, create a new instance.
+    Each file is read only once. Create a new instance of this class after a source file has changed.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class SourceFiles:
     def _run_by(
         self, modules: Iterable[str], project: Path | None, builder: str | None, left_out: tuple[str, ...]
     ) -> dict[str, str]:
-        """Return the hash of each file that the given modules run, without some files of this package."""
+        """Return the hash of each file that the given modules run, except for some files of this package."""
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
         reduced: set[tuple[Path, str]] = set()

@@ -60,7 +60,7 @@ def is_type_checking(node: ast.AST) -> bool:
 
 
 def _write(value: object, pieces: list[str]) -> None:
-    """Append a node, a list of nodes or a constant to the text."""
+    """Append a node of a syntax tree, a list of nodes or a constant to the text."""
     if isinstance(value, ast.AST):
         pieces.append(f"{type(value).__name__}(")
         for name, child in _fields(value):

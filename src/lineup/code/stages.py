@@ -229,8 +229,8 @@ def code_yaml(project: Path) -> str:
 
 
 def _lines(tree: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield the lines of a YAML file. Each source file has its own line, so that ``git diff`` shows only the changed
-    files.
+    """Yield the lines of a YAML file. Each source file has its own line in ``code.yaml``, so that ``git diff`` shows
+    only the changed files.
     """
     for key, value in tree.items():
         if isinstance(value, Mapping):

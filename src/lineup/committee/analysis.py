@@ -277,7 +277,7 @@ def _decompose(
     actual = np.eye(committee.shape[1])[labels]
 
     def decomposition(own: np.ndarray, each: np.ndarray, apart: np.ndarray) -> Decomposition:
-        """Create a decomposition from the errors of the committee and its members."""
+        """Decompose the error of the committee into the errors of its members, their ambiguity and a residual."""
         means = [weights @ part.sum(axis=2).mean(axis=1) for part in (each, apart)]
         return Decomposition(float(own.sum(axis=1).mean()), *map(float, means))
 

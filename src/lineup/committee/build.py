@@ -164,7 +164,8 @@ def analyse_members(
 ) -> Analysis:
     """Analyse a committee on the test images, and measure how each member affects the accuracy.
 
-    If the prediction times of the members are known, also compare the committee with its full committee.
+    If the prediction times of the members are known, also compare the committee with the full committee, which ignores
+    these times.
     """
     without = predictions_without_each(
         committee.rule,
@@ -228,7 +229,9 @@ def _header(
 
 
 def _cost_parameters(committee: Committee) -> dict[str, float]:
-    """Return the cost settings of the rule as parameters of a record. Most rules have no cost settings."""
+    """Return the settings of the rule for the prediction time, as parameters of a record. Most rules have no cost
+    settings.
+    """
     if committee.rule == "cascade":
         return {"accuracy_loss": committee.cost().accuracy_loss}
     return {} if committee.price is None else {"price": committee.price}

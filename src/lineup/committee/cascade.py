@@ -37,7 +37,7 @@ PredictRows = Callable[[int, np.ndarray], np.ndarray]
 def evaluate_in_steps(
     predict: PredictRows, shape: tuple[int, int, int], threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate members until the confidence is above a threshold, for each image.
+    """For each image, evaluate the members one after another until the confidence is above a threshold.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def count_evaluated(probabilities: np.ndarray, threshold: float | np.ndarray) ->
 
 
 def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, accuracy_loss: float) -> float:
-    """Find the lowest threshold with about the same accuracy as the mean of all members.
+    """Find the lowest threshold at which a cascade is about as accurate as the mean of all members.
 
     Parameters
     ----------

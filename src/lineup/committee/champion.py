@@ -4,8 +4,9 @@ The validation score of the champion is too optimistic, because the champion was
 estimated as the validation accuracy minus the test accuracy. After the selection, the champion is evaluated on the test
 images.
 
-A committee of the best N models has an unfair advantage, because its members are also chosen on the validation images.
-Fitted weights give no unfair advantage, because the validation score of a committee is cross-validated.
+A committee of the best N models has an unfair advantage, because its members were chosen by their scores on the same
+validation images. Fitted weights give no unfair advantage, because the validation score of a committee is
+cross-validated.
 
 Examples
 --------
@@ -77,7 +78,7 @@ _OF_CLASSES = {"balanced_accuracy": balanced_accuracy, "macro_f1": macro_f1}
 
 
 def rank(names: Sequence[str], holdout: Scores, metric: str) -> dict[str, float]:
-    """Rank candidates by a metric on the held-out images.
+    """Rank models and committees by a metric on the held-out images.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""Compare the prediction time and the accuracy of a committee with those of its full committee.
+"""Compare the prediction time and the accuracy of a committee with those of the full committee, which ignores the
+prediction time.
 
 The *full committee* is built without regard to the prediction time. The full committee of a cascade averages the
 predictions of all members. The full committee of a greedy selection with a price is the greedy selection without a
@@ -51,7 +52,7 @@ class Times:
 
 @dataclass(frozen=True, config=STRICT)
 class Cost:
-    """Prediction time of a committee, compared with its full committee.
+    """Prediction time of a committee, compared with the full committee, which ignores the prediction time.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ class Cost:
 
 
 def compare_cost(committee: Committee, fitted: FittedRule, times: Times, holdout: Scores, test: Scores) -> Cost:
-    """Compare a committee with its full committee on the test images.
+    """Compare a committee with the full committee, which ignores the prediction time, on the test images.
 
     Parameters
     ----------

@@ -120,9 +120,9 @@ class FittedRule:
     def apply_lazily(self, predict: PredictRows, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the committee's predictions, and evaluate only the members that are needed.
 
-        A cascade evaluates the first member for all images. It evaluates each further member only for the images for
-        which the confidence of the earlier members is not above the threshold. All other rules evaluate all members,
-        except members with weight 0.
+        A cascade evaluates the first member for all images. A cascade evaluates each further member only for those
+        images for which the earlier members are not confident enough. All other rules evaluate all members, except
+        members with weight 0.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class FittedRule:
         return self.apply(known), each
 
     def _finish(self, pooled: np.ndarray) -> np.ndarray:
-        """Apply the temperature after the rule, if there is one."""
+        """If the rule has a temperature, apply it to the combined probabilities."""
         return single_precision(pooled if self.after is None else apply_temperature(pooled, self.after))
 
     @property

@@ -96,9 +96,10 @@ def weights_from_greedy_selection(
     smallest_bag: int = SMALLEST_BAG,
     prices: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Compute weights by a greedy selection of the members.
+    """Compute the weights of the members by greedy selection.
 
-    Each round adds the member that gives the lowest log loss of the weighted mean. A member can be added several times.
+    In each round, the member that gives the lowest log loss of the weighted mean is added. A member can be added
+    several times.
 
     Parameters
     ----------

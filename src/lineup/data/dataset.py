@@ -288,7 +288,7 @@ def check_arrays(train: str, test: str, arrays: Arrays, classes: Sequence[str]) 
 
 
 def check_pair(where: str, images: Bytes, labels: Bytes, classes: Sequence[str], *, every: bool = True) -> None:
-    """Check that images and labels are valid. Each error message starts with the text in ``where``.
+    """Check that images and labels are valid. The text in ``where`` is the beginning of each error message.
 
     If ``every`` is true, there must be images of every class.
     """

@@ -166,7 +166,7 @@ def _fetch(spec: DatasetSpec, hosts: Sequence[str], target: Path) -> int:
 
 
 def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], target: Path) -> str:
-    """Download one file from the first host that works, and return this host."""
+    """Download one file from the first host that works, and return the name of this host."""
     failures: list[_HostError] = []
     partial = _partial(target, file.name)
     for host in hosts:

@@ -53,7 +53,8 @@ class ImageSplit:
 def split_images(
     raw: RawImages, classes: Sequence[str], seed: int, *, test: float, duplicates: str, near_duplicates: str
 ) -> ImageSplit:
-    """Choose the test images if the dataset contains none, and drop or move the copies of test images.
+    """Choose test images if the dataset contains none. Remove or move the training images that are copies of test
+    images.
 
     Parameters
     ----------
@@ -168,10 +169,11 @@ def group_order(labels: NDArray[Any], groups: NDArray[Any], rng: np.random.Gener
 def _treat_copies(
     raw: RawImages, is_test: NDArray[np.bool_], settings: dict[str, str]
 ) -> tuple[Duplicates, NDArray[np.bool_]]:
-    """Count the training images that are copies of test images, and leave them out or move them to the test images.
+    """Count the training images that are copies of test images. Leave these images out, or move them to the test
+    images.
 
-    The function sets ``is_test`` to true for the moved images. Return the counts, and a mask of the images that are
-    left out.
+    The function sets ``is_test`` to true for the moved images. Return the numbers of copies, and a mask of the images
+    that are left out.
     """
     train = np.flatnonzero(~is_test)
     counts, exact, near = count_duplicates(raw.images, raw.labels, train, np.flatnonzero(is_test))

@@ -238,7 +238,9 @@ def _check_classes(source: Source, raw: RawImages, reading: _Reading) -> None:
 
 
 def _write_list(path: Path, problems: list[str]) -> None:
-    """Write the messages about unreadable images to a file. If there are none, remove the file of an earlier run."""
+    """Write the messages about unreadable images to a file. If all images are readable, remove the file of an earlier
+    run.
+    """
     if not problems:
         path.unlink(missing_ok=True)
         return

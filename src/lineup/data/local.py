@@ -66,7 +66,7 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
 
 
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
-    """Copy missing files from a local folder to ``target`` and return their number.
+    """Copy missing files from a local folder to ``target``, and return the number of copied files.
 
     Published files are copied unchanged. Uncompressed files, and files with another compression, are compressed again.
 
@@ -97,7 +97,7 @@ def has_content(path: Path, file: RemoteFile) -> bool:
 
 
 def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
-    """Find a file that has a common name and the expected content, and copy it."""
+    """Search for a published file under its usual names, check its content, and copy the file."""
     names = _usual_names(file.name)
     sources = [folder / name for name in names if (folder / name).is_file()]
     if not sources:
@@ -112,9 +112,9 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the common names of a published file.
+    """Return the usual names for local copies of a published file.
 
-    In these names, the suffix ``.gz`` may be missing, and a dot may replace the hyphen before ``idx``.
+    The name can lack the suffix ``.gz``, or contain a dot instead of the hyphen before ``idx``.
     """
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")

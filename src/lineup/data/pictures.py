@@ -83,7 +83,7 @@ def read_picture(path: Path, formats: Sequence[str] = FORMATS) -> NDArray[np.uin
 
 
 def decode(where: str, content: bytes, formats: Sequence[str] = FORMATS) -> NDArray[np.uint8]:
-    """Read a picture from the bytes of a file. Each error message starts with the text in ``where``.
+    """Read a picture from the bytes of a file. The text in ``where`` is the beginning of each error message.
 
     The format, the result and the errors are described in `read_picture`.
     """
@@ -110,7 +110,7 @@ def decoded_size(where: str, content: bytes, formats: Sequence[str] = FORMATS) -
 
 @contextmanager
 def _one_line(where: str, formats: Sequence[str]) -> Iterator[None]:
-    """Convert all errors of Pillow to an error message with one line."""
+    """Convert each error of Pillow to a one-line error message."""
     try:
         with warnings.catch_warnings():
             # Pillow warns about large pictures, which are refused here, and about damaged metadata.

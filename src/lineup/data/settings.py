@@ -24,7 +24,7 @@ from lineup.settings import STRICT, Seed, shown, unknown
 
 
 def _height_and_width(size: object) -> object:
-    """Convert the edge of a square to a height and a width. Other values are returned unchanged."""
+    """Convert the edge length of a square to a height and a width. Other values are returned unchanged."""
     return [size, size] if isinstance(size, int) and not isinstance(size, bool) else size
 
 

@@ -2,7 +2,7 @@
 
 The classes are those of Fashion-MNIST. Each class has a function that draws shapes with soft edges and random
 proportions. T-shirts, pullovers, coats, shirts and dresses differ only in details such as sleeves, length and collar.
-Models therefore confuse these classes, as they do in Fashion-MNIST.
+Models therefore confuse these five classes, as they do in Fashion-MNIST.
 
 The module uses only sums, products, square roots and other operations that IEEE 754 defines exactly. The images are
 therefore identical on all processors.

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """Accuracy on the images with the highest confidence, for many thresholds.
+    """Accuracy on the images with the highest confidence, for many confidence thresholds.
 
     Attributes
     ----------
@@ -382,7 +382,7 @@ def class_rows(
     auc: Sequence[float] | Floats,
     average_precision: Sequence[float] | Floats,
 ) -> list[ClassRow]:
-    """Compute the metrics of each class from the predicted classes and the given areas.
+    """Compute the metrics of each class from the predicted classes and the given areas under the curves.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ Hits = Mapping[int, NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class GroupDifference:
-    """Difference in accuracy between a group and the reference group.
+    """Difference in accuracy between a group of training runs and the reference group.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class GroupDifference:
     def verdict(self) -> str:
         """Describe the result of the significance test in words, such as ``not significant``.
 
-        If there is no estimate of the seed noise, the test includes only the sampling error of the images. In this
-        case, the reason for a significant difference may be seed noise.
+        If the variation between seeds is unknown, the test includes only the sampling error of the images. A
+        significant difference can then be the result of the variation between seeds.
         """
         if self.p_holm > LEVEL:
             return "not significant"
@@ -139,7 +139,7 @@ def seed_noise(accuracies: Iterable[Sequence[float]]) -> SeedDeviation:
 
 
 def paired_noise(differences: Iterable[Sequence[float]]) -> SeedDeviation:
-    """Estimate the seed noise in comparisons of runs with the same seed.
+    """Estimate how much the difference between two runs with the same seed varies from seed to seed.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ def estimate_variation(
 
 
 def predict_error(variation: Variation, seeds: float) -> PredictedError:
-    """Predict the error of the difference if both models have the given number of seeds.
+    """Predict the standard error of the difference in accuracy if both models have the given number of seeds.
 
     Parameters
     ----------

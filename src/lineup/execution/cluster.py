@@ -1,8 +1,8 @@
 """Run the stages for training and for committees on a Dask cluster, and run all other stages on this machine.
 
 This machine is the *main machine*. The main machine assigns each stage to a worker, and prints the names of workers
-that are lost or cannot run a stage. Dask transfers the function calls and the files. Dask sends pickled functions, so
-the main machine and the workers must trust each other (see ``docs/several-machines.md``).
+that are lost or cannot run a stage. Dask sends the function calls and the files to the workers. Dask sends pickled
+functions, so the main machine and the workers must trust each other (see ``docs/several-machines.md``).
 
 Examples
 --------
@@ -154,7 +154,9 @@ class Cluster:
         threading.Thread(target=self._work, args=(name, address), daemon=True).start()
 
     def wait(self) -> tuple[str, int] | None:
-        """Return the next stage that has ended. If the worker of a stage was lost, the stage starts again."""
+        """Return the next stage that has ended. If the connection to a worker was lost, the stages of this worker start
+        again.
+        """
         self._update()
         for name in [name for name in self._again if self.has_room(name)]:
             self._again.remove(name)
@@ -212,7 +214,7 @@ class Cluster:
                 client.close(timeout=2)
 
     def _pass_on(self, event: tuple[Any, tuple[str, str]]) -> None:
-        """Log a line that a stage has printed. Dask calls this function with the time and the line."""
+        """Log a line that a stage has printed. Dask calls this function with the time, the stage and the line."""
         stage, line = event[1]
         self._log(f"[{stage}] {line}")
 

@@ -1,7 +1,8 @@
 """Run DVC commands one after another in one process. Importing DVC takes about a second.
 
 The process ends when its parent process ends, even if the parent process is killed. DVC and its stages run in their own
-process group. A killed parent process cannot stop this group, so the process checks whether its parent still exists.
+process group. If the parent process is killed, it cannot stop this process group. The process therefore checks whether
+its parent still exists.
 
 Examples
 --------

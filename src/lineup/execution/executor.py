@@ -52,4 +52,4 @@ class Executor(Protocol):
         """Return the ids of all processes on this machine that may hold a DVC lock."""
 
     def summary(self) -> str:
-        """Describe the executor in a few words, for the last line of a run."""
+        """Describe the executor in a few words, for the last line that a pipeline run prints."""

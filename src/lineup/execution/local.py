@@ -24,8 +24,9 @@ from lineup.execution.dvc_process import DvcProcess, stop
 class LocalProcesses:
     """Executor that uses this machine (see `lineup.execution.executor`). Stages run in DVC processes.
 
-    A DVC process runs one stage at a time, and can run the next one afterwards. Several processes can run stages at the
-    same time. If the context ends early, for example after Ctrl-C, all running stages are interrupted.
+    A DVC process runs one stage at a time. After a stage, the same process can run the next stage. Several processes
+    can run stages at the same time. If the ``with`` block ends early, for example after Ctrl-C, all running stages are
+    interrupted.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class LocalProcesses:
                 self._idle.get_nowait().close()
 
     def pids(self) -> list[int]:
-        """Return the ids of all DVC processes that run a stage. Each id is also the id of a process group."""
+        """Return the ids of all DVC processes that run a stage. Each process id is also the id of a process group."""
         return [process.pid for process in list(self._running.values())]
 
     def slots(self) -> int:
@@ -85,7 +86,7 @@ class LocalProcesses:
         return f"{self._jobs} at a time"
 
     def start(self, name: str) -> None:
-        """Let a DVC process run a stage if the stage is out of date."""
+        """Run a stage in a DVC process if the stage is out of date."""
         self._started.add(name)
         threading.Thread(target=self._work, args=(name,), daemon=True).start()
 
@@ -100,7 +101,7 @@ class LocalProcesses:
         self._started.discard(name)
 
     def _work(self, name: str) -> None:
-        """Run a stage and report its exit status. Even after an error, the GPU is released for other stages."""
+        """Run a stage and report its exit status. Other stages can use the GPU afterwards, even if this stage fails."""
         gpu, status = None, 1
         try:
             gpu = self._gpus.get() if name.startswith("train") and _gpu_numbers() else None

@@ -59,13 +59,13 @@ class OwnImages:
 
     @property
     def summary(self) -> str:
-        """Describe the settings to the user: the size of the images and the names of the models."""
+        """Describe the chosen settings for the user: the size of the images and the names of the models."""
         height, width = self.data["size"] if isinstance(self.data["size"], list) else (self.data["size"],) * 2
         colours = "in colour" if self.data["channels"] == 3 else "in grey"
         return f"{height} x {width} pixels {colours}, and the models {', '.join(self.models)}"
 
     def files(self, texts: Mapping[str, str]) -> dict[str, str]:
-        """Change the texts of ``params.yaml``, ``dvc.yaml`` and ``README.md`` of a new project."""
+        """Return the content of ``params.yaml``, ``dvc.yaml`` and ``README.md`` for a project with these settings."""
         return {
             "params.yaml": self._params(),
             "dvc.yaml": _replaced(

@@ -20,9 +20,9 @@ TRAIN = "train"
 class Progress:
     """Progress of several stages.
 
-    The estimated duration of a stage is the duration of its last run. If this duration is unknown, the estimate is the
-    mean duration of finished stages of the same kind, such as training stages. If no such stage has finished, the
-    estimate is the mean duration of all finished stages that do not train a model.
+    The estimated duration of a stage is the duration of its last run. If the stage has never run, the estimate is the
+    mean duration of finished stages of the same kind, such as training stages. If no stage of this kind has finished,
+    the estimate is the mean duration of all finished stages that do not train a model.
 
     Parameters
     ----------

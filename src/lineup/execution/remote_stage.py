@@ -182,7 +182,7 @@ def _is_in_run_cache(stage: Any) -> bool:
 
 
 def _entry(stage: Any) -> dict[str, Any]:
-    """Return the entry of a stage as if the entry had been read from ``dvc.lock``."""
+    """Return the entry of a stage in the form in which DVC reads the entry from ``dvc.lock``."""
     from dvc.stage.serialize import to_single_stage_lockfile
 
     entry: dict[str, Any] = json.loads(json.dumps(to_single_stage_lockfile(stage)))
@@ -274,7 +274,7 @@ def _records_in_order(project: Project, stage: str) -> list[Record]:
 
 
 def _keep(project: Project, stage: str) -> None:
-    """Copy the records from a worker to ``runs/finished``, which keeps finished training runs."""
+    """Copy the records from a worker to ``runs/finished``, the folder with copies of finished training runs."""
     group, _, name = stage.partition("@")
     if group != "train":
         return

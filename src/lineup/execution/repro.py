@@ -1,8 +1,8 @@
 """Run several stages of the pipeline in parallel. The command ``dvc repro`` runs only one stage at a time.
 
 This module starts each stage as soon as its dependencies are up to date. Each stage runs in a separate DVC process, on
-this machine or on a worker of a Dask cluster. All results are in ``dvc.lock``, so ``dvc repro`` does not run the stages
-again.
+this machine or on a worker of a Dask cluster. ``dvc.lock`` contains the hashes of all results, so ``dvc repro`` does
+not run the stages again.
 
 Examples
 --------

@@ -134,7 +134,7 @@ def _one_line(function: Callable[P, T]) -> Callable[P, T]:
 def prepare(task: StageTask) -> list[str]:
     """Check that this worker can run a stage, and return the SHA-256 of each missing input file.
 
-    Damaged files are removed and count as missing.
+    Damaged files are removed and treated as missing.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def receive(sha256: str, sender: str, offset: int, chunk: bytes) -> None:
 
 @_one_line
 def complete(sha256: str, sender: str) -> None:
-    """Check and rename a file after all its parts have arrived."""
+    """After all parts of a file have been received, check and rename the file."""
     partial = _place(f"{sha256}.{sender}.partial")
     found = file_sha256(partial)
     if found != sha256:
@@ -274,7 +274,7 @@ def _place(name: str) -> Path:
 
 @contextmanager
 def _workspace(task: StageTask) -> Iterator[Path]:
-    """Write small files to the folder of a stage, and yield the folder. Only one process at a time uses the folder."""
+    """Write small files to the folder of a stage, and yield this folder. Only one process can use it at a time."""
     root = _folder() / "stages" / task.project / task.stage
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{root}.lock"):
@@ -287,7 +287,7 @@ def _workspace(task: StageTask) -> Iterator[Path]:
 
 
 def _link_inputs(task: StageTask, root: Path) -> None:
-    """Replace the input files of the previous run with the current input files."""
+    """Replace the input files of the previous run of this stage with the current input files."""
     outputs = records_folder(Project(root), task.stage)
     for folder in (root / "data", root / "runs" / "selection", *(root / "runs").glob("models/*")):
         if folder != outputs:

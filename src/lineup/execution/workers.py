@@ -73,10 +73,11 @@ class Workers:
         return self._workers[address].name if address in self._workers else address
 
     def find(self, stage: str, wanted: Resources) -> str | None:
-        """Return a worker that has room for a stage and has not refused the stage, or None.
+        """Return a worker that has enough free resources for a stage and has not refused the stage. Return None if
+        there is none.
 
-        A worker without unneeded resources is preferred. Among such workers, the worker with the fewest stages is
-        preferred.
+        Workers without resources that the stage does not need, such as a GPU, are preferred. If several workers are
+        equally suitable, the worker with the fewest stages is preferred.
         """
         fitting = [
             (len(worker.resources.keys() - wanted.keys()), len(worker.running), address)
@@ -86,7 +87,9 @@ class Workers:
         return min(fitting)[-1] if fitting else None
 
     def place(self, stage: str, wanted: Resources) -> str:
-        """Reserve room for a stage, and return the address of the worker. `find` has returned a worker before."""
+        """Reserve resources of a worker for a stage, and return the address of the worker. `find` has returned a worker
+        before.
+        """
         address = self.find(stage, wanted)
         assert address is not None
         self._workers[address].running[stage] = wanted
@@ -102,7 +105,7 @@ class Workers:
         self._refused.add((address, stage))
 
     def describe(self) -> str:
-        """Return a text with the number of workers and their resources."""
+        """Return the number of workers and their resources as text."""
         offers = [f"{worker.name}: {shown(worker.resources)}" for worker in self._workers.values() if worker.resources]
         return count(self._workers, "worker") + (f" ({'; '.join(offers)})" if offers else "")
 

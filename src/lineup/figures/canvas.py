@@ -1,8 +1,8 @@
-"""Draw figures with a fast renderer for texts.
+"""Draw figures with a renderer that draws text quickly.
 
 matplotlib places each letter of a text separately, which takes half of the time to draw a figure. Here, each text is
-one small image. Most texts, such as the names of classes and axes, are the same in many figures, so the images of the
-last texts are kept.
+one small image. Most texts, such as the names of classes and axes, occur in many figures. The images of the most recent
+texts are therefore kept.
 
 Examples
 --------
@@ -39,8 +39,8 @@ KEPT = 2048
 def pixels_of(figure: Figure) -> NDArray[np.uint8]:
     """Draw a figure, and return its pixels (red, green, blue and opacity). The layout is computed once.
 
-    Letters are not aligned to whole pixels (hinted). At the resolution of the figures, this makes no visible
-    difference.
+    The function does not align letters to whole pixels (hinting). At the resolution of the figures, this makes no
+    visible difference.
     """
     canvas = _Canvas(figure)
     with mpl.rc_context({"text.hinting": "no_hinting"}), _no_warnings_of_missing_letters():

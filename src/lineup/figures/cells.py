@@ -48,7 +48,7 @@ def write_cells(axes: Axes, cells: Iterable[tuple[int, int, str, str, str]]) -> 
 
 
 def style_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], lines: str = "white") -> None:
-    """Name the rows and columns of a matrix, and draw lines of the given colour between its cells."""
+    """Label the rows and columns of a matrix, and draw lines of the given colour between the cells."""
     axes.set_xticks(range(len(columns)), columns, rotation=ANGLE, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)
     style.apply_style(axes)

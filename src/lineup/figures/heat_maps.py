@@ -103,7 +103,7 @@ def heat_maps(
 
 
 def _caption(scores: Scores, index: int, classes: Sequence[str], *, empty: bool) -> list[tuple[str, str]]:
-    """Return the two lines of the caption of an image. If the image is misclassified, the caption is vermillion."""
+    """Return the two lines of the caption of an image. If the image is misclassified, the caption is orange-red."""
     actual, probabilities = scores.labels[index], scores.probabilities[index]
     label = int(probabilities.argmax())
     text = f"predicted: {prediction_text(classes, label, probabilities[label])}, actual: {class_text(classes, actual)}"

@@ -86,9 +86,9 @@ def significant_pairs(
 def _codes(names: Sequence[str], pairs: Sequence[RecipePair]) -> NDArray[np.int8]:
     """Return a matrix that contains a code from -2 to 2 for each pair of models.
 
-    A positive code means that the model in the row is better than the model in the column. A code of 2 or -2 means that
-    the difference is significant after correction. A code of 1 or -1 means that the difference is significant only
-    before correction.
+    A positive code means that the model in the row is better than the model in the column. The code 2 or -2 means that
+    the difference is significant after the correction for multiple comparisons. The code 1 or -1 means that the
+    difference is significant only without this correction.
     """
     place = {name: index for index, name in enumerate(names)}
     codes = np.zeros((len(names), len(names)), dtype=np.int8)

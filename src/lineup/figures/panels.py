@@ -79,7 +79,7 @@ class Scale:
     root: bool = False
 
     def position(self, values: NDArray[np.float64] | Sequence[float]) -> NDArray[np.float64]:
-        """Return positions on the axis, from 0 at the low end to 1 at the high end.
+        """Return positions on the axis, from 0 at the lower limit to 1 at the upper limit.
 
         Examples
         --------
@@ -95,8 +95,8 @@ class Scale:
 class PanelGrid:
     """A grid of small plots (panels) with the same scales.
 
-    All panels are drawn into one matplotlib `Axes`, whose coordinates are inches. An `Axes` per panel would take 20 ms,
-    and a report has thousands of panels.
+    All panels are drawn into one matplotlib `Axes`, whose coordinates are inches. Creating an `Axes` for each panel
+    would take 20 ms, and a report has thousands of panels.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class PanelGrid:
         *,
         width: float = 1.6,
     ) -> Line2D:
-        """Draw a line into a panel. Parts outside of the scales are not visible.
+        """Draw a line into a panel. Parts of the line outside the axis limits are not visible.
 
         Parameters
         ----------

@@ -49,5 +49,5 @@ def png_of(pixels: NDArray[np.uint8], dpi: float) -> bytes:
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
-    """Return a part of a PNG file with its length and checksum."""
+    """Return one chunk of a PNG file, including its length and checksum."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

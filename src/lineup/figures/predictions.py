@@ -96,7 +96,7 @@ def _draw(axes: Axes, image: NDArray[np.uint8], heading: str) -> None:
 
 
 def _draw_classes(axes: Axes, one: ShownPicture) -> None:
-    """Draw a bar for each class. If the prediction is not reliable, the bars are vermillion."""
+    """Draw a bar for each class. If the prediction is not reliable, the bars are orange-red."""
     colour = style.VERMILLION if one.warning else style.BLUE
     places = range(len(one.top))
     axes.barh(places, [probability for _, probability in one.top], color=colour, height=0.55)

@@ -32,7 +32,8 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 def figures_of(record: Record) -> dict[str, Figure]:
     """Create all figures for which a record contains data, and return a dictionary of figures by name.
 
-    A compact record has data for the confusion matrix, the training curves and the members of a committee.
+    A compact record contains the data for the plots of the confusion matrix, the training curves and the members of a
+    committee.
     """
     import pandas as pd
 

@@ -62,7 +62,8 @@ def png_bytes(figure: Figure) -> bytes:
 def _show_dollar_signs(figure: Figure) -> None:
     """Show dollar signs as text. By default, matplotlib shows the text between two dollar signs as a formula.
 
-    Only the labels of logarithmic axes are formulas. matplotlib creates these labels, and they start with `_FORMULA`.
+    Only the labels of logarithmic axes are written as formulas. matplotlib creates these labels, and they start with
+    `_FORMULA`.
     """
     for text in _texts(figure):
         if "$" in text.get_text() and not text.get_text().startswith(_FORMULA):

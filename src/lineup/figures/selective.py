@@ -29,7 +29,8 @@ _MARGINS = style.Margins(left=0.68, right=0.27, bottom=0.5, top=0.1)
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
     """Plot the accuracy of one or several models against the coverage.
 
-    Coverage is the fraction of images that are included. Images with the highest confidence are included first.
+    Coverage is the fraction of images for which the accuracy is computed. Images with the highest confidence are
+    included first.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Build all architectures, with one module per family."""
+"""Build the networks and estimators of all architectures, with one module per family."""

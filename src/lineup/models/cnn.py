@@ -70,7 +70,7 @@ def depth_2(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
     """CNN with padded convolutions of 32, 64 and 128 filters, and a dense layer of 256 units (report D).
 
-    A max pooling layer follows only the first two convolutions.
+    Only the first two convolutions are followed by a max pooling layer.
     """
     from keras import layers
 
@@ -82,7 +82,7 @@ def depth_3(shape: Shape, classes: int, dropout: float = 0.5) -> Layers:
 def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
     """CNN with convolutions of 32, 64 and 128 filters, and a dense layer of 128 units (report E).
 
-    A max pooling layer follows only the first two convolutions.
+    Only the first two convolutions are followed by a max pooling layer.
     """
     return [*_convolutions(shape, (32, 64, 128), pools=2), *dense_end(classes, hidden(128))]
 
@@ -90,8 +90,8 @@ def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
 def _convolutions(shape: Shape, filters: Sequence[int], padding: str = "valid", pools: int = 3) -> Layers:
     """Return 3x3 convolutions with ReLU and max pooling.
 
-    A 2x2 max pooling layer follows only the first ``pools`` convolutions. If the output of a convolution has only one
-    row or one column, the max pooling layer is omitted.
+    Only the first ``pools`` convolutions are followed by a 2x2 max pooling layer. If the output of a convolution has
+    only one row or one column, the max pooling layer is omitted.
     """
     from keras import layers
 

@@ -29,7 +29,7 @@ class KernelMachine:
     and processes many images at once. The method has four steps:
 
     1. ``SVC`` is fitted on all training images.
-    2. Each additional model is fitted on one half of the images, and then computes the margins of the other half.
+    2. Each additional model is fitted to one half of the images, and then computes margins for the other half.
     3. For each pair of classes, a sigmoid is fitted to convert margins to probabilities (Platt, "Probabilistic outputs
        for support vector machines", 1999).
     4. To predict class probabilities, the function `couple` combines the probabilities of all pairs of classes.
@@ -126,7 +126,8 @@ class KernelMachine:
         return self
 
     def decision_function(self, inputs: Array) -> Array:
-        """Compute the margin of each pair of classes. A positive margin is a vote for the first class of the pair.
+        """Compute the margin between the two classes of each pair. A positive margin is a vote for the first class of
+        the pair.
 
         Parameters
         ----------

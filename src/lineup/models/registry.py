@@ -38,7 +38,7 @@ _GIVEN = ("shape", "classes")
 
 @dataclass(frozen=True)
 class Family:
-    """Group of architectures that share a module and a trainer.
+    """Group of architectures that are defined in the same module and use the same trainer.
 
     Parameters
     ----------

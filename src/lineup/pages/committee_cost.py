@@ -1,4 +1,4 @@
-"""Compare committees that save prediction time with their full committees, for the evidence page and the report.
+"""Compare committees that save prediction time with full committees, which ignore the prediction time.
 
 Examples
 --------
@@ -36,7 +36,9 @@ that the member classifies. The next table shows these shares."""
 
 
 def cost_of(record: Record) -> Cost | None:
-    """Return the cost of a committee. Return None for a model, or if the times of the members were not measured."""
+    """Return the cost of a committee. Return None if the record is from a model, or if the prediction times of the
+    members were not measured.
+    """
     folder, members = record.folder / MODEL, record.header.members
     if record.header.kind != "committee" or not (folder / ANALYSIS).is_file():
         return None
@@ -47,7 +49,9 @@ def cost_of(record: Record) -> Cost | None:
 
 
 def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:
-    """Return a dictionary of all committees with a known cost, and the cost of the first run of each committee."""
+    """Return a dictionary of all committees whose prediction cost is known, with the cost of the first run of each
+    committee.
+    """
     found = ((model, cost_of(model.first)) for model in models)
     return {model.name: (model, cost) for model, cost in found if cost is not None}
 
@@ -129,7 +133,7 @@ def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
 
 
 def _committee_table(found: Sequence[tuple[Record, Cost]]) -> TextTable:
-    """Return a table that compares each committee with its full committee."""
+    """Return a table that compares each committee with its full committee, which ignores the prediction time."""
     p_values = [mcnemar(cost.only_committee, cost.only_full) for _, cost in found]
     rows = [
         [

@@ -74,8 +74,8 @@ class Comparison:
     def by_validation(self) -> list[ModelRuns]:
         """Return the models, sorted by mean validation accuracy from high to low.
 
-        Ties are sorted by name. Models may be validated on different images, so this order is only used to choose the
-        models in figures. The champion is chosen in `lineup.committee.champion`.
+        Ties are sorted by name. Models may be validated on different images. This order is therefore used only to
+        choose the models in figures. The champion is chosen in `lineup.committee.champion`.
         """
         return sorted(self.models, key=lambda model: (-model.mean("val_accuracy"), model.name))
 

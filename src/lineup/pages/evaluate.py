@@ -100,7 +100,7 @@ def _runs(comparison: Comparison) -> pd.DataFrame:
 def _columns(pairs: Sequence[Any], kind: Any) -> pd.DataFrame:
     """Return a table with a row for each pair.
 
-    Build the table column by column, which is fast even for a million pairs of runs.
+    Build the table column by column, because this is fast even for a million pairs of runs.
     """
     return pd.DataFrame({field.name: [getattr(pair, field.name) for pair in pairs] for field in fields(kind)})
 
@@ -137,7 +137,9 @@ def _confusion(run: Record) -> pd.DataFrame:
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Choose the models for the figures with curves: the best model of each kind, and then the next best models."""
+    """Choose the models for the figures with curves: first the best model of each kind, then the best of the other
+    models.
+    """
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}
     others = [model for model in ranked if model not in best.values()]

@@ -164,7 +164,7 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
 
 
 def _left_out(models: int, most_shown: int) -> str:
-    """Return a note if the figures show only some of the models, or an empty string if they show all models."""
+    """Return a note if the figures show only some of the models. Return an empty string if they show all models."""
     if models <= most_shown:
         return ""
     return (
@@ -241,7 +241,7 @@ def _pairs_of_runs(comparison: Comparison) -> list[str]:
 
 
 def _tested(comparison: Comparison) -> str:
-    """Return a phrase that states which pairs of runs are compared."""
+    """Return the words that state which pairs of runs are compared."""
     if comparison.reference is None:
         return "of runs"
     return f"of runs with `{comparison.reference}`, because there are more than {MOST_PAIRED:,} runs"

@@ -137,7 +137,7 @@ class GroupComparison:
 
     @cached_property
     def records(self) -> dict[str, list[Record]]:
-        """Return the compared records of each group."""
+        """Return the records of each group that are compared."""
         rows = self.rows
         return {group: [run for row in rows if row.group == group for run in row.runs] for group in self.matched.groups}
 
@@ -259,7 +259,9 @@ def _accuracies(matched: Matched, kind: str) -> list[list[float]]:
 
 
 def _paired_differences(matched: Matched, kind: str) -> list[list[float]]:
-    """Return the differences in accuracy between runs with the same seed, for each model of a kind and each group."""
+    """For each group and each model of the given kind, return the differences in accuracy between runs with the same
+    seed.
+    """
     found = []
     for model in matched.models:
         reference = model.runs[model.reference]

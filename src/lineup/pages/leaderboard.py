@@ -282,7 +282,8 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_class(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the columns with balanced accuracy and macro F1, or no columns if they are close to the accuracy.
+    """Return the columns with balanced accuracy and macro F1. Return no columns if both metrics are close to the
+    accuracy.
 
     Leaderboards of earlier versions do not contain the balanced accuracy.
     """

@@ -76,7 +76,9 @@ class PowerAnalysis:
         )
 
     def _missing_seconds(self, seeds: int) -> float | None:
-        """Return the time that the missing training runs would take. Return None if one of the two is a committee."""
+        """Return the time that the missing training runs would take. Return None if one of the two records is from a
+        committee.
+        """
         total = 0.0
         for model, done in zip(self.models, self.variation.seeds, strict=True):
             if model.training_seconds is None:

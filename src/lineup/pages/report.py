@@ -100,8 +100,8 @@ def report_html(content: dict[str, Any], dataset: Dataset | None = None, limit: 
 def embedded_json(content: object) -> Markup:
     """Convert a value to JSON that is safe inside a ``<script>`` element.
 
-    Inside a ``<script>`` element, only strings such as ``</script`` and ``<!--`` have a special meaning. Escaping the
-    characters of these strings does not change the meaning of the JSON.
+    Inside a ``<script>`` element, only strings such as ``</script`` and ``<!--`` have a special meaning. If the
+    characters of these strings are escaped, the meaning of the JSON does not change.
     """
     text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":

@@ -173,8 +173,8 @@ def _base64(classes: np.ndarray) -> str:
 def _number(value: Any, digits: int = 10) -> Any:
     """Round a number. JSON does not support NaN, so return None for a missing number.
 
-    By default, this function rounds to ten digits, and the page rounds the result to four digits. With fewer digits, a
-    number that is rounded twice could differ from the number in the leaderboard.
+    By default, this function rounds to ten digits. The page later rounds the result to four digits. With fewer digits,
+    a number that is rounded twice could differ from the number in the leaderboard.
     """
     if isinstance(value, str):
         return value
@@ -213,7 +213,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _committees(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the members of each committee. If the first run has an analysis, return the analysis too."""
+    """Return the members of each committee. If the first run contains an analysis of the committee, also return this
+    analysis.
+    """
     committees = []
     for model in sorted(comparison.models, key=lambda model: list(comparison.ranks).index(model.name)):
         header = model.first.header
@@ -320,8 +322,8 @@ def _cost(model: ModelRuns, by_label: Mapping[str, Record]) -> dict[str, float |
 
 
 def _parameters(record: Record) -> int | None:
-    """Return the number of parameters of a model. For a classical model, return None, because the number in the record
-    is always 0.
+    """Return the number of parameters of a model. Return None for a classical model, because records of classical
+    models contain the number 0 instead.
     """
     weights = record.header.weights
     return (weights.parameters or None) if weights else None

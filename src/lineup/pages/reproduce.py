@@ -66,7 +66,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
 def _compare_variants(
     models: Mapping[str, ModelRuns], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
 ) -> list[RecipePair]:
-    """Compare each experiment and each variant with the original model."""
+    """Compare each experiment and each variant of a model with the original model."""
     pairs = [
         (variant, name)
         for name, claim in claims.items()
@@ -96,7 +96,7 @@ _COLUMNS += ["difference", "tolerance", "verdict", "contradiction"]
 
 
 def _frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Return a table with one row for each verdict."""
+    """Return a table with one row for each comparison with a published result."""
     rows = [
         [
             verdict.model.name,

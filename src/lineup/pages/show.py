@@ -1,4 +1,4 @@
-"""Print the leaderboard or the registered architectures, and update the leaderboard in the README.
+"""Print the leaderboard or the registered architectures, or update the leaderboard in the README.
 
 Examples
 --------

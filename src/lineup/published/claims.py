@@ -91,7 +91,9 @@ class Claim:
         return "\N{EN DASH}".join(f"{end:.{self.digits}f}" for end in ends)
 
     def nearest(self, accuracy: float) -> float:
-        """Return the published accuracy. If the report states a range, return its value nearest to ours."""
+        """Return the published accuracy. If the report states a range, return the value in this range that is nearest
+        to our result.
+        """
         return min(max(accuracy, self.accuracy), self.accuracy_to or self.accuracy)
 
 
@@ -129,5 +131,5 @@ def load_claims(dataset: str) -> dict[str, Claim]:
 
 
 def format_score(published: float) -> str:
-    """Format a published score or loss with two decimals. If two decimals are not enough, use four."""
+    """Format a published score or loss with two decimals. Use four decimals if the score has more than two."""
     return f"{published:.2f}" if round(published, 2) == published else f"{published:.4f}"

@@ -244,7 +244,7 @@ def _pack(archive: zipfile.ZipFile, name: str, file: Path) -> dict[str, Any]:
 
 
 def _check_directory(path: Path, stream: IO[bytes]) -> None:
-    """Check the size of an archive and of its directory. zipfile reads the whole directory into memory."""
+    """Check the size of a ZIP archive and the size of its directory. zipfile reads the whole directory into memory."""
     size = stream.seek(0, os.SEEK_END)
     if size > BYTES:
         raise LineupError(f"{path}: expected at most {BYTES:,} bytes, found {size:,}")
@@ -263,7 +263,7 @@ def _check_directory(path: Path, stream: IO[bytes]) -> None:
 
 
 def _checked_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
-    """Check each entry, and return a dictionary of the sizes by name."""
+    """Check each entry of an archive, and return a dictionary of the sizes by name."""
     sizes: dict[str, int] = {}
     for entry in archive.infolist():
         name = entry.filename
@@ -277,7 +277,7 @@ def _checked_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
 
 
 def _problem(entry: zipfile.ZipInfo) -> str | None:
-    """Describe the problem with an entry, or return None."""
+    """Describe the problem with an entry of an archive, or return None if the entry is valid."""
     name = entry.filename
     if entry.orig_filename != name or (name != MANIFEST and entry_folder_and_file(name) is None):
         return "not a file of a record"

@@ -210,7 +210,7 @@ def cores_and_memory(machine: Machine) -> str:
 
 
 def hardware_of(record: Record) -> str:
-    """Return a text with the training device of a record, the number of cores and the size of the memory."""
+    """Return the training device of a record, the number of cores and the size of the memory as one string."""
     return f"{record.header.device.name}, {cores_and_memory(record.runtime.machine)}"
 
 
@@ -233,7 +233,9 @@ def _recipe(record: Record, key: str) -> tuple[object, ...]:
 
 
 def _host_labels(records: Sequence[Record]) -> list[str]:
-    """Return the host of each record. If machines with the same host name have different hardware, add the hardware."""
+    """Return the host of each record. If machines with the same host name have different hardware, also name the
+    hardware.
+    """
     hardware: dict[str, set[str]] = {}
     for record in records:
         hardware.setdefault(record.runtime.machine.host, set()).add(hardware_of(record))
@@ -253,7 +255,9 @@ def _first(groups: Groups) -> Record:
 
 
 def _names(several: Sequence[Groups], key: str) -> list[str]:
-    """Return the name of each recipe. If several recipes use the same model, add the settings that differ."""
+    """Return the name of each recipe. If several recipes use the same model, the names contain the settings that
+    differ.
+    """
     headers = [_first(groups).header for groups in several]
     names = []
     for header in headers:

@@ -1,7 +1,7 @@
 """Find the records that `lineup import` has added to a project. Other machines trained them.
 
-An imported record is in ``runs/imported/NAME/KEY-ATTEMPT``, where KEY is the key of the record and ATTEMPT is a hash
-that identifies the training run. No stage of the pipeline reads this folder, so imported records never change the
+An imported record is in the folder ``runs/imported/NAME/KEY-ATTEMPT``. KEY is the key of the record, and ATTEMPT is a
+hash that identifies the training run. No stage of the pipeline reads this folder, so imported records never change the
 results of the project.
 
 Examples

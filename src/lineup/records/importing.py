@@ -1,4 +1,4 @@
-"""Import all records of an archive into a project, or none of them.
+"""Import all records of an archive into a project, or none if one of the records is invalid.
 
 Examples
 --------
@@ -109,7 +109,9 @@ def _staging(project: Project, size: int) -> Iterator[Path]:
 
 
 def _checked_record(place: Path, shown: str) -> Record:
-    """Read an unpacked record and check it. Messages contain the name in the archive instead of the temporary path."""
+    """Read an unpacked record and check it. Error messages contain the name of the record in the archive instead of the
+    temporary path.
+    """
     try:
         record = read_record(place)
         check_content(record)

@@ -133,8 +133,9 @@ def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
     """Estimate the standard deviation of the test accuracy between seeds for each kind of model.
 
-    All models of the same kind share an estimate, because three seeds of one model are too few. If no model has several
-    seeds, the estimate is 0. Networks and committees share the same estimate, because few committees have several runs.
+    All models of the same kind share one estimate, because the three seeds of a single model are too few for an
+    estimate. If no model has several seeds, the estimate is 0. Networks and committees share the same estimate, because
+    few committees have several runs.
 
     Parameters
     ----------

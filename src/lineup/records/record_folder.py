@@ -13,7 +13,7 @@ def check_record_folder(folder: Path, name: str, project: Project) -> None:
     """Raise an error if a new record would replace other files.
 
     The folders ``runs/models`` and ``runs/committees`` may contain other files. For example, DVC writes a
-    ``.gitignore`` file to these folders, and an interrupted stage can leave incomplete records.
+    ``.gitignore`` file to both folders. An interrupted stage can leave incomplete records.
 
     Parameters
     ----------

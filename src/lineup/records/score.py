@@ -1,4 +1,4 @@
-"""Compute the same metrics for networks, classical models and committees."""
+"""Compute the same metrics for all networks, classical models and committees."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def _load_estimator(path: Path, shape: Shape) -> Predictor:
 def _load_committee(
     folder: Path, shape: Shape, members: Mapping[str, Path] | None = None, *, lazy: bool = False
 ) -> PredictorWithMembers:
-    """Load a committee. If ``lazy`` is true, it evaluates only the members that are needed (see `agreement`)."""
+    """Load a committee. If ``lazy`` is true, the committee skips members that are not needed (see `agreement`)."""
     names, fitted = read_committee(folder)
     places = {name: folder / "members" / name for name in names} if members is None else members
     if absent := [name for name in names if name not in places]:

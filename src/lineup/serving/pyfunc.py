@@ -1,4 +1,4 @@
-"""Define the MLflow model that serves the trained model of a record.
+"""Define the MLflow model that makes predictions with the trained model of a record.
 
 MLflow stores the source code of this module, so no objects are pickled.
 

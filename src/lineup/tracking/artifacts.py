@@ -57,8 +57,8 @@ def local_folders(client: MlflowClient, run: Run) -> list[Path]:
 def list_artifacts(client: MlflowClient, run: Run) -> Listing:
     """List the artifacts and the model files of a run, with their sizes.
 
-    For a folder on this machine, the list contains all files. On remote storage, only the top level is listed, because
-    each folder requires a separate request.
+    If the artifacts are in a folder on this machine, the list contains all files. On remote storage, only the top level
+    is listed, because each folder requires a separate request.
     """
     model = logged_model(client, run)
     folder = local_folder(run.info.artifact_uri)
@@ -98,7 +98,7 @@ def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
 def describe_missing_artifacts(root: Path) -> str:
     """Return a short description of the missing artifacts in an SQLite store.
 
-    If no artifacts are missing, the description is empty. If the store is on a server, the description is also empty,
+    If no artifacts are missing, the description is empty. The description is also empty for a store on a server,
     because a check would require many requests.
 
     Parameters

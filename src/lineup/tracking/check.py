@@ -98,7 +98,7 @@ def _wrong_model(record: Record) -> str | None:
 def _wrong_files(record: Record) -> str | None:
     """Compare the files of a model with their expected hashes.
 
-    Describe the first difference, or return None if all files match.
+    Describe the first file that differs, or return None if all files match.
     """
     expected, found = record.header.model_files, folder_sha256(record.folder / MODEL)
     for name in sorted(expected.keys() | found.keys()):

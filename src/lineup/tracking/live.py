@@ -131,7 +131,7 @@ class LiveRun:
         self._close(_End("KILLED", now()), KILLED_SECONDS)
 
     def _close(self, end: _End, seconds: float) -> None:
-        """End the run, and wait at most ``seconds`` until all metrics have been sent."""
+        """End the run after all metrics have been sent, but wait at most ``seconds``."""
         if self._thread.is_alive():
             self._queue.put(end)
             self._thread.join(seconds)
@@ -172,7 +172,7 @@ class LiveRun:
     def _take(self) -> tuple[list[Epoch], _End | None]:
         """Return the epochs that were completed since the last call.
 
-        Also return the final values, or None if training has not ended.
+        Also return the final values of the training run, or None if training has not ended.
         """
         rows: list[Epoch] = []
         with suppress(queue.Empty):
@@ -188,7 +188,7 @@ class LiveRun:
 def _make_run(
     client: MlflowClient, experiment: str, run_id: str | None, name: str, header: Header, attempt: str, started: int
 ) -> str:
-    """Create an MLflow run, and delete the earlier runs that it replaces."""
+    """Create an MLflow run, and delete the earlier runs that the new run replaces."""
     from lineup.tracking.runs import find_runs, log_values, name_run, process_tags
 
     tags = start_tags(header, this_machine()) | {ATTEMPT: attempt} | process_tags()

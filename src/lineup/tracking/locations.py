@@ -46,7 +46,7 @@ def local_folder(location: str) -> Path | None:
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the former project folders that the store still refers to.
+    """Return the former folders of the project that the MLflow store still refers to.
 
     Parameters
     ----------

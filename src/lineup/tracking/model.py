@@ -69,7 +69,9 @@ def absent_members(record: Record, models: Models) -> list[str]:
 
 
 def lacks_model(record: Record) -> bool:
-    """Return whether a record has no model. A compact record has no model, and an imported record may have no model."""
+    """Return whether a record has no model. Compact records contain no model, and the model of an imported record can
+    be missing.
+    """
     return is_compact(record) or (is_imported(record) and not (record.folder / MODEL).is_dir())
 
 
@@ -187,7 +189,9 @@ def copy_code(folder: Path) -> None:
 
 
 def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
-    """Create a model in MLflow, without files. It has the parameters of its run, and the metrics of all classes."""
+    """Create a model in MLflow, without files. The new model has the parameters of its run, and the metrics of all
+    classes.
+    """
     from mlflow.entities import LoggedModelOutput, Metric
 
     run_id, params = run.info.run_id, {name: str(value) for name, value in record_params(record).items()}

@@ -1,4 +1,4 @@
-"""Plot the figures of many records in several processes. Plotting takes most of the time of publishing.
+"""Plot the figures of many records in several processes. Most of the time for publishing is spent on plots.
 
 Examples
 --------
@@ -39,7 +39,7 @@ Figures = dict[str, bytes]
 def plot_records(records: Sequence[Record]) -> Generator[Figures, None, None]:
     """Yield the figures of each record, in the order of the records.
 
-    Close the iterator to end the other processes. They also end if this process is killed.
+    Close the iterator to end the processes that plot the figures. They also end if this process is killed.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _plot(record: Record) -> Figures:
 
 
 def _plot_folder(folder: Path) -> Figures:
-    """Plot the figures of a record in another process, and remove the objects that matplotlib leaves."""
+    """Plot the figures of a record in another process. Afterwards, free the memory that matplotlib still uses."""
     figures = _plot(open_record(folder))
     gc.collect()
     gc.freeze()  # the next search for reference cycles skips the objects that remain, mostly of modules

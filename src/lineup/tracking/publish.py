@@ -221,7 +221,7 @@ class _Publisher:
     def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> Run:
         """Log the artifacts and the model of a record, and return the run.
 
-        Another machine may have deleted, replaced or completed the run in the meantime.
+        Another machine may have deleted, replaced or completed the run since the run was created.
         """
 
         def attempt() -> Run:

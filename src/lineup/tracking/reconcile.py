@@ -1,9 +1,9 @@
 """Decide which MLflow runs to keep and which MLflow runs to delete.
 
-A run belongs to a record if their keys are equal. If a run was created during training, the missing parts of the run
-are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of a finished run
-are logged again. All other runs with the same key are deleted. A compact record and its full record have the same
-digest, so the full record completes the run of the compact record.
+A run belongs to a record if the run and the record have the same key. If a run was created during training, the missing
+parts of the run are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of
+a finished run are logged again. All other runs with the same key are deleted. A compact record and its full record have
+the same digest. If the full record is published later, it therefore completes the run of the compact record.
 
 Examples
 --------
@@ -98,8 +98,8 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 def _can_belong(run: Run, record: Record) -> bool:
     """Return whether an MLflow run can be the run of a record that has the same key.
 
-    Records of two machines with the same device can have the same key. If one of the records is imported, neither run
-    is deleted.
+    Records of two machines with the same device can have the same key. If one of two records with the same key is
+    imported, the runs of both records are kept.
     """
     if is_imported(record):
         return run.data.tags.get(ATTEMPT) == record.runtime.attempt

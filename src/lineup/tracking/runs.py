@@ -51,7 +51,7 @@ def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
 def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> None:
     """Log metrics in batches, because MLflow limits the number of metrics per request.
 
-    If a metric is logged twice, MLflow stores only one value.
+    If a metric is logged twice for the same step, MLflow stores only one value.
     """
     metrics = list(metrics)
     for start in range(0, len(metrics), BATCH_METRICS):
@@ -107,13 +107,13 @@ def process_tag(pid: int) -> str:
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     """End runs that still have the status RUNNING after their process has ended.
 
-    A run keeps the status RUNNING if its process was killed, or if the process could not reach the store at the end.
-    The new status is FINISHED if a record was written, otherwise KILLED.
+    A run keeps the status RUNNING if its process was killed, or if the process could not reach the MLflow store when
+    training ended. The new status is FINISHED if a record was written, otherwise KILLED.
 
     On this host, a process counts as alive if a running process has the same id and start time. A process on another
-    host is considered dead if it has not updated the tag of its run for one hour. Each training process updates the tag
-    every minute. The limit of one hour is long, because clocks may differ and computers may be suspended. A process
-    that was wrongly considered dead corrects the status when it ends.
+    host is considered dead if it has not updated the tag of its run during the last hour. Each training process updates
+    the tag every minute. The limit of one hour is long, because clocks may differ and computers may be suspended. If a
+    running process was considered dead, it corrects the status of its run when it ends.
 
     Parameters
     ----------

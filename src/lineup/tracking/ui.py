@@ -116,7 +116,7 @@ def _stop_signals() -> Iterator[threading.Event]:
 def _server(root: Path, port: int, level: str, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Start the server in its own process group, and stop the whole group at the end.
 
-    The messages of the server are written to a file. Requests are not logged, because the file would become large.
+    The messages of the server are written to a file. Requests are not logged, because the log file would become large.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--uvicorn-opts", "--log-level warning"]

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 def fused_batch_norm() -> Iterator[None]:
     """Use the fused operation in all layers ``BatchNormalization`` for the duration of a ``with`` block.
 
-    Inference, frozen layers, and layers with a mask, with another axis than the last one or with renormalisation do not
-    change. The layers remain Keras layers, so that a saved network does not depend on lineup.
+    Only training of normal layers changes: inference, frozen layers, and layers with a mask, another axis than the last
+    one or renormalisation stay the same. The layers remain Keras layers, so that a saved network does not depend on
+    lineup.
     """
     import keras
 

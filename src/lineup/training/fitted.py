@@ -1,4 +1,4 @@
-"""Define the types of the inputs and results of trainers.
+"""Define the types of the objects that trainers receive and return.
 
 The types are in a separate module, so that no trainer has to import another trainer.
 

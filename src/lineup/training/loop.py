@@ -1,10 +1,10 @@
 """Train a network with one or two TensorFlow calls per epoch.
 
-The training loop in this module replaces ``Model.fit`` of Keras for two reasons. First, after
-``keras.utils.set_random_seed``, ``fit`` uses the same order of the images in every epoch. The network then trains on
-the same batches in every epoch. It overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second,
-``fit`` is slower, because it returns to Python after each batch and runs many small operations (see
-``benchmarks/training.py``). The weight updates are the same as in ``fit``.
+The training loop in this module replaces ``Model.fit`` of Keras for two reasons. First, ``fit`` uses the same order of
+the images in every epoch if ``keras.utils.set_random_seed`` was called before. The network then trains on the same
+batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit`` is
+slower, because it returns to Python after each batch and runs many small operations (see ``benchmarks/training.py``).
+The weight updates are the same as in ``fit``.
 
 Examples
 --------
@@ -137,7 +137,7 @@ class Loop:
         return float(self._loss) / count, accuracy
 
     def _batches(self, batches: Any, changes: Any) -> None:
-        """Run one training step for each row of ``batches``. A row contains the indices of the images in a batch."""
+        """Run one training step for each row of ``batches``. Each row contains the image indices of one batch."""
         import tensorflow as tf
 
         for number in tf.range(tf.shape(batches)[0]):

@@ -67,7 +67,7 @@ def learning_rate(fit: Fit, images: int) -> float | Callable[[Any], Any]:
 
 
 def _repeated() -> Callable[..., Any]:
-    """Return the class of schedules that start again after a number of steps."""
+    """Return a class of learning-rate schedules that restart after a given number of steps."""
     import keras
     import tensorflow as tf
 
@@ -85,7 +85,9 @@ def _repeated() -> Callable[..., Any]:
 
 
 def _warmup() -> Callable[..., Any]:
-    """Return the class of schedules with a linear warmup. Importing this module must not import Keras."""
+    """Return a class of learning-rate schedules that begin with a linear warmup. Importing this module must not import
+    Keras.
+    """
     import keras
     import tensorflow as tf
 

@@ -31,7 +31,7 @@ def block(name: str, recipe: Mapping[str, Any], indent: str = _INDENT) -> str:
 
 
 def add_model(path: Path, after: str, name: str, recipe: Mapping[str, Any], check: Callable[[Path], object]) -> None:
-    """Add a model to ``params.yaml``, after another model. Comments and the rest of the file do not change.
+    """Add a model to ``params.yaml``, after another model. The comments and all other lines of the file stay the same.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _GROUPS = {"augment": Augmentation, "pretrain": Fit, "finetune": Fit}
 
 @dataclass(frozen=True, config=STRICT)
 class Range:
-    """A range of numbers. If both ends of the range are integers, all values are integers.
+    """A range of numbers. If both limits of the range are integers, all values are integers.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def rounded(values: Values) -> dict[str, Any]:
 
 
 def to_words(values: Values) -> str:
-    """Return settings as a text, such as ``learning_rate 0.001, batch_size 32``."""
+    """Return settings as one string, such as ``learning_rate 0.001, batch_size 32``."""
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 

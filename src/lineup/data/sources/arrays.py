@@ -222,7 +222,7 @@ def _largest(images: NDArray[Any]) -> float:
 
 
 def _pick(stacks: Sequence[NDArray[np.uint8]], starts: NDArray[Any], index: int) -> NDArray[np.uint8]:
-    """Return the image with the given index, counted over all arrays."""
+    """Return one image from a list of arrays. The index counts the images of all arrays."""
     number = int(np.searchsorted(starts, index, side="right")) - 1
     image: NDArray[np.uint8] = stacks[number][index - starts[number]]
     return image

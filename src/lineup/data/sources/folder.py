@@ -98,7 +98,7 @@ class _Walk:
         self.ignored = 0
 
     def add_class(self, folder: Path, label: str, part: str, *, grouped: bool) -> None:
-        """Add all pictures in the folder of a class."""
+        """Add all pictures in a folder that contains the pictures of one class."""
         before = len(self.entries)
         for path in _files(folder):
             if not _is_picture(path.name):

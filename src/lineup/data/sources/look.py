@@ -80,8 +80,8 @@ class Found:
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels that are suitable for these images.
 
-        If all images are small and have the same size, this size does not change. Otherwise, all images become squares
-        with an edge of 64 pixels. If most images are smaller, the squares are smaller too.
+        If all images are small and have the same size, this size does not change. Otherwise, all images are resized to
+        squares of 64 by 64 pixels. If most images are smaller, the squares are smaller too.
         """
         channels = 3 if self.colour else 1
         if len(set(self.sizes)) == 1 and min(self.sizes[0]) >= _SMALLEST and max(self.sizes[0]) <= _KEPT:

@@ -111,7 +111,7 @@ class Source:
 
 
 def make_source(path: Path, form: str, entries: Sequence[Entry], **rest: Any) -> Source:
-    """Number the classes and groups of images, and return the source.
+    """Assign numbers to the classes and groups of images, and return the image source.
 
     Parameters
     ----------
@@ -167,7 +167,8 @@ def _is_number(text: str) -> bool:
 def clean_name(label: str) -> str:
     """Return a class name without control characters, with at most 60 characters.
 
-    The name of a folder can contain any character, such as a line break. Pages and tables need one line per class.
+    The name of a folder can contain any character, such as a line break. In pages and tables, each class name must fit
+    on one line.
     """
     text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
     plain = "".join(" " if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter for letter in text)
@@ -175,7 +176,7 @@ def clean_name(label: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Make the names unique. If a name occurs again, a number is added to it."""
+    """Make the names unique. If the same name occurs again, a number is added to the name."""
     found: list[str] = []
     for name in names:
         number, free = 1, name
