@@ -1,4 +1,4 @@
-"""Write reproducible NPZ files, and read NPZ files safely.
+"""Write NPZ files that are reproducible, and read NPZ files safely.
 
 Examples
 --------

@@ -95,7 +95,7 @@ def new_record_folder(project: Project, name: str, record: Path | None) -> tuple
 def finish(project: Project, params: Params, record: Record) -> None:
     """Print the accuracies of a new record.
 
-    The record of a single experiment is also published in MLflow.
+    The record of an experiment outside the pipeline is also published in MLflow.
     """
     header, metrics = record.header, record.metrics
     data = f"{header.data.name} (generated data)" if header.data.generated else header.data.name

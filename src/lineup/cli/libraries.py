@@ -46,7 +46,8 @@ def import_keras() -> None:
 def import_in_background(*names: str) -> threading.Thread:
     """Import modules in a separate thread, while TensorFlow trains and Python is idle.
 
-    If a module cannot be imported, this function raises no error. The next import of the module raises the error.
+    If a module cannot be imported, this function raises no error. The error is raised when the module is imported
+    again.
 
     Parameters
     ----------

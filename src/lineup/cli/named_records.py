@@ -144,7 +144,7 @@ def check_same_data(records: Sequence[Record]) -> None:
 
 
 def _experiments(project: Project) -> list[str]:
-    """Return the names of the folders of all single experiments."""
+    """Return the names of the folders of all experiments outside the pipeline."""
     from lineup.records.record import HEADER
 
     return sorted(path.parent.name for path in project.experiments.glob(f"*/{HEADER}"))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def run_name(params: Params, header: Header) -> str:
     """Return the name of a run in MLflow.
 
-    The name of a single experiment contains the model and all settings that differ from ``params.yaml``, as in
-    ``basic_cnn epochs=3 learning_rate=0.002``. The name of a pipeline run is the label of its record.
+    The name of an experiment contains the model and all settings that differ from ``params.yaml``, as in ``basic_cnn
+    epochs=3 learning_rate=0.002``. The name of a pipeline run is the label of the record.
     """
     if header.experiment is None:
         return header.label

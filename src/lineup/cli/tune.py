@@ -57,8 +57,8 @@ def tune(
     """Search for better settings of a model on the validation images. The test images are not used.
 
     Optuna chooses the settings of each trial (TPE sampler) and stops bad trials early (median pruner). The section
-    tuning of params.yaml contains the search space of each family. The next call continues an interrupted search.
-    Several processes can run trials of the same study at the same time.
+    tuning of params.yaml contains the search space of each family. If a search was interrupted, the next call continues
+    the search. Several processes can run trials of the same study at the same time.
 
     The score of the best trial is too optimistic, because the trial was selected by its score. At the end, the command
     therefore trains the best and the current settings again with new seeds, and compares them. The results are in

@@ -233,7 +233,7 @@ def analyse(
 def _change(without: np.ndarray, labels: np.ndarray, right: np.ndarray) -> float:
     """Return the change in accuracy when a member is removed.
 
-    The change is computed from integer counts, so equal accuracies give exactly 0.
+    The change is computed from integer counts, so it is exactly 0 if the accuracies are equal.
     """
     return (int((without.argmax(axis=1) == labels).sum()) - int(right.sum())) / len(labels)
 

@@ -148,7 +148,8 @@ def difference_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Compute the difference hash of images.
 
     An image is reduced to eight rows of nine grey values. Each bit indicates whether a value is larger than its left
-    neighbour. The hash does not depend on brightness and contrast, and small changes rarely affect it.
+    neighbour. The hash does not depend on the brightness and the contrast of an image. Small changes in an image rarely
+    change the hash.
     """
     found = [_hash_chunk(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK)]
     return np.concatenate(found) if found else np.empty(0, np.uint64)

@@ -166,7 +166,7 @@ def _subsample(picture: Picture, scale: float, shape: Shape) -> Picture:
 
 
 def _sharpen(picture: Picture) -> Picture:
-    """Sharpen a picture with the algorithm of ImageMagick, radius 1 and standard deviation 1.
+    """Sharpen a picture with the algorithm of ImageMagick. The radius and the standard deviation are 1.
 
     The kernel is a negative Gaussian, except at its centre. The value at the centre is twice the sum of all values of
     the Gaussian. The kernel is then divided by its sum.

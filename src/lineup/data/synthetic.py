@@ -134,8 +134,8 @@ class _Canvas:
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
         """Return the mask of a symmetric shape.
 
-        The argument ``knots`` contains pairs of a height and the half width of the shape at this height, from top to
-        bottom.
+        The argument ``knots`` is a list of pairs, from top to bottom. Each pair contains a height and the half width of
+        the shape at this height.
         """
         width = _broken_line(self.y, knots)
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))

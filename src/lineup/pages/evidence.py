@@ -44,7 +44,7 @@ correctly and the other model does not.
 ### Significance test
 
 The difference in accuracy between two models has a standard error with two parts. The first part, the *error from
-images*, results from the random sample of test images. To compute this error, each model gets a value per image: the
+images*, results from the random sample of test images. This error is computed from one value per model and image: the
 fraction of the model's runs that classify the image correctly. The second part, the *error from seeds*, is √(s²/k +
 s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy between seeds.
 Each standard deviation is pooled over all models of the same kind. Networks and committees are treated as one kind. For

@@ -218,7 +218,7 @@ def compare_matched(matched: Matched) -> GroupComparison:
 def _compare_model(
     model: MatchedModel, noise: SeedDeviation, paired: SeedDeviation
 ) -> tuple[list[GroupRow], list[SeedPair]]:
-    """Return the table rows of a model, and the tests of the pairs of runs with the same seed."""
+    """Return the table rows of a model, and the test results for all pairs of runs with the same seed."""
     rows: list[GroupRow] = []
     pairs: list[SeedPair] = []
     reference: dict[int, NDArray[np.bool_]] = {}

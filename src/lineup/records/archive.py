@@ -200,7 +200,9 @@ def open_archive(path: Path) -> Iterator[Archive]:
 
 
 def entry_folder_and_file(name: str) -> tuple[str, str] | None:
-    """Split the name of an entry into a record folder and a file name. Return None for any other name."""
+    """Split the name of an archive entry into the name of a record folder and a file name. Return None for any other
+    name.
+    """
     folder, slash, file = name.partition("/")
     known = (*RECORD_FILES, *(f"{MODEL}/{model}" for model in MODEL_FILES))
     return (folder, file) if slash and _FOLDER.fullmatch(folder) and file in known else None

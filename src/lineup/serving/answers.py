@@ -27,7 +27,8 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Threshold:
-    """Threshold for the highest class probability. A prediction with a lower probability is marked as "not sure".
+    """Threshold for the probability of the predicted class. A prediction with a lower probability is marked as "not
+    sure".
 
     Parameters
     ----------

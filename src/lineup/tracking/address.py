@@ -118,7 +118,7 @@ def store_environment(root: Path) -> dict[str, str]:
 
 
 def prepare_environment(root: Path) -> str:
-    """Set the environment variables that MLflow reads on import, and return the address of the store."""
+    """Set the environment variables that MLflow reads when it is imported, and return the address of the store."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.update(store_environment(root))

@@ -78,7 +78,7 @@ def _text(error: OSError) -> str:
 
 
 def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str]:
-    """Return the reason for an error and a suggested fix.
+    """Return two texts: the reason for an error and a suggestion how to fix it.
 
     The function searches the text of the error message, because the libraries use the same type of exception for many
     errors. ``path`` is the file that a system error names. Default: the file of the store.

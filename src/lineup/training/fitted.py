@@ -34,7 +34,7 @@ class Model(Protocol):
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Predict the class probabilities of raw uint8 images.
 
-        The images have the shape of `TrainingData.images`. The result is a float32 array of shape (n, classes).
+        The images have the same shape as `TrainingData.images`. The result is a float32 array of shape (n, classes).
         """
 
     def save(self, folder: Path) -> None:
@@ -118,7 +118,7 @@ class Fitted:
 
 
 def class_weights(labels: np.ndarray, classes: int, setting: str | None) -> np.ndarray | None:
-    """Return the weight of the images of each class.
+    """Return the weight that images of each class have in training.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Write the page of a study: its trials, the importance of the settings, and the gain with new seeds.
+"""Write a page about a study: the trials, the importance of the settings, and the gain with new seeds.
 
 Examples
 --------
