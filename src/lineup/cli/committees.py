@@ -48,7 +48,7 @@ def committee(
     """Combine the predictions of the members of a committee, and write a record.
 
     The parameters of the rule are fitted on images that no member was trained on. If the rule considers the prediction
-    time, the command loads the models of the members and measures their prediction times.
+    time, the command loads the models of all members and measures their prediction times.
 
     If the argument is the name of a committee, the record is written to a new folder in experiments/. If the argument
     is the name of a stage, the records are written to runs/committees.
@@ -72,7 +72,9 @@ def committee(
 
 
 def _check_full(project: Project, params: Params, settings: Committee) -> None:
-    """Raise an error if a possible member has only a compact record, because a committee needs all probabilities."""
+    """Raise an error if a possible member has only a compact record, because a committee needs the probabilities of all
+    classes.
+    """
     from lineup.committee.candidates import candidates, split_member
     from lineup.records.compact import find_folder, open_record, require_full
 
@@ -103,7 +105,9 @@ def _combine_stage(project: Project, params: Params, name: str) -> None:
 
 
 def _measure(params: Params) -> Measure:
-    """Return a function that measures the prediction times of models, with the number of threads in params.yaml."""
+    """Return a function that measures the prediction times of models. The function uses the number of threads in
+    params.yaml.
+    """
 
     def measure(records: Sequence[Record]) -> Times:
         from lineup.cli.libraries import import_keras

@@ -49,7 +49,8 @@ def compare(
         typer.Option(metavar="FOLDER", help="Folder of the page of --by. Default: experiments/compare-KEY."),
     ] = None,
 ) -> None:
-    """Compare the settings, metrics and predictions of two models, or the training runs on several machines.
+    """Compare the settings, metrics and predictions of two models. Alternatively, compare the training runs on several
+    machines.
 
     Without --by, the command compares two records. If a model or committee has several runs, its first run is compared.
     reports/pairs.csv compares the means over all seeds.

@@ -116,7 +116,7 @@ def _train_once(project: Project, params: Params, model: str, recipe: AnyRecipe,
             folder,
             threads=params.training.threads,
             experiment=experiment,
-            # Each single experiment is a separate run and never resumes another one.
+            # Each experiment is a separate run and never resumes another one.
             backups=project.backups if experiment is None else None,
             listeners=[ConsoleProgress(), live],
         )

@@ -41,8 +41,8 @@ def named_record(project: Project, params: Params, name: str) -> Record:
     params : Params
         Settings of the project.
     name : str
-        A model or committee, such as ``basic_cnn``; one of its runs, such as ``basic_cnn_seed2``; or the folder of a
-        single experiment, such as ``basic_cnn-1a2b3c4d``; or an imported record, such as ``basic_cnn@gpu-server``, see
+        A model or committee, such as ``basic_cnn``; one of its runs, such as ``basic_cnn_seed2``; or the folder of an
+        experiment, such as ``basic_cnn-1a2b3c4d``; or an imported record, such as ``basic_cnn@gpu-server``, see
         `lineup.records.imported.find_imported`. For a model or committee, the record of its first run is returned.
 
     Raises

@@ -211,7 +211,7 @@ def _plot_network(what: str, name: str, output: Path | None) -> None:
 
 
 def _open_records(names: Sequence[str]) -> tuple[Project, dict[str, Record]]:
-    """Open the project, and return a dictionary that maps labels to records. Without names, all models are returned."""
+    """Open the project, and return a dictionary of records by label. Without names, all models are returned."""
     project, params = open_project()
     found = [named_record(project, params, name) for name in names] if names else existing_records(project, params)
     records: dict[str, Record] = {}

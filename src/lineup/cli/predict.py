@@ -77,7 +77,7 @@ def predict(
     """Predict the classes of pictures.
 
     The command cuts out the object in each picture, and converts the object to the size and colours of the training
-    images. In a project with your own images, pictures are only resized, in the same way as the training images.
+    images. In a project with your own images, lineup only resizes the pictures, in the same way as the training images.
     Pictures that already look like training images are not changed. If a file cannot be read, the command prints an
     error, processes the other files, and exits with status 1.
 

@@ -205,7 +205,7 @@ def code_yaml(project: Path) -> str:
 
     Each key has the hashes of its files. Each section in `SECTIONS` has one hash. All hashes of a key are written as
     one string, so that ``dvc.lock`` stays short. In each run, DVC reads and writes ``dvc.lock`` several times. A stage
-    that depends on all models uses a single hash of the section ``models``, so that ``dvc.lock`` stays short.
+    that depends on all models uses one hash of the whole section ``models``, so that ``dvc.lock`` stays short.
 
     Parameters
     ----------

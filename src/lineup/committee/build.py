@@ -67,7 +67,7 @@ def build_committee(
     run : int, optional
         Number of the run, see `lineup.committee.select.select`. Default 1.
     experiment : str, optional
-        Random name of a single experiment. Default: None, a run of the pipeline.
+        Random name of an experiment outside the pipeline. Default: None, for a run of the pipeline.
     measure : callable, optional
         See `Measure`. It is called only if the committee needs the times, see `Committee.needs_times`. Default: None,
         the times are unknown.

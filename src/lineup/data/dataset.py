@@ -227,7 +227,7 @@ _OWN = ("title", "validation")
 
 
 def _own(path: Path, metadata: Mapping[str, Any], images: int) -> dict[str, Any]:
-    """Check and return the additional metadata of a user's own images."""
+    """Check and return the metadata that only datasets with a user's own images contain."""
     if metadata["name"] in DATASETS:
         return {}
     title, validation = (metadata.get(key) for key in _OWN)

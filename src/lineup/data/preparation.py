@@ -98,7 +98,8 @@ def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     The function follows section 3.1 of the paper on Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747). It
     trims the edges, keeps only some rows and columns, sharpens the picture, extends the shorter edge, negates the
     picture, and converts it to grey. All pixels outside the object are first set to white, because the photographs in
-    the paper have a white background. A large picture is first scaled down to the size of the thumbnails in the paper.
+    the paper have a white background. A large picture is first scaled down to the size of the thumbnails in the paper
+    on Fashion-MNIST.
 
     See `prepare` for the parameters.
     """
@@ -151,7 +152,7 @@ def _reduced(picture: Picture, longest: int) -> Picture:
 
 
 def _trim(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
-    """Remove the rows and columns around the object."""
+    """Remove all rows and columns at the edges that do not contain the object."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 

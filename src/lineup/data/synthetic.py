@@ -171,7 +171,7 @@ class _Canvas:
         return self.ellipse(centre, radius) * (1 - self.ellipse(centre, (radius[0] - thickness, radius[1] - thickness)))
 
     def print_cloth(self, plain: float) -> None:
-        """Add stripes, checks or speckles to some of the images. The argument ``plain`` is the fraction of images that
+        """Draw stripes, checks or speckles on some of the images. The argument ``plain`` is the fraction of images that
         have no pattern.
         """
         kind = self.rng.random((self.count, 1, 1))

@@ -97,7 +97,7 @@ class PredictedError:
 def estimate_variation(
     first: NDArray[np.bool_], second: NDArray[np.bool_], of_first: SeedDeviation, of_second: SeedDeviation
 ) -> Variation:
-    """Estimate the variation between images and between seeds from the training runs of two models.
+    """Estimate the variation between images and the variation between seeds from the training runs of two models.
 
     Parameters
     ----------

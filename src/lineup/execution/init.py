@@ -109,7 +109,7 @@ def check_free(root: Path) -> None:
 def _move(partial: Path, root: Path) -> None:
     """Move all files of a new project to the project folder.
 
-    If a file cannot be moved, all files that were already moved are deleted.
+    If one file cannot be moved, the files that have already been moved are deleted.
     """
     missing = [path for path in (root, *root.parents) if not path.exists()]
     moved: list[Path] = []

@@ -131,7 +131,7 @@ def locked_stages(root: Path) -> list[str]:
 def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> None:
     """Sort the new stages in ``dvc.lock`` in the order in which a sequential ``dvc repro`` writes them.
 
-    DVC appends each new stage when it ends, so the original order depends on the durations of the stages.
+    DVC appends each new stage when it ends. The original order of the stages therefore depends on their durations.
 
     Parameters
     ----------

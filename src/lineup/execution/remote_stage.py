@@ -69,7 +69,8 @@ def is_remote(stage: str) -> bool:
 def prepare_stage(project: Project, name: str) -> Prepared | None:
     """Describe a stage for a worker, or return None if DVC on this machine can skip the stage.
 
-    DVC skips a stage if it is up to date, or if an earlier run had the same inputs and its outputs can be restored.
+    DVC skips a stage that is up to date. DVC also skips a stage if the outputs of an earlier run with the same inputs
+    can be restored.
 
     Raises
     ------
@@ -225,7 +226,7 @@ def _further_inputs(project: Project, stage: str) -> list[Path]:
 
 @cache
 def _sha256(path: Path, changed: int) -> str:
-    """Return the SHA-256 of a file. Most stages read the same large file, so the hash is cached."""
+    """Return the SHA-256 of a file. Most stages read the same large file, so the hash of this file is cached."""
     return file_sha256(path)
 
 

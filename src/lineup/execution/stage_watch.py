@@ -1,7 +1,7 @@
 """End a stage after its DVC process has ended.
 
-DVC runs each stage in a shell. If DVC is killed, the shell and the stage continue, and the next ``dvc repro`` starts
-the same stage a second time. A stage therefore checks whether its DVC process still exists.
+DVC runs each stage in a shell. If DVC is killed, the shell and the stage continue to run, and the next ``dvc repro``
+starts the same stage a second time. A stage therefore checks whether its DVC process still exists.
 
 DVC writes a list of all processes that run stages to a file (see `lineup.execution.pipeline.lock_holders`). The DVC
 process of a stage is the nearest ancestor process of the stage that is in this list. The ancestors of a stage can

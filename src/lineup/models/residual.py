@@ -39,9 +39,10 @@ def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> La
 def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
     """Narrow ResNet-9 with global max pooling, for training with few epochs and a large learning rate.
 
-    Four convolutions with ``width`` to ``8 * width`` filters and two residual blocks with two convolutions each (Page,
-    "How to train your ResNet", 2018). Max pooling runs before batch normalisation and ReLU. These two layers then take
-    a quarter of the time. The factor 1/8 before the softmax keeps the logits small at the start of training.
+    ResNet-9 has four convolutions with ``width`` to ``8 * width`` filters, and two residual blocks with two
+    convolutions each (Page, "How to train your ResNet", 2018). Max pooling runs before batch normalisation and ReLU.
+    These two layers then take a quarter of the time. The factor 1/8 before the softmax keeps the logits small at the
+    start of training.
     """
     from keras import layers
 

@@ -123,7 +123,7 @@ def _load(backbone: keras.Model, weights: str, sha256: str) -> None:
 
 
 def _three_channels(shape: Shape, backbone: keras.Model) -> Layers:
-    """Return layers that convert images to three channels and to the size of a network."""
+    """Return layers that convert images to three channels and to the image size of a network."""
     from keras import layers
 
     height, width = backbone.input_shape[1:3]

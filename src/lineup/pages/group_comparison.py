@@ -169,7 +169,7 @@ def compare_by(records: Sequence[Record], key: str, names: Collection[str] = ())
     Parameters
     ----------
     records : sequence of Record
-        Records of the project, of single experiments and of other machines.
+        Records of the pipeline, of experiments and of other machines.
     key : str
         What the groups differ in, see `lineup.records.groups.match_records`.
     names : collection of str, optional

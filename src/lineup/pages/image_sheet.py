@@ -1,4 +1,4 @@
-"""Combine many small images in one PNG file that can be embedded in an HTML page.
+"""Combine many small images in one PNG file that an HTML page can contain.
 
 Examples
 --------

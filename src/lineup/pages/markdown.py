@@ -52,7 +52,7 @@ def with_spread(mean: float, deviation: float, form: str = ".4f") -> str:
 
 
 def p_value(value: float) -> str:
-    """Format a p-value with two significant digits, or with one digit if the p-value is below 0.001."""
+    """Format a p-value with two significant digits. If the p-value is below 0.001, use only one digit."""
     return f"{value:.2g}" if value >= 0.001 else f"{value:.0e}" if value else "0"
 
 

@@ -88,7 +88,7 @@ class PowerAnalysis:
 
 
 def analyse(first: ModelRuns, second: ModelRuns, others: list[ModelRuns], difference: float) -> PowerAnalysis:
-    """Estimate the variation of the difference between two models.
+    """Estimate how much the difference in accuracy between two models varies between images and between seeds.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Collect the content of the report from records, in dictionaries and lists.
+"""Collect the content of the HTML report from the records, in dictionaries and lists.
 
 Examples
 --------
@@ -394,6 +394,8 @@ def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
 
 
 def _shown_curves(comparison: Comparison, most: int = 3) -> list[str]:
-    """Return the first runs of the models with the highest validation accuracy, among models that have curves."""
+    """Return the labels of the first runs of the models with the highest validation accuracy. Models without training
+    curves are left out.
+    """
     runs = [model.first for model in comparison.by_validation() if _history(model.first.history)["loss"]]
     return [run.header.label for run in runs[:most]]

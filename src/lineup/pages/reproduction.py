@@ -294,7 +294,7 @@ def _classifier_seconds(model: ModelRuns) -> float:
 
 
 def _scores_by_class(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return tables that compare the published scores of each class with ours."""
+    """Return tables that compare the published scores of each class with our scores."""
     sections = []
     for title, metric in (("F1 score", "f1"), ("recall", "recall")):
         rows = [

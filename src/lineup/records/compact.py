@@ -147,7 +147,8 @@ def _incomplete(record: Record) -> str:
 
 
 def find_folder(project: Project, group: Path, seed: int) -> Path | None:
-    """Return the folder of the full record of a run, or the folder of the compact record if there is no full record.
+    """Return the folder of the full record of a run. If there is no full record, return the folder of the compact
+    record.
 
     Return None if both are missing.
 
@@ -246,7 +247,7 @@ def _write(record: Record, folder: Path) -> None:
 
 
 def _read(record: Record) -> tuple[ScoreSummary, str]:
-    """Read and check the predictions of a compact record, and return them with the hash of ``predictions.npz``."""
+    """Read and check the predictions of a compact record. Also return the hash of ``predictions.npz``."""
     path, data = record.folder / FILE, record.header.data
     arrays = read_npz(path, max_bytes=LIMIT)
     images, k = data.test_images, len(data.classes)

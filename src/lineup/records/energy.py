@@ -114,7 +114,7 @@ def _processor(folder: Path) -> _Counter:
 
 
 def _gpus() -> list[_Counter]:
-    """Return a counter for the first visible GPU. TensorFlow trains on this GPU."""
+    """Return an energy counter for the first visible GPU. TensorFlow trains on this GPU."""
     import pynvml
 
     pynvml.nvmlInit()

@@ -169,8 +169,8 @@ class Header:
     members : list of Member
         Members of a committee; empty for a model.
     experiment : str or None
-        Random name of a single experiment. It prevents the experiment from replacing a pipeline run with the same
-        parameters. None in the pipeline.
+        Random name of an experiment outside the pipeline. The name prevents the experiment from replacing a pipeline
+        run with the same parameters. None in the pipeline.
     model_files : dict of str to str
         SHA-256 of each file in ``model/``; empty before training ends and in records of schema 1.
     schema : int

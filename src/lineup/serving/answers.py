@@ -27,8 +27,8 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Threshold:
-    """Threshold for the probability of the predicted class. A prediction with a lower probability is marked as "not
-    sure".
+    """Threshold for the probability of the predicted class. A prediction is marked as "not sure" if its highest
+    probability is below the threshold.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ class Answer:
 
 
 def sure_threshold(validation: Scores, accuracy: float) -> Threshold:
-    """Find the smallest threshold above which the predictions for validation images have the required accuracy.
+    """Find the smallest threshold for which the predictions above the threshold have the required accuracy on
+    validation images.
 
     Parameters
     ----------

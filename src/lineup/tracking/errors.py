@@ -95,7 +95,7 @@ def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str
 
 
 def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
-    """Return a search pattern, a reason and a fix for each kind of error.
+    """Return a search pattern, a reason and a suggested fix for each kind of error.
 
     If the reason is empty, the part of the error message that matches the pattern is the reason.
     """

@@ -74,8 +74,8 @@ class LiveRun:
     written, FAILED after an error and KILLED after a signal. The final metrics are logged only if a record was written.
     ``lineup publish`` logs the artifacts.
 
-    Importing MLflow takes several seconds, and a tracking server may be slow or unreachable. MLflow is therefore
-    imported and called in a separate thread. If MLflow fails, a warning is printed and training continues.
+    Importing MLflow takes several seconds. In addition, a tracking server may be slow or unreachable. MLflow is
+    therefore imported and called in a separate thread. If MLflow fails, a warning is printed and training continues.
     ``lineup publish`` then logs the run later.
 
     Parameters

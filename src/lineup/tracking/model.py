@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 Models = dict[tuple[str, str], Path]
-"""Folders of models by key and hash of the predictions. Names are not unique, because single experiments share them."""
+"""Folders of models by key and hash of the predictions. Several experiments can have the same name."""
 
 _ARTIFACTS = "artifacts"
 """Folder in which MLflow saves the files of a model."""
@@ -87,8 +87,8 @@ def log_model(
 ) -> None:
     """Log the model of a record in MLflow as source code and files, without pickle.
 
-    If a member has changed since the committee was built, the model of the committee is not logged, because its
-    predictions would differ from the record.
+    The model of the committee is not logged if a member has changed since the committee was built. With the new member,
+    the predictions of the committee would differ from the record.
 
     Parameters
     ----------

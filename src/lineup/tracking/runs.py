@@ -148,7 +148,7 @@ def is_alive(run: Run) -> bool:
 
 
 def recorded_attempts(root: Path) -> set[str]:
-    """Return the attempt ids of all records in a project."""
+    """For all records in a project, return the ids that identify the training runs."""
     found = set()
     for path in (*root.glob(f"runs/*/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
         with suppress(LineupError, KeyError, TypeError):

@@ -112,8 +112,8 @@ def has_database(database: Path) -> bool:
 def _make_database(database: Path) -> None:
     """Create an SQLite store if it is missing.
 
-    The store is created under a temporary name, so that a killed process does not leave an incomplete store. A file
-    with the temporary name can only come from a killed process, because the caller holds the lock.
+    The store is created under a temporary name, so that a killed process does not leave an incomplete store. The caller
+    holds the lock, so a file with the temporary name must belong to a killed process.
     """
     partial = database.with_name(f".{database.name}.partial")
     if partial.exists():

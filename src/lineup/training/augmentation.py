@@ -50,7 +50,8 @@ def random_changes(
 
 
 def changed(images: Any, changes: Any, augment: Augmentation) -> Any:
-    """Mirror and shift images, and set a square to zero. Pixels outside of the original image are also zero.
+    """Mirror and shift images, and set one square in each image to zero. Pixels outside of the original image are also
+    zero.
 
     Parameters
     ----------

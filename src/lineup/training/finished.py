@@ -1,8 +1,8 @@
 """Keep copies of finished training runs in a folder that DVC does not delete.
 
-One stage trains a model with all its seeds, and DVC removes the outputs of a stage before it runs the stage again.
-Without copies, lineup would train the model again with all seeds whenever a seed is added or the stage is interrupted.
-If the file system supports hard links, the copies use no additional disk space.
+One stage trains a model with all its seeds. DVC removes the outputs of a stage before it runs the stage again. Without
+copies, lineup would train the model again with all seeds whenever a seed is added or the stage is interrupted. If the
+file system supports hard links, the copies use no additional disk space.
 
 Examples
 --------

@@ -201,7 +201,7 @@ def run_traced(function: Any, *arguments: Any) -> Any:
     """Call a ``tf.function``, and trace it first if the tensor shapes are new.
 
     TensorFlow needs a separate trace for each network and each shape of its inputs. After five implicit traces,
-    TensorFlow warns about retracing, even if the traces belong to different networks. To avoid this warning, lineup
+    TensorFlow warns about retracing, even if each trace belongs to a different network. To avoid this warning, lineup
     requests each trace explicitly.
     """
     import tensorflow as tf

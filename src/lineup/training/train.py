@@ -90,7 +90,7 @@ def train_model(
     threads : int
         Number of threads of TensorFlow or scikit-learn.
     experiment : str, optional
-        Random name of a single experiment. Default: None, for a run of the pipeline.
+        Random name of an experiment outside the pipeline. Default: None, for a run of the pipeline.
     kept : Path, optional
         Folder of the finished training runs of the model. If it contains a record with the same recipe, data, code and
         libraries, this record is copied instead of training the model. Default: None, always train.

@@ -76,7 +76,9 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def gain_line(repeated: Repeated, chosen: float, metric: str) -> str:
-    """Describe the gain with new seeds, its 95 % interval (Welch), and the selection bias of the best trial."""
+    """Describe how much the best settings improve the result with new seeds. Also state the 95 % interval (Welch) and
+    the selection bias of the best trial.
+    """
     best, present = statistics.fmean(repeated.best), statistics.fmean(repeated.present)
     line = (
         f"With {count(repeated.seeds, 'new seed')}, the mean validation {metric} is {best:.4f} for the best settings"

@@ -43,7 +43,7 @@ class Watcher(Protocol):
     """Interface for objects that observe a study, for example to print its progress."""
 
     def trial(self, trial: FrozenTrial, history: list[Epoch]) -> None:
-        """Handle the end of a trial, which is complete or pruned."""
+        """Handle the end of a trial. The trial is either complete or was stopped early (pruned)."""
 
     def repeated(self, values: Values | None, seed: int, result: Result, history: list[Epoch]) -> None:
         """Handle the end of a training run with a new seed. ``values`` is None for the current settings."""

@@ -148,7 +148,7 @@ def _scale(kind: np.dtype[Any], top: float) -> float:
 
 
 def label_texts(where: str, labels: NDArray[Any], images: int, texts: Sequence[str] | None = None) -> list[str]:
-    """Convert an array of labels to one string per image.
+    """Convert an array of labels to a list with one string per image.
 
     Parameters
     ----------

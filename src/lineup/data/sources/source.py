@@ -1,4 +1,5 @@
-r"""Define the common interface of all image formats: classes, labels, parts, groups, and a function to read an image.
+r"""Define the interface that all image formats share: classes, labels, parts, groups, and a function that reads an
+image.
 
 Examples
 --------
