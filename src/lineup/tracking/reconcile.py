@@ -3,7 +3,7 @@
 A run belongs to a record if the run and the record have the same key. If a run was created during training, the missing
 parts of the run are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of
 a finished run are logged again. All other runs with the same key are deleted. A compact record and its full record have
-the same digest. If the full record is published later, it therefore completes the run of the compact record.
+the same digest. The full record therefore completes the MLflow run of the compact record.
 
 Examples
 --------

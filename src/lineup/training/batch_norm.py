@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 def fused_batch_norm() -> Iterator[None]:
     """Use the fused operation in all layers ``BatchNormalization`` for the duration of a ``with`` block.
 
-    Only training of normal layers changes: inference, frozen layers, and layers with a mask, another axis than the last
-    one or renormalisation stay the same. The layers remain Keras layers, so that a saved network does not depend on
-    lineup.
+    The fused operation is not used for inference, frozen layers, and layers with a mask, with renormalisation or with
+    another axis than the last one. The layers remain Keras layers, so that a saved network does not depend on lineup.
     """
     import keras
 
