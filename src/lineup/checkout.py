@@ -27,7 +27,7 @@ VARIABLE = "PYTHONPATH"
 
 
 def run_own_package() -> None:
-    """Restart the command with the package of the current project if another package is running.
+    """Restart the command if it does not run the package of the current project.
 
     Call this function before you import other modules of the package. If the command is restarted, the function does
     not return.
@@ -51,7 +51,7 @@ def run_own_package() -> None:
 
 
 def project_source() -> Path | None:
-    """Return the folder from which Python must import the package instead: ``src`` of the current project.
+    """Return the folder ``src`` of the current project if Python must import the package from there.
 
     If the project has no package or its package is already running, return None.
     """

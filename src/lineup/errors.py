@@ -60,7 +60,7 @@ def count(things: Sized | int, noun: str) -> str:
 
 
 def expected_one_of(name: str, accepted: Iterable[str], place: str = "the project", limit: int = LISTED) -> str:
-    """Return the end of an error message, which lists the accepted names and suggests similar names.
+    """List the accepted names and suggest similar names. This text is the end of an error message.
 
     Parameters
     ----------

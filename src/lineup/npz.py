@@ -93,7 +93,7 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _read_entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
-    """Read one array, and check that its header agrees with the size in the ZIP directory."""
+    """Read one array. Check that its header and the ZIP directory state the same size."""
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

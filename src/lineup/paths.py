@@ -131,7 +131,7 @@ def find_project(start: Path | None = None) -> Project:
 
 
 def _incomplete(folder: Path) -> str:
-    """Return an error message for a folder with ``params.yaml`` or ``dvc.yaml``, but not both."""
+    """Return an error message if the folder contains only one of the files ``params.yaml`` and ``dvc.yaml``."""
     from lineup.remedies import how_to_restore
 
     (missing,) = [name for name in FILES if not (folder / name).exists()]

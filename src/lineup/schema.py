@@ -285,7 +285,7 @@ def _check_scalar(event: Any, parent: _Collection) -> None:
 
 
 def _measured(event: Any, measured: dict[str, tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the nesting depth and the expanded size of the section that a YAML alias repeats."""
+    """A YAML alias repeats a section. Return the nesting depth and the expanded size of this section."""
     found = measured.get(event.anchor, (1, 0))  # loading the text raises an error for an unknown anchor
     if found is None:
         _refuse_event(event, f"alias {shortened(repr(event.anchor), 100)} inside its own anchor")

@@ -143,7 +143,7 @@ def _write_html(project: Project, records: Sequence[Record], path: Path) -> None
 
 
 def with_unique_labels(records: Sequence[Record]) -> list[Record]:
-    """Rename experiments and imported records, so that a report does not confuse them with pipeline runs.
+    """Give new names to experiments and imported records, so that reports can distinguish them from pipeline runs.
 
     The new name of an experiment is the name of its folder. The host name is appended to the name of an imported
     record.

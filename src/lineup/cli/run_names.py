@@ -37,7 +37,7 @@ def run_name(params: Params, header: Header) -> str:
 
 
 def changes(params: Params, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a training run that differ from the settings of the model in ``params.yaml``.
+    """Compare a training run with the model in ``params.yaml``, and return the parameters that differ.
 
     Parameters that do not come from the recipe are not compared. The result is empty for a committee, and for a model
     that ``params.yaml`` no longer contains.

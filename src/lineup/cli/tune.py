@@ -100,7 +100,7 @@ def tune(
 
 
 def _raw_settings(project: Project, model: str) -> dict[str, Any]:
-    """Return the settings of a model as written in ``params.yaml``, without default values."""
+    """Return the settings of a model exactly as in ``params.yaml``. Default values are not added."""
     from lineup.schema import read_yaml
 
     settings: dict[str, Any] = read_yaml(project.params)["models"][model]

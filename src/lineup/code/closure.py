@@ -81,7 +81,9 @@ class SourceFiles:
     def _run_by(
         self, modules: Iterable[str], project: Path | None, builder: str | None, left_out: tuple[str, ...]
     ) -> dict[str, str]:
-        """Return the hash of each file that the given modules run, except for some files of this package."""
+        """Return the hash of each file that Python runs for the given modules. Some files of this package are
+        left out.
+        """
         found: dict[str, str] = {}
         todo: list[tuple[Path, str]] = []
         reduced: set[tuple[Path, str]] = set()
@@ -129,7 +131,7 @@ def closure(modules: Iterable[str], project: Path | None = None, builder: str | 
 
 
 def source_files(modules: Iterable[str]) -> list[str]:
-    """Return the paths of all files of this package that Python runs when the given modules are imported.
+    """Return which files of this package Python runs when it imports the given modules.
 
     Parameters
     ----------

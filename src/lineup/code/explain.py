@@ -53,7 +53,7 @@ def explain(key: str, project: Path) -> list[str]:
 
 
 def locked_code(key: str, project: Path) -> dict[str, dict[str, str]]:
-    """Read ``dvc.lock``, and return the code hashes of all stages that depend on a key of ``code.yaml``."""
+    """Find the stages that depend on a key of ``code.yaml``, and return their code hashes from ``dvc.lock``."""
     path = project / LOCK
     stages = _section(read_yaml(path, max_bytes=LOCK_BYTES), "stages") if path.is_file() else {}
     found: dict[str, dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""Reduce Python code to the parts of its syntax tree that affect results.
+"""Reduce Python code to the parts that can change its results.
 
 Changes in comments, docstrings, annotations and error messages are ignored. Unlike the output of `ast.dump`, the result
 is the same in all supported versions of Python.

@@ -229,7 +229,7 @@ def _header(
 
 
 def _cost_parameters(committee: Committee) -> dict[str, float]:
-    """Return the settings of the rule for the prediction time, as parameters of a record. Most rules have no cost
+    """Return the rule's settings for the prediction time. They become parameters of the record. Most rules have no cost
     settings.
     """
     if committee.rule == "cascade":

@@ -88,7 +88,7 @@ def apply_cascade(probabilities: np.ndarray, threshold: float | np.ndarray) -> n
 
 
 def count_evaluated(probabilities: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
-    """Return the number of members that a cascade evaluates for each image.
+    """For each image, return how many members a cascade evaluates.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
 
 
 def _find_rows(indices: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the position of each index, or -1 for a missing index.
+    """Search for several indices. Return the position of each index, or -1 if the index is missing.
 
     Examples
     --------

@@ -68,7 +68,7 @@ class CostSettings:
     seconds: tuple[float, ...] = ()
 
     def for_members(self, members: Sequence[int]) -> CostSettings:
-        """Return a copy of the settings that contains only the times of the given members, in the given order."""
+        """Return a copy that contains only the times of the given members. The members keep the given order."""
         return replace(self, seconds=tuple(self.seconds[member] for member in members) if self.seconds else ())
 
 

@@ -76,7 +76,7 @@ def select(
     *,
     run: int = 1,
 ) -> list[Member]:
-    """Return the members of a committee for one run, with a hash of the predictions of each member.
+    """Return the members of a committee for one run. Each member contains the hash of its predictions.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ class Committee:
         return self.rule == "cascade" or self.price is not None
 
     def cost(self, seconds: Sequence[float] = ()) -> CostSettings:
-        """Return the settings for the prediction time that are needed to fit the rule.
+        """Return the settings for the prediction time. The settings contain the values that the rule needs for fitting.
 
         Parameters
         ----------

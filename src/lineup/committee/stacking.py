@@ -127,7 +127,7 @@ def fit_stacking(
 
 
 def _choose_strength(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> tuple[float, float]:
-    """Return the value of ``C`` that gives the lowest cross-validated log loss, and this log loss."""
+    """Choose the ``C`` with the lowest cross-validated log loss. Return this ``C`` and this log loss."""
     best_strength, best_loss = STRENGTHS[0], np.inf
     for strength in STRENGTHS:
         losses = np.empty(len(labels))

@@ -92,7 +92,7 @@ def _unlike_border(colours: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _fill(mask: NDArray[np.bool_]) -> float:
-    """Return the fraction of the bounding rectangle that an object fills. Without an object, return 0."""
+    """Return which fraction of its bounding rectangle an object fills. Without an object, return 0."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return 0.0

@@ -239,7 +239,7 @@ def _own(path: Path, metadata: Mapping[str, Any], images: int) -> dict[str, Any]
 
 
 def _nearest_boundary(groups: Order, cut: int) -> int:
-    """Return the boundary between two groups that is nearest to the position ``cut``."""
+    """Return the position of the group boundary that is nearest to the position ``cut``."""
     starts = np.flatnonzero(np.diff(groups)) + 1
     return int(starts[np.abs(starts - cut).argmin()]) if starts.size else cut
 

@@ -168,7 +168,7 @@ def class_slug(name: str) -> str:
 
 
 def class_slugs(names: Sequence[str]) -> list[str]:
-    """Return a different slug for each class name.
+    """Return a slug for each class name. All slugs are different.
 
     If a slug is empty or equals an earlier slug, the number of the class is added. Classes are numbered from 1.
     """

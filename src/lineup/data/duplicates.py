@@ -140,7 +140,7 @@ def exact_keys(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def copies_of(keys: NDArray[np.integer], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return, for each training image, whether a test image has the same key."""
+    """For each training image, return whether a test image has the same key."""
     return np.isin(keys[train], keys[test])
 
 
@@ -170,7 +170,7 @@ def _hash_chunk(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return, for each training image, whether a test image looks nearly the same."""
+    """For each training image, return whether a test image looks nearly the same."""
     hashes = difference_hash(images)
     by_hash: dict[int, list[int]] = {}
     for index in test.tolist():
@@ -184,6 +184,6 @@ def _near(images: NDArray[np.uint8], test: NDArray[np.integer], train: NDArray[n
 
 
 def _is_close(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
-    """Return whether an image has nearly the same pixels as at least one of several other images."""
+    """Return whether an image has nearly the same pixels as one of the other images."""
     differences = np.abs(others.astype(np.int16) - image).reshape(len(others), -1)
     return bool(differences.mean(axis=1).min() <= _CLOSE)

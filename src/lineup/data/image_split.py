@@ -53,8 +53,8 @@ class ImageSplit:
 def split_images(
     raw: RawImages, classes: Sequence[str], seed: int, *, test: float, duplicates: str, near_duplicates: str
 ) -> ImageSplit:
-    """Choose test images if the dataset contains none. Remove or move the training images that are copies of test
-    images.
+    """Choose test images if the dataset contains none. Remove or move each training image that is a copy of a test
+    image.
 
     Parameters
     ----------
@@ -126,7 +126,8 @@ def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float,
 
 
 def _divisions(labels: NDArray[Any], groups: NDArray[Any]) -> Indices:
-    """Return the positions between two groups at which both sides contain images of every class.
+    """Return all positions that divide the images into two sides. Both sides contain every class, and no group is
+    split.
 
     The images of each group are neighbours.
     """

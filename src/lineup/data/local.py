@@ -112,7 +112,7 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 
 
 def _usual_names(name: str) -> list[str]:
-    """Return the usual names for local copies of a published file.
+    """Return the names that local copies of a published file often have.
 
     The name can lack the suffix ``.gz``, or contain a dot instead of the hyphen before ``idx``.
     """

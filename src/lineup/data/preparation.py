@@ -63,7 +63,7 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
 
 def pad(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Resize a picture without changing the ratio of height and width, and replace transparency with white.
+    """Resize a picture, but keep the ratio of its width to its height. Transparent areas become white.
 
     The rest of the image is filled with the median colour of the edge of the picture. A white background therefore
     remains white, and a black background remains black. See `prepare` for the parameters.
@@ -83,7 +83,7 @@ def pad(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
 
 def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Resize a picture, and replace transparency with white. The aspect ratio may change.
+    """Resize a picture. Transparent areas become white. The aspect ratio may change.
 
     See `prepare` for the parameters.
     """
@@ -122,7 +122,7 @@ _PREPARATIONS: dict[str, Callable[[Picture, Shape], NDArray[np.uint8]]] = {
 
 
 def _mode(channels: int) -> str:
-    """Return Pillow's mode for images with a given number of channels."""
+    """Return the mode that Pillow uses for images with this number of channels."""
     if channels not in (1, 3):
         raise LineupError(f"images with {channels} channels: pictures can only be prepared for models with 1 or 3")
     return "L" if channels == 1 else "RGB"

@@ -153,7 +153,7 @@ def _read_description(raw: Path) -> dict[str, Any]:
 
 
 def _read_raw(raw: Path, described: dict[str, Any]) -> tuple[Arrays, Duplicates]:
-    """Read and check the four arrays of a downloaded dataset, and count its repeated images."""
+    """Read the four arrays of a downloaded dataset, check them, and count the repeated images."""
     _check_files(raw, described.get("files"))
     arrays = {
         "train_images": read_idx(raw / TRAIN_IMAGES),

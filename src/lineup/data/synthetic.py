@@ -152,7 +152,7 @@ class _Canvas:
     def stroke(
         self, start: tuple[_Number, _Number], end: tuple[_Number, _Number], radius: _Number, *, mirrored: bool = False
     ) -> _Field:
-        """Return a mask of a thick line, and optionally of its mirror image."""
+        """Return a mask of a thick line. Optionally, the mask also contains the mirror image of the line."""
         x = abs(self.x) if mirrored else self.x
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         from_x, from_y = x - start[0], self.y - start[1]

@@ -69,17 +69,17 @@ class CutoffCurves:
 
     @property
     def macro_accuracy(self) -> Floats:
-        """Return the mean accuracy at each threshold, over all classes."""
+        """For each threshold, return the mean accuracy of all classes."""
         return _mean_of_known(self.accuracy)
 
     @property
     def macro_precision(self) -> Floats:
-        """Return the mean precision at each threshold, over all classes with at least one prediction."""
+        """For each threshold, return the mean precision of all classes with at least one prediction."""
         return _mean_of_known(self.precision)
 
     @property
     def macro_recall(self) -> Floats:
-        """Return the mean recall at each threshold, over all classes with at least one image."""
+        """For each threshold, return the mean recall of all classes with at least one image."""
         return _mean_of_known(self.recall)
 
 

@@ -67,7 +67,7 @@ class NoveltyDetector:
         return _fisher(self.distances, distances) + _fisher(self.uncertainties, uncertainty(members))
 
     def is_novel(self, images: NDArray[np.generic], members: Floats) -> NDArray[np.bool_]:
-        """Return, for each image, whether it is unlike the training images. See `score` for the parameters."""
+        """For each image, return whether it is unlike the training images. See `score` for the parameters."""
         return self.score(images, members) > self.threshold
 
 
@@ -152,7 +152,7 @@ def _entropy(probabilities: Floats) -> NDArray[np.float64]:
 
 
 def _fisher(validation: Floats, values: Floats) -> NDArray[np.float64]:
-    """Return the negative logarithm of the fraction of validation images that have an equal or larger value.
+    """Compute the fraction of validation images with an equal or larger value. Return its negative logarithm.
 
     One is added to the number of these images, so that the fraction is never zero.
     """

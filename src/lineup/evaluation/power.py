@@ -152,7 +152,7 @@ def seeds_needed(variation: Variation, difference: float) -> int | None:
 
 
 def images_needed(variation: Variation, difference: float) -> int:
-    """Return how many test images are needed for the power `POWER` if the number of seeds is unlimited."""
+    """Return how many test images are needed for the power `POWER`. The number of seeds is assumed to be unlimited."""
     from scipy.special import ndtri  # takes 0.3 s to import
 
     standard_errors = float(ndtri(1 - LEVEL / 2) + ndtri(POWER))

@@ -193,7 +193,7 @@ def mcnemar(a_only: int, b_only: int) -> float:
 
 
 def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Rank models by the number of models that are significantly better.
+    """Compute the rank of each model: 1 plus the number of models that are significantly better.
 
     Parameters
     ----------

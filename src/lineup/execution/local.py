@@ -74,7 +74,7 @@ class LocalProcesses:
         return self._jobs
 
     def has_room(self, _: str) -> bool:
-        """Return whether fewer stages are running than allowed."""
+        """Return whether another stage can start on this machine."""
         return len(self._started) < self._jobs
 
     def where(self, _: str) -> str:

@@ -177,7 +177,7 @@ def _epochs(found: Found) -> int:
 
 
 def _training_images(found: Found) -> float:
-    """Return the number of training images that remain after the test and validation images are removed."""
+    """Return how many images remain for training, without the test images and the validation images."""
     parts = found.source.parts
     return int((parts == PARTS.index("train")).sum()) or 0.64 * len(parts)
 

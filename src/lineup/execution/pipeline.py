@@ -186,7 +186,7 @@ def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
 
 
 def lock_holders(root: Path) -> dict[int, str]:
-    """Return the id and the command of each DVC process that is running stages or was killed.
+    """Return the id and the command of each DVC process that runs stages. Killed processes are included.
 
     The file ``.dvc/tmp/rwlock`` lists the files that each DVC process reads or writes. The result is empty if the file
     is missing or incomplete.

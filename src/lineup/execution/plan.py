@@ -61,7 +61,9 @@ class Plan:
         return name
 
     def has_ended(self) -> bool:
-        """Return whether no stage is running or ready to start. Call this method after `start` has returned None."""
+        """Return whether no stage is running and no stage is ready to start. Call this method after `start` has
+        returned None.
+        """
         return not self.running and not self._ready
 
     def end(self, name: str, *, succeeded: bool) -> None:

@@ -168,7 +168,7 @@ def _locked(repo: Any) -> Iterator[None]:
 
 
 def _is_in_run_cache(stage: Any) -> bool:
-    """Return whether DVC has the outputs of an earlier run with the current inputs."""
+    """Return whether DVC has stored the outputs of an earlier run with the same inputs."""
     from dvc.stage.cache import RunCacheNotFoundError
     from dvc_data.hashfile.hash_info import HashInfo
 
@@ -183,7 +183,7 @@ def _is_in_run_cache(stage: Any) -> bool:
 
 
 def _entry(stage: Any) -> dict[str, Any]:
-    """Return the entry of a stage in the form in which DVC reads the entry from ``dvc.lock``."""
+    """Return the entry of a stage with the same structure as in ``dvc.lock``."""
     from dvc.stage.serialize import to_single_stage_lockfile
 
     entry: dict[str, Any] = json.loads(json.dumps(to_single_stage_lockfile(stage)))

@@ -113,6 +113,6 @@ class StageTable:
 
 
 def epoch_of(line: str) -> tuple[str, int, int, str] | None:
-    """Return the stage, epoch, number of epochs and loss from a line about an epoch, or None for any other line."""
+    """Read a line about an epoch: the stage, the epoch, the number of epochs and the loss. Other lines give None."""
     found = _EPOCH.match(line)
     return (found[1], int(found[2]), int(found[3]), found[4]) if found else None

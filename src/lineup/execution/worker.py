@@ -221,7 +221,7 @@ def read(sha256: str, offset: int, size: int) -> bytes:
 
 @_one_line
 def remove(sha256: str) -> None:
-    """Remove a result that the main machine has accepted or refused."""
+    """Remove the result of a stage after the main machine has accepted or refused it."""
     _place(sha256).unlink(missing_ok=True)
 
 
@@ -287,7 +287,7 @@ def _workspace(task: StageTask) -> Iterator[Path]:
 
 
 def _link_inputs(task: StageTask, root: Path) -> None:
-    """Replace the input files of the previous run of this stage with the current input files."""
+    """Replace the old input files of this stage with the current input files."""
     outputs = records_folder(Project(root), task.stage)
     for folder in (root / "data", root / "runs" / "selection", *(root / "runs").glob("models/*")):
         if folder != outputs:

@@ -48,7 +48,7 @@ class Source:
 
 
 def source_of(folder: Path) -> Path:
-    """Return the path of the file that states which record the figures in a folder show."""
+    """The figures in a folder show one record. Return the path of the file that names this record."""
     return folder / "source.json"
 
 

@@ -278,8 +278,8 @@ def _without_softmax(network: keras.Model) -> Iterator[None]:
 
 
 def _interpolation(cells: int, pixels: int) -> Floats:
-    """Return a matrix with the weight of each cell (column) for each pixel (row). A pixel near the border takes the
-    value of the nearest cell.
+    """Return a weight for each pair of a pixel and a cell. Each row is a pixel, and each column is a cell. A pixel near
+    the border takes the value of the nearest cell.
     """
     centres = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
     return np.stack([np.interp(centres, np.arange(cells), one) for one in np.eye(cells)], axis=1)

@@ -99,7 +99,7 @@ def _check(images: NDArray[np.uint8], maps: Mapping[str, NDArray[np.floating]], 
 
 
 def _block(name: str, values: NDArray[np.floating], most: int) -> tuple[str, NDArray[np.floating], Sequence[str]]:
-    """Return the heading, the coloured cells and the row labels for the feature maps of one convolution.
+    """Prepare the feature maps of one convolution: return a heading, the coloured cells and the row labels.
 
     The array of coloured cells has the shape (rows, images, height, width, 3).
     """

@@ -83,7 +83,7 @@ def _scale_speed(axes: Axes, speeds: pd.Series[float]) -> None:
 
 
 def _floor_of_log(value: float) -> int:
-    """Return the largest power of ten that is less than or equal to a positive number.
+    """Return the exponent of the largest power of ten that is not greater than a positive number.
 
     >>> _floor_of_log(4_700.0)
     3

@@ -55,7 +55,7 @@ def svm_polynomial(shape: Shape, classes: int, c: float = 10.0, degree: int = 3)
 
 @register_model(report="E", parameters=0)
 def random_forest(shape: Shape, classes: int, trees: int = 100) -> Any:
-    """Random forest with 100 trees (report E, accuracy 0.87 to 0.89)."""
+    """Random forest with 100 trees. Report E states an accuracy of 0.87 to 0.89."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(n_estimators=trees)

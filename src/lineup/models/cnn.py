@@ -88,7 +88,7 @@ def cnn_32_64_128(shape: Shape, classes: int) -> Layers:
 
 
 def _convolutions(shape: Shape, filters: Sequence[int], padding: str = "valid", pools: int = 3) -> Layers:
-    """Return 3x3 convolutions with ReLU and max pooling.
+    """Return the convolutional layers of a network: 3x3 convolutions, ReLU and max pooling.
 
     Only the first ``pools`` convolutions are followed by a 2x2 max pooling layer. If the output of a convolution has
     only one row or one column, the max pooling layer is omitted.

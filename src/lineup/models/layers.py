@@ -117,7 +117,7 @@ def apply(layers: Sequence[Callable[[Any], Any]], tensor: Any) -> Any:
 
 
 def _scaling(scaling: str, stored: tuple[int, ...], target: tuple[int, ...]) -> list[keras.Layer]:
-    """Return layers that scale raw images and reshape them from ``stored`` to ``target``."""
+    """Return layers that scale raw images and change their shape from ``stored`` to ``target``."""
     from keras import layers
 
     scale, offset = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}[scaling]

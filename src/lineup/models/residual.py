@@ -19,9 +19,8 @@ from lineup.models.registry import register_model
 def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> Layers:
     """Residual network with three blocks of 32 filters and global average pooling (report E).
 
-    Report E does not state how many blocks the network has, and where they are. Our network consists of one
-    convolution, max pooling, and three blocks with two convolutions each. A convolution before batch normalisation has
-    no bias.
+    Report E does not state the number of blocks and their positions. Our network consists of one convolution, max
+    pooling, and three blocks with two convolutions each. A convolution before batch normalisation has no bias.
     """
     from keras import layers
 
@@ -39,10 +38,10 @@ def resnet(shape: Shape, classes: int, filters: int = 32, blocks: int = 3) -> La
 def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
     """Narrow ResNet-9 with global max pooling, for training with few epochs and a large learning rate.
 
-    ResNet-9 has four convolutions with ``width`` to ``8 * width`` filters, and two residual blocks with two
-    convolutions each (Page, "How to train your ResNet", 2018). Max pooling runs before batch normalisation and ReLU.
-    These two layers then take a quarter of the time. The factor 1/8 before the softmax keeps the logits small at the
-    start of training.
+    ResNet-9 has four convolutions and two residual blocks. The convolutions have ``width`` to ``8 * width`` filters.
+    Each residual block has two convolutions (Page, "How to train your ResNet", 2018). Max pooling runs before batch
+    normalisation and ReLU. These two layers then take a quarter of the time. The factor 1/8 before the softmax keeps
+    the logits small at the start of training.
     """
     from keras import layers
 

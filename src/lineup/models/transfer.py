@@ -72,7 +72,7 @@ def efficientnet_v2_b0(
 def _backbone(
     build: Callable[..., keras.Model], shape: Shape, size: int, weights: str, sha256: str, trainable: bool
 ) -> keras.Model:
-    """Return a network without its last layers, for images of the given size.
+    """Return a network without its last layers. The network takes images of the given size.
 
     Parameters
     ----------

@@ -49,15 +49,13 @@ def cost_of(record: Record) -> Cost | None:
 
 
 def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:
-    """Return a dictionary of all committees whose prediction cost is known, with the cost of the first run of each
-    committee.
-    """
+    """Return all committees with a known prediction cost. Each committee comes with the cost of its first run."""
     found = ((model, cost_of(model.first)) for model in models)
     return {model.name: (model, cost) for model, cost in found if cost is not None}
 
 
 def cost_tables(models: Sequence[ModelRuns]) -> dict[str, Any] | None:
-    """Return the content of the page section on committees that save prediction time.
+    """Return the page section about committees that save prediction time.
 
     Parameters
     ----------
@@ -133,7 +131,7 @@ def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
 
 
 def _committee_table(found: Sequence[tuple[Record, Cost]]) -> TextTable:
-    """Return a table that compares each committee with its full committee, which ignores the prediction time."""
+    """Return a table that compares each committee with a committee that ignores the prediction time."""
     p_values = [mcnemar(cost.only_committee, cost.only_full) for _, cost in found]
     rows = [
         [

@@ -164,7 +164,9 @@ def _pairs_of_models(comparison: Comparison, images: int, most_shown: int) -> li
 
 
 def _left_out(models: int, most_shown: int) -> str:
-    """Return a note if the figures show only some of the models. Return an empty string if they show all models."""
+    """Return a note if the figures show only some of the models. If the figures show all models, return an empty
+    string.
+    """
     if models <= most_shown:
         return ""
     return (
@@ -209,7 +211,7 @@ def _neighbours(comparison: Comparison, ranked: Sequence[str]) -> str:
 
 
 def _of_neighbours(pairs: Sequence[AnyPair], ranked: Sequence[str]) -> dict[frozenset[str], AnyPair]:
-    """Return the pairs of models that are next to each other in the ranking."""
+    """Return the pairs whose two models are neighbours in the ranking."""
     wanted = set(map(frozenset, itertools.pairwise(ranked)))
     return {names: pair for pair in pairs if (names := frozenset((pair.a, pair.b))) in wanted}
 

@@ -74,19 +74,21 @@ class GroupRow:
 
     @property
     def images_per_second(self) -> float | None:
-        """Return the mean number of training images per second, or None if a record lacks this number."""
+        """Return the mean training speed in images per second. If a record has no speed, return None."""
         values = [run.runtime.images_per_second for run in self.runs]
         return statistics.fmean(value for value in values if value) if all(values) else None
 
     @property
     def energy_joules(self) -> float | None:
-        """Return the mean energy of processor and GPU in joules, or None if the energy of a training run is unknown."""
+        """Return the mean energy of CPU and GPU together, in joules. If a training run has no energy value, return
+        None.
+        """
         energies = [run.runtime.energy_joules for run in self.runs]
         return statistics.fmean(sum(energy.values()) for energy in energies) if all(energies) else None
 
     @property
     def memory_bytes(self) -> int:
-        """Return the largest peak memory of a training process, in bytes, or 0 if it is unknown."""
+        """Return the peak memory of the largest training process in bytes, or 0 if it is unknown."""
         return max(run.runtime.peak_memory_bytes for run in self.runs)
 
 
@@ -137,13 +139,13 @@ class GroupComparison:
 
     @cached_property
     def records(self) -> dict[str, list[Record]]:
-        """Return the records of each group that are compared."""
+        """Return the compared records of each group."""
         rows = self.rows
         return {group: [run for row in rows if row.group == group for run in row.runs] for group in self.matched.groups}
 
     @property
     def confounders(self) -> list[str]:
-        """Return the names of all other properties in which the groups differ."""
+        """Return the names of other properties that also differ between the groups."""
         key = self.matched.key
         values: dict[str, Callable[[Record], str]] = {
             "device": lambda record: record.header.device.name,

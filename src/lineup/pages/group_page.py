@@ -111,7 +111,7 @@ def comparison_markdown(comparison: GroupComparison) -> str:
 
 
 def _seed_pairs(comparison: GroupComparison) -> list[str]:
-    """Return the section with McNemar's test for each pair of runs with the same seed."""
+    """Return the section with McNemar's tests. Each test compares two runs with the same seed."""
     shown = comparison.pairs[:MOST_PAIRS]
     if not shown:
         return []
@@ -181,7 +181,7 @@ def _values(row: GroupRow) -> dict[str, object]:
 
 
 def _pairs_frame(comparison: GroupComparison) -> pd.DataFrame:
-    """Return a table with McNemar's test for each pair of runs with the same seed."""
+    """Return a table with the results of McNemar's test. Each row compares two runs with the same seed."""
     references = {model.name: model.reference for model in comparison.matched.models}
     columns: dict[str, list[object]] = {
         "model": [one.model for one in comparison.pairs],

@@ -150,7 +150,7 @@ def cost_table(comparison: GroupComparison, short: Mapping[str, str] | None = No
 
 
 def other_differences(comparison: GroupComparison) -> str:
-    """Return a sentence about other differences between the compared groups, such as the library versions."""
+    """Return a sentence that lists other differences between the groups, such as different library versions."""
     others = comparison.confounders
     if not others:
         return "The records contain no other differences between the groups."
@@ -161,7 +161,9 @@ def other_differences(comparison: GroupComparison) -> str:
 
 
 def noise_line(comparison: GroupComparison) -> str:
-    """Return sentences with the standard deviations between seeds that the significance tests use."""
+    """Return sentences about the standard deviation between seeds. The significance tests use this standard
+    deviation.
+    """
     lines = []
     for kind in dict.fromkeys(row.runs[0].header.kind for row in comparison.rows):
         noise = comparison.noise[kind]
@@ -194,8 +196,8 @@ def _accuracy(row: GroupRow) -> str:
 
 
 def origin_of(records: Sequence[Record]) -> list[str]:
-    """Return the distinct devices, hosts, processors, machine sizes, operating systems, library versions and commits of
-    several records.
+    """Return the devices, hosts, CPUs, machine sizes, operating systems, library versions and commits of several
+    records. Each value is listed once.
     """
     machines = [record.runtime.machine for record in records]
     return [

@@ -102,7 +102,7 @@ def read_leaderboard(path: Path) -> pd.DataFrame:
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """Return the leaderboard as Markdown text, with an explanation and a table of the main columns.
+    """Return an explanation and the main columns of the leaderboard as Markdown text.
 
     Parameters
     ----------
@@ -282,8 +282,8 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_class(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the columns with balanced accuracy and macro F1. Return no columns if both metrics are close to the
-    accuracy.
+    """Return the columns with balanced accuracy and macro F1. If the balanced accuracy is close to the accuracy for all
+    models, return no columns.
 
     Leaderboards of earlier versions do not contain the balanced accuracy.
     """

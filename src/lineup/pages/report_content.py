@@ -184,7 +184,7 @@ def _number(value: Any, digits: int = 10) -> Any:
 
 
 def _leaderboard(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the rows of the leaderboard, starting with the most accurate model. Add the first run of each model."""
+    """Return the rows of the leaderboard. The most accurate model comes first. Add the first run of each model."""
     frame = leaderboard_frame(comparison.models, comparison.ranks)
     frame = frame.astype({"parameters": "float64"})
     rows = frame[list(_LEADERBOARD)].to_dict("records")
@@ -290,7 +290,8 @@ def _pairs(comparison: Comparison, labels: Sequence[str], images: int) -> dict[s
 
 
 def _costs(comparison: Comparison, records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
-    """Return the training time and the number of parameters of each model, for the figures with the Pareto front.
+    """Return the training time and the number of parameters of each model. Figures show these values and the Pareto
+    front.
 
     If the prediction times of some models were measured, also return these times. The cost of a committee is the sum of
     the costs of its members. A model without a cost is left out.
@@ -330,7 +331,7 @@ def _parameters(record: Record) -> int | None:
 
 
 def _machines(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return the number of runs and the training time of each machine. The machine with the most runs comes first."""
+    """For each machine, return the number of runs and the training time. The machine with the most runs comes first."""
     machines: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in records:
         machine = record.runtime.machine
@@ -379,7 +380,7 @@ def _data(records: Sequence[Record], labels: np.ndarray) -> dict[str, Any]:
 
 
 def _libraries(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return the number of runs for each version of each library."""
+    """For each version of each library, return how many runs use it."""
     counts = Counter(item for record in records for item in record.header.libraries.items())
     return [{"name": name, "version": version, "runs": counts[name, version]} for name, version in sorted(counts)]
 
@@ -394,8 +395,8 @@ def _hardest(predicted: Sequence[np.ndarray], labels: np.ndarray) -> list[int]:
 
 
 def _shown_curves(comparison: Comparison, most: int = 3) -> list[str]:
-    """Return the labels of the first runs of the models with the highest validation accuracy. Models without training
-    curves are left out.
+    """Select the models with the highest validation accuracy, and return the label of the first run of each model.
+    Models without training curves are left out.
     """
     runs = [model.first for model in comparison.by_validation() if _history(model.first.history)["loss"]]
     return [run.header.label for run in runs[:most]]

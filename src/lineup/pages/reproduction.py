@@ -366,7 +366,7 @@ def _validating_on_test(measured: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _paper(result: Mapping[str, Any] | None) -> list[str]:
-    """Return the section that compares our classical models with the classical models in the paper of the dataset."""
+    """Return the section that compares our classical models with the paper about the dataset."""
     if result is None:
         return []
     rows = [

@@ -60,7 +60,7 @@ class Verdict:
 
     @property
     def by_recall(self) -> Verdict | None:
-        """Return the result of the comparison if the published accuracy is replaced with the published macro recall.
+        """Compare our accuracy with the published macro recall instead of the published accuracy.
 
         Accuracy and macro recall are equal if all classes have the same number of test images. If the report states no
         recall, or if its recall equals its accuracy, return None.

@@ -27,7 +27,7 @@ ByClass = list[Share | None]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Claim:
-    """Results of a model or committee on the test images, as published in a report.
+    """Test results that a report states for one model or committee.
 
     Parameters
     ----------

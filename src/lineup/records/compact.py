@@ -147,8 +147,8 @@ def _incomplete(record: Record) -> str:
 
 
 def find_folder(project: Project, group: Path, seed: int) -> Path | None:
-    """Return the folder of the full record of a run. If there is no full record, return the folder of the compact
-    record.
+    """Return the folder that contains the full record of a run. If there is no full record, return the folder of the
+    compact record.
 
     Return None if both are missing.
 

@@ -94,7 +94,7 @@ def _value(counter: _Counter) -> float:
 
 
 def _difference(counter: _Counter, before: float, now: float, seconds: float) -> float:
-    """Return the energy between two values of an energy counter, or NaN if the energy is unknown."""
+    """Return the energy that was used between two readings of a counter, or NaN if the energy is unknown."""
     if counter.limit is None:
         return now - before
     if seconds * _MOST_WATTS >= counter.limit:

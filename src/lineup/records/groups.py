@@ -133,9 +133,9 @@ def match_records(records: Sequence[Record], key: str, names: Collection[str] = 
 
 
 def _trained(records: Sequence[Record], left_out: Counter[str]) -> list[Record]:
-    """Return the records of models that use the same data as the first record.
+    """Keep the records of models that use the same data as the first record.
 
-    The argument ``left_out`` contains the number of records that are left out for each reason.
+    ``left_out`` counts the other records. It has one number for each reason.
     """
     trained = []
     for record in records:
@@ -210,7 +210,7 @@ def cores_and_memory(machine: Machine) -> str:
 
 
 def hardware_of(record: Record) -> str:
-    """Return the training device of a record, the number of cores and the size of the memory as one string."""
+    """Return one text with the training device, the number of cores and the size of the memory."""
     return f"{record.header.device.name}, {cores_and_memory(record.runtime.machine)}"
 
 

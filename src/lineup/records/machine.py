@@ -96,7 +96,7 @@ def known(find: Callable[[], T], otherwise: T) -> T:
 
 
 def bfloat16_instructions() -> str:
-    """Return ``AMX`` or ``AVX-512`` if the processor has instructions for bfloat16, otherwise an empty string.
+    """Return ``AMX`` or ``AVX-512`` if the CPU has instructions for bfloat16. Otherwise, return an empty string.
 
     Only Linux on x86 is supported. On other systems, the result is empty.
     """
@@ -110,7 +110,7 @@ def _cpu_model() -> str:
 
 
 def _cpuinfo(wanted: str) -> str:
-    """Return a value of the first processor in ``/proc/cpuinfo``, or an empty string if the value is missing."""
+    """Return a value from ``/proc/cpuinfo`` for the first CPU. If the value is missing, return an empty string."""
     path = Path("/proc/cpuinfo")
     if not path.is_file():
         return ""

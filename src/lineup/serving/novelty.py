@@ -57,5 +57,5 @@ def novelty_detector(dataset: Dataset, record: Record, members: Sequence[Record]
 
 
 def references_of(shape: Sequence[int]) -> int:
-    """Return the number of training images that a detector uses for a given image shape."""
+    """Return how many training images a detector uses. The number depends on the image shape."""
     return max(1, min(_REFERENCES, _PIXELS // math.prod(shape)))

@@ -98,7 +98,9 @@ def tracking_uri(root: Path) -> str:
 
 
 def is_default(root: Path) -> bool:
-    """Return whether the project uses the default MLflow store, the file ``mlflow.db`` in the project folder."""
+    """Return whether the project uses the default MLflow store, which is the file ``mlflow.db`` in the project
+    folder.
+    """
     return local_store(root) == (root / "mlflow.db").resolve()
 
 

@@ -91,7 +91,7 @@ def _remedy(record: Record) -> str:
 
 
 def _wrong_model(record: Record) -> str | None:
-    """Return a description of the first problem of a model, or None if the model matches its record."""
+    """Compare a model with its record. Return the first problem as text, or None if there is no problem."""
     return _wrong_files(record) if record.header.model_files else _wrong_weights(record)
 
 

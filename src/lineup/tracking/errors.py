@@ -95,7 +95,7 @@ def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str
 
 
 def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
-    """Return a search pattern, a reason and a suggested fix for each kind of error.
+    """For each kind of error, return a search pattern, a reason and a suggested fix.
 
     If the reason is empty, the part of the error message that matches the pattern is the reason.
     """
@@ -140,7 +140,7 @@ def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
 
 
 def _login(uri: str) -> str:
-    """Return the environment variables that may be wrong if a store denies access."""
+    """If a store denies access, suggest which environment variables to check."""
     if not uri.startswith("http"):
         return f"correct the user and the password in {VARIABLE}"
     return f"{'correct' if USER in os.environ else 'set'} the user and the password in {USER} and {PASSWORD}"

@@ -46,7 +46,7 @@ def local_folder(location: str) -> Path | None:
 
 
 def former_folders(client: MlflowClient, database: Path) -> list[str]:
-    """Return the former folders of the project that the MLflow store still refers to.
+    """Return the old project folders to which the MLflow store still refers.
 
     Parameters
     ----------

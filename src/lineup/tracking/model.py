@@ -56,10 +56,7 @@ NEEDS_OF: Mapping[str, tuple[str, ...]] = {
 
 
 def identity(record: Record) -> tuple[str, str]:
-    """Return the key of a record and the hash of the predictions in the record.
-
-    The key and the hash of the predictions identify a record.
-    """
+    """Return two values that identify a record: its key and the hash of its predictions."""
     return record.header.key, file_sha256(record.folder / PREDICTIONS)
 
 

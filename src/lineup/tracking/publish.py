@@ -255,7 +255,9 @@ class _Publisher:
         return run
 
     def _has_figures(self, run: Run, record: Record) -> bool:
-        """Return whether a run contains the current figures of the stage ``explain``, if there are any."""
+        """Return whether a run contains the current figures of the stage ``explain``. If no figures exist,
+        return true.
+        """
         explained = explained_figures(self.root, record)
         return not explained or run.data.tags.get(FIGURES) == figures_sha256(explained)
 
@@ -374,7 +376,7 @@ def _retry(attempt: Callable[[], Result]) -> Result:
 
 
 def _update_tags(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
-    """Replace the tags of a run if an earlier version of lineup published the run."""
+    """Update the tags of a run that an earlier version of lineup published."""
     for name in filter(FORMER_TAGS.fullmatch, run.data.tags):
         client.delete_tag(run.info.run_id, name)
     for name in tags.keys() - run.data.tags.keys():

@@ -96,9 +96,9 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 
 
 def _can_belong(run: Run, record: Record) -> bool:
-    """Return whether an MLflow run can be the run of a record that has the same key.
+    """Return whether an MLflow run can belong to a record. The run and the record have the same key.
 
-    Records of two machines with the same device can have the same key. If one of two records with the same key is
+    Two machines with the same device can make two records with the same key. If one of two records with the same key is
     imported, the runs of both records are kept.
     """
     if is_imported(record):

@@ -84,7 +84,7 @@ def log_values(client: MlflowClient, run: Run, params: Mapping[str, Any], metric
 
 
 def name_run(client: MlflowClient, run: Run, name: str) -> None:
-    """Replace a name that MLflow generated for a run, such as ``bold-lark-123``. Other names come from the user."""
+    """Rename a run if MLflow generated its name, such as ``bold-lark-123``. Other names come from the user."""
     if INVENTED_NAME.fullmatch(run.info.run_name or ""):
         client.update_run(run.info.run_id, name=name)
 

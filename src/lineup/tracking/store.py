@@ -86,7 +86,7 @@ def open_store(root: Path, data: str, note: str = "") -> tuple[MlflowClient, str
 
 
 def count_runs(root: Path) -> str:
-    """Return the number of runs in each MLflow experiment of lineup as text.
+    """Return a text that states how many runs each MLflow experiment of lineup contains.
 
     Raises
     ------

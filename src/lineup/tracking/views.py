@@ -36,7 +36,7 @@ WIDTHS = {
 
 
 def view_tags() -> dict[str, str]:
-    """Return a dictionary of the experiment tags that contain the saved views."""
+    """Return the experiment tags that contain the saved views."""
     leaderboard = {"searchFilter": TOP_RUNS, "orderByKey": "metrics.`test_accuracy`", "orderByAsc": False}
     return {
         f"{PREFIX}{LEADERBOARD}": _view("Leaderboard", leaderboard),

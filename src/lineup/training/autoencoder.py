@@ -97,7 +97,7 @@ def fit_model(
 
 
 def _networks(parts: Parts, shape: Shape) -> tuple[keras.Model, keras.Model]:
-    """Return the encoder for scaled images and the autoencoder for raw images."""
+    """Return two networks: the encoder, which takes scaled images, and the autoencoder, which takes raw images."""
     encoder = _chain(parts.encoder, shape, "encoder")
     decoder = _chain(parts.decoder, encoder.output_shape[1:], "decoder")
     return encoder, classifier("autoencoder", "unit", [encoder, decoder], shape)

@@ -64,7 +64,7 @@ def restore(place: Path, header: Header, folder: Path) -> Record | None:
 
 
 def remove_others(place: Path, names: Collection[str]) -> None:
-    """Remove all copied records of a model except the records with the given names."""
+    """Remove the copied records of a model, but keep the records with the given names."""
     if not place.is_dir():
         return
     for folder in place.iterdir():

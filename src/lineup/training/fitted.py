@@ -118,7 +118,7 @@ class Fitted:
 
 
 def class_weights(labels: np.ndarray, classes: int, setting: str | None) -> np.ndarray | None:
-    """Return the weight that images of each class have in training.
+    """For each class, return the weight of its images in training.
 
     Parameters
     ----------

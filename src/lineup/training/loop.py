@@ -86,7 +86,7 @@ class Loop:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Replace the weights of the network by their moving average for the duration of a ``with`` block.
+        """Inside of a ``with`` block, replace the weights of the network by their moving average.
 
         If ``fit.ema`` is not set, the weights of the network do not change.
         """

@@ -50,7 +50,7 @@ def _cross_entropy(labels: Any, probabilities: Any) -> Any:
 
 
 def _squared_error(images: Any, reconstructions: Any) -> Any:
-    """Return the mean squared error of each reconstructed image, with pixels scaled to [0, 1]."""
+    """Return the mean squared error of each reconstructed image. Pixels are scaled to the range from 0 to 1."""
     import tensorflow as tf
 
     targets = tf.cast(images, tf.float32) / 255

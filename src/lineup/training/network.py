@@ -105,7 +105,7 @@ def load_network(path: Path) -> keras.Model:
 
 
 def with_mirrored_images(network: keras.Model) -> keras.Model:
-    """Return a network that averages the probabilities of each image and its mirror image.
+    """Return a network that averages two predictions: one for the image and one for its mirror image.
 
     See `inner_network` for the reverse.
     """
@@ -118,7 +118,7 @@ def with_mirrored_images(network: keras.Model) -> keras.Model:
 
 
 def average_of_snapshots(network: keras.Model, snapshots: Sequence[Sequence[np.ndarray]]) -> keras.Model:
-    """Return a network that averages the probabilities of copies of a network.
+    """Return a network that averages the probabilities from several snapshots of one network.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def average_of_snapshots(network: keras.Model, snapshots: Sequence[Sequence[np.n
 
 
 def inner_network(network: keras.Model) -> keras.Model:
-    """Return the network that predicts one image, without mirrored images and with the last snapshot only."""
+    """Return the inner network, which uses no mirrored images and only the last snapshot."""
     if network.name.endswith(_MIRRORED):
         network = network.get_layer(network.name.removesuffix(_MIRRORED))
     if network.name.endswith(_SNAPSHOTS):

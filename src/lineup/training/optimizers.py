@@ -52,7 +52,7 @@ def make_optimizer(fit: Fit, weights: Sequence[keras.Variable], images: int) -> 
 
 
 def learning_rate(fit: Fit, images: int) -> float | Callable[[Any], Any]:
-    """Return the learning rate, or a Keras schedule that maps the number of a step to the learning rate."""
+    """Return the learning rate, or a Keras schedule if the learning rate changes during training."""
     from keras.optimizers import schedules
 
     steps = fit.epochs // (fit.snapshots or 1) * math.ceil(images / fit.batch_size)
@@ -67,7 +67,7 @@ def learning_rate(fit: Fit, images: int) -> float | Callable[[Any], Any]:
 
 
 def _repeated() -> Callable[..., Any]:
-    """Return a class of learning-rate schedules that restart after a given number of steps."""
+    """Define a learning-rate schedule that restarts after a given number of steps, and return its class."""
     import keras
     import tensorflow as tf
 
@@ -85,8 +85,8 @@ def _repeated() -> Callable[..., Any]:
 
 
 def _warmup() -> Callable[..., Any]:
-    """Return a class of learning-rate schedules that begin with a linear warmup. Importing this module must not import
-    Keras.
+    """Define a learning-rate schedule that begins with a linear warmup, and return its class. Importing this module
+    must not import Keras.
     """
     import keras
     import tensorflow as tf

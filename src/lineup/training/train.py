@@ -215,7 +215,7 @@ def _header(
 
 
 def training_identity(header: Header) -> str:
-    """Return a name that identifies a training run in the folders ``kept`` and ``backups``."""
+    """Return a name for a training run. The folders ``kept`` and ``backups`` use this name."""
     return f"{header.key}-{training_sha256(header.family, header.architecture)[:8]}"
 
 

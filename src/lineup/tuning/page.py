@@ -64,7 +64,7 @@ class Outcome:
 
 
 def importances(study: Study) -> dict[str, float]:
-    """Return the fraction of the variance of the scores that each setting explains (fANOVA, Hutter, 2014).
+    """For each setting, return which fraction of the score variance it explains (fANOVA, Hutter, 2014).
 
     The result is empty if there are fewer than three complete trials, or their scores do not differ.
     """

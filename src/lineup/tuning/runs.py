@@ -29,7 +29,7 @@ _PARENT = "mlflow.parentRunId"
 
 
 def experiment_of(data: str) -> str:
-    """Return the dataset name for `open_store`, so that the trials have their own MLflow experiment."""
+    """Return a name for `open_store`. With this name, the trials have their own MLflow experiment."""
     return f"{data}-tuning"
 
 

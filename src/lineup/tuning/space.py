@@ -26,7 +26,7 @@ Values = Mapping[str, Any]
 
 
 def space_of(recipe: AnyRecipe, space: Space) -> Space:
-    """Return a search space without the options that the architecture of a model does not have.
+    """Remove options from a search space if the architecture of the model does not have them.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def space_of(recipe: AnyRecipe, space: Space) -> Space:
 
 
 def current_settings(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
-    """Return the current values of the settings that are in the search space.
+    """Return the current value of each setting in the search space.
 
     Options and nested settings that ``params.yaml`` does not contain are omitted. Their default values are not known.
     """
@@ -82,7 +82,7 @@ def suggest_settings(trial: Trial, space: Space) -> dict[str, Any]:
 
 
 def rounded(values: Values) -> dict[str, Any]:
-    """Round all floats to four significant digits, so that ``params.yaml`` contains the exact values of a trial.
+    """Round all floats to four significant digits. A trial then uses the same values as ``params.yaml``.
 
     Examples
     --------

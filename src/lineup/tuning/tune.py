@@ -67,7 +67,7 @@ class Request:
 
 
 def folder_of(root: Path, model: str) -> Path:
-    """Return the folder of the results of a model."""
+    """Return the folder that contains the tuning results of a model."""
     return root / "tuning" / model
 
 

@@ -188,12 +188,12 @@ def label_texts(where: str, labels: NDArray[Any], images: int, texts: Sequence[s
 
 
 def _is_one_hot(rows: NDArray[Any]) -> bool:
-    """Return whether each row contains exactly one 1 and otherwise only zeros."""
+    """Return whether each row contains a single 1 and all its other values are 0."""
     return rows.dtype.kind in "biuf" and bool(((rows == 1).sum(axis=1) == 1).all() and (rows != 0).sum() == len(rows))
 
 
 def _parts(path: Path, arrays: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the name of the image array and the name of the label array for each part of the dataset."""
+    """For each part of the dataset, return the name of its image array and the name of its label array."""
     found: dict[str, tuple[str, str]] = {}
     for part, choices in _NAMES.items():
         pair = next((pair for pair in choices if pair[0] in arrays and pair[1] in arrays), None)

@@ -1,4 +1,4 @@
-"""Read a folder of pictures with one sub-folder per class, optionally inside of ``train/``, ``val/`` and ``test/``.
+"""Read a folder of pictures. Each class has its own sub-folder, optionally inside of ``train/``, ``val/`` or ``test/``.
 
 Examples
 --------

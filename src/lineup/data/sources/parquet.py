@@ -102,7 +102,9 @@ def _texts(path: Path, table: pa.Table, name: str) -> list[str]:
 
 
 def _labels(table: pa.Table, name: str) -> tuple[NDArray[Any], int, list[str] | None]:
-    """Return the labels, the number of labels, and the class names, if the Hugging Face metadata contains them."""
+    """Return the labels and the number of labels. Also return the class names if the Hugging Face metadata contains
+    them.
+    """
     labels = np.asarray(table.column(name).to_pylist())
     try:
         described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))

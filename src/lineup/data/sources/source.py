@@ -152,7 +152,9 @@ def make_source(path: Path, form: str, entries: Sequence[Entry], **rest: Any) ->
 
 
 def part_of(text: str) -> str | None:
-    """Return the part of a dataset for a given name, such as "train" for "Training", or None for any other name."""
+    """Return the part of a dataset that a name means. For example, "Training" means "train". Unknown names give
+    None.
+    """
     return _PART_NAMES.get(text.strip().lower())
 
 

@@ -115,7 +115,7 @@ def _whole_numbers(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _inside(root: Path, entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
-    """Return the table entries whose files are inside of a folder, and an error message for each other entry."""
+    """Keep the table entries whose files are inside of a folder. Return an error message for each other entry."""
     real = root.resolve()
     kept, problems = [], []
     for entry in entries:
