@@ -44,7 +44,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
     Other processes see either the old file or the complete new file. If several processes write to ``path`` at the same
     time, the process that finishes last overwrites the results of the others. Before the file is written, temporary
-    files of killed processes are removed. The message of an `OSError` contains ``path`` instead of the temporary path.
+    files of killed processes are removed. In the message of an `OSError`, the temporary path is replaced with ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -62,8 +62,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed during
     these steps, the next call restores a complete folder: it renames either the new or the old folder to ``path``. If
     several processes write to ``path`` at the same time, the process that finishes last overwrites the results of the
-    others. Before the folder is written, temporary folders of killed processes are removed. The message of an `OSError`
-    contains ``path``, or a file in ``path``, instead of the temporary path.
+    others. Before the folder is written, temporary folders of killed processes are removed. In the message of an
+    `OSError`, the temporary path is replaced with ``path`` or with a file in ``path``.
     """
     with _final_names(path):
         partial = _partial(path)

@@ -37,7 +37,7 @@ _reacted = threading.Event()
 def handle_signals() -> None:
     """Raise `KeyboardInterrupt` when the process receives one of the signals.
 
-    Signals that the process already ignores, for example under ``nohup``, remain ignored.
+    If the process already ignores a signal, for example under ``nohup``, the signal remains ignored.
     """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -64,7 +64,7 @@ def _raise(number: int, _: FrameType | None) -> None:
 
 
 def _watch(receiver: socket.socket, _: socket.socket) -> None:
-    """Wait for a signal, and end the process if the main thread does not react to the signal in time."""
+    """Wait for a signal. If the main thread does not react in time, end the process."""
     while True:
         (number,) = receiver.recv(1)
         if number in SIGNALS and signal.getsignal(number) is _raise and not _reacted.wait(REACT_SECONDS):

@@ -210,7 +210,7 @@ def _heading(record: Record, threshold: Threshold, accuracy: float) -> str:
 
 
 def _save(pictures: list[_Picture], answers: list[Answer], record: Record, path: Path) -> None:
-    """Save a figure with the pictures, the images that the model received, and the predictions."""
+    """Save one figure that shows each picture, the image that the model received and the prediction."""
     from lineup.figures.predictions import MOST, ShownPicture, predictions
     from lineup.figures.save import save_png
     from lineup.serving.answers import agreement_text

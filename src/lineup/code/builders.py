@@ -45,8 +45,8 @@ def _is_builder(function: ast.FunctionDef) -> bool:
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return all names, attributes and strings in the given nodes of a syntax tree. Strings are also searched, because
-    code can refer to a builder by the name of the builder.
+    """Return all names, attributes and strings in the given nodes of a syntax tree. Strings are included, because code
+    can contain the name of a builder as a string.
     """
     found: set[str] = set()
     for node in nodes:

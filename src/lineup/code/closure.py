@@ -159,7 +159,7 @@ def source_files(modules: Iterable[str]) -> list[str]:
 def _files_of(module: str, project: Path | None) -> list[tuple[Path, str]]:
     """Return the files that Python runs when a module is imported.
 
-    The list contains the file of the module, the files of its parent packages, and its data files (see `DATA`). Each
+    The list contains the module's own file and its data files (see `DATA`), and the files of its parent packages. Each
     tuple contains a folder on Python's search path and a path relative to this folder. The list is empty if the name is
     not a module, or if the module belongs to another library.
     """

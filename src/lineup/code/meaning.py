@@ -79,7 +79,7 @@ def _write(value: object, pieces: list[str]) -> None:
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
-    """Yield all fields of a syntax node that can change the results of the code."""
+    """From a syntax node, yield the fields that can change the results of the code."""
     if isinstance(node, ast.Raise):
         yield "exc", node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         yield "cause", node.cause
@@ -97,7 +97,7 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 
 
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
-    """Yield all statements in a list that can change the results of the code.
+    """From a list of statements, yield the statements that can change the results of the code.
 
     In a dataclass, only variables with an annotation are fields. In class bodies, the annotations therefore remain, but
     their types are removed.

@@ -261,6 +261,7 @@ def from_text(text: object) -> dict[str, str]:
 def _section_hash(section: object) -> str:
     """Return a hash of a section of ``params.yaml``.
 
-    The hash depends on the order of the models, because the first of several equally good models is selected.
+    If several models are equally good, the first one is selected. The hash therefore depends on the order of the
+    models.
     """
     return hashlib.sha256(json.dumps(section, default=str).encode()).hexdigest()[:12]

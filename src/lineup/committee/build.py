@@ -1,6 +1,6 @@
 """Build a committee from the stored predictions of its members.
 
-No model is loaded here. Rules that consider the prediction time receive the measured times of the members.
+No model is loaded here. Some rules consider the prediction time. These rules receive the measured times of the members.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def combine_predictions(
 ) -> tuple[FittedRule, Predictions]:
     """Fit the rule of a committee, and combine the predictions of its members.
 
-    The predictions for the held-out images come from cross-validation, and the validation metrics of the committee are
-    computed from them. For the test images, the rule is fitted on all held-out images.
+    The predictions for the held-out images come from cross-validation. The validation metrics are computed from these
+    predictions. For the test images, the rule is fitted on all held-out images.
 
     Parameters
     ----------

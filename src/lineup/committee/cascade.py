@@ -1,9 +1,8 @@
 """Evaluate the members of a committee one after another, until the confidence is above a threshold.
 
-The confidence is the highest probability in the mean prediction of the evaluated members. The first member classifies
-all images. The second member classifies only the images for which the confidence of the first member is not above the
-threshold. The third member classifies only the images for which the confidence of the first two members is not above
-the threshold, and so on. The prediction for an image is the mean prediction of the members that classified this image.
+The predictions of the evaluated members are averaged. The confidence is the highest mean probability. The first member
+classifies all images. Each further member classifies only images for which the confidence is still not above the
+threshold. The prediction for an image is the mean prediction of the members that classified this image.
 
 Notes
 -----

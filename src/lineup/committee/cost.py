@@ -1,9 +1,8 @@
 """Compare the prediction time and the accuracy of a committee with those of the full committee, which ignores the
 prediction time.
 
-The *full committee* is built without regard to the prediction time. The full committee of a cascade averages the
-predictions of all members. The full committee of a greedy selection with a price is the greedy selection without a
-price.
+The *full committee* ignores the prediction time. The full committee of a cascade averages the predictions of all
+members. For a greedy selection with a price, the full committee is selected without a price.
 
 Examples
 --------

@@ -287,7 +287,7 @@ def cross_fitted(
 ) -> np.ndarray:
     """Return cross-validated predictions of a committee for the held-out images.
 
-    The prediction for an image comes from a rule that is fitted on the other folds. The validation metrics of a
+    For each image, the rule is fitted on the folds that do not contain this image. The validation metrics of a
     committee are based on cross-validated predictions. If the rule has no parameters to fit, no cross-validation is
     needed.
 

@@ -92,8 +92,8 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
 def winners(probabilities: np.ndarray) -> np.ndarray:
     """Return the class with the most votes for each image.
 
-    Ties go to the class with the higher mean probability. If the means are also equal, the class with the lower index
-    wins.
+    If several classes have equally many votes, the class with the highest mean probability wins. If the means are also
+    equal, the class with the lower index wins.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def winners(probabilities: np.ndarray) -> np.ndarray:
 def voting_average(probabilities: np.ndarray) -> np.ndarray:
     """Average the probabilities of the members that voted for the winning class.
 
-    Each of these members gives its highest probability to the winning class. The mean of their probabilities is
-    therefore also highest for this class.
+    Each of these members gives its highest probability to the winning class. This class therefore also has the highest
+    mean probability.
 
     Notes
     -----

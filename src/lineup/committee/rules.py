@@ -108,9 +108,9 @@ def _fit_majority(
 ) -> tuple[Arrays, Details]:
     """Estimate the probability that the class with the most votes is correct.
 
-    The log loss is lowest if the confidence equals the accuracy. Because of Laplace smoothing, the confidence is
-    always below 1. The confidence is always greater than 1 divided by the number of classes, so the class with the most
-    votes remains the most probable class.
+    The log loss is lowest if the confidence equals the accuracy. Because of Laplace smoothing, the confidence is always
+    below 1. The confidence is always greater than one divided by the number of classes. The class with the most votes
+    therefore remains the most probable class.
     """
     images, classes = probabilities.shape[1:]
     right = int((pooling.winners(probabilities) == labels).sum())

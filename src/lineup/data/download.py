@@ -188,8 +188,7 @@ def _fetch_file(spec: DatasetSpec, file: RemoteFile, hosts: Sequence[str], targe
 def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
     """Complete a partial download from one host, and verify the checksum of the file.
 
-    The first part of the file may have been downloaded from another host. If the checksum is wrong, the whole file is
-    downloaded again.
+    The first part of the file may come from another host. If the checksum is wrong, the whole file is downloaded again.
     """
     while True:
         start = _size(partial)

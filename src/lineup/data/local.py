@@ -1,7 +1,7 @@
 """Copy the files of a dataset from a local folder.
 
-The SHA-256 of the uncompressed content identifies each file. Uncompressed files, and files with a different gzip
-compression, are therefore accepted.
+The SHA-256 of the uncompressed content identifies each file. A file can therefore be uncompressed, or compressed with
+other gzip settings.
 
 Examples
 --------
@@ -68,7 +68,7 @@ def local_folder(parameter: str | None) -> LocalFolder | None:
 def copy_files(spec: DatasetSpec, folder: LocalFolder, target: Path) -> int:
     """Copy missing files from a local folder to ``target``, and return the number of copied files.
 
-    Published files are copied unchanged. Uncompressed files, and files with another compression, are compressed again.
+    Published files are copied unchanged. All other files are compressed again, for example uncompressed files.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _copy_file(file: RemoteFile, folder: Path, target: Path) -> None:
 def _usual_names(name: str) -> list[str]:
     """Return the names that local copies of a published file often have.
 
-    The name can lack the suffix ``.gz``, or contain a dot instead of the hyphen before ``idx``.
+    The suffix ``.gz`` can be missing. The name can also contain ``.idx`` instead of ``-idx``.
     """
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")

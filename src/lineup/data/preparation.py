@@ -65,8 +65,8 @@ def prepare(dataset: str, picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 def pad(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     """Resize a picture, but keep the ratio of its width to its height. Transparent areas become white.
 
-    The rest of the image is filled with the median colour of the edge of the picture. A white background therefore
-    remains white, and a black background remains black. See `prepare` for the parameters.
+    The rest of the image gets the median colour of the picture's edge. A white background therefore remains white, and
+    a black background remains black. See `prepare` for the parameters.
     """
     height, width, channels = shape
     scale = min(height / picture.shape[0], width / picture.shape[1])

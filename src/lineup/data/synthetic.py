@@ -5,7 +5,7 @@ proportions. T-shirts, pullovers, coats, shirts and dresses differ only in detai
 Models therefore confuse these five classes, as they do in Fashion-MNIST.
 
 The module uses only sums, products, square roots and other operations that IEEE 754 defines exactly. The images are
-therefore identical on all processors.
+therefore identical on all CPUs.
 
 Examples
 --------
@@ -134,8 +134,8 @@ class _Canvas:
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
         """Return the mask of a symmetric shape.
 
-        The argument ``knots`` is a list of pairs, from top to bottom. Each pair contains a height and the half width of
-        the shape at this height.
+        The pairs in ``knots`` are sorted from top to bottom. Each pair contains a height and the half width of the
+        shape at this height.
         """
         width = _broken_line(self.y, knots)
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))

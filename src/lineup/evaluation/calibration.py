@@ -137,8 +137,8 @@ def expected_calibration_error(
 ) -> float:
     """Compute the expected calibration error (ECE).
 
-    The ECE is the mean absolute difference between the confidence and the accuracy of a bin, weighted by the size of
-    the bin.
+    For each bin, the absolute difference between confidence and accuracy is computed. The ECE is the mean of these
+    differences, weighted by the sizes of the bins.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Test the differences between models that are trained with several seeds.
 
 A recipe is a model with fixed settings. Each seed gives a different trained model, even if all settings are the same.
-The accuracy of a model therefore depends on the seeds and on the test images. The tests account for both the variation
-between seeds and the variation between images.
+The accuracy of a model therefore depends on the seeds and on the test images. The tests consider two sources of
+variation: the seeds and the test images.
 
 Examples
 --------
@@ -149,7 +149,7 @@ def compare_recipes(
 
 
 def t_quantile(dof: float) -> float:
-    """Return the 97.5 % quantile of Student's t distribution. The number of degrees of freedom may be infinite.
+    """Return the 97.5 % quantile of Student's t distribution. The number of degrees of freedom can be infinite.
 
     Examples
     --------

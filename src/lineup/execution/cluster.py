@@ -1,7 +1,7 @@
 """Run the stages for training and for committees on a Dask cluster, and run all other stages on this machine.
 
-This machine is the *main machine*. The main machine assigns each stage to a worker, and prints the names of workers
-that are lost or cannot run a stage. Dask sends the function calls and the files to the workers. Dask sends pickled
+This machine is the *main machine*. The main machine assigns each stage to a worker. It prints the name of each worker
+that is lost or cannot run a stage. Dask sends the function calls and the files to the workers. Dask sends pickled
 functions, so the main machine and the workers must trust each other (see ``docs/several-machines.md``).
 
 Examples

@@ -149,8 +149,8 @@ def stop(processes: Sequence[DvcProcess]) -> None:
 
 
 def main() -> None:
-    """Run the commands from standard input. The two arguments are the process id of the parent and a line that marks
-    the end of a command.
+    """Run the commands from standard input. The first argument is the process id of the parent. The second argument is
+    a line that marks the end of a command.
     """
     from dvc.cli import main as dvc
 
@@ -173,7 +173,7 @@ def main() -> None:
 
 
 def _watch(parent: int) -> None:
-    """Stop the process group of this process when the parent process has ended."""
+    """When the parent process has ended, stop the process group of this process."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os.killpg(0, signal.SIGINT)

@@ -42,7 +42,8 @@ class Executor(Protocol):
     def wait(self) -> tuple[str, int] | None:
         """Wait for the next stage to end, and return its name and exit status.
 
-        Return None if no stage ends within about a second. The caller then checks whether another stage can start.
+        Return None if no stage ends within about a second. If the result is None, the caller checks whether another
+        stage can start.
         """
 
     def where(self, name: str) -> str:

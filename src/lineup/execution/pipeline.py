@@ -129,9 +129,9 @@ def locked_stages(root: Path) -> list[str]:
 
 
 def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> None:
-    """Sort the new stages in ``dvc.lock`` in the order in which a sequential ``dvc repro`` writes them.
+    """Sort the new stages in ``dvc.lock`` as if ``dvc repro`` had run them one after another.
 
-    DVC appends each new stage when it ends. The original order of the stages therefore depends on their durations.
+    DVC appends each new stage when it ends. Before the sorting, the order of the new stages depends on their durations.
 
     Parameters
     ----------

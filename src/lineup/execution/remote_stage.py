@@ -135,7 +135,7 @@ def accept(project: Project, prepared: Prepared, entry: Mapping[str, Any], archi
 
 @contextmanager
 def _loaded(project: Project, name: str) -> Iterator[Any]:
-    """Yield a stage of DVC, and hold the lock of DVC."""
+    """Hold the lock of DVC, and yield a stage."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

@@ -45,9 +45,9 @@ class StageTable:
     """Context manager that prints lines. In a terminal, a table of the running stages is shown below the lines.
 
     In a terminal, epochs are shown in the table instead of on separate lines. The column "left" contains the estimated
-    remaining time. The estimate uses the last run of the stage or the epochs of the current training run, whichever
-    gives the longer time. If a stage has never run, the estimate includes only the current seed and not the seeds after
-    it.
+    remaining time. There are two estimates: from the last run of the stage, and from the epochs of the current training
+    run. The table shows the longer time. If a stage has never run, the estimate includes only the current seed and not
+    the seeds after it.
 
     Parameters
     ----------

@@ -76,8 +76,8 @@ class Workers:
         """Return a worker that has enough free resources for a stage and has not refused the stage. Return None if
         there is none.
 
-        Workers without resources that the stage does not need, such as a GPU, are preferred. If several workers are
-        equally suitable, the worker with the fewest stages is preferred.
+        A stage that needs no GPU prefers workers without a GPU. The same rule applies to all other resources. If
+        several workers are equally suitable, the worker with the fewest stages is preferred.
         """
         fitting = [
             (len(worker.resources.keys() - wanted.keys()), len(worker.running), address)

@@ -121,7 +121,7 @@ class _Canvas(FigureCanvasAgg):
 
 @lru_cache(KEPT)
 def _text_image(text: str, properties: FontProperties, dpi: float) -> _TextImage:
-    """Draw a text. The cache uses ``properties`` as a key, so the caller must pass a copy."""
+    """Draw a text. The cache uses ``properties`` as a key. The caller must therefore pass a copy."""
     renderer = _Renderer(1, 1, dpi)  # type: ignore[no-untyped-call]
     font = renderer._prepare_font(properties)  # type: ignore[no-untyped-call]
     with _no_warnings_of_missing_letters():

@@ -74,7 +74,7 @@ def filters(weights: NDArray[np.floating], *, title: str, subtitle: str = "") ->
 def _cell_height(height: int, width: int, rows: int) -> float:
     """Return the height of a filter panel, in inches.
 
-    The height has a lower limit. Without this limit, the panel of a wide filter would have no space for the row labels.
+    The height has a lower limit. If a filter is wide, its row labels need this minimum height.
     """
     return max(_WIDTH * height / width, 0.2 if rows > 1 else 0.5)
 

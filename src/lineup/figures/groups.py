@@ -74,7 +74,7 @@ def group_panels(table: pd.DataFrame, *, title: str, subtitle: str = "") -> Figu
 
 
 def _scale_speed(axes: Axes, speeds: pd.Series[float]) -> None:
-    """Use a logarithmic scale with whole powers of ten for the speed axis."""
+    """Make the speed axis logarithmic. The axis begins and ends at a power of ten."""
     axes.set_xlabel("training images per second")
     known = speeds[speeds > 0]
     axes.set_xscale("log")

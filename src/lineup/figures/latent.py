@@ -98,7 +98,7 @@ def _draw_points(axes: Axes, points: NDArray[np.floating], labels: NDArray[np.in
 def _name_classes(
     axes: Axes, points: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> None:
-    """Write the name of each class near the median of the points of this class, so that the names do not overlap."""
+    """Write each class name near the median of the points of the class. The names do not overlap."""
     present = np.unique(labels)
     centres = np.array([np.median(points[labels == label], axis=0) for label in present])
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()

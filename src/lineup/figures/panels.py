@@ -58,7 +58,7 @@ _THIN = 0.8
 
 @dataclass(frozen=True)
 class Scale:
-    """Scale of the x axis or of the y axis, which is the same for all plots in a grid.
+    """Scale of one axis, which is the x axis or the y axis. All plots in a grid have the same scale.
 
     Parameters
     ----------

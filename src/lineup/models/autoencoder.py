@@ -57,8 +57,8 @@ def frozen_encoder(
     """Classifier with the frozen encoder of an autoencoder, and dense layers of 128 and 64 units (report A).
 
     The report does not specify the layers of the encoder and the decoder. This encoder has three strided convolutions
-    with batch normalisation. The encoder has 224,704 parameters that are frozen, as in the report. The decoder mirrors
-    the encoder. Each upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
+    with batch normalisation. As in the report, the encoder has 224,704 frozen parameters. The decoder mirrors the
+    encoder. Each upsampling layer doubles the height and the width. Surplus rows and columns are cropped.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def logistic_regression(shape: Shape, classes: int, c: float = 1.0, iterations: 
 
 @register_model(report="E", parameters=0)
 def svm(shape: Shape, classes: int, c: float = 10.0) -> Any:
-    """Support vector machine with an RBF kernel and class probabilities (report E, accuracy 0.87 to 0.89)."""
+    """Support vector machine with an RBF kernel. Report E states an accuracy of 0.87 to 0.89."""
     from lineup.models.kernel_machine import KernelMachine
 
     return KernelMachine(c=c)
@@ -39,7 +39,7 @@ def svm(shape: Shape, classes: int, c: float = 10.0) -> Any:
 
 @register_model(report="C", parameters=0)
 def svm_linear(shape: Shape, classes: int, c: float = 10.0) -> Any:
-    """Support vector machine with a linear kernel and class probabilities (appendix of report C)."""
+    """Support vector machine with a linear kernel, as in the appendix of report C. It predicts class probabilities."""
     from lineup.models.kernel_machine import KernelMachine
 
     return KernelMachine(c=c, degree=1)
@@ -47,7 +47,9 @@ def svm_linear(shape: Shape, classes: int, c: float = 10.0) -> Any:
 
 @register_model(report="C", parameters=0)
 def svm_polynomial(shape: Shape, classes: int, c: float = 10.0, degree: int = 3) -> Any:
-    """Support vector machine with a polynomial kernel and class probabilities (appendix of report C)."""
+    """Support vector machine with a polynomial kernel, as in the appendix of report C. It predicts class
+    probabilities.
+    """
     from lineup.models.kernel_machine import KernelMachine
 
     return KernelMachine(c=c, degree=degree)

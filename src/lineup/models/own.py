@@ -43,7 +43,8 @@ def is_loaded(path: Path) -> bool:
 def load_models(path: Path) -> None:
     """Run the ``models.py`` of a project, so that its architectures are registered.
 
-    The file can import other modules from the project folder, unless an installed package has the same name.
+    The file can import other modules from the project folder. If an installed package has the same name, Python imports
+    the package instead.
 
     Parameters
     ----------

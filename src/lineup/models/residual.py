@@ -40,8 +40,8 @@ def resnet_9(shape: Shape, classes: int, width: int = 24) -> Layers:
 
     ResNet-9 has four convolutions and two residual blocks. The convolutions have ``width`` to ``8 * width`` filters.
     Each residual block has two convolutions (Page, "How to train your ResNet", 2018). Max pooling runs before batch
-    normalisation and ReLU. These two layers then take a quarter of the time. The factor 1/8 before the softmax keeps
-    the logits small at the start of training.
+    normalisation and ReLU. Batch normalisation and ReLU are then four times as fast. The factor 1/8 before the softmax
+    keeps the logits small at the start of training.
     """
     from keras import layers
 

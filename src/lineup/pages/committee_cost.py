@@ -99,11 +99,12 @@ def cost_section(models: Sequence[ModelRuns]) -> list[str]:
 
 
 def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
-    """Yield the prediction time and the test accuracy of models and committees, for the figure of the report.
+    """Yield the prediction time and the test accuracy of models and committees. A figure of the report shows these
+    values.
 
-    The figure shows the committees that save prediction time, their full committees and their members. The cost of a
-    model or committee is the prediction time in seconds per 1,000 images. If a model is a member of several committees,
-    its shortest measured time is used.
+    The figure shows committees that save prediction time, and their members. It also shows committees that ignore the
+    prediction time. The cost of a model or committee is the prediction time in seconds per 1,000 images. If a model is
+    a member of several committees, its shortest measured time is used.
 
     Parameters
     ----------

@@ -250,7 +250,7 @@ def _tested(comparison: Comparison) -> str:
 
 
 def _turned(pair: Pair, first: str) -> Pair:
-    """Swap the two runs of a pair if ``first`` is not the first run."""
+    """Order the two runs of a pair so that ``first`` is the first run."""
     if pair.a == first:
         return pair
     # 0 - x instead of -x: the latter would print zero as -0.0.

@@ -94,7 +94,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class SeedPair:
-    """Two training runs with the same seed, one in the reference group and one in another group.
+    """Two training runs with the same seed. One run is in the reference group, and the other run is in another group.
 
     Parameters
     ----------

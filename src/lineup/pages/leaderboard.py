@@ -257,7 +257,7 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the main columns of the leaderboard as text, with headings.
 
     The columns with published results are shown only if a model has a published result. The balanced accuracy and the
-    macro F1 are shown only if the balanced accuracy of a model differs from its accuracy.
+    macro F1 are shown only if they differ from the accuracy.
     """
 
     def column(text: Callable[..., str], *names: str) -> list[str]:

@@ -174,7 +174,7 @@ def _number(value: Any, digits: int = 10) -> Any:
     """Round a number. JSON does not support NaN, so return None for a missing number.
 
     By default, this function rounds to ten digits. The page later rounds the result to four digits. With fewer digits,
-    a number that is rounded twice could differ from the number in the leaderboard.
+    the number on the page could differ from the number in the leaderboard.
     """
     if isinstance(value, str):
         return value
@@ -268,16 +268,16 @@ def _run(record: Record, predicted: np.ndarray) -> dict[str, Any]:
 
 
 def _history(history: Sequence[Epoch]) -> dict[str, list[Any]]:
-    """Return the values of each epoch. The phase ``autoencoder`` is left out, because it has no accuracy and a
-    different loss.
+    """Return the values of each epoch. The phase ``autoencoder`` is left out, because its loss is different and it has
+    no accuracy.
     """
     rows = [row for row in history if row.phase != next(iter(PHASES))]
     return {name: [_number(getattr(row, name), 4) for row in rows] for name in CURVES}
 
 
 def _pairs(comparison: Comparison, labels: Sequence[str], images: int) -> dict[str, Any]:
-    """Return the result of McNemar's test for each pair of runs. The confidence interval is expressed as a number of
-    images. ``reference`` is the position of the only run that is compared with the others, or None.
+    """Return the result of McNemar's test for each pair of runs. The limits of the confidence interval are given as
+    numbers of images. ``reference`` is the position of the only run that is compared with the others, or None.
     """
     pairs, reference = comparison.run_pairs, comparison.reference
     return {

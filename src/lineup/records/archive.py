@@ -200,8 +200,8 @@ def open_archive(path: Path) -> Iterator[Archive]:
 
 
 def entry_folder_and_file(name: str) -> tuple[str, str] | None:
-    """Split the name of an archive entry into the name of a record folder and a file name. Return None for any other
-    name.
+    """Split the path of an archive entry into the name of the record folder and the name of the file. Return None for
+    any other name.
     """
     folder, slash, file = name.partition("/")
     known = (*RECORD_FILES, *(f"{MODEL}/{model}" for model in MODEL_FILES))

@@ -95,7 +95,7 @@ class PredictedClasses:
 
 @dataclass(frozen=True, eq=False)
 class ScoreSummary:
-    """Summary of the probabilities for the test images, with all values that tables and comparisons need.
+    """Values from the test predictions that tables and comparisons need.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def write_compact_records(records: Iterable[Record], folder: Path) -> None:
 
 
 def _write(record: Record, folder: Path) -> None:
-    """Write the compact record of a full record to a new folder."""
+    """Make a compact record from a full record, and write it to a new folder."""
     summary = score_summary(record)
     classes = summary.classes
     if not np.array_equal(classes.indices, np.arange(record.header.data.test_images)):

@@ -2,8 +2,8 @@
 
 On Linux, the energy counters of Intel and AMD processors are in ``/sys/class/powercap``. Usually, only root can read
 these files. NVIDIA GPUs have an energy counter since Volta (``nvmlDeviceGetTotalEnergyConsumption``). Virtual machines
-often have no counters. The counters also include the energy of other programs that use the processor or the GPU during
-the measurement.
+often have no counters. The counters also include the energy of other programs that use the CPU or the GPU at the same
+time.
 
 The public functions of this module never raise an error, because a missing measurement must not stop the training.
 

@@ -39,7 +39,7 @@ Groups = dict[str, dict[int, Record]]
 
 @dataclass(frozen=True)
 class MatchedModel:
-    """Training runs of one recipe in several groups.
+    """Training runs of one recipe, divided into several groups.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def hardware_of(record: Record) -> str:
 
 
 def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
-    """Return the settings, sorted by name. The seed and the key that defines the groups are left out.
+    """Return the settings, sorted by name. The seed is left out. The key that defines the groups is also left out.
 
     Settings without a value are left out. Records of older versions of lineup do not contain newer settings.
     """
@@ -224,8 +224,8 @@ def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
 
 
 def _recipe(record: Record, key: str) -> tuple[object, ...]:
-    """Return the model, the data and the settings of a training run. They are equal for two comparable training
-    runs.
+    """Return the model, the data and the settings of a training run. Two training runs are comparable if these values
+    are equal.
     """
     header = record.header
     settings = tuple((name, repr(value)) for name, value in _settings(header.parameters, key).items())

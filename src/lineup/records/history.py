@@ -73,7 +73,9 @@ def best_epoch(history: Sequence[Epoch]) -> int:
 
 
 def has_stopped(history: Sequence[Epoch], patience: int | None) -> bool:
-    """Return whether to end a phase early. The validation loss has then not decreased for ``patience`` epochs."""
+    """Return whether to end a phase early. A phase ends early if the validation loss has not decreased for ``patience``
+    epochs.
+    """
     return patience is not None and len(history) - best_epoch(history) >= patience
 
 

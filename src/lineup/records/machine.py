@@ -1,7 +1,7 @@
 """Describe the machine and the version of the source code.
 
-The functions of this module never raise an error, because their results only describe a run. Unavailable values are
-``unknown`` or 0.
+The functions of this module never raise an error, because a run does not depend on their results. Unavailable values
+are ``unknown`` or 0.
 
 Examples
 --------
@@ -174,7 +174,7 @@ def _git_commit(folder: Path) -> str:
 def _git(folder: Path, *arguments: str) -> bytes:
     """Run a git command and return its output.
 
-    The output is returned as bytes, because the names of files may not be valid UTF-8.
+    The output is returned as bytes, because some file names are not valid UTF-8.
     """
     command = ["git", "--no-optional-locks", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=GIT_SECONDS).stdout

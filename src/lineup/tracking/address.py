@@ -120,7 +120,9 @@ def store_environment(root: Path) -> dict[str, str]:
 
 
 def prepare_environment(root: Path) -> str:
-    """Set the environment variables that MLflow reads when it is imported, and return the address of the store."""
+    """MLflow reads environment variables when it is imported. Set these variables, and return the address of the
+    store.
+    """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.update(store_environment(root))

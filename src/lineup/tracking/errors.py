@@ -80,8 +80,8 @@ def _text(error: OSError) -> str:
 def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str]:
     """Return two texts: the reason for an error and a suggestion how to fix it.
 
-    The function searches the text of the error message, because the libraries use the same type of exception for many
-    errors. ``path`` is the file that a system error names. Default: the file of the store.
+    The libraries use one exception type for many errors. The function therefore searches the text of the error message.
+    ``path`` is the file that a system error names. Default: the file of the store.
     """
     text = shown_uri(text)
     if version := re.search(r"(?:found version|revision identified by) '?(\w+)", text):

@@ -84,8 +84,8 @@ def log_model(
 ) -> None:
     """Log the model of a record in MLflow as source code and files, without pickle.
 
-    The model of the committee is not logged if a member has changed since the committee was built. With the new member,
-    the predictions of the committee would differ from the record.
+    If a member has changed after the committee was built, the model of the committee is not logged. With the new
+    member, the predictions of the committee would differ from the record.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def log_model(
 def _saved_without_files(classes: tuple[str, ...], images: str, needs: tuple[str, ...]) -> TemporaryDirectory[str]:
     """Save a model in MLflow's format to a folder that is removed when this process ends.
 
-    The models of most records differ only in their files and ids, which the caller adds.
+    For most records, only the files and the ids of the models are different. The caller adds these files and ids.
     """
     import mlflow
     from mlflow.models import Model
@@ -176,8 +176,8 @@ def _saved_without_files(classes: tuple[str, ...], images: str, needs: tuple[str
 def copy_code(folder: Path) -> None:
     """Copy the code that a served model needs to a folder. The whole package would be ten times as large.
 
-    MLflow puts this code first on the search path of Python. The packages are extended, so that a process which has
-    loaded a model still finds the other modules of lineup.
+    MLflow puts this code first on the search path of Python. A process that has loaded a model may also need other
+    modules of lineup. The copied packages are extended, so that Python finds these modules.
     """
     for name in source_files(SERVED):
         target = folder / name

@@ -86,8 +86,8 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
     """Return whether a finished run has all its artifacts and its model.
 
-    The model of a committee may be missing if the model of a member is missing. A model that was not imported may also
-    be missing. A compact record cannot add anything to a run that was published from the full record.
+    If the model of a member is missing, the model of the committee may also be missing. A model that was not imported
+    may also be missing. A compact record cannot add anything to a run that was published from the full record.
     """
     if lacks_artifacts(client, run) or (MISSING in run.data.tags and not is_compact(record)):
         return False

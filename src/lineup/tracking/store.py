@@ -113,7 +113,7 @@ def _make_database(database: Path) -> None:
     """Create an SQLite store if it is missing.
 
     The store is created under a temporary name, so that a killed process does not leave an incomplete store. The caller
-    holds the lock, so a file with the temporary name must belong to a killed process.
+    holds the lock. If a file with the temporary name exists, a killed process has left it.
     """
     partial = database.with_name(f".{database.name}.partial")
     if partial.exists():

@@ -100,7 +100,7 @@ def check_port(port: int) -> None:
 def _stop_signals() -> Iterator[threading.Event]:
     """Yield an event that is set when the process receives Ctrl-C, SIGTERM or SIGHUP.
 
-    Signals that the process ignores, for example under ``nohup``, remain ignored.
+    If the process ignores a signal, for example under ``nohup``, the signal remains ignored.
     """
     stop = threading.Event()
     handled = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]

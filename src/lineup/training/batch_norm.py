@@ -1,7 +1,7 @@
 """Train batch normalisation with the fused operation of TensorFlow.
 
-Keras 3 computes batch normalisation in training with about ten operations in float32. The fused operation computes the
-same values two to five times as fast on a processor, and reads bfloat16 without a conversion (see
+Keras 3 computes batch normalisation in training with about ten operations in float32. On a CPU, the fused operation
+computes the same values two to five times as fast. It reads bfloat16 without a conversion (see
 ``benchmarks/README.md``).
 
 >>> import keras
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fused_batch_norm() -> Iterator[None]:
-    """Use the fused operation in all layers ``BatchNormalization`` for the duration of a ``with`` block.
+    """Inside of a ``with`` block, all layers ``BatchNormalization`` use the fused operation.
 
-    The fused operation is not used for inference, frozen layers, and layers with a mask, with renormalisation or with
-    another axis than the last one. The layers remain Keras layers, so that a saved network does not depend on lineup.
+    The fused operation is not used for inference and for frozen layers. It is also not used for layers with a mask,
+    with renormalisation, or with an axis other than the last one. The layers remain Keras layers, so that a saved
+    network does not depend on lineup.
     """
     import keras
 

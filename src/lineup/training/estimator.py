@@ -92,7 +92,7 @@ class Classical:
     def weights(self) -> Weights:
         """The hash of the fitted arrays.
 
-        The numbers of parameters are 0, because they cannot be compared with the parameters of networks.
+        The numbers of parameters are set to 0, because a comparison with networks would be misleading.
         """
         return Weights(0, 0, 0, arrays_sha256(self.estimator))
 

@@ -2,7 +2,7 @@
 
 A skops file is a ZIP archive that contains arrays and a file ``schema.json`` with the type of every object. By default,
 skops trusts all estimators of scikit-learn and does not check their arrays. Some of the arrays contain indices, such as
-the indices of the child nodes in a tree. The compiled code of scikit-learn does not check such indices, so a forged
+the indices of the child nodes in a tree. The compiled code of scikit-learn does not check these indices, so a forged
 file could cause memory errors. This module therefore allows only the types that lineup's own models use. The module
 also checks all indices before it loads a file. The files contain no dates and no memory addresses, so equal estimators
 give equal files.

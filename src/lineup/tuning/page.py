@@ -1,4 +1,4 @@
-"""Write a page about a study: the trials, the importance of the settings, and the gain with new seeds.
+"""Write a page about the trials of a study. The page also shows the importance of the settings and the gain in score.
 
 Examples
 --------
@@ -66,7 +66,7 @@ class Outcome:
 def importances(study: Study) -> dict[str, float]:
     """For each setting, return which fraction of the score variance it explains (fANOVA, Hutter, 2014).
 
-    The result is empty if there are fewer than three complete trials, or their scores do not differ.
+    The result is empty if fewer than three trials are complete, or if all their scores are equal.
     """
     from optuna.importance import get_param_importances
 

@@ -1,4 +1,4 @@
-"""Run the trials of an Optuna study, and train the best settings again with new seeds.
+"""Run the trials of an Optuna study. Then train with the best settings and new seeds.
 
 Examples
 --------
@@ -227,7 +227,7 @@ def new_seeds(recipe: AnyRecipe, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Validation metric of models with the current and with the best settings, trained with the same new seeds.
+    """Validation scores with the current settings and with the best settings. Both use the same new seeds.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class Repeated:
 
 
 def repeat(study: Study, task: Task, seeds: list[int], watcher: Watcher) -> Repeated:
-    """Train the current and the best settings with new seeds.
+    """Train with the current settings and with the best settings. Both use the same new seeds.
 
     The score of the best trial is too optimistic, because the trial was selected by this score. The new scores do not
     have this bias. The study stores the new scores, so that an interrupted call can be continued.

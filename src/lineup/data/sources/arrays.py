@@ -222,7 +222,9 @@ def _largest(images: NDArray[Any]) -> float:
 
 
 def _pick(stacks: Sequence[NDArray[np.uint8]], starts: NDArray[Any], index: int) -> NDArray[np.uint8]:
-    """Return one image from a list of arrays. The index counts the images of all arrays."""
+    """Return one image from a list of arrays. The arrays form one list of images, and ``index`` is a position in this
+    list.
+    """
     number = int(np.searchsorted(starts, index, side="right")) - 1
     image: NDArray[np.uint8] = stacks[number][index - starts[number]]
     return image

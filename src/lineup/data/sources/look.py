@@ -73,7 +73,7 @@ class Found:
 
     @property
     def imbalance(self) -> float:
-        """Size of the largest class divided by the size of the smallest class."""
+        """Ratio of the largest class size to the smallest class size."""
         return max(self.counts.values()) / min(self.counts.values())
 
     @property
