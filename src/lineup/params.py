@@ -134,7 +134,7 @@ class Params:
         return f"{models}, {committees}, data {self.data.name}"
 
     def recipe(self, name: str, **changes: Any) -> NetworkRecipe | ClassicalRecipe:
-        """Return a copy of the settings of a model in which some settings are replaced.
+        """Copy the settings of a model, and replace some of them.
 
         Parameters
         ----------

@@ -60,7 +60,7 @@ def from_stage(group: str, name: str) -> tuple[str, bool]:
 
     The second result is true if the argument is the name of a stage.
 
-    When DVC runs in a subfolder, the name of a stage starts with the path of ``dvc.yaml``, as in
+    If DVC runs in a subfolder, it puts the path of ``dvc.yaml`` before the name of the stage, as in
     ``../dvc.yaml:train@basic_cnn``.
 
     Parameters

@@ -79,7 +79,7 @@ def records_named(project: Project, params: Params, name: str) -> list[Record]:
 
 
 def existing_records(project: Project, params: Params) -> list[Record]:
-    """Return the first record of each model and committee that has at least one record.
+    """Return the first record of each model and committee. Models and committees without records are left out.
 
     Raises
     ------

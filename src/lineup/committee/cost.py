@@ -120,7 +120,7 @@ def compare_cost(committee: Committee, fitted: FittedRule, times: Times, holdout
 
 
 def _evaluated(fitted: FittedRule, probabilities: np.ndarray) -> tuple[float, ...]:
-    """Return the fraction of images that each member classifies (see `FittedRule.apply_lazily`)."""
+    """For each member, return the fraction of images that it classifies (see `FittedRule.apply_lazily`)."""
     if fitted.rule == "cascade":
         members = count_evaluated(fitted.scale(probabilities), fitted.parameters["threshold"])
         return tuple(float((members > member).mean()) for member in range(fitted.members))

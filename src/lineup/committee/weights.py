@@ -150,7 +150,7 @@ def weights_from_greedy_selection(
 
 
 def _of_actual(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the probability that each member assigns to the actual class of each image."""
+    """For each image, return the probability that each member assigns to the actual class."""
     chosen = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
     return np.maximum(chosen, CLIP)
 

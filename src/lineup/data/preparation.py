@@ -152,7 +152,7 @@ def _reduced(picture: Picture, longest: int) -> Picture:
 
 
 def _trim(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
-    """Remove all rows and columns at the edges that do not contain the object."""
+    """Remove the rows and columns at the edges if they do not contain the object."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 

@@ -366,7 +366,7 @@ def per_class_table(
 
 
 def class_areas(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[Floats, Floats]:
-    """Return the area under the ROC curve and the average precision of each class; NaN if undefined.
+    """For each class, return the area under the ROC curve and the average precision. Undefined values are NaN.
 
     The parameters and errors are described in `roc` and `precision_recall`.
     """

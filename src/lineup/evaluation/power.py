@@ -72,7 +72,7 @@ class PredictedError:
         return t_quantile(self.dof) * self.error
 
     def power(self, difference: float) -> float:
-        """Return the probability that the test of `lineup.evaluation.seeds.compare_recipes` detects a difference.
+        """Return the probability that `lineup.evaluation.seeds.compare_recipes` finds a significant difference.
 
         Parameters
         ----------

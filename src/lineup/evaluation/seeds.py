@@ -92,7 +92,7 @@ def compare_recipes(
     deviations: Mapping[str, SeedDeviation],
     pairs: Sequence[tuple[str, str]] | None = None,
 ) -> list[RecipePair]:
-    """Test which models differ significantly in accuracy over all their seeds.
+    """Test which models differ significantly in accuracy. The tests use all seeds of each model.
 
     Parameters
     ----------

@@ -251,7 +251,9 @@ class Cluster:
             )
 
     def _work(self, name: str, address: str) -> None:
-        """Run a stage on a worker in a separate thread, and report its exit status. None means: start it again."""
+        """In a separate thread, run a stage on a worker and report the exit status of the stage. None means: start it
+        again.
+        """
         status: int | None = 1
         try:
             prepared = prepare_stage(self._project, name)

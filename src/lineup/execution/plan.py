@@ -119,7 +119,7 @@ def stages_to_run(root: Path) -> dict[str, set[str]]:
 
 
 def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
-    """Return how long each training stage and each committee stage took in its last run, in seconds.
+    """For each training stage and each committee stage, return the duration of its last run in seconds.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def open_network(record: Record) -> keras.Model:
 
 
 def convolutions(network: keras.Model) -> list[keras.Layer]:
-    """Return all convolutional layers of a network and its nested models, in order.
+    """Return all convolutional layers of a network in order. Layers of nested models are included.
 
     Raises
     ------

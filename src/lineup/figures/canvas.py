@@ -53,7 +53,7 @@ def pixels_of(figure: Figure) -> NDArray[np.uint8]:
 
 
 def text_width(text: str, size: float) -> float:
-    r"""Return the width, in inches, of the longest line of a text in the font of all figures.
+    r"""Return the width of the longest line of a text in inches. The text has the same font as the figures.
 
     Examples
     --------

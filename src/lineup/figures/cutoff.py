@@ -89,8 +89,8 @@ def cutoff_panels(curves: CutoffCurves, classes: Sequence[str], *, title: str, s
 def bottom_of(thresholds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
     """Return the lower limit of the y axis.
 
-    The lower limit is a little lower than the lowest value of the curves. Values for thresholds below 0.05 or above
-    0.95 are ignored.
+    The lower limit is a little lower than the lowest value of the curves. Only thresholds from 0.05 to 0.95 are
+    considered.
     """
     inner = values[:, (thresholds >= 0.05) & (thresholds <= 0.95)]
     if np.isnan(inner).all():

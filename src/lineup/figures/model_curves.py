@@ -82,7 +82,7 @@ def model_curves(histories: Mapping[str, pd.DataFrame], *, title: str, subtitle:
 
 
 def _epochs_with_accuracy(name: str, history: pd.DataFrame) -> pd.DataFrame:
-    """Return all epochs of a history that have an accuracy, and number them from 1."""
+    """Return the epochs that have an accuracy, and number these epochs from 1."""
     rows = history[history["accuracy"].notna()].reset_index(drop=True)
     if rows.empty:
         raise LineupError(f"curves: {name} has no epochs with an accuracy; expected a model that is trained in epochs")

@@ -176,7 +176,7 @@ def _left_out(models: int, most_shown: int) -> str:
 
 
 def _extremes(pairs: Sequence[RecipePair]) -> str:
-    """Return the smallest significant difference and the largest non-significant difference as text."""
+    """Return a text with the smallest significant difference and the largest non-significant difference."""
     text = ""
     significant = [pair for pair in pairs if pair.significant]
     if significant:

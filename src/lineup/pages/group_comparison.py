@@ -256,7 +256,7 @@ def _with_speed_up(row: GroupRow, reference: GroupRow) -> GroupRow:
 
 
 def _accuracies(matched: Matched, kind: str) -> list[list[float]]:
-    """Return the accuracies of all runs of each model and group, for models of the given kind."""
+    """For each group and each model of the given kind, return the accuracies of all runs."""
     return [[_accuracy(run) for run in runs] for runs in matched.repeated if runs[0].header.kind == kind]
 
 

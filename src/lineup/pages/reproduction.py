@@ -249,7 +249,7 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a table that compares the published training and validation accuracies with ours."""
+    """Return a table that compares our training and validation accuracies with the published accuracies."""
     rows = []
     for verdict in verdicts:
         claim = verdict.claim

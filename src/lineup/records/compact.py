@@ -83,7 +83,7 @@ class PredictedClasses:
 
     @classmethod
     def of(cls, scores: Scores) -> PredictedClasses:
-        """Return the most probable class of each image, with its probability."""
+        """For each image, return the most probable class and the probability of this class."""
         probabilities = scores.probabilities
         return cls(scores.indices, scores.labels, probabilities.argmax(axis=1), probabilities.max(axis=1))
 

@@ -104,7 +104,7 @@ def _state(root: Path, records: Sequence[Path], champion: Any, artifacts: Sequen
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return all files of a folder, such as a record with its model. The folder may be missing."""
+    """Return all files of a folder. The folder can be a record with its model. The folder may be missing."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

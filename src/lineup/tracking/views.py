@@ -56,5 +56,5 @@ def _view(name: str, search: dict[str, Any]) -> str:
 
 
 def view_link(experiment: str) -> str:
-    """Return a link to the leaderboard of an experiment, relative to the address of the server."""
+    """Return a link to the leaderboard of an experiment. The link is relative to the address of the server."""
     return f"/#/experiments/{experiment}/runs?viewStateShareKey={LEADERBOARD}&workflowType=machine_learning"

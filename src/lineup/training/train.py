@@ -220,7 +220,7 @@ def training_identity(header: Header) -> str:
 
 
 def _write(folder: Path, header: Header, fitted: Fitted, predictions: Predictions, runtime: Runtime) -> None:
-    """Write the complete record to a temporary folder, which then replaces the existing folder."""
+    """Write the complete record to a temporary folder, and then replace the existing folder."""
     classes, test = header.data.classes, predictions.test
     with replacing_folder(folder) as partial:
         _save_model(fitted, partial / MODEL)

@@ -1,4 +1,4 @@
-r"""Read a CSV table with one row per picture: its file, its class, and optionally its part and group.
+r"""Read a CSV table. Each row contains the file and the class of a picture, and optionally its part and its group.
 
 Examples
 --------
