@@ -1,4 +1,4 @@
-"""Define an exception for errors that users can fix, and format the messages of such errors."""
+"""Define an exception for errors that users can fix, and format its messages."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
     removed.
 
     Other processes see either the old file or the complete new file. If several processes write to ``path`` at the same
-    time, the process that finishes last overwrites the results of the others. Before the file is written, temporary
-    files of killed processes are removed. In the message of an `OSError`, the temporary path is replaced with ``path``.
+    time, the result of the last process remains. Before the file is written, temporary files of killed processes are
+    removed. In the message of an `OSError`, the temporary path is replaced with ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -60,10 +60,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder. On success, the temporary folder replaces ``path``.
 
     The old folder is removed only after the new folder has been renamed to ``path``. If the process is killed during
-    these steps, the next call restores a complete folder: it renames either the new or the old folder to ``path``. If
-    several processes write to ``path`` at the same time, the process that finishes last overwrites the results of the
-    others. Before the folder is written, temporary folders of killed processes are removed. In the message of an
-    `OSError`, the temporary path is replaced with ``path`` or with a file in ``path``.
+    these steps, the next call restores either the new or the old folder. If several processes write to ``path`` at the
+    same time, the result of the last process remains. Before the folder is written, temporary folders of killed
+    processes are removed. In the message of an `OSError`, the temporary path is replaced with ``path`` or with a file
+    in ``path``.
     """
     with _final_names(path):
         partial = _partial(path)
@@ -210,7 +210,7 @@ def _swap(partial: Path, path: Path) -> None:
 def _clear(partial: Path, path: Path) -> None:
     """Remove the temporary files of one process.
 
-    If ``path`` is missing, a complete temporary folder is first renamed to ``path``.
+    If ``path`` is missing, rename the new or the old folder to ``path`` first.
     """
     former = partial.with_suffix(_FORMER)
     if former.is_dir() and not path.exists():

@@ -231,7 +231,7 @@ def _first_problem(error: ValidationError, kind: type[Any]) -> str:
 
 
 def _without_tag(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """If an error is in a union type, remove the tag that pydantic adds to the location of the error."""
+    """Remove the tag that pydantic adds to the location of an error in a union type."""
     place = 2 if location[:1] == ("models",) else 3  # the tags of `AnyRecipe` and of `Members`
     if location[:1] in (("models",), ("committees",)) and location[place : place + 1] in _TAGS:
         return location[:place] + location[place + 1 :]

@@ -150,9 +150,9 @@ def checked(values: Any, kind: Any, path: Path, *, strict: bool = False) -> Any:
 def validated(values: Any, kind: Any, *, strict: bool) -> Any:
     """Validate values like `checked`, but raise pydantic's own errors.
 
-    A file of a few megabytes can contain millions of wrong values. Their errors would need gigabytes. If the type is a
-    list, validation therefore stops at the first wrong item. For all other types, the number of values is checked
-    before the values are validated.
+    A file of a few megabytes can contain millions of wrong values. Their errors would need gigabytes. For a list,
+    validation therefore stops at the first wrong item. For all other types, the values are first counted, and then
+    validated.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def validated(values: Any, kind: Any, *, strict: bool) -> Any:
 
 
 def _count(values: Any) -> int:
-    """Count the values in lists and sections at all levels, until the count exceeds `VALUES`."""
+    """Count all values in nested lists and sections, but stop when the count exceeds `VALUES`."""
     number, todo = 1, [values]
     while todo and number <= VALUES:
         value = todo.pop()
@@ -245,7 +245,7 @@ class _Collection:
 
 
 def _check_events(events: Iterable[Any], largest: int) -> None:
-    """Check the events of a YAML parser before it creates any Python values."""
+    """Check the events of the YAML parser before Python values are created."""
     import yaml
 
     measured: dict[str, tuple[int, int] | None] = {}  # size and height by anchor; None before its end

@@ -1,8 +1,8 @@
 """End a command cleanly on Ctrl-C (SIGINT), SIGTERM and SIGHUP.
 
 Each signal raises `KeyboardInterrupt` in the main thread, so that the command can clean up. Python handles signals only
-between two bytecode instructions. A long computation in a library can therefore delay the exception by minutes. A
-second thread therefore ends the process if the main thread does not react in time.
+between two bytecode instructions. If a library computes for minutes, the exception can be delayed by minutes. If the
+main thread does not react in time, a second thread ends the process.
 
 Examples
 --------

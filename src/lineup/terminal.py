@@ -30,8 +30,8 @@ _PLAIN = {
 def tolerate_encodings() -> None:
     """Replace printed characters that the encoding of the terminal does not support.
 
-    For example, an arrow is printed as ``->`` and an unknown character as ``?`` in ISO 8859-1. Otherwise, printing a
-    table or a file name could raise a UnicodeEncodeError.
+    In ISO 8859-1, for example, an arrow becomes ``->`` and an unknown character becomes ``?``. Without this function,
+    printing a table or a file name could raise a UnicodeEncodeError.
     """
     codecs.register_error("lineup.plain", _replace)
     for stream in (sys.stdout, sys.stderr):

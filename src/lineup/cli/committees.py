@@ -72,8 +72,9 @@ def committee(
 
 
 def _check_full(project: Project, params: Params, settings: Committee) -> None:
-    """Raise an error if a possible member has only a compact record, because a committee needs the probabilities of all
-    classes.
+    """Raise an error if a possible member has only a compact record.
+
+    A committee needs the probabilities of all classes, and only full records contain them.
     """
     from lineup.committee.candidates import candidates, split_member
     from lineup.records.compact import find_folder, open_record, require_full

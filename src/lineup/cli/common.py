@@ -195,10 +195,10 @@ def other_folders(project: Project) -> list[Path]:
 
 
 def champion_of(project: Project, params: Params, records: Sequence[Record]) -> Champion | None:
-    """Choose the champion. If one of the records is compact, read the champion from ``champion.json`` instead.
+    """Choose the champion, or read it from ``champion.json``.
 
-    Compact records contain no validation predictions. Return None if ``champion.json`` is missing, or if a compact
-    record is newer than ``champion.json``.
+    The file is read if a record is compact, because compact records contain no validation predictions. Return None if
+    ``champion.json`` is missing, or if a compact record is newer than ``champion.json``.
     """
     from lineup.committee.champion import choose, read_champion
     from lineup.records.compact import is_compact

@@ -29,7 +29,7 @@ def import_keras() -> None:
     """Import Keras and TensorFlow without optional libraries that lineup does not use.
 
     By default, Keras also imports these libraries, which takes 1.5 s of CPU time and 150 MB of memory. Call this
-    function before other code imports Keras. Afterwards, other code can import the libraries.
+    function before other code imports Keras. After this call, other code can still import these libraries.
     """
     if "keras" in sys.modules:
         return
@@ -44,7 +44,7 @@ def import_keras() -> None:
 
 
 def import_in_background(*names: str) -> threading.Thread:
-    """Import modules in a separate thread, while TensorFlow trains and Python is idle.
+    """Import modules in a separate thread while TensorFlow trains.
 
     If a module cannot be imported, this function raises no error. The error is raised when the module is imported
     again.
@@ -78,8 +78,8 @@ def import_in_background(*names: str) -> threading.Thread:
 
 @contextmanager
 def hide_libraries(names: Iterable[str]) -> Iterator[None]:
-    """Make the import of libraries fail, as if they were not installed. Libraries that were imported before can still
-    be used.
+    """Prevent Python from importing some libraries, as if they were not installed. Libraries that were imported before
+    can still be used.
 
     Parameters
     ----------

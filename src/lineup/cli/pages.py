@@ -134,6 +134,6 @@ def leaderboard(
 
 
 def _print_left_out(project: Project, records: Sequence[Record]) -> None:
-    """Print which results a page does not show, because some records are compact."""
+    """Tell the user which results a page cannot show because of compact records."""
     if text := describe_compact(project, [record.folder for record in records]):
         print(text)

@@ -29,8 +29,8 @@ def power(
     """Estimate how many seeds are needed to detect a difference in accuracy between two models.
 
     The estimate uses the existing records. For each number of seeds, the table contains the expected 95 % interval of
-    the difference, the power, and the time for the training runs that are still missing. The power is the probability
-    that the test finds the difference significant. Comparisons of more than two models need more seeds.
+    the difference and the power. It also contains the time that the missing training runs will take. The power is the
+    probability that the test finds the difference significant. Comparisons of more than two models need more seeds.
     """
     if not 0 < difference <= 1:
         raise LineupError(f"--difference {difference}: expected more than 0 and at most 1")

@@ -44,7 +44,7 @@ _MOST = 1_000
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """Picture from a file, with the image that the model receives."""
+    """Picture from a file, before and after the conversion for the model."""
 
     path: Path
     colours: np.ndarray

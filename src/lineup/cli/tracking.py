@@ -66,8 +66,7 @@ def forget_publishing(project: Project, params: Params) -> None:
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:
     """Start the MLflow UI for this project on 127.0.0.1.
 
-    If a clone of the repository has no full records, the command publishes the compact records of the repository in the
-    background.
+    A fresh clone has no full records. In this case, the command publishes the compact records in the background.
     """
     from lineup.tracking.ui import serve_ui
 

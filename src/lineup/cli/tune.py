@@ -61,8 +61,8 @@ def tune(
     the search. Several processes can run trials of the same study at the same time.
 
     The score of the best trial is too optimistic, because the trial was selected by its score. At the end, the command
-    therefore trains the model with the best settings and with the current settings again, uses new seeds, and compares
-    the results. The results are in tuning/MODEL and in MLflow.
+    therefore trains the model again with new seeds. It uses both the best settings and the current settings, and
+    compares the results. The results are in tuning/MODEL and in MLflow.
     """
     if trials < 1:
         raise LineupError(f"--trials {trials}: expected at least 1")

@@ -1,6 +1,6 @@
 """Extract the code of one architecture from a module that defines several architectures.
 
-If you add a builder to a module, the models of the other builders are not trained again.
+If a builder is added to a module, DVC trains only the models that use this builder.
 
 Examples
 --------
@@ -18,7 +18,7 @@ _DECORATOR = "register_model"
 
 
 def only_builder(tree: ast.Module, name: str) -> ast.Module:
-    """Copy a module, and remove the builders that an architecture does not use.
+    """Copy a module without the builders that an architecture does not use.
 
     Parameters
     ----------

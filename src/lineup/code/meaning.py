@@ -60,7 +60,7 @@ def is_type_checking(node: ast.AST) -> bool:
 
 
 def _write(value: object, pieces: list[str]) -> None:
-    """Append a node of a syntax tree, a list of nodes or a constant to the text."""
+    """Convert a node, a list of nodes or a constant to text, and append this text."""
     if isinstance(value, ast.AST):
         pieces.append(f"{type(value).__name__}(")
         for name, child in _fields(value):
@@ -99,8 +99,8 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
 def _statements(body: list[ast.stmt], *, in_class: bool) -> Iterator[ast.stmt]:
     """From a list of statements, yield the statements that can change the results of the code.
 
-    In a dataclass, only variables with an annotation are fields. In class bodies, the annotations therefore remain, but
-    their types are removed.
+    In a dataclass, only variables with an annotation are fields. Annotations in the body of a class are therefore kept,
+    but without their types.
     """
     for statement in body:
         if isinstance(statement, ast.Pass) or _is_constant(statement) or _is_typing_import(statement):

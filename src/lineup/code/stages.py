@@ -203,9 +203,9 @@ def check_code(key: str, project: Path) -> None:
 def code_yaml(project: Path) -> str:
     """Return the content of ``code.yaml``.
 
-    Each key has the hashes of its files. Each section in `SECTIONS` has one hash. All hashes of a key are written as
-    one string, so that ``dvc.lock`` stays short. In each run, DVC reads and writes ``dvc.lock`` several times. A stage
-    that depends on all models uses one hash of the whole section ``models``, so that ``dvc.lock`` stays short.
+    Each key has the hashes of its files. Each section in `SECTIONS` has one hash. DVC reads and writes ``dvc.lock``
+    several times in each run, so this file must be short. All hashes of a key are therefore written as one string. A
+    stage that depends on all models uses a single hash for the section ``models``.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class MemberRole:
 
 @dataclass(frozen=True, config=STRICT)
 class Decomposition:
-    """Decomposition of a committee's error into the errors of its members, their ambiguity and a residual.
+    """Parts of a committee's error: the mean error of the members, their ambiguity and a residual.
 
     The error of a committee equals the mean error of its members, minus the ambiguity, plus the residual.
 
@@ -277,7 +277,9 @@ def _decompose(
     actual = np.eye(committee.shape[1])[labels]
 
     def decomposition(own: np.ndarray, each: np.ndarray, apart: np.ndarray) -> Decomposition:
-        """Decompose the error of the committee into the errors of its members, their ambiguity and a residual."""
+        """Compute the three parts of the committee's error: the mean error of the members, their ambiguity and a
+        residual.
+        """
         means = [weights @ part.sum(axis=2).mean(axis=1) for part in (each, apart)]
         return Decomposition(float(own.sum(axis=1).mean()), *map(float, means))
 

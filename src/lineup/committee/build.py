@@ -117,7 +117,7 @@ def combine_predictions(
     """Fit the rule of a committee, and combine the predictions of its members.
 
     The predictions for the held-out images come from cross-validation. The validation metrics are computed from these
-    predictions. For the test images, the rule is fitted on all held-out images.
+    predictions. The predictions for the test images come from a rule that is fitted on all held-out images.
 
     Parameters
     ----------
@@ -164,8 +164,7 @@ def analyse_members(
 ) -> Analysis:
     """Analyse a committee on the test images, and measure how each member affects the accuracy.
 
-    If the prediction times of the members are known, also compare the committee with the full committee, which ignores
-    these times.
+    If the prediction times of the members are known, also compare the committee with its full committee.
     """
     without = predictions_without_each(
         committee.rule,

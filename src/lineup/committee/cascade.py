@@ -102,7 +102,9 @@ def count_evaluated(probabilities: np.ndarray, threshold: float | np.ndarray) ->
 
 
 def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, accuracy_loss: float) -> float:
-    """Find the lowest threshold at which a cascade is about as accurate as the mean of all members.
+    """Find the threshold of a cascade.
+
+    This is the lowest threshold at which the cascade is about as accurate as the mean of all members.
 
     Parameters
     ----------

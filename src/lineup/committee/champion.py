@@ -4,9 +4,9 @@ The validation score of the champion is too optimistic, because the champion was
 estimated as the validation accuracy minus the test accuracy. After the selection, the champion is evaluated on the test
 images.
 
-A committee of the best N models has an unfair advantage, because its members were chosen by their scores on the same
-validation images. Fitted weights give no unfair advantage, because the validation score of a committee is
-cross-validated.
+The members of some committees are the N models with the best validation scores. Such a committee has an unfair
+advantage, because it is validated on the same images. Fitted weights are not an unfair advantage, because the
+validation score of a committee is cross-validated.
 
 Examples
 --------

@@ -1,5 +1,4 @@
-"""Compare the prediction time and the accuracy of a committee with those of the full committee, which ignores the
-prediction time.
+"""Compare the speed and the accuracy of a committee and its full committee.
 
 The *full committee* ignores the prediction time. The full committee of a cascade averages the predictions of all
 members. For a greedy selection with a price, the full committee is selected without a price.
@@ -51,7 +50,7 @@ class Times:
 
 @dataclass(frozen=True, config=STRICT)
 class Cost:
-    """Prediction time of a committee, compared with the full committee, which ignores the prediction time.
+    """Prediction times of a committee and its full committee.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ class Cost:
 
 
 def compare_cost(committee: Committee, fitted: FittedRule, times: Times, holdout: Scores, test: Scores) -> Cost:
-    """Compare a committee with the full committee, which ignores the prediction time, on the test images.
+    """Compare a committee with its full committee on the test images.
 
     Parameters
     ----------

@@ -88,7 +88,10 @@ class FittedRule:
         _check_fitted(self)
 
     def scale(self, probabilities: np.ndarray) -> np.ndarray:
-        """If temperatures were fitted, scale the probabilities of each member by its temperature."""
+        """Apply the temperature of each member to its probabilities.
+
+        Without fitted temperatures, the probabilities do not change.
+        """
         return _scale(probabilities, self.before)
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
@@ -120,9 +123,8 @@ class FittedRule:
     def apply_lazily(self, predict: PredictRows, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the committee's predictions, and evaluate only the members that are needed.
 
-        A cascade evaluates the first member for all images. A cascade evaluates each further member only for those
-        images for which the earlier members are not confident enough. All other rules evaluate all members, except
-        members with weight 0.
+        The first member of a cascade classifies all images. Each later member classifies only the images for which the
+        confidence is still too low. With all other rules, every member with a weight above 0 classifies all images.
 
         Parameters
         ----------

@@ -18,8 +18,8 @@ from lineup.records.record import Record
 def gather(purpose: str, records: Sequence[Record]) -> tuple[Scores, Scores]:
     """Return the predictions of several models for the same held-out images and test images.
 
-    Models may use different fractions of the training images for validation. The held-out sets are nested. Only the
-    smallest validation set is used, because no model was trained on these images.
+    The models may have validation sets of different sizes. Each validation set contains all smaller ones. Only the
+    smallest validation set is used, because no model was trained on its images.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def geometric_mean(probabilities: np.ndarray) -> np.ndarray:
     """Compute the geometric mean of the members' probabilities (logarithmic opinion pool).
 
     Each row of the result is normalised to sum to one. Probabilities below 1e-7 are replaced by 1e-7, as in the log
-    loss. Otherwise, a probability of 0 from a single member would exclude a class.
+    loss. Without this minimum, a class would be excluded if a single member gives it the probability 0.
     """
     return softmax(np.sort(clipped_logarithms(probabilities), axis=0).mean(axis=0))
 

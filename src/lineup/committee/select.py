@@ -1,9 +1,9 @@
 """Choose the members of each committee before the committees are built.
 
-DVC cannot list the members of a committee as dependencies of a stage, because their number varies. The stage ``select``
-therefore writes one small file per committee. The file contains the settings, the members, and hashes of the members'
-predictions. The stage that builds a committee depends only on the file of this committee. DVC builds a committee again
-if its settings or the predictions of a member change.
+The members of a committee cannot be the dependencies of a DVC stage, because the number of members varies. The stage
+``select`` therefore writes one small file per committee. The file contains the settings, the members, and hashes of the
+members' predictions. The stage that builds a committee depends only on the file of this committee. DVC builds a
+committee again if its settings or the predictions of a member change.
 
 Examples
 --------

@@ -21,7 +21,7 @@ MEMBERS = f"a list of names, {ALL}, or a section with kind, family, report or be
 
 @dataclass(frozen=True, config=STRICT)
 class MemberFilter:
-    """Conditions that select the members of a committee.
+    """Conditions that a model must meet to be a member of a committee.
 
     Parameters
     ----------

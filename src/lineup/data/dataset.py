@@ -1,7 +1,7 @@
 """Read and write dataset files. A dataset file contains images, labels and a split.
 
 The training images are permuted once. Each model uses the first images of the stored order for validation and the other
-images for training. A smaller validation set is therefore always a subset of a larger validation set. Test images are
+images for training. Each validation set therefore contains all images of every smaller validation set. Test images are
 not permuted.
 
 Examples
@@ -227,7 +227,10 @@ _OWN = ("title", "validation")
 
 
 def _own(path: Path, metadata: Mapping[str, Any], images: int) -> dict[str, Any]:
-    """Check and return the metadata that only datasets with a user's own images contain."""
+    """Check and return the metadata of a user's own images.
+
+    Other datasets do not contain this metadata.
+    """
     if metadata["name"] in DATASETS:
         return {}
     title, validation = (metadata.get(key) for key in _OWN)
@@ -290,7 +293,7 @@ def check_arrays(train: str, test: str, arrays: Arrays, classes: Sequence[str]) 
 def check_pair(where: str, images: Bytes, labels: Bytes, classes: Sequence[str], *, every: bool = True) -> None:
     """Check that images and labels are valid. The text in ``where`` is the beginning of each error message.
 
-    If ``every`` is true, there must be images of every class.
+    If ``every`` is true, each class must have at least one image.
     """
     if images.ndim not in (3, 4) or 0 in images.shape[1:] or (images.ndim == 4 and images.shape[3] == 1):
         found = _dimensions(images.shape)

@@ -147,9 +147,9 @@ def copies_of(keys: NDArray[np.integer], test: NDArray[np.integer], train: NDArr
 def difference_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Compute the difference hash of images.
 
-    An image is reduced to eight rows of nine grey values. Each bit indicates whether a value is larger than its left
-    neighbour. The hash does not depend on the brightness and the contrast of an image. Small changes in an image rarely
-    change the hash.
+    Each image is first reduced to eight rows with nine grey values. A bit of the hash is 1 if a grey value is larger
+    than the value to its left. The hash does not depend on the brightness and the contrast of an image. Small changes
+    in an image rarely change the hash.
     """
     found = [_hash_chunk(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK)]
     return np.concatenate(found) if found else np.empty(0, np.uint64)

@@ -2,8 +2,8 @@
 
 An IDX file starts with two zero bytes, one byte for the data type and one byte for the number of dimensions. This
 module supports only unsigned bytes (data type 8). After these four bytes, the header contains the size of each
-dimension as a big-endian 32-bit integer. The values follow in row-major order. Images with several channels have a
-fourth dimension.
+dimension as a big-endian 32-bit integer. The values follow in row-major order. An array of images with several channels
+has four dimensions.
 
 Notes
 -----

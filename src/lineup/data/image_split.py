@@ -94,7 +94,10 @@ def split_images(
 
 
 def choose_test(labels: NDArray[Any], groups: NDArray[Any] | None, share: float, seed: int) -> Indices:
-    """Choose the test images: a fraction of the images of each class, or a fraction of the groups.
+    """Choose the test images.
+
+    Without groups, the test images are a fraction of the images of each class. With groups, they are the images of a
+    fraction of the groups.
 
     Parameters
     ----------
@@ -170,7 +173,7 @@ def group_order(labels: NDArray[Any], groups: NDArray[Any], rng: np.random.Gener
 def _treat_copies(
     raw: RawImages, is_test: NDArray[np.bool_], settings: dict[str, str]
 ) -> tuple[Duplicates, NDArray[np.bool_]]:
-    """Count the training images that are copies of test images. Leave these images out, or move them to the test
+    """Count the training images that are copies of test images. Leave these copies out, or move them to the test
     images.
 
     The function sets ``is_test`` to true for the moved images. Return the numbers of copies, and a mask of the images
@@ -193,7 +196,7 @@ def _treat_copies(
 
 
 def _check_enough(labels: NDArray[Any], classes: Sequence[str], given: dict[str, bool]) -> None:
-    """Raise an error if a class has too few images to create the missing parts of the dataset."""
+    """Raise an error if a class has too few images for the missing parts of the dataset."""
     chosen = [part for part in _NEEDED if not given.get(part)]
     needed = sum(_NEEDED[part] for part in chosen)
     counts = np.bincount(labels, minlength=len(classes))

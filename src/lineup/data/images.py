@@ -238,8 +238,8 @@ def _check_classes(source: Source, raw: RawImages, reading: _Reading) -> None:
 
 
 def _write_list(path: Path, problems: list[str]) -> None:
-    """Write the messages about unreadable images to a file. If all images are readable, remove the file of an earlier
-    run.
+    """Write the messages about unreadable images to a file. If there are no messages, remove the file that an earlier
+    run wrote.
     """
     if not problems:
         path.unlink(missing_ok=True)

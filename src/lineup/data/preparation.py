@@ -93,13 +93,13 @@ def resize(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
 
 def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """Cut out the object of a photograph, and convert it to a negative on a black background.
+    """Cut out the object in a photograph, and return its negative on a black background.
 
     The function follows section 3.1 of the paper on Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747). It
-    trims the edges, keeps only some rows and columns, sharpens the picture, extends the shorter edge, negates the
-    picture, and converts it to grey. All pixels outside the object are first set to white, because the photographs in
-    the paper have a white background. A large picture is first scaled down to the size of the thumbnails in the paper
-    on Fashion-MNIST.
+    first trims the edges, keeps only some rows and columns, and sharpens the picture. It then extends the shorter edge,
+    negates the picture, and converts the picture to grey. All pixels outside the object are first set to white, because
+    the photographs in the paper have a white background. Large pictures are first reduced to the size that the paper on
+    Fashion-MNIST uses.
 
     See `prepare` for the parameters.
     """

@@ -37,7 +37,8 @@ def stratified_order(labels: np.ndarray[Any, Any], seed: int) -> Order:
 
     The first n images of the order have about the same class proportions as all images. The order within each class is
     random. The images are sorted by (rank within the class + 0.5) / (size of the class). Ties are ordered at random. If
-    all classes have the same size, the class counts among the first n images differ by at most 1.
+    all classes have the same size, the first n images contain almost the same number of images of each class. These
+    numbers differ by at most 1.
 
     Parameters
     ----------

@@ -104,10 +104,11 @@ def _generate_part(count: int, rng: np.random.Generator, shape: tuple[int, int, 
 
 
 class _Canvas:
-    """Images of one class, with methods that draw a shape on each image.
+    """Draw shapes on all images of one class.
 
     ``x`` increases to the right and ``y`` downwards, both from about -1 to 1 over a garment. Each image shows a garment
-    with a random position, size and tilt. A value that differs between the n images is an array of shape (n, 1, 1).
+    with a random position, size and tilt. If each of the n images has another value, the values are in an array of
+    shape (n, 1, 1).
     """
 
     def __init__(self, count: int, rng: np.random.Generator, height: int, width: int) -> None:
@@ -134,8 +135,8 @@ class _Canvas:
     def outline(self, knots: Sequence[tuple[_Number, _Number]]) -> _Field:
         """Return the mask of a symmetric shape.
 
-        The pairs in ``knots`` are sorted from top to bottom. Each pair contains a height and the half width of the
-        shape at this height.
+        The pairs in ``knots`` are sorted from top to bottom. Each pair contains a height, and half of the width that
+        the shape has at this height.
         """
         width = _broken_line(self.y, knots)
         return _soft(np.maximum(np.maximum(abs(self.x) - width, knots[0][0] - self.y), self.y - knots[-1][0]))
@@ -206,7 +207,9 @@ def _axis(size: int) -> _Field:
 
 
 def _soft(distance: _Field) -> _Field:
-    """Convert signed distances to a mask with values from 0 to 1. Distances are negative inside a shape."""
+    """Convert distances from the edge of a shape to a mask with values from 0 to 1. Distances are negative inside the
+    shape.
+    """
     mask: _Field = np.clip(0.5 - distance / _EDGE, 0, 1)
     return mask
 
@@ -250,14 +253,20 @@ def _upper_body(
 
 
 def _chest_print(canvas: _Canvas, share: float) -> None:
-    """Draw a print on the chest of randomly chosen garments."""
+    """Draw a pattern on the chest of some garments.
+
+    The garments are chosen at random.
+    """
     size = (canvas.vary(0.12, 0.3), canvas.vary(0.08, 0.25))
     where = (canvas.vary(-0.08, 0.08), canvas.vary(-0.4, 0.0))
     canvas.paint(canvas.ellipse(where, size) * canvas.some(share), canvas.vary(0.1, 1.0))
 
 
 def _collar(canvas: _Canvas, share: float) -> None:
-    """Draw a collar on randomly chosen garments."""
+    """Draw a collar on some garments.
+
+    The garments are chosen at random.
+    """
     has = canvas.some(share)
     tip = (canvas.vary(0.1, 0.2), canvas.vary(-0.75, -0.6))
     canvas.paint(canvas.stroke((0.12, -0.92), tip, 0.06, mirrored=True) * has, canvas.vary(0.8, 1.1))
@@ -265,7 +274,10 @@ def _collar(canvas: _Canvas, share: float) -> None:
 
 
 def _front_line(canvas: _Canvas, share: float, radius: _Number, shade: _Number, bottom: _Number) -> None:
-    """Draw a vertical line in the middle of randomly chosen garments."""
+    """Draw a vertical line in the middle of some garments.
+
+    The garments are chosen at random.
+    """
     middle = canvas.vary(-0.08, 0.08)
     canvas.paint(canvas.stroke((middle, -0.7), (middle, bottom), radius) * canvas.some(share), shade)
 

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """Accuracy on the images with the highest confidence, for many confidence thresholds.
+    """Accuracy on the images whose confidence reaches a threshold, for many thresholds.
 
     Attributes
     ----------
@@ -46,9 +46,10 @@ class SelectiveAccuracy:
 
 @dataclass(frozen=True)
 class CutoffCurves:
-    """One-vs-rest accuracy, precision and recall of each class at several thresholds.
+    """Accuracy, precision and recall of each class at several thresholds.
 
-    An image is positive for a class if the class probability is at least the threshold.
+    Each class is compared with all other classes (one-vs-rest). The prediction for a class is positive if the
+    probability of the class is at least the threshold.
 
     Attributes
     ----------
@@ -85,7 +86,7 @@ class CutoffCurves:
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """One-vs-rest curve of one class, with one point per threshold.
+    """Curve of one class against all other classes, with one point per threshold.
 
     Attributes
     ----------
@@ -382,7 +383,9 @@ def class_rows(
     auc: Sequence[float] | Floats,
     average_precision: Sequence[float] | Floats,
 ) -> list[ClassRow]:
-    """Compute the metrics of each class from the predicted classes and the given areas under the curves.
+    """Compute the metrics of each class.
+
+    The areas under the curves are arguments. The other metrics are computed from the predicted classes.
 
     Parameters
     ----------
@@ -435,7 +438,10 @@ def _one_vs_rest(probabilities: NDArray[np.floating], labels: NDArray[np.integer
 
 
 def _positives(actual: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count the true and the false positives for each threshold, from the highest score to the lowest one."""
+    """Count the true and the false positives at each threshold.
+
+    The thresholds are the scores, from high to low.
+    """
     order = np.argsort(scores, kind="stable")[::-1]
     last = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)  # of the images with the same score
     true = np.cumsum(actual[order])[last]

@@ -34,7 +34,7 @@ Hits = Mapping[int, NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class GroupDifference:
-    """Difference in accuracy between a group of training runs and the reference group.
+    """Accuracy of a group of training runs, compared with the reference group.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class GroupDifference:
     def verdict(self) -> str:
         """Describe the result of the significance test in words, such as ``not significant``.
 
-        If the variation between seeds is unknown, the test includes only the sampling error of the images. A
-        significant difference can then be the result of the variation between seeds.
+        If the variation between seeds is unknown, the test includes only the sampling error of the images. In this
+        case, the variation between seeds alone can make the result significant.
         """
         if self.p_holm > LEVEL:
             return "not significant"
@@ -119,7 +119,7 @@ def adjusted(differences: Sequence[GroupDifference]) -> list[GroupDifference]:
 
 
 def seed_noise(accuracies: Iterable[Sequence[float]]) -> SeedDeviation:
-    """Estimate the standard deviation of the accuracy between seeds.
+    """Estimate how much the accuracy varies between seeds, as a standard deviation.
 
     Parameters
     ----------
@@ -139,7 +139,9 @@ def seed_noise(accuracies: Iterable[Sequence[float]]) -> SeedDeviation:
 
 
 def paired_noise(differences: Iterable[Sequence[float]]) -> SeedDeviation:
-    """Estimate how much the difference between two runs with the same seed varies from seed to seed.
+    """Estimate how much the difference between two runs varies between seeds.
+
+    Both runs have the same seed.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ def _entropy(probabilities: Floats) -> NDArray[np.float64]:
 def _fisher(validation: Floats, values: Floats) -> NDArray[np.float64]:
     """Compute the fraction of validation images with an equal or larger value. Return its negative logarithm.
 
-    One is added to the number of these images, so that the fraction is never zero.
+    The number of these images is increased by one, so that the fraction is never zero.
     """
     larger = len(validation) - np.searchsorted(validation, values, side="left")
     share: NDArray[np.float64] = -np.log((larger + 1) / (len(validation) + 1))

@@ -53,7 +53,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class PredictedError:
-    """Predicted error of a difference in accuracy for a given number of seeds.
+    """Expected error of a measured difference in accuracy.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class PredictedError:
 
     @property
     def half_width(self) -> float:
-        """Half of the width of the 95 % interval of the difference."""
+        """Return how far the 95 % interval extends on each side of the difference."""
         return t_quantile(self.dof) * self.error
 
     def power(self, difference: float) -> float:
@@ -97,7 +97,7 @@ class PredictedError:
 def estimate_variation(
     first: NDArray[np.bool_], second: NDArray[np.bool_], of_first: SeedDeviation, of_second: SeedDeviation
 ) -> Variation:
-    """Estimate the variation between images and the variation between seeds from the training runs of two models.
+    """Estimate two variations from the training runs of two models: between images and between seeds.
 
     Parameters
     ----------
@@ -121,7 +121,9 @@ def estimate_variation(
 
 
 def predict_error(variation: Variation, seeds: float) -> PredictedError:
-    """Predict the standard error of the difference in accuracy if both models have the given number of seeds.
+    """Predict the standard error of a difference in accuracy.
+
+    Both models have the given number of seeds.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from lineup.evaluation.calibration import check_probabilities
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Predicted class probabilities of one or several models, and the labels of the images.
+    """Predictions of one or several models, with the labels of the images.
 
     Parameters
     ----------

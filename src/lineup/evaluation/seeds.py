@@ -28,7 +28,7 @@ from lineup.evaluation.significance import LEVEL, holm
 
 @dataclass(frozen=True)
 class SeedDeviation:
-    """Estimated standard deviation of the accuracy between seeds.
+    """Estimate of how much the accuracy varies between seeds.
 
     Two models share an estimate if their `SeedDeviation` objects are equal.
 
@@ -207,7 +207,7 @@ def degrees_of_freedom(of_images: float, of_seeds: Mapping[SeedDeviation, float]
 def _p_value(difference: float, error: float, dof: float) -> float:
     """Compute the two-sided p-value of a t-test.
 
-    If the standard error is 0, the p-value is 1 for equal accuracies and 0 for different accuracies.
+    If the standard error is 0, the p-value is 1 if the accuracies are equal, and otherwise 0.
     """
     from scipy.special import stdtr  # takes 0.3 s to import
 

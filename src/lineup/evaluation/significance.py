@@ -65,7 +65,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """Mean accuracy of a model over several seeds, with an estimate of its uncertainty.
+    """Mean accuracy over the seeds of a model, and the uncertainty of this mean.
 
     Attributes
     ----------
@@ -231,7 +231,7 @@ def shared_ranks(accuracies: Mapping[str, float], significant: Iterable[tuple[st
 
 
 def seed_spread(accuracies: Sequence[float] | NDArray[np.floating], images: int) -> SeedSpread:
-    """Compute the mean accuracy of a model over several seeds, and its uncertainty.
+    """Compute the mean accuracy over the seeds of a model, and the uncertainty of this mean.
 
     Parameters
     ----------

@@ -238,7 +238,10 @@ class Cluster:
             self._connect()
 
     def _check_patience(self) -> None:
-        """Raise an error if stages have waited for a worker for `PATIENCE_SECONDS` while no stage was running."""
+        """Raise an error if no stage runs and stages wait too long for a worker.
+
+        The limit is `PATIENCE_SECONDS`.
+        """
         if self._placed or self._local.pids() or not (self._waiting or self._again):
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > PATIENCE_SECONDS:

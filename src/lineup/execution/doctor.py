@@ -58,7 +58,7 @@ def _python(_: Project) -> Finding:
 
 
 def _packages(project: Project) -> Finding:
-    """Check that the installed versions of all direct dependencies are the pinned versions."""
+    """Check that all direct dependencies are installed in the pinned versions."""
     from packaging.requirements import Requirement
 
     wrong = []

@@ -53,4 +53,7 @@ class Executor(Protocol):
         """Return the ids of all processes on this machine that may hold a DVC lock."""
 
     def summary(self) -> str:
-        """Describe the executor in a few words, for the last line that a pipeline run prints."""
+        """Return a short description of the executor.
+
+        A pipeline run prints the description in its last line.
+        """

@@ -59,7 +59,7 @@ class OwnImages:
 
     @property
     def summary(self) -> str:
-        """Describe the chosen settings for the user: the size of the images and the names of the models."""
+        """Tell the user which image size and which models were chosen."""
         height, width = self.data["size"] if isinstance(self.data["size"], list) else (self.data["size"],) * 2
         colours = "in colour" if self.data["channels"] == 3 else "in grey"
         return f"{height} x {width} pixels {colours}, and the models {', '.join(self.models)}"

@@ -156,8 +156,8 @@ def sort_new_stages(root: Path, locked: Sequence[str], order: Sequence[str]) -> 
 def check_not_busy(root: Path, own: Iterable[int] = ()) -> None:
     """Raise an error if another DVC process is running in the project. Remove the locks of killed processes.
 
-    DVC itself removes the lock of a process that has ended, unless the process remains as a zombie. In some containers,
-    zombie processes are never removed.
+    DVC itself removes the locks of ended processes, but not the locks of zombie processes. In some containers, zombie
+    processes are never removed.
 
     Parameters
     ----------

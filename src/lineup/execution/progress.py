@@ -22,7 +22,7 @@ class Progress:
 
     The estimated duration of a stage is the duration of its last run. If the stage has never run, the estimate is the
     mean duration of finished stages of the same kind, such as training stages. If no stage of this kind has finished,
-    the estimate is the mean duration of all finished stages that do not train a model.
+    the estimate is the mean duration of all finished stages, except training stages.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Return the estimated time in seconds until all stages have ended.
 
-        Training takes most of the time. If training stages remain and no training stage has a known duration, return
-        None.
+        Training takes most of the time. Return None if a training stage remains, but the duration of every training
+        stage is unknown.
         """
         known = {_kind(name) for name in self._seconds}
         if not known or (TRAIN not in known and any(_kind(name) == TRAIN for name in self._left)):

@@ -67,10 +67,10 @@ def is_remote(stage: str) -> bool:
 
 
 def prepare_stage(project: Project, name: str) -> Prepared | None:
-    """Describe a stage for a worker, or return None if DVC on this machine can skip the stage.
+    """Describe a stage for a worker.
 
-    DVC skips a stage that is up to date. DVC also skips a stage if the outputs of an earlier run with the same inputs
-    can be restored.
+    Return None if DVC can skip the stage on this machine. DVC skips a stage that is up to date. DVC also skips a stage
+    if an earlier run had the same inputs and its outputs can be restored.
 
     Raises
     ------
@@ -275,7 +275,10 @@ def _records_in_order(project: Project, stage: str) -> list[Record]:
 
 
 def _keep(project: Project, stage: str) -> None:
-    """Copy the records from a worker to ``runs/finished``, the folder with copies of finished training runs."""
+    """Copy the records of a worker to ``runs/finished``.
+
+    This folder contains copies of finished training runs.
+    """
     group, _, name = stage.partition("@")
     if group != "train":
         return

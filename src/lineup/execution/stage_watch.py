@@ -1,11 +1,10 @@
 """End a stage after its DVC process has ended.
 
 DVC runs each stage in a shell. If DVC is killed, the shell and the stage continue to run, and the next ``dvc repro``
-starts the same stage a second time. A stage therefore checks whether its DVC process still exists.
-
-DVC writes a list of all processes that run stages to a file (see `lineup.execution.pipeline.lock_holders`). Each stage
-searches for its nearest ancestor process in this list. This ancestor is the DVC process of the stage. The ancestors of
-a stage can include a shell that DVC has started.
+starts the same stage a second time. To prevent this, each stage checks whether its DVC process still exists. DVC has a
+file that lists all processes that run stages (see `lineup.execution.pipeline.lock_holders`). Each stage searches for
+its nearest ancestor process in this list. This ancestor is the DVC process of the stage. The ancestors of a stage can
+include a shell that DVC has started.
 
 Examples
 --------

@@ -44,10 +44,10 @@ class _Epochs:
 class StageTable:
     """Context manager that prints lines. In a terminal, a table of the running stages is shown below the lines.
 
-    In a terminal, epochs are shown in the table instead of on separate lines. The column "left" contains the estimated
-    remaining time. There are two estimates: from the last run of the stage, and from the epochs of the current training
-    run. The table shows the longer time. If a stage has never run, the estimate includes only the current seed and not
-    the seeds after it.
+    In a terminal, the epochs appear only in this table, and not on separate lines. The column "left" contains the
+    estimated remaining time. There are two estimates: from the last run of the stage, and from the epochs of the
+    current training run. The table shows the longer time. If a stage has never run, the estimate includes the current
+    seed, but no later seeds.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class StageTable:
         return table
 
     def _count(self, stage: str, epoch: int, epochs: int, loss: str) -> None:
-        """Store the epoch. If the epoch number has not increased, training with another seed has started."""
+        """Store the epoch. If the epoch number is not larger than before, training with the next seed has started."""
         last = self._epochs.get(stage)
         began = 0.0 if last is None else last.began if epoch > last.epoch else last.seconds
         self._epochs[stage] = _Epochs(epoch, epochs, loss, began, self._progress.seconds_of(stage))

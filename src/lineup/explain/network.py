@@ -261,7 +261,7 @@ def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None
 
 @contextmanager
 def _without_softmax(network: keras.Model) -> Iterator[None]:
-    """Make a network return logits (the inputs of its softmax) instead of probabilities.
+    """Change a network so that it returns logits, which are the inputs of the softmax.
 
     Logits are used because the gradient of a probability near one is almost zero.
     """
@@ -278,8 +278,8 @@ def _without_softmax(network: keras.Model) -> Iterator[None]:
 
 
 def _interpolation(cells: int, pixels: int) -> Floats:
-    """Return a weight for each pair of a pixel and a cell. Each row is a pixel, and each column is a cell. A pixel near
-    the border takes the value of the nearest cell.
+    """Return a weight for each pair of a pixel and a cell. Each row is a pixel, and each column is a cell. Pixels near
+    the border of the image have the value of the nearest cell.
     """
     centres = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
     return np.stack([np.interp(centres, np.arange(cells), one) for one in np.eye(cells)], axis=1)

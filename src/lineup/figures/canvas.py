@@ -85,7 +85,7 @@ class _TextImage(NamedTuple):
 
 
 class _Renderer(RendererAgg):
-    """A renderer that draws each horizontal text as a single image, instead of letter by letter."""
+    """Renderer that draws each horizontal text as one image."""
 
     def draw_text(  # type: ignore[no-untyped-def]
         self, gc, x, y, s, prop, angle, ismath=False, mtext=None

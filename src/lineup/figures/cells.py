@@ -1,4 +1,4 @@
-"""Add lines between the cells, numbers in the cells and a column of text to the plot of a matrix.
+"""Add lines, numbers and a column of text to the plot of a matrix.
 
 Examples
 --------

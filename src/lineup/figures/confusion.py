@@ -150,7 +150,7 @@ def _check(counts: NDArray[np.integer], classes: Sequence[str]) -> None:
 
 
 def _new_figure(classes: Sequence[str], heading: str, title: str, subtitle: str) -> Figure:
-    """Create an empty figure for the matrix of some classes, with a column of numbers on the right."""
+    """Create an empty figure for a matrix of classes and a column of numbers."""
     k, longest = len(classes), max(text_width(name, style.TICK_SIZE) for name in classes)
     margins = style.Margins(
         left=longest + 0.35,

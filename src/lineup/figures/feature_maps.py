@@ -135,7 +135,7 @@ def _pictures(images: NDArray[np.uint8]) -> NDArray[np.floating]:
 
 
 def _draw(axes: Axes, cells: NDArray[np.floating], labels: Sequence[str]) -> None:
-    """Draw a grid of images as one image, with a label for each row.
+    """Combine a grid of images in one image, and label each row.
 
     The array ``cells`` has the shape (rows, columns, height, width, 3).
     """

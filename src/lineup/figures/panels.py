@@ -93,10 +93,10 @@ class Scale:
 
 
 class PanelGrid:
-    """A grid of small plots (panels) with the same scales.
+    """Grid of small plots, called panels, with the same scales.
 
-    All panels are drawn into one matplotlib `Axes`, whose coordinates are inches. Creating an `Axes` for each panel
-    would take 20 ms, and a report has thousands of panels.
+    To create one matplotlib `Axes` takes 20 ms, and a report has thousands of panels. All panels of a grid are
+    therefore drawn into one `Axes`, with coordinates in inches.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ class PanelGrid:
         self._write(panel.x0 + x * panel.width, panel.y0 + y * panel.height, text, **look)
 
     def _inches(self, number: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Convert points of a panel to positions in the `Axes`."""
+        """Convert points in a panel to inches in the `Axes`."""
         panel = self._panels[number]
         points = np.stack([self._x.position(x), self._y.position(y)], axis=1)
         inches: NDArray[np.float64] = panel.min + points * panel.size
@@ -258,7 +258,9 @@ class PanelGrid:
 
 
 def ticks_between(low: float, high: float) -> dict[float, str]:
-    """Choose about five round values between two values, and return their labels, all with the same decimals.
+    """Choose about five round values between two limits, and return them with their labels.
+
+    All labels have the same number of decimals.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Plot pictures with their predictions, and the images that the model received.
+"""Plot pictures, the images that the model received, and the predictions.
 
 Examples
 --------

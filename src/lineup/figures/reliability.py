@@ -67,7 +67,7 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
 
 
 def _draw_accuracy(axes: Axes, bins: ReliabilityBins, error: float) -> None:
-    """Plot the accuracy of each bin and its distance from the diagonal."""
+    """Plot the accuracy of each bin, and the gap between the accuracy and the diagonal."""
     right = np.rint(bins.accuracy * bins.images).astype(int)
     bounds = [accuracy_interval(int(r), int(n)) for r, n in zip(right, bins.images, strict=True)]
     low, high = zip(*bounds, strict=True)

@@ -71,7 +71,9 @@ def _show_dollar_signs(figure: Figure) -> None:
 
 
 def _texts(artist: Artist) -> Iterator[Text]:
-    """Yield the texts of a figure. Invisible axes are left out, because matplotlib would create their labels."""
+    """Yield the texts of a figure. Invisible axes are left out. Otherwise, matplotlib would create labels for these
+    axes.
+    """
     if isinstance(artist, Text):
         yield artist
     if not (isinstance(artist, Axis) and not artist.axes.axison):

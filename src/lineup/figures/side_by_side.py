@@ -37,9 +37,9 @@ _LEGEND = 0.35
 
 
 def roc_and_cutoff(scores: Mapping[str, Scores], *, title: str, subtitle: str = "") -> Figure:
-    """Plot the ROC curve and the cutoff curves of each model, averaged over the classes.
+    """Plot the mean ROC curve and the mean cutoff curves of each model.
 
-    Each class is compared with all other classes (one-vs-rest).
+    The mean is computed over all classes. Each class is compared with all other classes (one-vs-rest).
 
     Parameters
     ----------

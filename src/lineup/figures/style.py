@@ -56,7 +56,10 @@ _SUBTITLE_HEIGHT = 0.22
 
 
 class Margins(NamedTuple):
-    """Distances, in inches, between the plots and the edges of the area below the header."""
+    """Distances from the plots to the edges of the figure, in inches.
+
+    The upper distance ends at the header.
+    """
 
     left: float
     right: float
@@ -99,7 +102,9 @@ def new_figure(
 
 
 def spacing(size: float, count: int, gap: float) -> float:
-    """Convert the distance between plots to the unit of matplotlib, which is the mean size of a plot.
+    """Convert the distance between plots to the unit of matplotlib.
+
+    This unit is the mean size of a plot.
 
     Parameters
     ----------

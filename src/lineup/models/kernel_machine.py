@@ -181,8 +181,8 @@ def support_vector_classifier() -> Any:
     """If scikit-learn-intelex is installed, import ``SVC`` from this package. Otherwise, import ``SVC`` from
     scikit-learn.
 
-    On one core and with 48,000 images, scikit-learn-intelex is 1.8 times as fast as scikit-learn and equally accurate.
-    With 12,000 images, scikit-learn-intelex is not faster than scikit-learn (see ``benchmarks/intelex.py``).
+    With 48,000 images on one core, scikit-learn-intelex is 1.8 times as fast as scikit-learn and equally accurate. With
+    12,000 images, scikit-learn-intelex is not faster than scikit-learn (see ``benchmarks/intelex.py``).
     """
     try:
         from sklearnex.svm import SVC  # type: ignore[import-not-found]

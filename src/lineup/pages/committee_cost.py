@@ -1,4 +1,6 @@
-"""Compare committees that save prediction time with full committees, which ignore the prediction time.
+"""Compare committees that save prediction time with their full committees.
+
+A full committee ignores the prediction time.
 
 Examples
 --------
@@ -103,8 +105,8 @@ def prediction_points(models: Sequence[ModelRuns]) -> Iterator[dict[str, Any]]:
     values.
 
     The figure shows committees that save prediction time, and their members. It also shows committees that ignore the
-    prediction time. The cost of a model or committee is the prediction time in seconds per 1,000 images. If a model is
-    a member of several committees, its shortest measured time is used.
+    prediction time. The cost of a model or committee is the prediction time in seconds per 1,000 images. If a model was
+    measured for several committees, the shortest time is used.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ def _deviations(models: Sequence[ModelRuns]) -> dict[str, SeedDeviation]:
 
 
 def _examine(record: Record) -> tuple[dict[str, float], NDArray[np.bool_], list[ClassRow]]:
-    """Compute additional metrics of a record, the correctly classified images, and the scores of each class."""
+    """Compute further results of a record: additional metrics, correct predictions and the scores of each class."""
     summary = score_summary(record)
     found, classes = summary.classes, record.header.data.classes
     rows = class_rows(found.predicted, found.labels, classes, summary.auc, summary.average_precision)

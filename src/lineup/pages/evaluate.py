@@ -137,8 +137,9 @@ def _confusion(run: Record) -> pd.DataFrame:
 
 
 def _models_with_curves(comparison: Comparison) -> list[ModelRuns]:
-    """Choose the models for the figures with curves: first the best model of each kind, then the best of the other
-    models.
+    """Choose the models for the figures with curves.
+
+    The best model of each kind comes first. The best of the other models follow.
     """
     ranked = comparison.by_validation()
     best = {model.first.header.kind: model for model in reversed(ranked)}

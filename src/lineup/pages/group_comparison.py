@@ -244,7 +244,10 @@ def _kind(model: MatchedModel) -> str:
 
 
 def _interval(correct: Iterable[NDArray[np.bool_]]) -> tuple[float, float]:
-    """Compute the Wilson interval for the mean accuracy of several training runs on the same images."""
+    """Compute the Wilson interval for the mean accuracy of several runs.
+
+    All runs are evaluated on the same images.
+    """
     hits = np.stack(list(correct))
     return accuracy_interval(round(float(hits.sum()) / len(hits)), hits.shape[1])
 
@@ -261,8 +264,9 @@ def _accuracies(matched: Matched, kind: str) -> list[list[float]]:
 
 
 def _paired_differences(matched: Matched, kind: str) -> list[list[float]]:
-    """For each group and each model of the given kind, return the differences in accuracy between runs with the same
-    seed.
+    """Return the differences in accuracy between runs with the same seed.
+
+    There is one list for each group and each model of the given kind.
     """
     found = []
     for model in matched.models:

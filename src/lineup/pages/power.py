@@ -30,7 +30,7 @@ HEADINGS = ("seeds per model", "95 % interval", "power", "training time")
 
 @dataclass(frozen=True)
 class PowerAnalysis:
-    """Difference in accuracy between two models, and its variation between seeds and between images.
+    """Difference in accuracy that a test should detect, and the variation of this difference.
 
     Parameters
     ----------
@@ -88,7 +88,9 @@ class PowerAnalysis:
 
 
 def analyse(first: ModelRuns, second: ModelRuns, others: list[ModelRuns], difference: float) -> PowerAnalysis:
-    """Estimate how much the difference in accuracy between two models varies between images and between seeds.
+    """Estimate how much the accuracies of two models differ, and how much this difference varies.
+
+    The difference varies between images and between seeds.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def reproduce(records: Sequence[Record], measurements: Path, folder: Path) -> No
 def _compare_variants(
     models: Mapping[str, ModelRuns], claims: Mapping[str, Claim], of_kind: Mapping[str, SeedDeviation]
 ) -> list[RecipePair]:
-    """Compare each experiment and each variant of a model with the original model."""
+    """Compare each model with its variants and its experiments."""
     pairs = [
         (variant, name)
         for name, claim in claims.items()

@@ -32,7 +32,9 @@ Row = tuple[str, str, str]
 
 
 def two_models(first: Record, second: Record) -> dict[str, list[Row]]:
-    """Compare two records, and return a dictionary of tables by title.
+    """Compare two records, and return tables.
+
+    The keys of the dictionary are the titles of the tables.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ _ROUNDED = 0.01
 
 @dataclass(frozen=True)
 class Verdict:
-    """Comparison of our result with the published result of the same model.
+    """Our result for a model, compared with the published result.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ class Verdict:
     def by_recall(self) -> Verdict | None:
         """Compare our accuracy with the published macro recall instead of the published accuracy.
 
-        Accuracy and macro recall are equal if all classes have the same number of test images. If the report states no
-        recall, or if its recall equals its accuracy, return None.
+        Accuracy and macro recall are equal if all classes have the same number of test images. Return None if the
+        report states no recall, or the same value for recall and accuracy.
         """
         claim = self.claim
         if claim.recall is None or abs(claim.recall - claim.accuracy) < _ROUNDED:

@@ -312,7 +312,7 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
 
 
 def _check_listed(path: Path, manifest: Manifest, sizes: Mapping[str, int]) -> None:
-    """Check that the manifest matches the names and sizes of all other entries."""
+    """Check that the manifest lists all other entries with their correct sizes."""
     wrong = sorted(manifest.files.keys() ^ (sizes.keys() - {MANIFEST}))
     if wrong:
         problem = f"not in {MANIFEST}" if wrong[0] in sizes else "missing"

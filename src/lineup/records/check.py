@@ -100,7 +100,7 @@ def check_format(path: Path) -> None:
 
 
 def check_stored(path: Path) -> None:
-    """Check that the arrays in an NPZ file of a record are not compressed. lineup itself never compresses these arrays.
+    """Check that an NPZ file of a record contains no compressed arrays. lineup itself never compresses these arrays.
 
     A compressed file of 2 MB can contain 2 GiB of zeros, which would fill the memory.
 

@@ -1,9 +1,9 @@
 """Write and read compact records. With compact records, a clone of the repository shows the results without training.
 
-A full record takes up several megabytes, mostly for the probabilities and the model. Git therefore does not track full
-records. The stage ``compact`` writes a compact record of each run to ``runs/compact``, and git tracks this folder. If a
-run has a full record, `find_folder` returns the folder of this record. Otherwise, `find_folder` returns the folder of
-the compact record. `open_record` reads both kinds of records.
+The size of a full record is several megabytes, because it contains the probabilities and the model. Git therefore does
+not track full records. The stage ``compact`` writes a compact record of each run to ``runs/compact``, and git tracks
+this folder. If a run has a full record, `find_folder` returns the folder of this record. Otherwise, `find_folder`
+returns the folder of the compact record. `open_record` reads both kinds of records.
 
 ======================== ===============================================================================
 ``record.json``, ...     the small files of the full record, byte for byte; see `COPIED`
@@ -173,7 +173,7 @@ def open_record(folder: Path) -> Record:
 def predicted_classes(record: Record) -> PredictedClasses:
     """Return the predicted class of each test image of a full or compact record.
 
-    In a compact record, the uncertainty (1 minus the confidence) has four significant digits.
+    A compact record stores 1 minus the confidence, rounded to four significant digits.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Measure the energy that the processor and the GPU use during a training run.
+"""Measure the energy that the CPU and the GPU use during a training run.
 
 On Linux, the energy counters of Intel and AMD processors are in ``/sys/class/powercap``. Usually, only root can read
 these files. NVIDIA GPUs have an energy counter since Volta (``nvmlDeviceGetTotalEnergyConsumption``). Virtual machines
@@ -49,7 +49,9 @@ class _Counter:
 
 
 class EnergyMeter:
-    """Energy that the processor and the GPU have used since the meter was created.
+    """Measure the energy that the CPU and the GPU use.
+
+    The measurement starts when the object is created.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def _difference(counter: _Counter, before: float, now: float, seconds: float) ->
 
 
 def _processors(powercap: Path) -> list[_Counter]:
-    """Return a counter for each processor. Names such as ``intel-rapl:0:0`` belong to parts of a processor."""
+    """Return a counter for each CPU. Names such as ``intel-rapl:0:0`` belong to parts of a CPU."""
     folders = sorted(folder for folder in powercap.glob("intel-rapl:*") if folder.name.count(":") == 1)
     return [_processor(folder) for folder in folders if os.access(folder / "energy_uj", os.R_OK)]
 

@@ -88,7 +88,7 @@ class Matched:
 
 
 def match_records(records: Sequence[Record], key: str, names: Collection[str] = ()) -> Matched:
-    """Group records, and find the recipes with training runs in several groups.
+    """Group records, and find the recipes that occur in several groups.
 
     Parameters
     ----------
@@ -233,8 +233,8 @@ def _recipe(record: Record, key: str) -> tuple[object, ...]:
 
 
 def _host_labels(records: Sequence[Record]) -> list[str]:
-    """Return the host of each record. If machines with the same host name have different hardware, also name the
-    hardware.
+    """Return the host of each record. If two machines have the same host name but different hardware, the text includes
+    the hardware.
     """
     hardware: dict[str, set[str]] = {}
     for record in records:

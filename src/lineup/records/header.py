@@ -1,4 +1,6 @@
-"""Define and read ``record.json``, the header of a record: name, parameters, data and versions of a run.
+"""Define and read ``record.json``.
+
+This file is the header of a record. It contains the name, the parameters, the data and the versions of a run.
 
 Examples
 --------

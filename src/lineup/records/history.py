@@ -1,4 +1,4 @@
-"""Define, write and read ``history.csv``, the file with one row per epoch.
+"""Define, write and read ``history.csv``, which has one row per epoch.
 
 Examples
 --------

@@ -1,8 +1,8 @@
 """Find the records that `lineup import` has added to a project. Other machines trained them.
 
-An imported record is in the folder ``runs/imported/NAME/KEY-ATTEMPT``. KEY is the key of the record, and ATTEMPT is a
-hash that identifies the training run. No stage of the pipeline reads this folder, so imported records never change the
-results of the project.
+An imported record is in the folder ``runs/imported/NAME/KEY-ATTEMPT``. In this path, KEY is the key of the record.
+ATTEMPT is a hash that identifies the training run. No stage of the pipeline reads this folder, so imported records
+never change the results of the project.
 
 Examples
 --------

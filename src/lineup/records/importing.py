@@ -1,4 +1,6 @@
-"""Import all records of an archive into a project, or none if one of the records is invalid.
+"""Import the records of an archive into a project.
+
+If one record is invalid, no record is imported.
 
 Examples
 --------
@@ -51,8 +53,8 @@ class Imported:
 def import_archive(path: Path, project: Project) -> list[Imported]:
     """Add the records of an archive to the imported records of a project.
 
-    All records are unpacked into a temporary folder and checked before the first one is added. Records that the project
-    already contains are not added again.
+    All records are first unpacked into a temporary folder and checked. Then they are added to the project. Records that
+    the project already contains are not added again.
 
     Parameters
     ----------
@@ -109,9 +111,7 @@ def _staging(project: Project, size: int) -> Iterator[Path]:
 
 
 def _checked_record(place: Path, shown: str) -> Record:
-    """Read an unpacked record and check it. Error messages contain the name of the record in the archive instead of the
-    temporary path.
-    """
+    """Read an unpacked record and check it. Error messages show the name in the archive, not the temporary path."""
     try:
         record = read_record(place)
         check_content(record)

@@ -131,11 +131,11 @@ def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def seed_deviations(models: Iterable[ModelRuns]) -> dict[str, SeedDeviation]:
-    """Estimate the standard deviation of the test accuracy between seeds for each kind of model.
+    """Estimate how much the test accuracy varies between seeds, for each kind of model.
 
-    All models of the same kind share one estimate, because the three seeds of a single model are too few for an
-    estimate. If no model has several seeds, the estimate is 0. Networks and committees share the same estimate, because
-    few committees have several runs.
+    All models of the same kind share one estimate, because a single model has too few seeds for its own estimate. If no
+    model has several seeds, the estimate is 0. Networks and committees share the same estimate, because few committees
+    have several runs.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _is_classical(kind: str) -> bool:
 
 
 def _pooled(models: Sequence[ModelRuns]) -> SeedDeviation:
-    """Compute the pooled standard deviation of the test accuracy.
+    """Compute one standard deviation of the test accuracy for several models (pooled).
 
     The weight of a model is the number of its runs minus one.
     """

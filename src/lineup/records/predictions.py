@@ -1,4 +1,6 @@
-"""Define and read ``predictions.npz``, the class probabilities for the validation and test images.
+"""Define and read ``predictions.npz``.
+
+This file contains the class probabilities for the validation and test images.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Check that writing a record does not delete other files. A new record replaces all files in its folder."""
+"""Check that a new record does not delete other files. A new record replaces all files in its folder."""
 
 from __future__ import annotations
 

@@ -75,8 +75,9 @@ class Answer:
 
 
 def sure_threshold(validation: Scores, accuracy: float) -> Threshold:
-    """Find the smallest threshold for which the predictions above the threshold have the required accuracy on
-    validation images.
+    """Find the smallest threshold above which the predictions are accurate enough.
+
+    The accuracy is measured on validation images.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Check before publishing that all files of a record are present, readable and unchanged.
+"""Before publishing, check that all files of a record exist, are readable and have not changed.
 
 Examples
 --------
@@ -112,9 +112,9 @@ def _wrong_files(record: Record) -> str | None:
 
 
 def _wrong_weights(record: Record) -> str | None:
-    """Check a model whose record contains no file hashes.
+    """Check the weights of a model if its record contains no file hashes.
 
-    Describe the problem, or return None if the model matches its record.
+    Return a description of the problem, or None if the model matches its record.
     """
     folder, header = record.folder / MODEL, record.header
     if header.kind == "committee":

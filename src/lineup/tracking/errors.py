@@ -97,7 +97,7 @@ def _explained(text: str, root: Path, path: str | None = None) -> tuple[str, str
 def _kinds(root: Path, path: str | None) -> list[tuple[str, str, str]]:
     """For each kind of error, return a search pattern, a reason and a suggested fix.
 
-    If the reason is empty, the part of the error message that matches the pattern is the reason.
+    If the reason is empty, the matching part of the error message is used as the reason.
     """
     uri = tracking_uri(root)
     file = Path(path) if path else store_file(uri)

@@ -57,9 +57,9 @@ def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Map
 def _parent(client: MlflowClient, name: str, children: Sequence[Record], run_ids: Mapping[str, str]) -> str:
     """Return the parent run of the given child runs.
 
-    The parent run is created if it is missing or outdated. A hash of the keys of the child runs identifies the parent
-    run. If a model is trained again with other settings, the earlier runs keep their own parent run. If a seed is added
-    to a model, a new parent run replaces the previous one.
+    The parent run is created if it is missing or outdated. The parent run is identified by a hash of the keys of its
+    child runs. Runs with other settings have another parent run. If a seed is added to a model, a new parent run
+    replaces the old parent run.
     """
     keys = sorted(child.header.key for child in children)
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16]
@@ -91,7 +91,7 @@ def _note(header: Header, seeds: int) -> str:
 
 
 def _fill(client: MlflowClient, run: Run, children: Sequence[Record]) -> None:
-    """Log the parameters that the child runs have in common, and the statistics of their metrics.
+    """Log the common parameters of the child runs, and statistics of their metrics.
 
     Metrics of individual classes, such as ``test_f1/bag``, are logged only in the child runs.
     """

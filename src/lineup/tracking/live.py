@@ -172,7 +172,7 @@ class LiveRun:
     def _take(self) -> tuple[list[Epoch], _End | None]:
         """Return the epochs that were completed since the last call.
 
-        Also return the final values of the training run, or None if training has not ended.
+        The second result contains the final values of the training run. It is None if training has not ended.
         """
         rows: list[Epoch] = []
         with suppress(queue.Empty):

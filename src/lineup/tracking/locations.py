@@ -69,7 +69,7 @@ def former_folders(client: MlflowClient, database: Path) -> list[str]:
 
 
 def update_locations(client: MlflowClient, database: Path) -> None:
-    """Correct all artifact URIs that still point to a former folder of the project.
+    """Update all artifact URIs that point to an old folder of the project.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Plot the figures of many records in several processes. Most of the time for publishing is spent on plots.
+"""Plot the figures of many records in several processes. Plots take most of the time that publishing needs.
 
 Examples
 --------
@@ -74,7 +74,7 @@ def _plot(record: Record) -> Figures:
 
 
 def _plot_folder(folder: Path) -> Figures:
-    """Plot the figures of a record in another process. Afterwards, free the memory that matplotlib still uses."""
+    """Plot the figures of a record in another process. Then free the memory that matplotlib has used."""
     figures = _plot(open_record(folder))
     gc.collect()
     gc.freeze()  # the next search for reference cycles skips the objects that remain, mostly of modules

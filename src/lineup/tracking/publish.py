@@ -221,7 +221,7 @@ class _Publisher:
     def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> Run:
         """Log the artifacts and the model of a record, and return the run.
 
-        Another machine may have deleted, replaced or completed the run since the run was created.
+        Before this call, another machine may have deleted, replaced or completed the run.
         """
 
         def attempt() -> Run:
@@ -236,7 +236,7 @@ class _Publisher:
         return _retry(attempt)
 
     def _log_artifacts(self, client: MlflowClient, run: Run, record: Record, figures: Figures) -> Run:
-        """Log the artifacts and the model of a record. Afterwards, log a list of these files, and return the run."""
+        """Log the artifacts and the model of a record. At the end, log a list of these files, and return the run."""
         run_id, logged = run.info.run_id, logged_model(client, run)
         explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:
@@ -330,7 +330,7 @@ def _complete(
 
 @dataclass
 class _Progress:
-    """Log a line every few seconds if there are too many runs to list one by one."""
+    """Log the progress every few seconds if there are many runs."""
 
     log: Callable[[str], None]
     what: str
@@ -348,7 +348,7 @@ class _Progress:
 
 
 def _claim(client: MlflowClient, run_id: str, part: str, tags: Mapping[str, str] | None = None) -> None:
-    """Log tags. One of the tags tells other processes to wait until this process has published the run."""
+    """Log tags. One of these tags makes other processes wait until this process has published the run."""
     from mlflow.entities import RunTag
 
     all_tags = {PUBLISHING: part} | process_tags() | dict(tags or {})

@@ -2,8 +2,8 @@
 
 A run belongs to a record if the run and the record have the same key. If a run was created during training, the missing
 parts of the run are logged. A finished run is kept if its digest equals the digest of the record. Missing artifacts of
-a finished run are logged again. All other runs with the same key are deleted. A compact record and its full record have
-the same digest. The full record therefore completes the MLflow run of the compact record.
+a finished run are logged again. All other runs with the same key are deleted. The digest of a compact record equals the
+digest of the full record. The full record therefore completes the MLflow run of the compact record.
 
 Examples
 --------
@@ -86,8 +86,9 @@ def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) 
 def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) -> bool:
     """Return whether a finished run has all its artifacts and its model.
 
-    If the model of a member is missing, the model of the committee may also be missing. A model that was not imported
-    may also be missing. A compact record cannot add anything to a run that was published from the full record.
+    If the model of a member is missing, the model of the committee may also be missing. The model may also be missing
+    if the record was imported without a model. If a run was published from a full record, a compact record cannot add
+    anything to the run.
     """
     if lacks_artifacts(client, run) or (MISSING in run.data.tags and not is_compact(record)):
         return False

@@ -59,10 +59,11 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) ->
 
 
 def log_values(client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: Iterable[Metric] = ()) -> None:
-    """Log metrics, and all parameters that the run does not contain yet, with as few requests as possible.
+    """Log metrics and new parameters with as few requests as possible.
 
-    ``mlflow run`` has already logged the parameters that were given with ``-P``. MLflow raises an error if the
-    value of a parameter is changed. Even a change from 3 to 3.0 is an error.
+    Parameters that the run already contains are not logged again. ``mlflow run`` has already logged the parameters that
+    were given with ``-P``. MLflow raises an error if the value of a parameter is changed. Even a change from 3 to 3.0
+    is an error.
 
     Parameters
     ----------
@@ -107,13 +108,13 @@ def process_tag(pid: int) -> str:
 def end_dead_runs(client: MlflowClient, experiment: str, root: Path) -> None:
     """End runs that still have the status RUNNING after their process has ended.
 
-    A run keeps the status RUNNING if its process was killed, or if the process could not reach the MLflow store when
-    training ended. The new status is FINISHED if a record was written, otherwise KILLED.
+    A run keeps the status RUNNING if its process was killed. The same happens if the MLflow store cannot be reached at
+    the end of the training. The new status is FINISHED if a record was written, otherwise KILLED.
 
-    On this host, a process counts as alive if a running process has the same id and start time. A process on another
-    host is considered dead if it has not updated the tag of its run during the last hour. Each training process updates
-    the tag every minute. The limit of one hour is long, because clocks may differ and computers may be suspended. If a
-    running process was considered dead, it corrects the status of its run when it ends.
+    A process on this host is considered alive if a running process has the same id and the same start time. A process
+    on another host is considered dead if it has not updated the tag of its run during the last hour. Each training
+    process updates the tag every minute. The limit of one hour is long, because clocks may differ and computers may be
+    suspended. If a running process was wrongly considered dead, the process corrects the status of its run at the end.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def is_alive(run: Run) -> bool:
 
 
 def recorded_attempts(root: Path) -> set[str]:
-    """For all records in a project, return the ids that identify the training runs."""
+    """Return the ids of all training runs that have a record in the project."""
     found = set()
     for path in (*root.glob(f"runs/*/*/*/{RUNTIME}"), *root.glob(f"experiments/*/{RUNTIME}")):
         with suppress(LineupError, KeyError, TypeError):

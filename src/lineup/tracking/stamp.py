@@ -2,13 +2,13 @@
 
 After publishing, lineup writes a small file called the stamp. The stamp file contains the sizes and the modification
 times of all record files, of all figures of the stage ``explain``, and of the store. The stamp file also contains a
-version number and a hash of the list of artifacts. If these sizes, times and hashes have not changed, there is nothing
-to publish. These values change if a record, a figure or the store changes, or if an artifact is deleted. If the store
-is on a server, there is no stamp file.
+version number and a hash of the list of artifacts. If none of these values has changed, there is nothing to publish.
+The values change if a record, a figure or the store changes, or if an artifact is deleted. If the store is on a server,
+there is no stamp file.
 
 The output of the stage ``publish`` is another file, which is called the mark. The mark file has the same content on
-every machine. If a value in the stamp file has changed, the stage ``code`` deletes the output of ``publish``, so that
-DVC runs ``publish`` again.
+every machine. If a value in the stamp file has changed, the stage ``code`` deletes the mark file. DVC then runs the
+stage ``publish`` again.
 
 Examples
 --------

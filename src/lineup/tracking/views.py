@@ -1,4 +1,4 @@
-"""Define saved views of the run list in the MLflow UI, such as a leaderboard.
+"""Define views for the list of runs in the MLflow UI, such as a leaderboard.
 
 MLflow stores a saved view in a tag of the experiment. The menu "Views" above the run list contains all saved views.
 

@@ -53,9 +53,9 @@ class FitState:
 
 
 class Backup:
-    """Backups of one training run, with one file for each phase.
+    """Write and read the backups of a training run.
 
-    All backups are removed when the record is written.
+    Each phase of the training has one backup file. All backups are removed when the record is written.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Train batch normalisation with the fused operation of TensorFlow.
 
-Keras 3 computes batch normalisation in training with about ten operations in float32. On a CPU, the fused operation
-computes the same values two to five times as fast. It reads bfloat16 without a conversion (see
-``benchmarks/README.md``).
+In training, Keras 3 uses about ten float32 operations for batch normalisation. On a CPU, the fused operation computes
+the same values two to five times as fast. It reads bfloat16 without a conversion (see ``benchmarks/README.md``).
 
 >>> import keras
 >>> plain = keras.layers.BatchNormalization.call

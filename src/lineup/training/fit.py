@@ -126,8 +126,8 @@ def fit_network(
 def _keep(state: FitState, network: keras.Model, fit: Fit) -> None:
     """Update the weights that are used at the end of training.
 
-    Depending on the settings, the final weights are the weights of the best epoch, the averaged weights, or the weights
-    of all snapshots.
+    The settings decide which weights are used: the weights of the best epoch, the averaged weights or the weights of
+    all snapshots.
     """
     epoch = len(state.history)
     if fit.snapshots is not None:

@@ -1,10 +1,10 @@
 """Train a network with one or two TensorFlow calls per epoch.
 
-The training loop in this module replaces ``Model.fit`` of Keras for two reasons. First, ``fit`` uses the same order of
-the images in every epoch if ``keras.utils.set_random_seed`` was called before. The network then trains on the same
-batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second, ``fit`` is
-slower, because it returns to Python after each batch and runs many small operations (see ``benchmarks/training.py``).
-The weight updates are the same as in ``fit``.
+The training loop in this module replaces ``Model.fit`` of Keras for two reasons. First, after a call of
+``keras.utils.set_random_seed``, ``fit`` uses the same order of the images in every epoch. The network then trains on
+the same batches in every epoch, overfits and reaches a lower accuracy (see ``benchmarks/shuffling.py``). Second,
+``fit`` is slower, because it returns to Python after each batch and runs many small operations (see
+``benchmarks/training.py``). The weight updates are the same as in ``fit``.
 
 Examples
 --------
@@ -200,8 +200,8 @@ def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> 
 def run_traced(function: Any, *arguments: Any) -> Any:
     """Call a ``tf.function``, and trace it first if the tensor shapes are new.
 
-    TensorFlow needs a separate trace for each network and each shape of its inputs. After five implicit traces,
-    TensorFlow warns about retracing, even if each trace belongs to a different network. To avoid this warning, lineup
+    TensorFlow needs a separate trace for each network and each shape of its inputs. TensorFlow warns about retracing
+    after five automatic traces, even if these traces belong to different networks. To avoid this warning, lineup
     requests each trace explicitly.
     """
     import tensorflow as tf

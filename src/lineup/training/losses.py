@@ -25,7 +25,9 @@ Loss = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss function of a network, and whether the outputs of the network are class probabilities.
+    """Loss function of a network.
+
+    The object also states whether the network returns class probabilities.
 
     Parameters
     ----------

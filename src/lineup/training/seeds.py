@@ -39,8 +39,8 @@ def train_seeds(
 ) -> list[Record]:
     """Train a model once for each of its seeds.
 
-    If a seed was already trained with the same settings, data, code and libraries, the record is copied from the folder
-    ``kept``.
+    The folder ``kept`` contains finished records. If one of them has the same seed, settings, data, code and libraries,
+    it is copied.
 
     Parameters
     ----------

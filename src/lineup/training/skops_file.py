@@ -208,7 +208,7 @@ def _parts(estimator: Any) -> dict[str, bytes]:
 def _without_padding(content: bytes) -> bytes:
     """Replace the padding between the fields of a structured array with zeros.
 
-    Otherwise, the padding contains arbitrary bytes, and equal arrays give different files.
+    Without this step, the padding contains arbitrary bytes, so the files of equal arrays can differ.
     """
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
@@ -293,7 +293,7 @@ def _boosted_tree_is_sound(archive: zipfile.ZipFile, node: dict[str, Any], featu
 def _leads_to_leaves(nodes: Any, leaf: Any, fields: tuple[str, str, str], features: int) -> bool:
     """Return whether a decision tree has no cycles and uses only existing features.
 
-    A tree has no cycles if each child comes after its parent in the list of nodes.
+    If each child node has a larger index than its parent, the tree has no cycles.
     """
     left, right, feature = fields
     number, inner = np.arange(len(nodes)), ~leaf

@@ -76,8 +76,8 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def gain_line(repeated: Repeated, chosen: float, metric: str) -> str:
-    """Describe how much the best settings improve the result with new seeds. Also state the 95 % interval (Welch) and
-    the selection bias of the best trial.
+    """Describe how much the best settings improve the result with new seeds. The text also contains Welch's 95 %
+    interval and the selection bias of the best trial.
     """
     best, present = statistics.fmean(repeated.best), statistics.fmean(repeated.present)
     line = (
@@ -113,7 +113,7 @@ def write_page(outcome: Outcome, folder: Path) -> None:
 
 
 def _value(trial: Any) -> float:
-    """Return the value of a trial. Optuna gives a pruned trial the value of its last epoch."""
+    """Return the value of a trial. The value of a pruned trial is the value of its last epoch."""
     return float("nan") if trial.value is None else float(trial.value)
 
 

@@ -98,7 +98,7 @@ class _Walk:
         self.ignored = 0
 
     def add_class(self, folder: Path, label: str, part: str, *, grouped: bool) -> None:
-        """Add all pictures in a folder that contains the pictures of one class."""
+        """Add all pictures in the folder of one class."""
         before = len(self.entries)
         for path in _files(folder):
             if not _is_picture(path.name):
@@ -125,7 +125,7 @@ class _Walk:
 def _parts(path: Path) -> list[tuple[str, Path]]:
     """Return the folders of the parts. If the folder is not divided into parts, return only the folder itself.
 
-    A single folder ``train`` can also be a class, with pictures of trains.
+    If ``train`` is the only folder, it can also be a class that contains pictures of trains.
     """
     folders = _folders(path)
     found = [(part, path / name) for name in folders if (part := part_of(name))]
@@ -165,7 +165,10 @@ def _notes(walk: _Walk) -> list[str]:
 
 
 def _instead(path: Path, walk: _Walk) -> str:
-    """Describe the content of a folder that has no sub-folders with pictures, for an error message."""
+    """Describe a folder that has no sub-folders with pictures.
+
+    The description is part of an error message.
+    """
     if walk.problems:
         return f"found {count(walk.problems, 'file')} that cannot be used: {walk.problems[0]}"
     inside = sum(_is_picture(item.name) for item in path.iterdir())

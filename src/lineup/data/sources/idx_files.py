@@ -72,7 +72,7 @@ def read_idx_files(path: Path, group: str | None) -> Source:
 
 
 def _part(before: str) -> str:
-    """Find the part of the dataset, such as "train", in the first part of a file name."""
+    """Read the part of the dataset, such as "train", from the start of a file name."""
     words = re.split(r"[^a-z0-9]+", before.lower())
     if "t10k" in words or "test" in words:
         return "test"

@@ -78,10 +78,10 @@ class Found:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels that are suitable for these images.
+        """Suitable height, width and channels.
 
-        If all images are small and have the same size, this size does not change. Otherwise, all images are resized to
-        squares of 64 by 64 pixels. If most images are smaller, the squares are smaller too.
+        If all images are small and have the same size, this size is kept. Otherwise, all images are resized to squares.
+        The squares have 64 by 64 pixels, or fewer if most images are smaller.
         """
         channels = 3 if self.colour else 1
         if len(set(self.sizes)) == 1 and min(self.sizes[0]) >= _SMALLEST and max(self.sizes[0]) <= _KEPT:
