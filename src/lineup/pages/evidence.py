@@ -43,35 +43,35 @@ correctly and the other model does not.
 
 ### Significance test
 
-The difference in accuracy between two models has a standard error with two parts. The first part, the *error from
-images*, results from the random sample of test images. This error is computed from one value per model and image: the
-fraction of the model's runs that classify the image correctly. The second part, the *error from seeds*, is √(s²/k +
-s'²/k') for two models with k and k' seeds. Here s and s' are the standard deviations of the accuracy between seeds.
-Each standard deviation is pooled over all models of the same kind. Networks and committees are treated as one kind. For
-a model with only one seed, the standard deviation is set to 0. The *standard error* is √(a² + b²), where a is the error
-from images and b is the error from seeds. The test statistic is the difference divided by the standard error. The
-p-value is computed from Student's t distribution. If s was estimated from few runs, the distribution has few degrees of
-freedom. The test assumes that all runs are independent. A committee is not independent of its members, but the test of
-a committee against its member is conservative.
+The standard error of a difference in accuracy has two parts. The first part is the *error from images*. The reason for
+this error is the random choice of the test images. For each model and each image, the test computes the fraction of the
+runs that classify the image correctly. The error from images is computed from these fractions. The second part is the
+*error from seeds*, √(s²/k + s'²/k'). Here k and k' are the numbers of seeds of the two models, and s and s' are the
+standard deviations of the accuracy between seeds. Each standard deviation is pooled over all models of the same kind.
+Networks and committees are treated as one kind. For a model with only one seed, the standard deviation is set to 0. The
+*standard error* is √(a² + b²), where a is the error from images and b is the error from seeds. The test statistic is
+the difference divided by the standard error. The p-value is computed from Student's t distribution. If s was estimated
+from few runs, the distribution has few degrees of freedom. The test assumes that all runs are independent. A committee
+is not independent of its members. If the test compares a committee with one of its members, p is therefore too large.
 
 ### Multiple comparisons
 
-Among a hundred pairs of equally good models, about five have p ≤ {level} by chance. Holm's method corrects the p-values
-for the number of pairs. With the corrected p-values, the probability of at least one false positive among all {pairs}
-is at most {level}.
+If we compare 100 pairs of equally good models, p is at most {level} for about five pairs, by chance. Holm's method
+corrects the p-values for the number of pairs. With the corrected p-values, the probability of one or more false
+positives among all {pairs} is at most {level}.
 
 ### Results
 
 {significant} of the {pairs} differ significantly.{extremes} The rank of a model is the number of significantly better
-models plus one. There is one exception: if a model with a lower mean accuracy has a better rank, both models get the
+models plus one. There is one exception: if the less accurate of two models has the better rank, both models get the
 better rank."""
 
 _RUNS = """\
 McNemar's exact test compares two trained models and ignores the variation between seeds. The following example compares
 two runs: the first run of the best model and the first run of the second-best model. Of all test images, {a_only} are
 classified correctly only by `{a}`, and {b_only} are classified correctly only by `{b}`. The difference in accuracy is
-{difference}, with a 95 % bootstrap interval of {low} to {high}. If both models were equally good, the probability of a
-difference of at least this size would be p = {p}. After Holm's correction for all {pairs} of runs, p is {p_holm}, so
+{difference}, with a 95 % bootstrap interval of {low} to {high}. If both models were equally good, a difference of at
+least this size would have the probability p = {p}. With Holm's correction for all {pairs} of runs, p is {p_holm}, so
 the difference is {verdict}. The file `run_pairs.csv` contains the test of each pair {tested}."""
 
 _READING = """\
@@ -82,7 +82,7 @@ _READING = """\
   are sorted by confidence, and each bin contains the same number of images. For example, the error is 0.07 if every bin
   has a mean confidence of 97 % and an accuracy of 90 %.
 - The *top-2 accuracy* is the fraction of images whose true class is among the two most probable classes.
-- The *accuracy at 80 % coverage* is the accuracy on the 80 % of the images with the highest confidence.
+- The *accuracy at 80 % coverage* is the accuracy without the 20 % of the images that have the lowest confidence.
 - The *AUC* of a class is the probability that a random image of the class has a higher score than a random image of
   another class.
 
@@ -90,8 +90,8 @@ The table shows means ± standard deviations over the seeds. The models are sort
 
 _FILES = """
 - `leaderboard.csv` contains the mean and the standard deviation of each metric over the seeds.
-- `runs.csv` contains the seed, the machine, the commit and the key of each run. In MLflow, the tag `lineup.key` of a
-  run contains the same key.
+- `runs.csv` contains the seed, the machine, the commit and the key of each run. In MLflow, this key is in the tag
+  `lineup.key` of the run.
 - `pairs.csv` contains the test of each pair of models.
 - `run_pairs.csv` contains McNemar's test of each pair {tested}.
 - `per_class.csv` contains the scores of each class for each run.
@@ -315,7 +315,7 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _choice(comparison, best),
         *_calibration(best),
         "The next figure shows the accuracy on the images with the highest confidence. The figure contains the best"
-        " model of each kind, and the models with the next highest validation accuracies.",
+        " model of each kind. It also contains other models with a high validation accuracy.",
         "![Accuracy by coverage](selective.png)",
     ]
 
@@ -341,9 +341,9 @@ def _choice(comparison: Comparison, best: ModelRuns) -> str:
         f" `{best.name}`. Each model is validated on {' or '.join(f'{count:,}' for count in counts)} images that it was"
         " not trained on. In this section, the validation accuracy is only used to choose the models in the figures."
         " The champion in `champion.json` is chosen separately, on images that no candidate was trained on. The"
-        " champion may therefore be a different model. A committee of the best models has an unfair advantage, because"
-        " its members were selected by their accuracy on the same validation images. Cross-validation does not remove"
-        " this advantage."
+        " champion may therefore be a different model. The validation accuracy of a committee of the best models is"
+        " too high, because the members were selected on the same images. Cross-validation does not solve this"
+        " problem."
     )
 
 
@@ -362,9 +362,9 @@ def _classes(comparison: Comparison, best: ModelRuns) -> list[str]:
     headings = ["class", "images", "precision", "recall", "F1", "AUC", "average precision", "most often confused with"]
     return [
         "## Classes",
-        f"The table shows the one-vs-rest scores of `{run}` for each class. Precision is the fraction of correct"
-        " predictions among all images for which the model predicts the class. Recall is the fraction of correct"
-        " predictions among all images that belong to the class. F1 is the harmonic mean of precision and recall. The"
+        f"The table shows the one-vs-rest scores of `{run}` for each class. The precision of a class is the fraction"
+        " of its predictions that are correct. The recall of a class is the fraction of its images that are"
+        " classified correctly. F1 is the harmonic mean of precision and recall. The"
         " macro F1 and the balanced accuracy are the means of F1 and of recall over all classes that have test images.",
         table(headings, rows, ["class", "most often confused with"]),
     ]

@@ -21,37 +21,38 @@ LONG_SECONDS = 600
 """Training time in seconds. Models that take longer are trained with one seed."""
 
 _RULE = """\
-A published accuracy is *reproduced* if the difference from our accuracy is not larger than a tolerance. Otherwise, our
-result is *better* or *worse*. The tolerance is
+A published accuracy is *reproduced* if it differs from our accuracy by at most the tolerance. Otherwise, our result is
+*better* or *worse*. The tolerance is
 
     h + 1.96 √(e(p)² + e(m)² + s² (1 + 1/k))
 
 Here p is the published accuracy, m is our mean accuracy over k seeds, and s is the standard deviation of the accuracy
 between seeds. The rounding error h is half a unit of the last published digit. The standard error of an accuracy x on n
-test images is e(x) = √(x (1 - x) / n). The tolerance is conservative, because the formula treats the two accuracies as
-independent, although both come from the same test images. If a report gives a range of accuracies, p is the value in
-this range that is nearest to our accuracy. The 95 % interval is a Wilson confidence interval. The interval accounts for
-the choice of the test images, but not for the choice of the seeds. The pipeline does not use the test images for
+test images is e(x) = √(x (1 - x) / n). The formula treats the two accuracies as independent. In fact, both come from
+the same test images, so the tolerance is too large. If a report gives a range of accuracies, p is the value in this
+range that is nearest to our accuracy. The 95 % interval is a Wilson confidence interval. The interval accounts for the
+choice of the test images, but not for the choice of the seeds. The pipeline does not use the test images for
 validation."""
 
 _PAPER = """\
 Table 3 of the dataset's paper (arXiv:1708.07747) contains results for the classical models of report E. The authors of
 the paper train on all training images and standardise each pixel. The authors shuffle the images up to five times, and
-average the accuracies. `benchmarks/classical.py` fits the same models with the same settings. For all other settings,
-the benchmark uses the default values that scikit-learn had in 2017. The column *shuffles* states how often the images
-were shuffled. The benchmark scales, shuffles and scores the images in the same way as the authors' script
-(`benchmark/runner.py` in the repository of the dataset).
+average the accuracies. `benchmarks/classical.py` fits the same models with the same settings. All other settings have
+the default values of scikit-learn in 2017. The column *shuffles* states how often the images were shuffled. The
+benchmark scales and shuffles the images, and computes the accuracy, like the authors' script `benchmark/runner.py` in
+the repository of the dataset.
 
-The paper does not state which version of the images was used. On 31 August 2017, six days after the first version of
-the paper, issue 44 of the dataset's repository reported duplicate images, and images that were in both the training set
-and the test set. The authors have since replaced these images. Duplicates in the test set increase the accuracy, but
-most accuracies in the paper are lower than ours. A completely different test set would explain only differences of up
-to about 0.009, which is √2 · 1.96 times the standard error of an accuracy of 0.88."""
+The paper does not state which version of the images was used. The first version of the paper appeared on 25 August
+2017. On 31 August 2017, issue 44 of the dataset's repository reported duplicate images. Some images were in both the
+training set and the test set. The authors later replaced these images. Such duplicates would make the published
+accuracies higher, but most accuracies in the paper are lower than ours. If the paper had used a completely different
+test set, this would explain only differences of up to about 0.009. This value is √2 · 1.96 times the standard error of
+an accuracy of 0.88."""
 
 _OTHER_SETTINGS = """\
 The standard error of the difference includes both the variation between images and the variation between seeds. The
-p-value is the probability of a difference of at least this size if both models are equally good. The corrected p-value
-accounts for the number of pairs in this section (Holm). `reports/evidence.md` describes the test."""
+p-value is the probability of a difference of at least this size if both models are equally good. Holm's method corrects
+the p-value for the number of pairs in this section. `reports/evidence.md` describes the test."""
 
 _THAN = {"better": "higher", "worse": "lower"}
 _BESIDE_RECALL = {"reproduced": "agrees with", "better": "is higher than", "worse": "is lower than"}
@@ -66,9 +67,9 @@ Reports B and C used the test set for validation, and report A used the test set
 the test set increases the test accuracy for two reasons. First, no training images are held out. Second, one can choose
 the epoch with the best test accuracy. `benchmarks/validating_on_test.py` trains each network with and without held-out
 images. The benchmark measures the test accuracy after each epoch. The pipeline never uses the test images during
-training. For the baseline, training images are held out, and the test accuracy is measured after the last epoch. The
-column *gain* contains the difference from the baseline, averaged over the seeds. The column *standard error* contains
-the standard error of the gain.
+training. The baseline is the test accuracy after the last epoch of a training run with held-out images. The column
+*gain* contains the mean difference from the baseline over the seeds. The column *standard error* contains the standard
+error of the gain.
 """
 
 
@@ -159,8 +160,8 @@ def _seed_spreads(verdicts: Sequence[Verdict]) -> str:
     spreads = {verdict.model.first.header.kind: verdict.spread for verdict in verdicts}
     found = ", ".join(f"{spread:.4f} ({kind})" for kind, spread in spreads.items())
     return (
-        "Three seeds are too few to estimate the standard deviation of one model. The standard deviation"
-        " is therefore pooled over all models of the same kind that have several seeds. Networks and committees are"
+        "Three seeds are too few to estimate the standard deviation of one model. We therefore pool the standard"
+        " deviation over all models of the same kind that have several seeds. Networks and committees are"
         f" treated as one kind. The values of s are {found}."
     )
 
@@ -242,8 +243,8 @@ def _other_figures(verdicts: Sequence[Verdict]) -> list[str]:
         "## Other published results",
         "Each cell contains the published value and our mean over the seeds. Precision, recall and F1 are macro"
         " averages. The training times were measured on different machines, and our machine was running other programs"
-        " at the same time. For models with an encoder, the training time includes only the training of the classifier."
-        " Our training time does not include the time for encoding the images.",
+        " at the same time. If a model has an encoder, its training time includes only the training of the"
+        " classifier. Our training time does not include the time that the encoder needs for the images.",
         table(headings, rows, ["model"]),
     ]
 
@@ -271,7 +272,7 @@ def _by_epoch(verdicts: Sequence[Verdict]) -> list[str]:
         return []
     headings = ["model", "last epoch, training", "last epoch, validation", "best epoch, validation"]
     return [
-        "The next table shows accuracies in the last and the best epoch (published / ours).",
+        "The next table shows the accuracies in the last epoch and in the best epoch (published / ours).",
         table(headings, rows, ["model"]),
     ]
 
