@@ -44,7 +44,7 @@ the repository of the dataset.
 
 The paper does not state which version of the images was used. The first version of the paper appeared on 25 August
 2017. On 31 August 2017, issue 44 of the dataset's repository reported duplicate images. Some images were in both the
-training set and the test set. The authors later replaced these images. Such duplicates would make the published
+training set and the test set. The authors later replaced these images. Duplicates would make the published
 accuracies higher, but most accuracies in the paper are lower than ours. If the paper had used a completely different
 test set, this would explain only differences of up to about 0.009. This value is √2 · 1.96 times the standard error of
 an accuracy of 0.88."""
