@@ -1,6 +1,6 @@
 """Run the package of the current project instead of the installed package.
 
-An editable installation always runs the code of one checkout, even if the working directory is in another checkout.
+An editable installation always runs the code of the same checkout, even in the working directory of another checkout.
 This module ensures that each command runs the code of its own project, for example in a git worktree.
 
 Examples

@@ -133,8 +133,9 @@ def code_of(key: str, project: Path | None = None, sources: SourceFiles | None =
 def training_sha256(family: str, name: str) -> str:
     """Compute the SHA-256 of the code that trains an architecture.
 
-    A finished training run or a backup is reused only if its code hash has not changed. The hash does not include the
-    code that loops over the seeds. For the family ``project``, hash the code in the current project.
+    A finished training run is reused only if the hash of its code has not changed. The same is true for a backup. The
+    hash does not include the code that loops over the seeds. For the family ``project``, hash the code in the current
+    project.
     """
     own = _own(family, find_project().root if family == PROJECT else None)
     code = [closure(_training(family)), closure([_module(family)], own, name)]

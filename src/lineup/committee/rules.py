@@ -220,7 +220,7 @@ def find_rule(name: str) -> Rule:
 def single_precision(pooled: np.ndarray) -> np.ndarray:
     """Convert probabilities to float32 without changing the most probable class.
 
-    If rounding causes a tie, the most probable class before rounding is still predicted.
+    If two classes are equal after rounding, the prediction is the class that was more probable before rounding.
     """
     single = pooled.astype(np.float32)
     winner = pooled.argmax(axis=1)

@@ -98,8 +98,8 @@ def weights_from_greedy_selection(
 ) -> np.ndarray:
     """Compute the weights of the members by greedy selection.
 
-    In each round, the member that gives the lowest log loss of the weighted mean is added. A member can be added
-    several times.
+    Each round adds the member with which the weighted mean has the lowest log loss. A member can be added several
+    times.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ The garments in the training images of Fashion-MNIST fill at least 0.23. Less is
 
 
 def object_mask(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Find the object in a picture, and return a mask of its pixels.
+    """Find the object in a picture, and return a mask of the object.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def download(
     shape: Sequence[int] = SHAPE,
     hosts: Sequence[str] | None = None,
 ) -> str:
-    """Create the four IDX files of a dataset and its description, ``dataset.json``.
+    """Create the four IDX files of a dataset, and describe the dataset in ``dataset.json``.
 
     Existing files with the expected content are not downloaded again.
 
@@ -206,10 +206,11 @@ def _fetch_from(host: str, file: RemoteFile, partial: Path) -> None:
 
 
 def _receive(host: str, file: RemoteFile, partial: Path, start: int) -> int:
-    """Download a file starting at byte ``start``, and return the position of the first received byte.
+    """Download a file from the byte ``start`` to the end.
 
-    Some hosts ignore the start position in the request, and send the whole file. The response is not decompressed,
-    because some hosts send gzip files with the header ``Content-Encoding: gzip``.
+    Return the position of the first byte that was received. Some hosts ignore the start position in the request, and
+    send the whole file. The response is not decompressed, because some hosts send gzip files with the header
+    ``Content-Encoding: gzip``.
     """
     import requests
 

@@ -97,8 +97,8 @@ def cut_out_and_negate(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
 
     The function follows section 3.1 of the paper on Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747). It
     first trims the edges, keeps only some rows and columns, and sharpens the picture. It then extends the shorter edge,
-    negates the picture, and converts the picture to grey. All pixels outside the object are first set to white, because
-    the photographs in the paper have a white background. Large pictures are first reduced to the size that the paper on
+    negates the picture, and converts the picture to grey. Pixels outside the object are set to white, because the
+    photographs in the paper have a white background. Large pictures are reduced to the size that the paper on
     Fashion-MNIST uses.
 
     See `prepare` for the parameters.

@@ -1,6 +1,6 @@
 """Generate images of garments, for use without a network connection.
 
-The classes are those of Fashion-MNIST. Each class has a function that draws shapes with soft edges and random
+The classes are those of Fashion-MNIST. One function per class draws the garments. The shapes have soft edges and random
 proportions. T-shirts, pullovers, coats, shirts and dresses differ only in details such as sleeves, length and collar.
 Models therefore confuse these five classes, as they do in Fashion-MNIST.
 

@@ -338,7 +338,7 @@ def precision_recall(probabilities: NDArray[np.floating], labels: NDArray[np.int
 def per_class_table(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: Sequence[str]
 ) -> list[ClassRow]:
-    """Compute the metrics of each class, and find the class with which it is most often confused.
+    """Compute the metrics of each class, and find the most frequent wrong prediction for its images.
 
     Parameters
     ----------

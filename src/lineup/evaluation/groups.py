@@ -74,7 +74,7 @@ class GroupDifference:
 
 
 def compare_groups(reference: Hits, other: Hits, noise: SeedDeviation, paired: SeedDeviation) -> GroupDifference:
-    """Compare the training runs of a model in two groups.
+    """Compare two groups of training runs of the same model.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Choose the settings of a new project with the user's own images: image size, models, epochs and committees.
+"""Choose the settings of a new project that uses the user's own images.
+
+These settings are the image size, the models, the epochs and the committees.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""End a stage after its DVC process has ended.
+"""End a stage if its DVC process no longer exists.
 
 DVC runs each stage in a shell. If DVC is killed, the shell and the stage continue to run, and the next ``dvc repro``
 starts the same stage a second time. To prevent this, each stage checks whether its DVC process still exists. DVC has a

@@ -132,9 +132,9 @@ def _one_line(function: Callable[P, T]) -> Callable[P, T]:
 
 @_one_line
 def prepare(task: StageTask) -> list[str]:
-    """Check that this worker can run a stage, and return the SHA-256 of each missing input file.
+    """Check that this worker can run a stage.
 
-    Damaged files are removed and treated as missing.
+    Return the SHA-256 of each input file that is missing. Damaged files are removed and treated as missing.
 
     Raises
     ------

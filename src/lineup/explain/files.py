@@ -1,4 +1,6 @@
-"""Find the figures that the stage ``explain`` created for a record, without importing Keras.
+"""Find the figures that the stage ``explain`` has created for a record.
+
+These functions do not import Keras.
 
 Examples
 --------

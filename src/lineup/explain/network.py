@@ -222,7 +222,7 @@ def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:
 def _recorded(layers: Sequence[keras.Layer], watch: Callable[[Any], None] | None = None) -> Iterator[dict[int, Any]]:
     """Run a network, and record the outputs of the given layers.
 
-    Keras cannot build a network that ends at a layer inside a nested encoder. The outputs of such layers are therefore
+    Keras cannot build a network whose last layer is inside a nested encoder. The outputs of such layers are therefore
     recorded while the network runs.
 
     Parameters

@@ -101,7 +101,7 @@ def _draw_disagreement(axes: Axes, analysis: Analysis) -> None:
 
 
 def _draw_outcomes(axes: Axes, members: tuple[MemberRole, ...]) -> None:
-    """For each member, plot how many errors the committee corrects and how many it adds."""
+    """For each member, plot how many errors the committee corrects, and how many new errors it makes."""
     rows = range(len(members))
     for values, sign, colour, label in (
         ([member.broken for member in members], -1, style.VERMILLION, "broken: member correct, committee wrong"),

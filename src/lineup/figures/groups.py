@@ -1,4 +1,4 @@
-"""Plot the test accuracy and the training speed of each model in several groups, such as on two machines.
+"""Plot the test accuracy and the training speed of each model for several groups, such as two machines.
 
 Examples
 --------

@@ -124,8 +124,8 @@ def _triple(image: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.
 
 
 def _colours(image: NDArray[np.uint8]) -> NDArray[Any]:
-    """Convert an image to red, green and blue values from 0 to 1. Images with one channel are inverted, so that 0 is
-    white.
+    """Convert an image to red, green and blue values from 0 to 1. In images with one channel, the grey values are
+    inverted, so that 0 is white.
     """
     scaled: NDArray[Any] = image.astype(np.float64) / 255
     if scaled.ndim == 3 and scaled.shape[2] == 3:

@@ -73,7 +73,7 @@ def leaderboard(table: pd.DataFrame, *, title: str = "Test accuracy", subtitle: 
 
 
 def _draw_published(axes: Axes, known: pd.DataFrame) -> None:
-    """Plot published accuracies as circles and published ranges as lines."""
+    """Plot each published accuracy as a circle, and each published range as a line."""
     if known.empty:
         return
     ends = known["published_to"].fillna(known["published"])

@@ -88,7 +88,7 @@ def predictions(pictures: Sequence[ShownPicture], *, title: str, subtitle: str =
 
 
 def _draw(axes: Axes, image: NDArray[np.uint8], heading: str) -> None:
-    """Draw a colour picture or a greyscale image, in which 0 is black."""
+    """Draw a colour picture or a greyscale image. In greyscale images, 0 is black."""
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(style.GRID)

@@ -32,7 +32,7 @@ FIGURE_ARRAYS_LIMIT = 64 * 2**20
 def figures_of(record: Record) -> dict[str, Figure]:
     """Create all figures that are possible with the data of a record.
 
-    The keys of the dictionary are the names of the figures. A compact record contains the data for the plots of the
+    The keys of the dictionary are the names of the figures. A compact record contains the data for three plots: the
     confusion matrix, the training curves and the members of a committee.
     """
     import pandas as pd

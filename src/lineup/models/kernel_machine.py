@@ -126,8 +126,8 @@ class KernelMachine:
         return self
 
     def decision_function(self, inputs: Array) -> Array:
-        """Compute the margin between the two classes of each pair. A positive margin is a vote for the first class of
-        the pair.
+        """Compute the margin between two classes, for each pair of classes. If the margin is positive, it is a vote for
+        the first class of the pair.
 
         Parameters
         ----------

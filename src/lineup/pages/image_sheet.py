@@ -48,7 +48,7 @@ class ImageSheet:
 
 
 def image_sheet(images: np.ndarray, order: Sequence[int], limit: int, most: int = MOST) -> ImageSheet:
-    """Create a PNG file of limited size with as many images as possible.
+    """Create a PNG file with as many images as the size limit allows.
 
     Parameters
     ----------

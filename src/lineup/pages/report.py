@@ -1,4 +1,4 @@
-r"""Write the report. It is a single HTML file with all results, and works without an internet connection.
+r"""Write the report. The report is a single HTML file with all results, and works without an internet connection.
 
 The page consists of ``report.html`` (a Jinja2 template), ``report.css``, ``report.js``, Plotly and the content as JSON.
 

@@ -108,7 +108,7 @@ def compare_with_claim(claim: Claim, model: ModelRuns, spread: float) -> Verdict
 
 
 def compare_with_reports(models: Sequence[ModelRuns]) -> list[Verdict]:
-    """Compare the result of each model with its published result, if there is one.
+    """If a model has a published result, compare our result with the published result.
 
     Parameters
     ----------

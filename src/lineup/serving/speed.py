@@ -37,8 +37,8 @@ _FINE = 1e-4
 def prepare_device(records: Sequence[Record], threads: int) -> Device:
     """Set the number of threads of TensorFlow and scikit-learn, and return the device that computes the predictions.
 
-    Call this function before the first prediction of the process, because the number of threads of TensorFlow cannot be
-    changed afterwards.
+    Call this function before the first prediction. After a prediction, the number of TensorFlow threads cannot be
+    changed.
 
     Parameters
     ----------

@@ -158,7 +158,7 @@ def _sqlite_instead() -> str:
 
 
 def _schema(version: str, root: Path) -> tuple[str, str]:
-    """Explain that the tables were created by another version of MLflow, and suggest a fix."""
+    """Explain that another version of MLflow has created the database tables, and suggest a fix."""
     if version == "None":
         return INCOMPLETE, _recreate(root)
     if not _is_known(version):

@@ -34,7 +34,7 @@ PARENT = "mlflow.parentRunId"
 
 
 def publish_groups(client: MlflowClient, records: Sequence[Record], run_ids: Mapping[str, str]) -> None:
-    """Create a parent run for each model or committee with several seeds.
+    """Create a parent run for each model or committee that has several seeds.
 
     In the MLflow UI, the training runs of a model are shown below their parent run, one for each seed.
 

@@ -1,8 +1,8 @@
 """Copy folders without symbolic links, because MLflow rejects links.
 
-Each link is replaced with the file that it points to. Depending on the setting ``cache.type``, DVC replaces files in
-the workspace with links to its cache. A record from another machine may contain links to arbitrary files. For security,
-only links to files in the project or in DVC's cache are followed.
+Each link is replaced with the file that it points to. DVC can replace files in the workspace with links to its cache.
+This depends on the setting ``cache.type``. A record from another machine may contain links to arbitrary files. For
+security, only links to files in the project or in DVC's cache are followed.
 
 Examples
 --------

@@ -207,7 +207,7 @@ def _make_run(
 
 
 def _end_run(client: MlflowClient, run_id: str, end: _End) -> None:
-    """Log the final parameters and metrics if a record was written, and then end the run."""
+    """If a record was written, log its final parameters and metrics. Then end the run."""
     from lineup.tracking.runs import PROCESS, SEEN, log_values
 
     if end.record is not None:

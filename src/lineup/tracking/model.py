@@ -174,7 +174,7 @@ def _saved_without_files(classes: tuple[str, ...], images: str, needs: tuple[str
 
 
 def copy_code(folder: Path) -> None:
-    """Copy the code that a served model needs to a folder. The whole package would be ten times as large.
+    """Copy the code for a served model to a folder. The whole package would be ten times as large.
 
     MLflow puts this code first on the search path of Python. A process that has loaded a model may also need other
     modules of lineup. The copied packages are extended, so that Python finds these modules.

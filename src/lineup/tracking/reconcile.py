@@ -99,8 +99,8 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
 def _can_belong(run: Run, record: Record) -> bool:
     """Return whether an MLflow run can belong to a record. The run and the record have the same key.
 
-    Two machines with the same device can make two records with the same key. If one of two records with the same key is
-    imported, the runs of both records are kept.
+    Two machines with the same device can make two records with the same key. If one of these records is imported, the
+    runs of both records are kept.
     """
     if is_imported(record):
         return run.data.tags.get(ATTEMPT) == record.runtime.attempt

@@ -76,8 +76,8 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def gain_line(repeated: Repeated, chosen: float, metric: str) -> str:
-    """Describe how much the best settings improve the result with new seeds. The text also contains Welch's 95 %
-    interval and the selection bias of the best trial.
+    """Describe how much the best settings improve the result, measured with new seeds. The text also contains Welch's
+    95 % interval and the selection bias of the best trial.
     """
     best, present = statistics.fmean(repeated.best), statistics.fmean(repeated.present)
     line = (

@@ -50,7 +50,8 @@ def space_of(recipe: AnyRecipe, space: Space) -> Space:
 def current_settings(recipe: AnyRecipe, space: Space) -> dict[str, Any]:
     """Return the current value of each setting in the search space.
 
-    Options and nested settings that ``params.yaml`` does not contain are omitted. Their default values are not known.
+    If ``params.yaml`` does not contain an option or a nested setting, it is omitted, because its default value is not
+    known.
     """
     settings = dataclasses.asdict(recipe)
     found = {}

@@ -46,7 +46,7 @@ class Watcher(Protocol):
         """Handle the end of a trial. The trial is either complete or was stopped early (pruned)."""
 
     def repeated(self, values: Values | None, seed: int, result: Result, history: list[Epoch]) -> None:
-        """Handle the end of a training run with a new seed. ``values`` is None for the current settings."""
+        """Handle the end of a training run that used a new seed. ``values`` is None for the current settings."""
 
 
 @dataclass(frozen=True)

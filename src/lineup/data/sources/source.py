@@ -1,5 +1,6 @@
-r"""Define the interface that all image formats share: classes, labels, parts, groups, and a function that reads an
-image.
+r"""Define the interface of all image formats.
+
+The interface contains the classes, labels, parts and groups, and a function that reads an image.
 
 Examples
 --------
