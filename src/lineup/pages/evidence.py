@@ -315,7 +315,7 @@ def _probabilities(comparison: Comparison, best: ModelRuns) -> list[str]:
         _choice(comparison, best),
         *_calibration(best),
         "The next figure shows the accuracy on the images with the highest confidence. The figure contains the best"
-        " model of each kind. It also contains other models with a high validation accuracy.",
+        " model of each kind, and other models with a high validation accuracy.",
         "![Accuracy by coverage](selective.png)",
     ]
 
