@@ -14,7 +14,6 @@ True
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -37,8 +36,8 @@ def fused_batch_norm() -> Iterator[None]:
     plain = layer.call
 
     def call(self: keras.layers.BatchNormalization, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        rank = len(inputs.shape)
-        if not training or not self.trainable or mask is not None or self.renorm or self.axis not in (-1, rank - 1):
+        feature_maps = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        if not training or not self.trainable or not feature_maps or mask is not None or self.renorm:
             return plain(self, inputs, training=training, mask=mask)
         return _normalised(self, inputs)
 
@@ -53,10 +52,9 @@ def _normalised(layer: keras.layers.BatchNormalization, inputs: Any) -> Any:
     """Normalise a batch, and update the moving mean and the moving variance of a layer."""
     import tensorflow as tf
 
-    *sizes, channels = inputs.shape[1:]
-    images = inputs if len(sizes) == 2 else tf.reshape(inputs, [-1, 1, math.prod(sizes), channels])
+    channels = inputs.shape[-1]
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=images,
+        x=inputs,
         scale=tf.convert_to_tensor(layer.gamma) if layer.scale else tf.ones([channels]),
         offset=tf.convert_to_tensor(layer.beta) if layer.center else tf.zeros([channels]),
         mean=tf.zeros([channels]),
@@ -65,8 +63,8 @@ def _normalised(layer: keras.layers.BatchNormalization, inputs: Any) -> Any:
         is_training=True,
     )
     # The operation returns the variance of a sample, with a division by n - 1. Keras divides by n.
-    values = tf.cast(tf.size(images) // channels, tf.float32)
+    values = tf.cast(tf.size(inputs) // channels, tf.float32)
     variance *= (values - 1) / values
     for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + new * (1 - layer.momentum))
-    return tf.reshape(outputs, tf.shape(inputs)) if images is not inputs else outputs
+    return outputs
