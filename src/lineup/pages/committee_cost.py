@@ -51,7 +51,7 @@ def cost_of(record: Record) -> Cost | None:
 
 
 def costs_of(models: Sequence[ModelRuns]) -> dict[str, tuple[ModelRuns, Cost]]:
-    """Return all committees with a known prediction cost. Each committee comes with the cost of its first run."""
+    """Return all committees with a known prediction cost, and the cost of the first run of each committee."""
     found = ((model, cost_of(model.first)) for model in models)
     return {model.name: (model, cost) for model, cost in found if cost is not None}
 
