@@ -44,8 +44,8 @@ demo: .venv/.ready  ## run the whole pipeline on small generated data in .demo, 
 	@lineup demo
 
 # Two processes run whole test files (tests/conftest.py), because most tests use one core.
-test: .venv/.ready  ## run the tests, about 15 minutes
-	@echo "All tests, the quick ones first: about 15 minutes on two cores, longer on busy ones"
+test: .venv/.ready  ## run the tests, about 13 minutes
+	@echo "All tests, the quick ones first: about 13 minutes on two cores, longer on busy ones"
 	@pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 repro: .venv/.ready  ## run all stages that are out of date (dvc repro)
