@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,7 +53,9 @@ def test_a_store_that_is_deleted_during_training(root: Path, capsys: pytest.Capt
         assert [step for step, _, _ in points(client_of(moved), run)["epoch/loss"]] == [1, 2]
 
 
-def test_a_disk_that_is_full_while_artifacts_are_written(empty_store: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_while_artifacts_are_written(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = network_record(tmp_path / "one", seed=1)
     with small_disk(tmp_path / "disk", "8m") as disk, store_in(disk / "project", empty_store) as root:
         filler = disk / "filler"
@@ -63,6 +66,8 @@ def test_a_disk_that_is_full_while_artifacts_are_written(empty_store: Path, tmp_
         assert "\n" not in str(caught.value)
         assert "free space on the disk of" in str(caught.value)
         filler.unlink()
+        waits = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: pytest.fail("it waits for itself"))
+        monkeypatch.setattr("lineup.tracking.reconcile.time", waits)
         publish(root, [record], log=lambda line: None)
         run = run_of(root, record)
         assert run.info.status == "FINISHED"

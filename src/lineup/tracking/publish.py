@@ -377,8 +377,11 @@ def _retry(attempt: Callable[[], Result]) -> Result:
 
 def _update_tags(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
     """Update the tags of a run that an earlier version of lineup published."""
+    # Without the tags of the process, an unfinished claim of an ended process would look like one of another program.
+    kept = (PROCESS, SEEN) if PUBLISHING in run.data.tags else ()
     for name in filter(FORMER_TAGS.fullmatch, run.data.tags):
-        client.delete_tag(run.info.run_id, name)
+        if name not in kept:
+            client.delete_tag(run.info.run_id, name)
     for name in tags.keys() - run.data.tags.keys():
         client.set_tag(run.info.run_id, name, tags[name])
 
