@@ -14,7 +14,7 @@ from PIL import Image
 
 from lineup.figures.canvas import pixels_of, text_width
 from lineup.figures.confusion import confusion_matrix
-from lineup.figures.png import png_of
+from lineup.figures.save import png_bytes
 
 
 def darkness(pixels: np.ndarray) -> tuple[float, float, float]:
@@ -52,7 +52,7 @@ def test_a_missing_letter_is_drawn_as_a_box_without_a_warning() -> None:
 
 
 def test_a_png_file_has_the_pixels_and_the_resolution() -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, (7, 5, 4), dtype=np.uint8)
-    image = Image.open(BytesIO(png_of(pixels, dpi=110)))
-    np.testing.assert_array_equal(np.asarray(image), pixels[..., :3])
+    figure = Figure(figsize=(1, 0.5), dpi=110, facecolor="#0072B2")
+    image = Image.open(BytesIO(png_bytes(figure)))
+    np.testing.assert_array_equal(np.asarray(image), pixels_of(figure)[..., :3])
     assert image.info["dpi"] == pytest.approx((110, 110), abs=0.1)
