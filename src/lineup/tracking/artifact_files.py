@@ -2,8 +2,8 @@
 
 Examples
 --------
->>> RECORD_FILES
-('record.json', 'history.csv', 'metrics.json', 'predictions.npz', 'confusion_matrix.csv', 'runtime.json')
+>>> RECORD_FILES[0]
+'record.json'
 """
 
 from __future__ import annotations
@@ -17,20 +17,8 @@ from pathlib import Path
 from lineup.committee.model import ANALYSIS, read_analysis
 from lineup.evaluation.metrics import classification_report
 from lineup.figures.render import caption
-from lineup.records.record import (
-    CONFUSION,
-    HEADER,
-    HISTORY,
-    METRICS,
-    MODEL,
-    PREDICTIONS,
-    RUNTIME,
-    Record,
-    read_confusion,
-)
-
-RECORD_FILES = (HEADER, HISTORY, METRICS, PREDICTIONS, CONFUSION, RUNTIME)
-"""The files of a record that are logged as artifacts in the folder ``record``."""
+from lineup.records.check import RECORD_FILES
+from lineup.records.record import MODEL, Record, read_confusion
 
 
 def write_artifact_files(

@@ -17,11 +17,11 @@ from pathlib import Path
 from lineup.committee.model import ANALYSIS, COMMITTEE, read_committee
 from lineup.errors import LineupError, shortened
 from lineup.files import folder_sha256, open_regular
+from lineup.records.check import RECORD_FILES
 from lineup.records.compact import COPIED, FILE, is_compact, predicted_classes
 from lineup.records.imported import is_imported
 from lineup.records.record import MODEL, Record, read_confusion
 from lineup.remedies import how_to_make
-from lineup.tracking.artifact_files import RECORD_FILES
 from lineup.tracking.links import check_links
 from lineup.tracking.model import lacks_model
 from lineup.training.estimator import FILE as ESTIMATOR
