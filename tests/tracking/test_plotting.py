@@ -15,7 +15,7 @@ from lineup.errors import LineupError
 from lineup.records.machine import this_machine
 from lineup.records.record import CONFUSION, Record
 from lineup.tracking import plotting
-from lineup.tracking.plotting import plot_records
+from lineup.tracking.plotting import Plots
 from tests.make_records import make_record, random_predictions
 
 pytestmark = pytest.mark.skipif(this_machine().cores < 2, reason="one core: this process plots all figures")
@@ -36,13 +36,19 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Record]:
 
 def test_other_processes_plot_the_same_figures_in_order(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
     (records[2].folder / CONFUSION).write_text("damaged")
-    plotted = plot_records(records)
-    first, second = next(plotted), next(plotted)
-    with pytest.raises(LineupError, match=rf"forest_2.{CONFUSION}"):  # an error in another process
-        next(plotted)
+    with Plots() as plots:
+        for record in records:
+            plots.add(record)
+        first, second = plots.next(), plots.next()
+        with pytest.raises(LineupError, match=rf"forest_2.{CONFUSION}"):  # an error in another process
+            plots.next()
+        assert len(plots) == 0
     assert multiprocessing.active_children() == []
     monkeypatch.setattr(plotting, "FEWEST", 10)
-    assert [first, second] == list(plot_records(records[:2]))
+    with Plots() as alone:
+        for record in records[:2]:
+            alone.add(record)
+        assert [first, second] == [alone.next(), alone.next()]
     assert first["confusion_matrix"] != second["confusion_matrix"]
 
 
@@ -53,11 +59,29 @@ from lineup.records.record import read_record
 from lineup.tracking import plotting
 
 plotting.FEWEST, plotting.MOST_PROCESSES, plotting.AHEAD = 2, 2, 1
-plotted = plotting.plot_records([read_record(Path(folder)) for folder in sys.argv[1:]])
-next(plotted)
+plots = plotting.Plots()
+for folder in sys.argv[1:]:
+    plots.add(read_record(Path(folder)))
+plots.next()
 print("waiting", flush=True)
 time.sleep(100)
 """
+
+
+def test_a_killed_process_is_one_clear_error(records: list[Record]) -> None:
+    def plot_and_kill() -> None:
+        with Plots() as plots:
+            for record in records:
+                plots.add(record)
+            plots.next()
+            for other in multiprocessing.active_children():
+                other.kill()
+            for _ in records[1:]:
+                plots.next()
+            plots.add(records[0])
+
+    with pytest.raises(LineupError, match="another program has ended a process that plots figures; publish again"):
+        plot_and_kill()
 
 
 def test_the_other_processes_end_if_this_one_is_killed(records: list[Record]) -> None:

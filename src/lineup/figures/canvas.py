@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
 from lineup.figures import style
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 KEPT = 2048
 """Number of texts whose images are kept. An image takes about 2 kB."""
+FORMULA = r"$\mathdefault"
+"""Start of the labels that matplotlib creates for logarithmic axes. All other dollar signs are shown as text."""
 
 
 def pixels_of(figure: Figure) -> NDArray[np.uint8]:
@@ -90,6 +92,7 @@ class _Renderer(RendererAgg):
     def draw_text(  # type: ignore[no-untyped-def]
         self, gc, x, y, s, prop, angle, ismath=False, mtext=None
     ) -> None:
+        ismath = _is_formula(s, ismath)
         if ismath or angle:
             super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)  # type: ignore[no-untyped-call]
             return
@@ -100,13 +103,24 @@ class _Renderer(RendererAgg):
     def get_text_width_height_descent(  # type: ignore[no-untyped-def]
         self, s, prop, ismath
     ) -> tuple[float, float, float]:
-        if ismath:
+        if _is_formula(s, ismath):
             size: tuple[float, float, float] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
                 s, prop, ismath
             )
             return size
         image = _text_image(s, prop.copy(), self.dpi)
         return image.width, image.height, image.descent
+
+    def _get_font_height_metrics(  # type: ignore[no-untyped-def]
+        self, prop
+    ) -> tuple[float, float, float]:
+        # matplotlib calls this method if a renderer has it. Otherwise it reads the font again for each text.
+        return _font_height(prop.copy(), self.dpi)
+
+
+def _is_formula(text: str, ismath: bool | str) -> bool:
+    """Return whether a text is a formula. For matplotlib, any text between two dollar signs is one."""
+    return bool(ismath) and text.startswith(FORMULA)
 
 
 class _Canvas(FigureCanvasAgg):
@@ -131,6 +145,17 @@ def _text_image(text: str, properties: FontProperties, dpi: float) -> _TextImage
     return _TextImage(
         np.array(font.get_image()), font.get_bitmap_offset()[0] / 64, width, height, font.get_descent() / 64
     )
+
+
+@lru_cache(KEPT)
+def _font_height(properties: FontProperties, dpi: float) -> tuple[float, float, float]:
+    """Return the height of a font above and below the baseline, and the gap between two lines, in pixels."""
+    font = get_font(findfont(properties))
+    lines, head = font.get_sfnt_table("OS/2"), font.get_sfnt_table("head")
+    assert lines is not None  # the font of the figures has both tables
+    assert head is not None
+    scale = properties.get_size_in_points() / head["unitsPerEm"] * dpi / 72
+    return lines["sTypoAscender"] * scale, -lines["sTypoDescender"] * scale, lines["sTypoLineGap"] * scale
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def write_artifact_files(
         An empty folder. The function creates ``record/``, ``figures/``, ``classification_report.txt`` and, for a
         committee, ``committee/`` in it.
     figures : mapping of str to bytes
-        PNG files by name; see `lineup.tracking.plotting.plot_records`.
+        PNG files by name; see `lineup.tracking.plotting.Plots`.
     explained : iterable of Path, optional
         More figures to copy; see `lineup.explain.files.explained_figures`. Default: none.
 

@@ -43,6 +43,7 @@ Models = dict[tuple[str, str], Path]
 
 _ARTIFACTS = "artifacts"
 """Folder in which MLflow saves the files of a model."""
+_SAVED = "saved"
 SERVED = ("lineup.serving.pyfunc", "lineup.models.kernel_machine")
 """Modules that a served model imports. Files of estimators name the second one, so no import statement does."""
 _EXTEND = "\n__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
@@ -115,6 +116,7 @@ def log_model(
     if absent_members(record, models) or lacks_model(record):
         return
     from mlflow.models import Model
+    from mlflow.models.model import MLMODEL_FILE_NAME
 
     from lineup.serving.predictor import MAX_IMAGES, accepted_shapes
 
@@ -124,34 +126,39 @@ def log_model(
     images = f"whole numbers from 0 to 255 of shape {shapes}; at most {MAX_IMAGES:,} per request"
     members = [models[member.key, member.predictions_sha256] for member in record.header.members]
     needs = requirements(record.folder / MODEL, *members)
+    template = Path(_template(tuple(data.classes), images, needs).name)
+    model = logged or _create_model(client, run, record)
+    # The code is copied only once, and replaces the code of an earlier call.
+    client.log_model_artifacts(model.model_id, str(template / _SAVED))
     folder = temporary / "mlflow"
-    shutil.copytree(Path(_saved_without_files(tuple(data.classes), images, needs).name, "saved"), folder)
     _copy_model(root, record, models, folder / _ARTIFACTS / "model")
     # The header is written again, because the file may have an older schema without the shape of the images.
     header = folder / _ARTIFACTS / HEADER
     header.write_text(json.dumps(dataclasses.asdict(record.header)), encoding="utf-8")
-    model = logged or _create_model(client, run, record)
-    description = Model.load(folder)
+    description = Model.load(template / MLMODEL_FILE_NAME)
     description.artifact_path, description.run_id = model.artifact_location, run.info.run_id
     description.model_uuid = description.model_id = model.model_id
     description.utc_time_created = str(datetime.now(UTC).replace(tzinfo=None))
-    description.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    description.save(folder / "MLmodel")
+    files = [*(template / _SAVED).rglob("*"), *folder.rglob("*")]
+    description.model_size_bytes = sum(file.stat().st_size for file in files if file.is_file())
+    description.save(folder / MLMODEL_FILE_NAME)
     client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
 
 
 @cache
-def _saved_without_files(classes: tuple[str, ...], images: str, needs: tuple[str, ...]) -> TemporaryDirectory[str]:
-    """Save a model in MLflow's format to a folder that is removed when this process ends.
+def _template(classes: tuple[str, ...], images: str, needs: tuple[str, ...]) -> TemporaryDirectory[str]:
+    """Save what the models of most records have in common to a folder that is removed when this process ends.
 
-    For most records, only the files and the ids of the models are different. The caller adds these files and ids.
+    The sub-folder `_SAVED` contains the code and the requirements. The description of the model is beside it. The
+    caller adds the files and the ids of the model.
     """
     import mlflow
     from mlflow.models import Model
+    from mlflow.models.model import MLMODEL_FILE_NAME
 
     place = TemporaryDirectory(prefix="lineup-")
-    source, code, folder = (Path(place.name, name) for name in ("source", "code", "saved"))
+    source, code, folder = (Path(place.name, name) for name in ("source", "code", _SAVED))
     (source / "model").mkdir(parents=True)
     (source / "model" / "network.keras").touch()
     (source / HEADER).touch()
@@ -170,6 +177,7 @@ def _saved_without_files(classes: tuple[str, ...], images: str, needs: tuple[str
             pip_requirements=list(needs),
         )
     shutil.rmtree(folder / _ARTIFACTS)
+    (folder / MLMODEL_FILE_NAME).rename(folder.parent / MLMODEL_FILE_NAME)
     return place
 
 

@@ -2,8 +2,9 @@
 
 Examples
 --------
->>> list(plot_records([]))
-[]
+>>> with Plots() as plots:
+...     len(plots)
+0
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
 from pathlib import Path
+from typing import Self
 
 from lineup.errors import LineupError
 from lineup.figures.render import figures_of
@@ -29,41 +29,79 @@ from lineup.records.record import Record
 FEWEST = 8
 """Number of records from which on other processes plot. To start a process takes two seconds."""
 MOST_PROCESSES = 4
-AHEAD = 4
-"""Number of records per process that are plotted ahead of the caller, which limits the memory for their figures."""
+AHEAD = 500
+"""Largest number of records whose figures wait for the caller, which limits the memory to about 100 MB."""
 
 Figures = dict[str, bytes]
 """PNG files by the name of the figure."""
 
 
-def plot_records(records: Sequence[Record]) -> Generator[Figures, None, None]:
-    """Yield the figures of each record, in the order of the records.
+class Plots:
+    """Plot records in other processes while this process does other work.
 
-    Close the iterator to end the processes that plot the figures. They also end if this process is killed.
+    As a context manager, it ends the other processes. They also end if this process is killed.
 
     Raises
     ------
     LineupError
-        If a file of a record cannot be read, or if another program has ended a process.
+        At the end of the context, if another program has ended a process.
+
+    Examples
+    --------
+    >>> plots = Plots()
+    >>> for record in records:  # doctest: +SKIP
+    ...     plots.add(record)
+    >>> figures = [plots.next() for record in records]  # doctest: +SKIP
     """
-    processes = min(this_machine().cores, MOST_PROCESSES)
-    if len(records) < FEWEST or processes == 1:
-        yield from map(_plot, records)
-        return
-    # A forked process would share the connection to the database.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare_process)
-    folders = iter([record.folder for record in records])
-    try:
-        started = deque(pool.submit(_plot_folder, folder) for folder in islice(folders, AHEAD * processes))
-        while started:
-            yield started.popleft().result()
-            started.extend(pool.submit(_plot_folder, folder) for folder in islice(folders, 1))
-    except BrokenProcessPool:
-        problem = "another program has ended a process that plots figures"
-        raise LineupError(f"{problem}; publish again (lineup publish)") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._waiting: deque[Record] = deque()
+        self._started: deque[Future[Figures]] = deque()
+
+    def __len__(self) -> int:
+        """Return the number of records whose figures the caller has not taken yet."""
+        return len(self._waiting) + len(self._started)
+
+    def add(self, record: Record) -> None:
+        """Add a record. A few records are plotted by `next`, because to start other processes takes longer."""
+        self._waiting.append(record)
+        processes = min(this_machine().cores, MOST_PROCESSES)
+        if self._pool is None and len(self) >= FEWEST and processes > 1:
+            # A forked process would share the connection to the database.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare_process)
+        self._start()
+
+    def next(self) -> Figures:
+        """Return the figures of the next record, in the order in which the records were added.
+
+        Raises
+        ------
+        IndexError
+            If the caller has taken the figures of all records.
+        LineupError
+            If a file of the record cannot be read.
+        """
+        if self._pool is None:
+            return _plot(self._waiting.popleft())
+        figures = self._started.popleft().result()
+        self._start()
+        return figures
+
+    def _start(self) -> None:
+        while self._pool and self._waiting and len(self._started) < AHEAD:
+            self._started.append(self._pool.submit(_plot_folder, self._waiting.popleft().folder))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            problem = "another program has ended a process that plots figures"
+            raise LineupError(f"{problem}; publish again (lineup publish)") from None
 
 
 def _plot(record: Record) -> Figures:

@@ -19,7 +19,6 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -49,7 +48,7 @@ from lineup.tracking.groups import publish_groups
 from lineup.tracking.links import copy_files
 from lineup.tracking.lock import publish_lock
 from lineup.tracking.model import Models, absent_members, identity, lacks_model, log_model
-from lineup.tracking.plotting import Figures, plot_records
+from lineup.tracking.plotting import Figures, Plots
 from lineup.tracking.reconcile import ARTIFACTS, CONTENTS, MISSING, PUBLISHING, is_complete, match_runs
 from lineup.tracking.registry import register_champion
 from lineup.tracking.runs import DIGEST, PROCESS, SEEN, end_dead_runs, log_values, name_run, process_tags
@@ -271,15 +270,42 @@ def _publish_all(
 ) -> dict[str, int]:
     """Publish records and the champion, and return the numbers of new, completed and unchanged runs.
 
-    The first pass logs the values that MLflow shows in the leaderboard and in charts. The second pass logs figures and
-    models, which takes longer.
+    The first pass logs the values that MLflow shows in the leaderboard and in charts. Meanwhile, other processes plot
+    the figures. The second pass logs figures and models.
+    """
+    with Plots() as plots:
+        found = _log_contents(publisher, records, run_id, plots, log)
+        folders = _complete(publisher, found, run_id, plots, log)
+    own = [record for record in records if not is_imported(record)]
+    without_model = {record.header.key for record in own if is_compact(record)}
+    if own and champion is not None and champion.key not in without_model:
+        client, _ = publisher.store(own[-1])
+        register_champion(client, champion, log=log)
+    chosen = champion and dataclasses.asdict(champion)
+    save_stamp(publisher.root, [record.folder for record in records], chosen, folders)
+    states = [state for _, _, state in found]
+    return {state: states.count(state) for state in ("new", "completed", "unchanged")}
+
+
+def _log_contents(
+    publisher: _Publisher, records: list[Record], run_id: str | None, plots: Plots, log: Callable[[str], None]
+) -> list[tuple[Record, Run, str]]:
+    """Log the values of all records and start to plot the figures that are missing in MLflow.
+
+    Returns
+    -------
+    list of tuple
+        For each record: the record, its run and its state, see `_Publisher.log_contents`.
     """
     found: list[tuple[Record, Run, str]] = []
     progress = _Progress(log, "parameters, curves and metrics", len(records))
 
     def log_contents(chosen: Iterable[Record]) -> None:
         for record in chosen:
-            found.append((record, *publisher.log_contents(record, run_id if record is records[-1] else None)))
+            run, state = publisher.log_contents(record, run_id if record is records[-1] else None)
+            found.append((record, run, state))
+            if state != "unchanged":
+                plots.add(record)
             progress.step()
 
     own = [record for record in records if not is_imported(record)]
@@ -289,18 +315,15 @@ def _publish_all(
         publish_groups(client, own, publisher.run_ids)
     # After the groups, because an imported record can have the key of an own record. Members precede committees.
     log_contents(sorted(filter(is_imported, records), key=lambda record: bool(record.header.members)))
-    folders = _complete(publisher, found, run_id, log)
-    without_model = {record.header.key for record in own if is_compact(record)}
-    if own and champion is not None and champion.key not in without_model:
-        register_champion(client, champion, log=log)
-    chosen = champion and dataclasses.asdict(champion)
-    save_stamp(publisher.root, [record.folder for record in records], chosen, folders)
-    states = [state for _, _, state in found]
-    return {state: states.count(state) for state in ("new", "completed", "unchanged")}
+    return found
 
 
 def _complete(
-    publisher: _Publisher, found: Sequence[tuple[Record, Run, str]], run_id: str | None, log: Callable[[str], None]
+    publisher: _Publisher,
+    found: Sequence[tuple[Record, Run, str]],
+    run_id: str | None,
+    plots: Plots,
+    log: Callable[[str], None],
 ) -> list[Path]:
     """Log the artifacts and models of all runs that are not complete yet.
 
@@ -309,22 +332,21 @@ def _complete(
     list of Path
         Local folders with the artifacts and models of all runs.
     """
-    pending = [record for record, _, state in found if state != "unchanged"]
-    if len(pending) > MOST_LINES:
+    pending = len(plots)
+    if pending > MOST_LINES:
         log(f"MLflow: {count(pending, 'run')} with parameters, curves and metrics; figures and models follow")
     folders: list[Path] = []
-    progress = _Progress(log, "figures and models", len(pending))
-    with closing(plot_records(pending)) as plotted:
-        for record, run, state in found:
-            client, _ = publisher.store(record)
-            if state != "unchanged":
-                given = run_id if run.info.run_id == run_id else None
-                run = publisher.log_artifacts(record, given, next(plotted))
-                without = _without(record, publisher.models)
-                if without or len(pending) <= MOST_LINES:
-                    log(f"{publisher.name(record)}: {state} run {run.info.run_id}{without}")
-                progress.step()
-            folders += local_folders(client, run)
+    progress = _Progress(log, "figures and models", pending)
+    for record, run, state in found:
+        client, _ = publisher.store(record)
+        if state != "unchanged":
+            given = run_id if run.info.run_id == run_id else None
+            run = publisher.log_artifacts(record, given, plots.next())
+            without = _without(record, publisher.models)
+            if without or pending <= MOST_LINES:
+                log(f"{publisher.name(record)}: {state} run {run.info.run_id}{without}")
+            progress.step()
+        folders += local_folders(client, run)
     return folders
 
 
