@@ -19,6 +19,7 @@ from lineup.execution.own_images import own_images
 from lineup.params import load_params
 from lineup.paths import Project
 from tests.data.own_images import folder, picture, save
+from tests.fork_server import python_folder
 
 
 def project(root: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
@@ -100,8 +101,8 @@ def dvc(*arguments: str, cwd: Path, store: Path) -> str:
 
 def run(module: str, *arguments: str, cwd: Path, store: Path) -> str:
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}", "PYTHONUTF8": "1", "LINEUP_LIVE": "off"}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    command = [sys.executable, "-m", module, *arguments]
+    path = os.pathsep.join([str(python_folder()), str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [str(python_folder() / "python"), "-m", module, *arguments]
     done = subprocess.run(
         command, cwd=cwd, env=environment | {"PATH": path}, capture_output=True, text=True, check=False, timeout=900
     )

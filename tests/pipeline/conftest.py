@@ -21,6 +21,7 @@ from lineup.execution.init import create_project
 from lineup.paths import seed_folder
 from lineup.records.record import Record, read_record
 from lineup.tracking.address import sqlite_uri
+from tests.fork_server import python_folder
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = "lineup-synthetic"
@@ -67,11 +68,15 @@ class Folder:
         return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path} | changes
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m`` with these arguments in the project and return what it printed."""
+        """Run ``python -m`` with these arguments in the project and return what it printed.
+
+        The stages run in processes of the `tests.fork_server`.
+        """
+        given = self.environment(**environment)
         return subprocess.run(
-            [sys.executable, "-m", *command],
+            [str(python_folder() / "python"), "-m", *command],
             cwd=self.root,
-            env=self.environment(**environment),
+            env=given | {"PATH": os.pathsep.join([str(python_folder()), given["PATH"]])},
             capture_output=True,
             text=True,
             timeout=600,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from lineup.params import load_params
 from lineup.tracking.address import sqlite_uri
 from lineup.tuning.study import Budget
 from lineup.tuning.tune import Request, tune
+from tests.fork_server import python_folder
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,6 @@ committees: {}
 champion:
   metric: loss
 """
-TUNE = (sys.executable, "-m", "lineup", "tune")
 
 
 def run(*arguments: str) -> str:
@@ -74,6 +73,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run("download")
     run("split")
     return root
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start ``lineup tune`` in another process."""
+    command = [str(python_folder() / "python"), "-m", "lineup", "tune", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def trials(root: Path, model: str) -> pd.DataFrame:
@@ -141,16 +146,16 @@ def test_a_study_with_pruned_trials_continues_after_an_interruption(project: Pat
     params = (project / "params.yaml").read_text()
     space = "tuning:\n  spaces:\n    project:\n      learning_rate: [0.003, 0.0000001]\n"
     (project / "params.yaml").write_text(params + space)
-    process = subprocess.Popen([*TUNE, "small_cnn", "--trials", "9"], stdout=subprocess.PIPE, text=True)
+    process = start("small_cnn", "--trials", "9")
     assert process.stdout
     for line in process.stdout:
         if line.startswith("trial 2 of 9"):
             process.terminate()
     assert process.wait(60) == 143
     assert not (project / "tuning" / "small_cnn" / "tuning.md").exists()
-    output = subprocess.run(
-        [*TUNE, "small_cnn", "--trials", "9", "--new-seeds", "1"], capture_output=True, text=True, check=True
-    ).stdout
+    continued = start("small_cnn", "--trials", "9", "--new-seeds", "1")
+    output = continued.communicate(timeout=300)[0]
+    assert continued.returncode == 0
     assert re.search("[23] of 9 trials finished", output)
     found = trials(project, "small_cnn")
     assert len(found) == 9
@@ -160,8 +165,7 @@ def test_a_study_with_pruned_trials_continues_after_an_interruption(project: Pat
 
 
 def test_two_processes_share_a_study(project: Path) -> None:
-    command = [*TUNE, "knn", "--trials", "6", "--new-seeds", "0"]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [start("knn", "--trials", "6", "--new-seeds", "0") for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert 6 <= len(trials(project, "knn")) <= 7  # both may start the last trial

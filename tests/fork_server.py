@@ -1,0 +1,164 @@
+"""Run commands of lineup in processes that have already imported the large libraries.
+
+A pipeline starts a process for each stage. To import TensorFlow, MLflow and scikit-learn takes most of its time in the
+tests. This server imports them once, and forks for each command. The command itself is real: the forked process imports
+lineup, and has the arguments, the folder, the environment and the streams of its caller.
+
+Tests of signals, killed processes, start-up times and installations do not use the server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CALLER = """\
+#!{python} -IS
+import json, os, signal, socket, sys
+
+if sys.argv[1:3] != ["-m", "lineup"]:
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+connection = socket.socket(socket.AF_UNIX)
+connection.connect({address!r})
+request = json.dumps([sys.argv[3:], os.getcwd(), dict(os.environ)]).encode()
+socket.send_fds(connection, [request], [0, 1, 2])
+connection.shutdown(socket.SHUT_WR)
+answers = connection.makefile()
+pid = int(answers.readline())
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, lambda number, frame: os.kill(pid, number))
+status = int(answers.readline())
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL)
+    os.kill(os.getpid(), -status)
+sys.exit(status)
+"""
+"""Program with the name ``python``, which sends commands of lineup to the server."""
+OPTIONAL = ("matplotlib", "pandas", "sklearn")
+"""Optional libraries of Keras."""
+LIBRARIES = (
+    "matplotlib.backends.backend_agg",
+    "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "pandas",
+    "pydantic",
+    "sklearn.ensemble",
+    "sklearn.manifold",
+    "sklearn.neighbors",
+    "skops.io",
+    "tensorflow",
+    "typer",
+)
+SEEN_SECONDS = 5.0
+"""Time in seconds between two checks whether the tests still run."""
+
+
+@functools.cache
+def python_folder() -> Path:
+    """Start the server of this test process, and return a folder with the program ``python``, for the PATH."""
+    folder = Path(tempfile.mkdtemp(prefix="lineup-tests-"))
+    address = folder / "socket"
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen(
+        [sys.executable, __file__, str(address)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    atexit.register(server.kill)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    python = folder / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(CALLER.format(python=sys.executable, address=str(address)))
+    python.chmod(0o755)
+    return python.parent
+
+
+def serve(address: str) -> None:
+    """Import the libraries, and run each command in a new process until the tests end."""
+    import_libraries()
+    gc.freeze()
+    tests = os.getppid()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the processes that wait for a command leave no zombies
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        listener.settimeout(SEEN_SECONDS)
+        print("ready", flush=True)
+        while os.getppid() == tests:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            if not os.fork():
+                listener.close()
+                wait_for_command(connection)
+                return
+            connection.close()
+
+
+def import_libraries() -> None:
+    """Import Keras as `lineup.cli.libraries` does, and the other libraries."""
+    sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]  # Python's mark for "no such module"
+    importlib.import_module("keras")
+    for name in OPTIONAL:
+        del sys.modules[name]
+    for name in LIBRARIES:
+        importlib.import_module(name)
+
+
+def wait_for_command(connection: socket.socket) -> None:
+    """Run the command of a caller in a new process, and send its process id and its exit status to the caller."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, streams, _, _ = socket.recv_fds(connection, 2**16, 3)
+    while part := connection.recv(2**16):
+        message += part
+    arguments, folder, environment = json.loads(message)
+    process = os.fork()
+    if not process:
+        connection.close()
+        run_command(arguments, folder, environment, streams)
+        return
+    for stream in streams:
+        os.close(stream)
+    connection.sendall(f"{process}\n".encode())
+    events = select.poll()
+    events.register(os.pidfd_open(process), select.POLLIN)
+    events.register(connection, 0)  # reports only that the caller has ended
+    if any(descriptor == connection.fileno() for descriptor, _ in events.poll()):
+        os.kill(process, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    connection.sendall(f"{status}\n".encode())
+
+
+def run_command(arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> None:
+    """Run a command of lineup in this process, as ``python -m lineup`` does in a new one."""
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    # Python has noted of the server's streams whether they are files or pipes.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["lineup", *arguments]
+    sys.path[0] = folder
+    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    runpy.run_module("lineup", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
