@@ -17,6 +17,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +26,9 @@ import tempfile
 import traceback
 from pathlib import Path
 from typing import NoReturn
+
+import psutil
+from filelock import FileLock
 
 CALLER = """\
 #!{python} -IS
@@ -69,35 +73,48 @@ SEEN_SECONDS = 5.0
 
 @functools.cache
 def python_folder() -> Path:
-    """Start the server of this test process, and return a folder with the program ``python``, for the PATH."""
-    folder = Path(tempfile.mkdtemp(prefix="lineup-tests-"))
-    address = folder / "socket"
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    server = subprocess.Popen(
-        [sys.executable, __file__, str(address)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    atexit.register(server.kill)
-    assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
+    """Return a folder with the program ``python``, for the PATH. All test processes share one server.
+
+    The first call starts the server. It ends a few seconds after the tests.
+    """
+    shared = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    tests = os.getppid() if shared else os.getpid()
+    folder = Path(tempfile.gettempdir(), f"lineup-tests-{shared or tests}")
+    folder.mkdir(mode=0o700, exist_ok=True)
     python = folder / "bin" / "python"
-    python.parent.mkdir()
-    python.write_text(CALLER.format(python=sys.executable, address=str(address)))
-    python.chmod(0o755)
+    with FileLock(folder / "lock"):
+        if not python.exists():
+            _start(str(folder / "socket"), tests)
+            python.parent.mkdir()
+            python.write_text(CALLER.format(python=sys.executable, address=str(folder / "socket")))
+            python.chmod(0o755)
     return python.parent
 
 
-def serve(address: str) -> None:
-    """Import the libraries, and run each command in a new process until the tests end."""
+def _start(address: str, tests: int) -> None:
+    """Start the server, and wait until it has imported the libraries."""
+    server = subprocess.Popen(
+        [sys.executable, __file__, address, str(tests)],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+
+
+def serve(address: str, tests: int) -> None:
+    """Import the libraries, and run each command in a new process until the process of the tests has ended."""
     import_libraries()
     gc.freeze()
-    tests = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the processes that wait for a command leave no zombies
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
         listener.settimeout(SEEN_SECONDS)
         print("ready", flush=True)
-        while os.getppid() == tests:
+        while psutil.pid_exists(tests):
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
@@ -107,6 +124,7 @@ def serve(address: str) -> None:
                 wait_for_command(connection)
                 os._exit(0)
             connection.close()
+    shutil.rmtree(Path(address).parent)
 
 
 def import_libraries() -> None:
@@ -171,4 +189,4 @@ def run_command(arguments: list[str], folder: str, environment: dict[str, str], 
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))
