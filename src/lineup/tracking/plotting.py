@@ -45,13 +45,6 @@ class Plots:
     ------
     LineupError
         At the end of the context, if another program has ended a process.
-
-    Examples
-    --------
-    >>> plots = Plots()
-    >>> for record in records:  # doctest: +SKIP
-    ...     plots.add(record)
-    >>> figures = [plots.next() for record in records]  # doctest: +SKIP
     """
 
     def __init__(self) -> None:
