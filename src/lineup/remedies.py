@@ -8,6 +8,10 @@ Examples
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
+from importlib import metadata
 from pathlib import Path
 
 PIPELINE = "dvc.yaml"
@@ -51,6 +55,25 @@ def how_to_complete(folder: Path) -> str:
     if root is not None and _has_remote(root):
         return "fetch the full records (dvc pull), or train again (lineup repro)"
     return "train again to make the full records (lineup repro)"
+
+
+def how_to_install(package: str) -> str:
+    """Return the command that installs an optional package for the running Python.
+
+    If lineup names a version of the package, the command installs this version.
+
+    Examples
+    --------
+    >>> how_to_install("optuna").partition(" -m ")[2]
+    'pip install optuna==5.0.0'
+    """
+    try:
+        named = metadata.requires("lineup") or []
+    except metadata.PackageNotFoundError:
+        named = []
+    wanted = re.compile(rf"{re.escape(package)}==[^;\s]+")
+    found = next((match.group() for text in named if (match := wanted.match(text))), package)
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(found)}"
 
 
 def _has_remote(root: Path) -> bool:

@@ -163,7 +163,8 @@ def test_a_database_without_its_driver(uri: str, package: str, tmp_path: Path, m
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setitem(sys.modules, "psycopg2", None)  # the tests of the shared server install it
     message = refused(
-        tmp_path, rf": no driver for this kind of database \(\w+\); install it: \S+ -m pip install {package}$"
+        tmp_path,
+        rf": no driver for this kind of database \(\w+\); install it: \S+ -m pip install {package}(==[\d.]+)?$",
     )
     assert "secret" not in message
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 import subprocess
+import sys
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +190,9 @@ def test_mistakes_of_the_user_give_one_line(arguments: tuple[str, ...], message:
     assert "\n" not in str(found.exception)
     assert "s3cret" not in str(found.exception)
     assert message in str(found.exception)
+
+
+def test_without_optuna_the_error_says_how_to_install_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    found = CliRunner().invoke(app, ["tune", "knn"])
+    assert str(found.exception).endswith(f"run {sys.executable} -m pip install optuna=={version('optuna')}")

@@ -20,6 +20,7 @@ import typer
 
 from lineup.cli.common import open_project
 from lineup.errors import LineupError
+from lineup.remedies import how_to_install
 
 if TYPE_CHECKING:
     from lineup.models.settings import AnyRecipe
@@ -71,7 +72,7 @@ def tune(
     if minutes is not None and minutes <= 0:
         raise LineupError(f"--minutes {minutes:g}: expected above 0")
     if find_spec("optuna") is None:
-        raise LineupError("lineup tune requires Optuna, which is not installed; run pip install 'lineup[tune]'")
+        raise LineupError(f"lineup tune requires Optuna, which is not installed; run {how_to_install('optuna')}")
     project, params = open_project()
     recipe = params.recipe(model)
     raw = _raw_settings(project, model)

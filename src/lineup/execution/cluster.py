@@ -39,6 +39,7 @@ from lineup.execution.worker import Outcome
 from lineup.execution.workers import Resources, Workers, shown
 from lineup.paths import Project
 from lineup.records.archive import BYTES
+from lineup.remedies import how_to_install
 
 CHUNK = 4 * 2**20
 """Size of the parts in which files are sent, in bytes."""
@@ -110,7 +111,8 @@ class Cluster:
             import distributed  # noqa: F401
             import dvc.repo  # noqa: F401
         except ImportError:
-            raise LineupError("--on: the package distributed is missing; install lineup with the extra dask") from None
+            install = how_to_install("distributed")
+            raise LineupError(f"--on requires the package distributed, which is not installed; run {install}") from None
         # Lost connections and accepted stages are reported here. Each logger of Dask has its own level.
         for name in list(logging.root.manager.loggerDict):
             if name.startswith(("distributed", "dvc")):

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lineup.errors import shortened
+from lineup.remedies import how_to_install
 from lineup.tracking.address import (
     PASSWORD,
     USER,
@@ -61,8 +62,8 @@ def store_errors(root: Path) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in DRIVERS:
             raise
-        install = f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(DRIVERS[error.name])}"
-        raise _error(root, f"no driver for this kind of database ({error.name})", f"install it: {install}") from error
+        install = f"install it: {how_to_install(DRIVERS[error.name])}"
+        raise _error(root, f"no driver for this kind of database ({error.name})", install) from error
     except OSError as error:
         raise _error(root, *_explained(_text(error), root, error.filename)) from error
     except (MlflowException, SQLAlchemyError, CommandError) as error:
