@@ -185,7 +185,7 @@ def run_command(arguments: list[str], folder: str, environment: dict[str, str], 
         traceback.print_exc()
     atexit._run_exitfuncs()
     sys.stdout.flush()
-    os._exit(status if isinstance(status, int) else 1)  # to free the memory of all libraries would take 0.7 s
+    os._exit(status if isinstance(status, int) else 1)  # freeing the memory of all libraries takes longer than a stage
 
 
 if __name__ == "__main__":

@@ -317,6 +317,12 @@ def test_the_head_accepts_only_what_it_asked_for(project: Project, prepared: Pre
     assert not (project.models / "linear").exists()
 
 
+def test_without_dask_the_error_says_how_to_install_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(LineupError, match=r"not installed; run \S+ -m pip install distributed==[\d.]+$"):
+        repro(project.root, 1, log=lambda _: None, on="tcp://127.0.0.1:9")
+
+
 def test_no_scheduler_is_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
     with pytest.raises(

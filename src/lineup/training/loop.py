@@ -140,7 +140,7 @@ class Loop:
         """Run one training step for each row of ``batches``. Each row contains the image indices of one batch."""
         import tensorflow as tf
 
-        # AutoGraph converts only this loop. To convert the code of a step as well would take up to a second.
+        # AutoGraph converts only this loop. To convert the code of a step as well would delay the first epoch.
         step = tf.autograph.experimental.do_not_convert(self._step)
         for number in tf.range(tf.shape(batches)[0]):
             step(batches[number], changes)
