@@ -22,7 +22,7 @@ from lineup.training.backup import Backup
 from lineup.training.fit import fit_network
 from lineup.training.fitted import TrainingData, class_weights
 from lineup.training.loop import Loop, epoch_batches, predict
-from lineup.training.losses import RECONSTRUCTION, Objective
+from lineup.training.losses import CLASSIFICATION, RECONSTRUCTION, Objective
 from lineup.training.network import Network, weights_sha256
 from tests.small_disk import small_disk
 
@@ -233,6 +233,18 @@ def test_an_epoch_compiled_by_xla_has_the_same_losses(
     history = fitted(network(), fit)
     assert [row.loss for row in history] == pytest.approx([row.loss for row in expected], rel=1e-4)
     assert [row.val_loss for row in history] == pytest.approx([row.val_loss for row in expected], rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_gpu_could_hold_all_variables_of_an_epoch(optimizer: str) -> None:
+    """TensorFlow keeps int32 variables in the memory of the CPU. A program that XLA compiles for a GPU then fails."""
+    import tensorflow as tf
+
+    data, fit = two_classes(), replace(SHORT, optimizer=optimizer, schedule="cosine", warmup=0.1, ema=0.9)
+    loop = Loop(network(dropout=0.5), data.images, data.labels, fit, CLASSIFICATION)
+    variables = [*(value for value in vars(loop).values() if isinstance(value, tf.Variable)), *loop.variables()]
+    assert len(variables) > 10
+    assert not [variable.name for variable in variables if variable.dtype in ("int32", tf.int32)]
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

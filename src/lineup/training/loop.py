@@ -53,7 +53,7 @@ class Loop:
     Notes
     -----
     On a GPU, XLA compiles all steps of an epoch into one program. On a processor, XLA is not used, because convolutions
-    are slower with XLA.
+    are slower with XLA. The evaluation never uses XLA, because it would take longer to compile it than to run it.
     """
 
     def __init__(
@@ -71,10 +71,11 @@ class Loop:
         self._inputs, self._targets = tf.constant(inputs), tf.constant(targets)
         self._optimizer = make_optimizer(fit, network.trainable_variables, len(inputs))
         self._training_loss = training_loss(objective, fit, class_weights)
-        self._loss, self._correct = tf.Variable(0.0), tf.Variable(0, dtype=tf.int32)
+        # An int32 variable would always be in the memory of the CPU, where a program on a GPU cannot use it.
+        self._loss, self._correct = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
         xla = True if uses_gpu() else None
         self._run_batches = tf.function(self._batches, reduce_retracing=True, jit_compile=xla)
-        self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True, jit_compile=xla, autograph=False)
+        self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True, autograph=False)
 
     def variables(self) -> list[keras.Variable]:
         """Return all variables that change during training, such as weights and the moments of the optimizer."""
@@ -175,7 +176,7 @@ class Loop:
         self._loss.assign_add(tf.reduce_sum(losses))
         if self._objective.classifies:
             hits = tf.argmax(outputs, axis=-1, output_type=tf.int32) == tf.cast(targets, tf.int32)
-            self._correct.assign_add(tf.reduce_sum(tf.cast(hits, tf.int32)))
+            self._correct.assign_add(tf.reduce_sum(tf.cast(hits, tf.int64)))
 
 
 def epoch_batches(random: np.random.Generator, images: int, batch_size: int) -> list[np.ndarray]:
