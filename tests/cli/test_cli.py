@@ -210,6 +210,8 @@ def test_code_checks_params_yaml_before_it_writes(project: Path) -> None:
         done = lineup(project, "code")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"{SUMMARY}\ncode.yaml: {written}\n"
+    # DVC requires these folders for later stages, even in a project without committees.
+    assert sorted(path.name for path in (project / "runs").iterdir()) == ["committees", "models"]
     (project / "code.yaml").unlink()
     (project / "params.yaml").write_text("models: [")
     assert "params.yaml: cannot be read as YAML: line 2, column 1" in error_of(lineup(project, "code"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from lineup.execution import doctor
-from lineup.execution.doctor import Finding, _store
+from lineup.execution.doctor import Finding, _packages, _store
 from lineup.paths import Project
 
 
@@ -37,6 +38,19 @@ def test_no_credentials_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not finding.fine
     assert finding.found.startswith(f"MLflow store http://{address}: ")
     assert "secret" not in finding.found
+
+
+def test_a_package_that_is_not_installed_has_unknown_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, a checkout on PYTHONPATH on a machine without package index."""
+
+    def not_found(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", not_found)
+    finding = _packages(Project(tmp_path))
+    assert not finding.fine
+    assert finding.found.startswith("lineup is not installed")
+    assert "install" in finding.remedy
 
 
 def test_brackets_are_printed(

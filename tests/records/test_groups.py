@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lineup.errors import LineupError
-from lineup.records.groups import group_labels, match_records
-from lineup.records.header import Device
+from lineup.models.settings import Augmentation, NetworkRecipe
+from lineup.records.groups import DEFAULTS, group_labels, match_records
+from lineup.records.header import Device, flatten
 from lineup.records.machine import Machine
 from lineup.records.record import Record
 from tests.make_records import DATA, MACHINE, RUNTIME, make_record, random_predictions
@@ -113,6 +114,25 @@ def test_recipes_of_the_same_model_have_different_names(folder: Folder) -> None:
 def test_a_setting_without_a_value_is_no_difference(folder: Folder) -> None:
     records = [folder.make(parameters={"epochs": 2, "patience": None}), folder.gpu(parameters={"epochs": 2})]
     assert [model.name for model in match_records(records, "device").models] == ["small"]
+
+
+def test_records_of_older_versions_are_compared(folder: Folder) -> None:
+    """An older record has no newer settings, and ``augment`` is true or false."""
+    plain, augmented = {"epochs": 2}, {"epochs": 2, "pretrain.batch_size": 8}
+    older = [plain | {"augment": False, "l2": 0.0}, augmented | {"augment": True, "pretrain.augment": False}]
+    shift = {"augment.shift": 2, "augment.mirror": True, "augment.cutout": 0}
+    newer = [plain | {"label_smoothing": 0.0, "precision": "float32"}, augmented | shift | {"pretrain.l2": 0.0}]
+    records = [make(parameters=one) for make, all in ((folder.make, older), (folder.gpu, newer)) for one in all]
+    assert len(match_records(records, "device").models) == 2
+
+
+def test_the_defaults_are_those_of_the_recipes() -> None:
+    recipe = NetworkRecipe(
+        family="cnn", architecture="basic_cnn", validation=0.2, epochs=1, batch_size=1, learning_rate=0.1
+    )
+    settings = flatten(dataclasses.asdict(recipe) | {"augment": dataclasses.asdict(Augmentation())})
+    given = {"family", "architecture", "validation", "epochs", "batch_size", "learning_rate", "seeds"}
+    assert {name: value for name, value in settings.items() if value is not None and name not in given} == DEFAULTS
 
 
 def test_names_select_models(folder: Folder) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -236,7 +236,7 @@ def test_an_epoch_compiled_by_xla_has_the_same_losses(
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_a_gpu_could_hold_all_variables_of_an_epoch(optimizer: str) -> None:
+def test_a_gpu_could_hold_all_variables_of_an_epoch(optimizer: Literal["adam", "sgd"]) -> None:
     """TensorFlow keeps int32 variables in the memory of the CPU. A program that XLA compiles for a GPU then fails."""
     import tensorflow as tf
 

@@ -91,6 +91,8 @@ def code(
         raise LineupError(f"{error}{_how_to_undo_set_param()}") from error
     print(f"params.yaml: {params.summary()}")
     changed = write_code(project.root)
+    for folder in (project.models, project.committees):  # later stages need them, even if there are no committees
+        folder.mkdir(parents=True, exist_ok=True)
     forget_publishing(project, params)
     print(f"{CODE}: {'written' if changed else 'unchanged'}")
 

@@ -61,8 +61,13 @@ def _packages(project: Project) -> Finding:
     """Check that all direct dependencies are installed in the pinned versions."""
     from packaging.requirements import Requirement
 
+    try:
+        needed = metadata.requires("lineup") or []
+    except metadata.PackageNotFoundError:  # lineup was found through PYTHONPATH
+        found = "lineup is not installed, so the versions that it needs are unknown"
+        return Finding("packages", False, found, _how_to_install(project))
     wrong = []
-    for text in metadata.requires("lineup") or []:
+    for text in needed:
         need = Requirement(text)
         if need.marker is not None:
             continue  # an optional dependency; TensorFlow is checked by importing it

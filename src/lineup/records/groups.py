@@ -23,6 +23,23 @@ from lineup.records.record import Record
 KEYS = ("device", "host", "commit", "libraries")
 """Keys of every record. The other keys are the names of libraries and of settings."""
 
+DEFAULTS: dict[str, Value] = {
+    "optimizer": "adam",
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "l2": 0.0,
+    "label_smoothing": 0.0,
+    "augment.shift": 0,
+    "augment.mirror": False,
+    "augment.cutout": 0,
+    "average_epochs": 0,
+    "scaling": "unit",
+    "precision": "float32",
+    "mirror_predictions": False,
+}
+"""Default values of the settings of networks. A record that does not contain a setting was trained with the default."""
+
 _SEED = "seed"
 _COMMIT = 12
 """Number of characters of a commit in a label."""
@@ -217,10 +234,36 @@ def hardware_of(record: Record) -> str:
 def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
     """Return the settings, sorted by name. The seed is left out. The key that defines the groups is also left out.
 
-    Settings without a value are left out. Records of older versions of lineup do not contain newer settings.
+    Settings with their default value are left out, because records of older versions do not contain newer settings.
     """
-    settings = sorted(parameters.items())
-    return {name: value for name, value in settings if name not in (_SEED, key) and value is not None}
+    settings = sorted(_current(parameters).items())
+    return {
+        name: value
+        for name, value in settings
+        if name not in (_SEED, key) and value not in (None, DEFAULTS.get(_base(name)))
+    }
+
+
+def _current(parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the settings with their current names. In older records, ``augment`` is true or false."""
+    current: dict[str, Value] = {}
+    for name, value in parameters.items():
+        if _base(name) != "augment":
+            current[name] = value
+        elif value:
+            current |= {f"{name}.shift": 2, f"{name}.mirror": True}
+    return current
+
+
+def _base(name: str) -> str:
+    """Return the name of a setting without the phase of the training.
+
+    Examples
+    --------
+    >>> _base("pretrain.batch_size")
+    'batch_size'
+    """
+    return name.removeprefix("pretrain.").removeprefix("finetune.")
 
 
 def _recipe(record: Record, key: str) -> tuple[object, ...]:
