@@ -42,12 +42,15 @@ export PYTHONPATH=$root/src${PYTHONPATH:+:$PYTHONPATH} MLFLOW_DISABLE_TELEMETRY=
 unset MLFLOW_TRACKING_URI MLFLOW_RUN_ID
 
 total=450 # seconds for all parts before the export
-networks=(basic_cnn depth_3 resnet shallow_nn deeper_cnn frozen_encoder conv2d_4 conv2d_5 depth_2 cnn_32_64_128)
-few=(basic_cnn depth_3 resnet) twice=(basic_cnn resnet shallow_nn)
-model=basic_cnn images=19200 epochs=2 jobs=4
+networks=(basic_cnn depth_3 resnet shallow_nn) few=(basic_cnn depth_3 resnet) twice=(basic_cnn resnet shallow_nn)
+# All networks of the reports. The networks that take the longest to train come first.
+models=(conv2d_6 conv2d_6_unpadded depth_2 cnn_32_64_128 frozen_encoder depth_3 resnet deeper_cnn basic_cnn wide_deep
+  conv2d_5 conv2d_5_unpadded conv2d_4 conv2d_4_unpadded conv1d_3 conv1d_3_unpadded conv1d_2 conv1d_2_unpadded
+  conv1d_1 conv1d_1_unpadded conv1d_baseline conv1d_baseline_unpadded shallow_nn)
+images=19200 epochs=2 jobs=$((($(nproc) * 3 + 3) / 4))
 if [ -n "$smoke" ]; then
   networks=(shallow_nn) few=(shallow_nn) twice=(shallow_nn)
-  model=random_forest images=128 epochs=1 jobs=1 # the forest trains without TensorFlow, which saves time
+  models=(random_forest) images=128 epochs=1 # the forest trains without TensorFlow, which saves time
 fi
 
 say() { echo "$*" | tee -a "$out/summary.txt"; }
@@ -83,21 +86,6 @@ prepare() {
   fi
 }
 
-# Print the names of the networks in params.yaml, in this order.
-network_names() {
-  [ -n "$smoke" ] && echo "$model" && return
-  python - "$project/params.yaml" <<'END'
-import sys
-from pathlib import Path
-
-from lineup.models.settings import NetworkRecipe
-from lineup.params import load_params
-
-models = load_params(Path(sys.argv[1])).models
-print(*(name for name, recipe in models.items() if isinstance(recipe, NetworkRecipe)), sep="\n")
-END
-}
-
 # Print the names of all records: experiments, and single training runs such as basic_cnn_seed1.
 record_names() {
   (cd "$project" && printf '%s\n' experiments/*/record.json runs/models/*/seed_*/record.json) |
@@ -117,22 +105,19 @@ if [ ! -f "$project/data/splits/dataset.npz" ]; then
   part split 30 python -m lineup split
 fi
 part doctor 40 python -m lineup doctor
-part train 60 python -m lineup train "$model"
 torch=()
-python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))' && torch=(torch_eager torch_compile)
-part training 200 python "$root/benchmarks/training.py" --together --images "$images" --networks "${networks[@]}" \
+python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))' && torch=(torch_compile torch_eager)
+part training 130 python "$root/benchmarks/training.py" --together --images "$images" --networks "${networks[@]}" \
   --variants lineup plain ${torch[@]+"${torch[@]}"} --results "$out/training"
+part identical 80 python "$root/benchmarks/identical.py" --networks "${twice[@]}" --epochs "$epochs" \
+  --results "$out/identical"
+part line-up "$total" xargs -a <(printf '%s\n' "${models[@]}") -P "$jobs" -I{} python -m lineup train train@{}
 part precision 60 python "$root/benchmarks/training.py" --together --images "$images" --networks "${few[@]}" \
   --variants bf16 no_xla --results "$out/precision"
-part identical 60 python "$root/benchmarks/identical.py" --networks "${twice[@]}" --epochs "$epochs" \
-  --results "$out/identical"
 if grep -qs '"identical": "no"' "$out/identical.json"; then
-  part deterministic 60 env XLA_FLAGS=--xla_gpu_deterministic_ops=true python "$root/benchmarks/identical.py" \
-    --networks "${twice[@]}" --epochs "$epochs" --results "$out/deterministic"
+  part deterministic 60 env XLA_FLAGS="${XLA_FLAGS:-} --xla_gpu_deterministic_ops=true" \
+    python "$root/benchmarks/identical.py" --networks "${twice[@]}" --epochs "$epochs" --results "$out/deterministic"
 fi
-# All networks with all seeds, several processes at a time, in the time that is left.
-network_names >"$temporary/networks" 2>>"$out/log.txt"
-part line-up "$total" xargs -a "$temporary/networks" -P "$jobs" -I{} python -m lineup train train@{}
 
 total=$((SECONDS + 25))
 mapfile -t records < <(record_names)

@@ -1,4 +1,4 @@
-"""Measure the training speed of lineup, a plain Keras script and PyTorch.
+"""Measure the training speed of lineup, a plain Keras script, PyTorch and JAX.
 
 plain           ``Model.fit`` on float32 arrays, as in a plain Keras script
 lineup          the training loop of the pipeline; on a GPU, XLA compiles each epoch to one program
@@ -7,6 +7,8 @@ torch_compile   the same layers in PyTorch with ``torch.compile``, and with CUDA
 xla             lineup, with XLA on every device
 no_xla          lineup, without XLA on every device
 bf16            lineup, with ``precision: mixed_bfloat16``; not for autoencoders
+jax             the same layers with Keras on JAX, one XLA program per epoch
+jax_seeds       the same for three seeds at the same time, in images x seeds per second
 
 The first four are measured by default, and ``--variants`` selects others. All variants use the same layers, initial
 weights, batch size, optimizer, number of updates and number of threads. Each measurement runs in a separate process, so
@@ -21,7 +23,8 @@ of lineup with a matrix multiplication in TensorFlow. The matrices have 2048 row
 On a rented GPU, start-up and compilation take most of the time. With ``--together``, one process therefore measures
 several variants and networks, once each. If a measurement fails, the other measurements continue.
 
-The PyTorch variants require the extra ``torch``. If PyTorch is not installed, they are skipped.
+The PyTorch variants require the extra ``torch``, and the JAX variants the extra ``jax``. Variants of a library that is
+not installed are skipped.
 
     python benchmarks/training.py --threads 1
     python benchmarks/training.py --together --variants lineup plain bf16 --results training-gpu
@@ -38,6 +41,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -74,8 +78,11 @@ TOGETHER_IMAGES = 19_200
 """Images of an epoch with ``--together``."""
 EACH = 128
 """The largest batch: with a multiple of it, batches are whole."""
-VARIANTS = ("plain", "lineup", "torch_eager", "torch_compile", "xla", "no_xla", "bf16")
+VARIANTS = ("plain", "lineup", "torch_eager", "torch_compile", "xla", "no_xla", "bf16", "jax", "jax_seeds")
 DEFAULT_VARIANTS = VARIANTS[:4]
+BACKENDS = ("tensorflow", "torch", "jax")
+SEEDS = 3
+"""Number of seeds of ``jax_seeds``."""
 MACHINE = "machine"
 """Measured like a variant: see `measure_machine`."""
 
@@ -92,6 +99,8 @@ def measure(variant: str, name: str, images: int, threads: int) -> float:
         "xla": lambda: lineup_seconds(name, pixels, labels, threads, xla=True),
         "no_xla": lambda: lineup_seconds(name, pixels, labels, threads, xla=False),
         "bf16": lambda: bf16_seconds(name, pixels, labels, threads),
+        "jax": lambda: jax_seconds(name, pixels, labels, seeds=1),
+        "jax_seeds": lambda: jax_seconds(name, pixels, labels, seeds=SEEDS),
     }
     return len(labels) / statistics.mean(variants[variant]()[1:])
 
@@ -177,6 +186,18 @@ def torch_seconds(name: str, images: np.ndarray, labels: np.ndarray, threads: in
     return epoch_seconds(network, inputs, labels, fit, reconstructs=common.reconstructs(name), compiled=compiled)
 
 
+def jax_seconds(name: str, images: np.ndarray, labels: np.ndarray, *, seeds: int) -> list[float]:
+    """Return the time of each epoch of Keras on JAX in seconds, divided by the number of seeds.
+
+    JAX has no setting for the number of threads.
+    """
+    from jax_training import epoch_seconds
+
+    targets = common.scaled(name, images) if common.reconstructs(name) else labels.astype(np.int32)
+    fit = common.fit_of(name, EPOCHS)
+    return epoch_seconds(partial(common.lineup_network, name), images, targets, fit, seeds=seeds)
+
+
 def measure_machine(name: str, threads: int) -> dict[str, Any]:
     """Return the speed of matrix multiplication, the device, and the operations of a training step of a network."""
     device = prepare("network", threads, seed=1).device
@@ -217,7 +238,7 @@ def supports(variant: str, name: str) -> bool:
 
 def backend_of(variant: str) -> str:
     """Return the backend of Keras that a variant requires."""
-    return "torch" if variant.startswith("torch") else "tensorflow"
+    return next((backend for backend in BACKENDS if variant.startswith(backend)), "tensorflow")
 
 
 def compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -333,8 +354,8 @@ def save(found: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
 
 def parse() -> argparse.Namespace:
     """Parse and check the arguments."""
-    has_torch = importlib.util.find_spec("torch") is not None
-    variants = [variant for variant in VARIANTS if has_torch or backend_of(variant) != "torch"]
+    installed = {backend for backend in BACKENDS if importlib.util.find_spec(backend)}
+    variants = [variant for variant in VARIANTS if backend_of(variant) in installed]
     default = [variant for variant in DEFAULT_VARIANTS if variant in variants]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, help="number of threads; default: 1")

@@ -13,10 +13,11 @@ import pytest
 from mlflow import MlflowClient
 
 from lineup.errors import LineupError
+from lineup.records.header import Device
 from lineup.records.machine import this_machine
 from lineup.records.runtime import now
 from lineup.tracking.address import sqlite_uri
-from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, record_note, start_tags
+from lineup.tracking.contents import ATTEMPT, KEY, epoch_metrics, experiment_note, record_note, record_tags, start_tags
 from lineup.tracking.runs import (
     BATCH_METRICS,
     BATCH_PARAMS,
@@ -28,7 +29,8 @@ from lineup.tracking.runs import (
     process_tag,
 )
 from lineup.tracking.store import count_runs, open_store
-from tests.make_records import HEADER, HISTORY, MACHINE, make_record, random_predictions
+from lineup.training.devices import Environment
+from tests.make_records import HEADER, HISTORY, MACHINE, RUNTIME, make_record, random_predictions
 
 
 @pytest.fixture
@@ -294,3 +296,13 @@ def test_an_unreadable_store_gives_one_error(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(LineupError, match=r"mlflow\.db: ") as caught:
         count_runs(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_on_a_gpu_says_why_a_second_run_can_differ(tmp_path: Path) -> None:
+    tags = {}
+    for device in (Device("cpu", "A processor"), Device("gpu", "NVIDIA H100")):
+        reason = Environment(device, onednn=True, bfloat16=True).nondeterminism
+        runtime = dataclasses.replace(RUNTIME, nondeterminism=reason)
+        tags[device.kind] = record_tags(make_record(tmp_path / device.kind, random_predictions(1), runtime=runtime))
+    assert "nondeterminism" not in tags["cpu"]
+    assert "can use different algorithms" in tags["gpu"]["nondeterminism"]

@@ -110,6 +110,7 @@ def same_as_alone(folder: Path, dataset: Dataset) -> None:
     alone = train_model("small", RECIPE.for_seed(2), dataset, folder / "alone", threads=1)
     assert records[1].header == alone.header  # with the hashes of the weights and of the model's file
     assert records[1].metrics == alone.metrics
+    assert alone.runtime.nondeterminism is None
     assert records[0].header.weights != records[1].header.weights
 
 

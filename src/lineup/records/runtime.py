@@ -42,6 +42,9 @@ class Runtime:
         Commit of the checkout, with ``-dirty`` if its source has changes; see `lineup.records.machine.git_commit`.
     energy_joules : dict
         Energy of the parts ``cpu`` and ``gpu`` during the training; see `lineup.records.energy`. Default: unknown.
+    nondeterminism : str or None
+        Why a second training run with the same settings on the same machine can give slightly different weights.
+        Default None: its weights are bit-identical.
     """
 
     attempt: str
@@ -54,6 +57,7 @@ class Runtime:
     machine: Machine
     git_commit: str
     energy_joules: dict[str, FiniteFloat] = dataclasses.field(default_factory=dict)
+    nondeterminism: str | None = None
 
 
 def runtime_of(
@@ -64,6 +68,7 @@ def runtime_of(
     images_per_second: float | None,
     commit: str,
     energy_joules: Mapping[str, float] | None = None,
+    nondeterminism: str | None = None,
 ) -> Runtime:
     """Describe the times, the memory use and the machine of a run that has just ended.
 
@@ -81,6 +86,8 @@ def runtime_of(
         Result of `lineup.records.machine.source_commit` at the start: the source may have changed since.
     energy_joules : mapping of str to float, optional
         See `Runtime`. Default: unknown.
+    nondeterminism : str, optional
+        See `Runtime`. Default: none.
     """
     return Runtime(
         attempt=attempt,
@@ -93,6 +100,7 @@ def runtime_of(
         machine=this_machine(),
         git_commit=commit,
         energy_joules=dict(energy_joules or {}),
+        nondeterminism=nondeterminism,
     )
 
 

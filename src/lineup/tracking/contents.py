@@ -88,6 +88,8 @@ def record_tags(record: Record) -> dict[str, str]:
     }
     if is_imported(record):
         tags[IMPORTED] = "true"
+    if runtime.nondeterminism:
+        tags["nondeterminism"] = runtime.nondeterminism
     if header.members:
         tags["members"] = ", ".join(member.label for member in header.members)
     return tags

@@ -55,6 +55,13 @@ class Environment:
     onednn: bool
     bfloat16: bool
 
+    @property
+    def nondeterminism(self) -> str | None:
+        """Return why a second training run can give slightly different weights, or None if it cannot."""
+        if self.device.kind == "cpu":
+            return None
+        return "XLA measures which algorithms of the GPU are the fastest, so that two runs can use different algorithms"
+
 
 def prepare(kind: str, threads: int, seed: int) -> Environment:
     """Set the number of threads and the random seeds of this process.

@@ -155,7 +155,13 @@ def train_model(
     predictions = _predict(fitted, dataset, recipe.validation)
     speed = known(lambda: _images_per_second(fitted, len(data.labels)), None)
     runtime = runtime_of(
-        attempt, started, fitted.phase_seconds, images_per_second=speed, commit=commit, energy_joules=energy
+        attempt,
+        started,
+        fitted.phase_seconds,
+        images_per_second=speed,
+        commit=commit,
+        energy_joules=energy,
+        nondeterminism=environment.nondeterminism,
     )
     _write(folder, header, fitted, predictions, runtime)
     if kept is not None:
