@@ -18,7 +18,7 @@ from common import RESULTS, markdown_table
 from lineup.files import replacing_file
 from lineup.pages.leaderboard import replace_block
 
-PAGES = [Path(__file__).with_name(name) for name in ("README.md",)]
+PAGES = [Path(__file__).with_name(name) for name in ("README.md", "speedrun.md")]
 
 
 def with_tables(text: str) -> str:

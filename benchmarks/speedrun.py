@@ -1,0 +1,202 @@
+"""Measure how long a recipe needs to reach a test accuracy on Fashion-MNIST. The rules are in `speedrun.md`.
+
+``speedrun.yaml`` contains the recipes. The script trains one recipe with several seeds, one after another. The seeds
+are computed from a hash of the recipe, so that nobody can choose them. The results are saved after each training run.
+An interrupted measurement resumes after its last complete training run. The table contains all measured recipes.
+
+With ``--validate``, the script trains on nine tenths of the training images and predicts only the other images, with
+other seeds. Nothing is saved. Use this option to choose a recipe.
+
+    python benchmarks/speedrun.py NAME --validate --seeds 1
+    python benchmarks/speedrun.py NAME --seeds 5 --threads 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from scipy import stats
+
+from lineup.cli.libraries import import_keras
+from lineup.data.dataset import Dataset
+from lineup.errors import LineupError
+from lineup.models.registry import architecture
+from lineup.models.settings import NetworkRecipe
+from lineup.schema import checked, read_yaml
+from lineup.training.devices import prepare
+
+RECIPES = Path(__file__).with_name("speedrun.yaml")
+TARGETS = (0.95, 0.94, 0.93)
+"""Test accuracies that count, the highest first."""
+ENOUGH = 5
+"""Smallest number of seeds with which a recipe can reach a target."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Entry:
+    """A recipe in ``speedrun.yaml``.
+
+    Parameters
+    ----------
+    change : str
+        What differs from the recipe before it.
+    settings : dict
+        As in ``params.yaml``, without ``validation`` and ``seeds``.
+    """
+
+    change: str
+    settings: dict[str, Any] = Field(min_length=1)
+
+    def recipe(self, seed: int) -> NetworkRecipe:
+        """Return the settings of one training run. Errors name the wrong setting."""
+        # This share is only used to choose a recipe. A measurement trains on all training images.
+        settings = self.settings | {"validation": 0.1, "seeds": [seed]}
+        recipe: NetworkRecipe = checked(settings, NetworkRecipe, RECIPES, strict=True)
+        return recipe
+
+    def seeds(self, count: int, purpose: str = "test") -> list[int]:
+        """Compute seeds from a hash of the settings and a purpose.
+
+        Examples
+        --------
+        >>> Entry("first", {"epochs": 1}).seeds(2) == Entry("again", {"epochs": 1}).seeds(2)
+        True
+        """
+        text = f"{purpose} {json.dumps(self.settings, sort_keys=True)}"
+        hashes = (hashlib.sha256(f"{number} {text}".encode()) for number in range(1, count + 1))
+        return [int.from_bytes(one.digest()[:3]) for one in hashes]
+
+
+def load_recipes(path: Path) -> dict[str, Entry]:
+    """Read all recipes and check their settings.
+
+    Raises
+    ------
+    SystemExit
+        If the file contains an unknown or invalid setting.
+    """
+    try:
+        entries: dict[str, Entry] = checked(read_yaml(path), dict[str, Entry], path)
+        for entry in entries.values():
+            entry.recipe(seed=1)
+    except LineupError as error:
+        raise SystemExit(str(error)) from error
+    return entries
+
+
+def train(entry: Entry, seed: int, data: Dataset, threads: int, *, validate: bool) -> dict[str, Any]:
+    """Train a recipe once, on all training images or, to validate, without the validation images.
+
+    The time starts when the data is in memory and the libraries are imported. It ends with the last change of the
+    weights. It includes building and tracing the network.
+    """
+    from lineup.training.backup import Backup
+    from lineup.training.classifier import fit_model
+    from lineup.training.fitted import TrainingData
+
+    recipe = entry.recipe(seed)
+    device = prepare("network", threads, seed).device
+    images, labels = data.train_images, data.train_labels
+    targets = (data.test_images, data.test_labels)
+    if validate:
+        chosen, others = data.training_indices(recipe.validation), data.validation_indices(recipe.validation)
+        targets = (images[others], labels[others])
+        images, labels = images[chosen], labels[chosen]
+    training = TrainingData(images, labels, images[:1], labels[:1], len(data.classes))
+    started = time.perf_counter()
+    fitted = fit_model(
+        architecture(recipe.family, recipe.architecture), recipe, training, lambda row: None, Backup(None)
+    )
+    seconds = time.perf_counter() - started
+    accuracy = float(np.mean(fitted.model.predict(targets[0]).argmax(axis=1) == targets[1]))
+    return {"seed": seed, "accuracy": accuracy, "seconds": seconds, "device": device.name}
+
+
+def table(entries: dict[str, Entry], measured: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row per measured recipe, in the order of the file."""
+    return [_row(name, entry, measured[name]) for name, entry in entries.items() if name in measured]
+
+
+def _row(name: str, entry: Entry, found: dict[str, Any]) -> dict[str, Any]:
+    accuracies = [run["accuracy"] for run in found["runs"]]
+    mean, half = statistics.fmean(accuracies), _half_width(accuracies)
+    reached = next((target for target in TARGETS if half is not None and mean - half > target), None)
+    counts = reached is not None and len(accuracies) >= ENOUGH
+    return {
+        "recipe": name,
+        "change": entry.change,
+        "seeds": len(accuracies),
+        "test accuracy": f"{mean:.4f}",
+        "95 % interval": "-" if half is None else f"{mean - half:.4f} to {mean + half:.4f}",
+        "seconds": statistics.fmean(run["seconds"] for run in found["runs"]),
+        "target": f"{reached:.0%}" if counts else "-",
+        "hardware": f"{found['runs'][0]['device']}, threads: {found['threads']}",
+    }
+
+
+def _half_width(values: list[float]) -> float | None:
+    """Return half of the width of the 95 % t-interval of a mean, or None for a single value."""
+    if len(values) < 2:
+        return None
+    quantile = float(stats.t.ppf(0.975, len(values) - 1))
+    return quantile * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def measure(name: str, entry: Entry, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Train the seeds that are still missing, and return the results of all recipes. They are saved after each seed."""
+    path = common.RESULTS / f"{arguments.results}.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))["measured"] if path.is_file() else {}
+    setting = {"settings": entry.settings, "threads": arguments.threads}
+    found = measured.get(name, {})
+    if {key: found.get(key) for key in setting} != setting:
+        found = measured[name] = setting | {"runs": []}
+    done = {run["seed"] for run in found["runs"]}
+    data = common.dataset()
+    import_keras()
+    for seed in entry.seeds(arguments.seeds):
+        if seed not in done:
+            found["runs"].append(train(entry, seed, data, arguments.threads, validate=False))
+            print(name, found["runs"][-1], flush=True)
+            rows = table(load_recipes(arguments.recipes), measured)
+            common.write_results(arguments.results, data, rows, settings={}, measured=measured)
+    return measured
+
+
+def main() -> None:
+    """Parse the arguments, measure or validate one recipe, and print the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="name of a recipe in speedrun.yaml")
+    parser.add_argument("--seeds", type=int, default=ENOUGH, help=f"number of seeds; default: {ENOUGH}")
+    parser.add_argument("--threads", type=int, default=2, help="number of threads; default: 2")
+    parser.add_argument("--validate", action="store_true", help="predict validation images instead of test images")
+    parser.add_argument("--recipes", type=Path, default=RECIPES, help="default: speedrun.yaml beside the script")
+    parser.add_argument("--results", metavar="NAME", default="speedrun", help="name of the JSON file")
+    arguments = parser.parse_args()
+    entries = load_recipes(arguments.recipes)
+    if arguments.name not in entries:
+        parser.error(f"{arguments.name}: no such recipe; expected one of {', '.join(entries)}")
+    if arguments.seeds < 1:
+        parser.error(f"--seeds {arguments.seeds}: expected at least 1")
+    entry = entries[arguments.name]
+    if arguments.validate:
+        data = common.dataset()
+        import_keras()
+        for seed in entry.seeds(arguments.seeds, "validation"):
+            print(arguments.name, train(entry, seed, data, arguments.threads, validate=True), flush=True)
+    else:
+        common.print_table(table(entries, measure(arguments.name, entry, arguments)))
+
+
+if __name__ == "__main__":
+    main()
