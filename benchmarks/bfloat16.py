@@ -1,9 +1,9 @@
-"""Measure what ``precision: mixed_bfloat16`` costs in test accuracy.
+"""Measure how ``precision: mixed_bfloat16`` changes the test accuracy.
 
 Each network is trained with its settings in ``params.yaml``, with several seeds, once with float32 and once with
 bfloat16. Both training runs of a seed use the same initial weights and the same order of the images. The interval is a
-95 % t-interval of the mean difference between the two runs of a seed. On a processor without instructions for bfloat16,
-the results are similar, because TensorFlow rounds in the same way, but bfloat16 is slower than float32.
+95 % t-interval of the mean difference between the two runs of a seed. The speed-up is the time with float32 divided by
+the time with bfloat16. On a CPU without instructions for bfloat16, TensorFlow also rounds to bfloat16, but is slower.
 
     python benchmarks/bfloat16.py --networks basic_cnn --seeds 1 2 3
 """

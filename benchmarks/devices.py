@@ -3,10 +3,11 @@
 Run the script in a project that contains records of two devices, for example after ``lineup import gpu.zip``. The
 accuracies, their difference, its interval and its p-value are those of ``lineup compare --by device``.
 
-The column *losses outside* compares the training losses of the last phase. For each epoch, the script computes a 95 %
-t-interval of the difference between the means of both devices, from the standard deviation between seeds. The column
-contains the number of epochs in which 0 is outside of the interval. If the devices train in the same way, this is
-about one epoch in twenty.
+The column *last loss* is the relative difference between the mean training losses of the last epoch. The column
+*different losses* contains the number of epochs in which the training losses of both devices differ significantly: a
+paired t-test, with one pair for each seed, has a p-value below 0.05. Only the last phase of the training is compared.
+If the devices train in the same way, this is about one epoch in twenty. The last two columns contain the mean training
+time of a run.
 
     cd PROJECT && python BENCHMARKS/devices.py --results devices
 """
@@ -34,8 +35,8 @@ def losses(record: Record) -> list[float]:
     return [row.loss for row in record.history if row.phase == record.history[-1].phase]
 
 
-def losses_outside(one: list[Record], other: list[Record]) -> str | None:
-    """Return in how many epochs the losses of two devices differ by more than the noise between seeds.
+def different_losses(one: list[Record], other: list[Record]) -> str | None:
+    """Return in how many epochs the losses of two devices differ significantly. Both devices have the same seeds.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def losses_outside(one: list[Record], other: list[Record]) -> str | None:
     if min(len(one), len(other)) < 2:
         return None
     epochs = list(zip(zip(*map(losses, one), strict=True), zip(*map(losses, other), strict=True), strict=True))
-    outside = sum(float(stats.ttest_ind(*epoch).pvalue) < 0.05 for epoch in epochs)
+    outside = sum(float(stats.ttest_rel(*epoch).pvalue) < 0.05 for epoch in epochs)
     return f"{outside} of {len(epochs)}"
 
 
@@ -63,7 +64,7 @@ def compared(first: GroupRow, second: GroupRow) -> dict[str, Any]:
         "95 % interval": f"{difference.low:+.4f} to {difference.high:+.4f}",
         "p (Holm)": difference.p_holm,
         "last loss": f"{last[1] / last[0] - 1:+.1%}",
-        "losses outside": losses_outside(first.runs, second.runs),
+        "different losses": different_losses(first.runs, second.runs),
         "seconds, first": first.seconds,
         "seconds, second": second.seconds,
     }

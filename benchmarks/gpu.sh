@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure lineup on a GPU in less than 8 minutes.
+# Measure lineup on a GPU in 8 minutes.
 #
 #     benchmarks/gpu.sh [--smoke] [FOLDER]
 #
@@ -8,7 +8,7 @@
 # installed, it is measured, too. The script works in a temporary project and does not change the checkout.
 #
 # Each part has a time limit. If a part fails or takes too long, the next part starts. FOLDER (default: $OUT, or
-# gpu-results) then contains at most eight files:
+# gpu-results) must be empty. At the end, it contains at most eight files:
 #
 #     summary.txt           each part with its exit status (124: time limit) and its seconds
 #     log.txt               the output of all parts
@@ -17,9 +17,9 @@
 #     precision.json        benchmarks/training.py: bfloat16, and without XLA
 #     identical.json        benchmarks/identical.py: two training runs with the same settings
 #     deterministic.json    the same with XLA's deterministic operations, if the two runs differ
-#     records.zip           all records, for `lineup import`
+#     records.zip           all records without the models, for `lineup import`
 #
-# --smoke runs all parts in a few minutes on a processor, with small generated images. It only tests the script.
+# --smoke runs all parts in a few minutes on a CPU, with small generated images. It only tests the script.
 
 set -uo pipefail # but not -e: after an error, the next part starts
 
@@ -41,7 +41,7 @@ trap 'exit 130' INT TERM
 export PYTHONPATH=$root/src${PYTHONPATH:+:$PYTHONPATH} MLFLOW_DISABLE_TELEMETRY=true PYTHONUNBUFFERED=1
 unset MLFLOW_TRACKING_URI MLFLOW_RUN_ID
 
-total=450 # seconds for all parts before the export
+total=440 # seconds for all parts before the export
 networks=(basic_cnn depth_3 resnet shallow_nn) few=(basic_cnn depth_3 resnet) twice=(basic_cnn resnet shallow_nn)
 # All networks of the reports. The networks that take the longest to train come first.
 models=(conv2d_6 conv2d_6_unpadded depth_2 cnn_32_64_128 frozen_encoder depth_3 resnet deeper_cnn basic_cnn wide_deep
@@ -104,14 +104,14 @@ if [ ! -f "$project/data/splits/dataset.npz" ]; then
   part download 60 python -m lineup download
   part split 30 python -m lineup split
 fi
-part doctor 40 python -m lineup doctor
+part doctor 30 python -m lineup doctor
+part line-up 260 xargs -a <(printf '%s\n' "${models[@]}") -P "$jobs" -I{} python -m lineup train train@{}
 torch=()
 python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))' && torch=(torch_compile torch_eager)
-part training 130 python "$root/benchmarks/training.py" --together --images "$images" --networks "${networks[@]}" \
+part training 110 python "$root/benchmarks/training.py" --together --images "$images" --networks "${networks[@]}" \
   --variants lineup plain ${torch[@]+"${torch[@]}"} --results "$out/training"
-part identical 80 python "$root/benchmarks/identical.py" --networks "${twice[@]}" --epochs "$epochs" \
+part identical 60 python "$root/benchmarks/identical.py" --networks "${twice[@]}" --epochs "$epochs" \
   --results "$out/identical"
-part line-up "$total" xargs -a <(printf '%s\n' "${models[@]}") -P "$jobs" -I{} python -m lineup train train@{}
 part precision 60 python "$root/benchmarks/training.py" --together --images "$images" --networks "${few[@]}" \
   --variants bf16 no_xla --results "$out/precision"
 if grep -qs '"identical": "no"' "$out/identical.json"; then

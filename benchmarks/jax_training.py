@@ -1,7 +1,7 @@
 """Train a network with Keras on JAX: one XLA program per epoch, for one seed or for several seeds at the same time.
 
-lineup does not use JAX. The benchmark answers two questions for a GPU: how fast one XLA program per epoch can be, and
-whether stacking the weights of several seeds (``jax.vmap``) is faster than training one seed after another.
+lineup does not use JAX. ``training.py --variants jax jax_seeds`` answers two questions for a GPU: how fast one XLA
+program per epoch can be, and whether stacking the weights of several seeds (``jax.vmap``) is faster than training one seed after another.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def epoch_seconds(
         Returns a new network.
     images : ndarray of shape (n, 28, 28), uint8
     targets : ndarray
-        Labels of shape (n,) for the cross-entropy, or scaled images of the shape of the outputs for the squared error.
+        For the cross-entropy, labels of shape (n,). For the squared error, scaled images with the shape of the outputs.
     fit : Fit
         Epochs, batch size and learning rate of Adam. The batch size must divide the number of images.
     seeds : int
@@ -60,7 +60,7 @@ def epoch_seconds(
         started = time.perf_counter()
         orders = np.stack([random.permutation(len(images)).astype(np.int32) for _ in range(seeds)])
         state, losses = run(state, jnp.asarray(orders.reshape(shape)))
-        if not np.isfinite(np.asarray(losses)).all():  # this also waits for a GPU
+        if not np.isfinite(np.asarray(losses)).all():  # this also waits until a GPU has finished
             raise SystemExit("the training in JAX diverges")
         times.append((time.perf_counter() - started) / seeds)
     return times

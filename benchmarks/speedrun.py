@@ -1,8 +1,8 @@
 """Measure how long a recipe needs to reach a test accuracy on Fashion-MNIST. The rules are in `speedrun.md`.
 
 ``speedrun.yaml`` contains the recipes. The script trains one recipe with several seeds, one after another. The seeds
-are computed from a hash of the recipe, so that nobody can choose them. The results are saved after each training run.
-An interrupted measurement resumes after its last complete training run. The table contains all measured recipes.
+are computed from a hash of the recipe, so that nobody can choose them. The results are saved after each training run,
+and an interrupted measurement resumes on the same hardware. The table contains all measured recipes.
 
 With ``--validate``, the script trains on nine tenths of the training images and predicts only the other images, with
 other seeds. Nothing is saved. Use this option to choose a recipe.
@@ -18,6 +18,7 @@ import hashlib
 import json
 import math
 import statistics
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from pydantic.dataclasses import dataclass
 from scipy import stats
 
 from lineup.cli.libraries import import_keras
-from lineup.data.dataset import Dataset
 from lineup.errors import LineupError
 from lineup.models.registry import architecture
 from lineup.models.settings import NetworkRecipe
@@ -87,7 +87,7 @@ def load_recipes(path: Path) -> dict[str, Entry]:
         If the file contains an unknown or invalid setting.
     """
     try:
-        entries: dict[str, Entry] = checked(read_yaml(path), dict[str, Entry], path)
+        entries: dict[str, Entry] = checked(read_yaml(path) or {}, dict[str, Entry], path)
         for entry in entries.values():
             entry.recipe(seed=1)
     except LineupError as error:
@@ -95,17 +95,18 @@ def load_recipes(path: Path) -> dict[str, Entry]:
     return entries
 
 
-def train(entry: Entry, seed: int, data: Dataset, threads: int, *, validate: bool) -> dict[str, Any]:
+def train(entry: Entry, seed: int, threads: int, *, validate: bool) -> dict[str, Any]:
     """Train a recipe once, on all training images or, to validate, without the validation images.
 
-    The time starts when the data is in memory and the libraries are imported. It ends with the last change of the
-    weights. It includes building and tracing the network.
+    The time starts when the data is in memory and the libraries are imported. It ends with the last epoch. It includes
+    building and tracing the network, and the evaluation of one image after each epoch.
     """
     from lineup.training.backup import Backup
     from lineup.training.classifier import fit_model
     from lineup.training.fitted import TrainingData
 
-    recipe = entry.recipe(seed)
+    import_keras()
+    recipe, data = entry.recipe(seed), common.dataset()
     device = prepare("network", threads, seed).device
     images, labels = data.train_images, data.train_labels
     targets = (data.test_images, data.test_labels)
@@ -120,16 +121,23 @@ def train(entry: Entry, seed: int, data: Dataset, threads: int, *, validate: boo
     )
     seconds = time.perf_counter() - started
     accuracy = float(np.mean(fitted.model.predict(targets[0]).argmax(axis=1) == targets[1]))
-    return {"seed": seed, "accuracy": accuracy, "seconds": seconds, "device": device.name}
+    return {"seed": seed, "accuracy": accuracy, "seconds": seconds, "hardware": f"{device.name}, threads: {threads}"}
 
 
-def table(entries: dict[str, Entry], measured: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row per measured recipe, in the order of the file."""
-    return [_row(name, entry, measured[name]) for name, entry in entries.items() if name in measured]
+def table(entries: dict[str, Entry], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row per recipe and hardware, in the order of the recipes. Runs with other settings are left out."""
+    rows = []
+    for name, entry in entries.items():
+        by_hardware: dict[str, list[dict[str, Any]]] = {}
+        for run in runs:
+            if (run["recipe"], run["settings"]) == (name, entry.settings):
+                by_hardware.setdefault(run["hardware"], []).append(run)
+        rows += [_row(name, entry, hardware, found) for hardware, found in by_hardware.items()]
+    return rows
 
 
-def _row(name: str, entry: Entry, found: dict[str, Any]) -> dict[str, Any]:
-    accuracies = [run["accuracy"] for run in found["runs"]]
+def _row(name: str, entry: Entry, hardware: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    accuracies = [run["accuracy"] for run in runs]
     mean, half = statistics.fmean(accuracies), _half_width(accuracies)
     reached = next((target for target in TARGETS if half is not None and mean - half > target), None)
     counts = reached is not None and len(accuracies) >= ENOUGH
@@ -139,9 +147,9 @@ def _row(name: str, entry: Entry, found: dict[str, Any]) -> dict[str, Any]:
         "seeds": len(accuracies),
         "test accuracy": f"{mean:.4f}",
         "95 % interval": "-" if half is None else f"{mean - half:.4f} to {mean + half:.4f}",
-        "seconds": statistics.fmean(run["seconds"] for run in found["runs"]),
+        "seconds": statistics.fmean(run["seconds"] for run in runs),
         "target": f"{reached:.0%}" if counts else "-",
-        "hardware": f"{found['runs'][0]['device']}, threads: {found['threads']}",
+        "hardware": hardware,
     }
 
 
@@ -153,24 +161,46 @@ def _half_width(values: list[float]) -> float | None:
     return quantile * statistics.stdev(values) / math.sqrt(len(values))
 
 
-def measure(name: str, entry: Entry, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Train the seeds that are still missing, and return the results of all recipes. They are saved after each seed."""
-    path = common.RESULTS / f"{arguments.results}.json"
-    measured = json.loads(path.read_text(encoding="utf-8"))["measured"] if path.is_file() else {}
-    setting = {"settings": entry.settings, "threads": arguments.threads}
-    found = measured.get(name, {})
-    if {key: found.get(key) for key in setting} != setting:
-        found = measured[name] = setting | {"runs": []}
-    done = {run["seed"] for run in found["runs"]}
-    data = common.dataset()
-    import_keras()
-    for seed in entry.seeds(arguments.seeds):
+def measure(name: str, entry: Entry, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Train the seeds that are still missing, and return the runs of all recipes. They are saved after each seed.
+
+    Each seed is trained in a separate process, so that its time includes all compilation.
+
+    Raises
+    ------
+    SystemExit
+        If the recipes are not committed, or if a process fails.
+    """
+    check_committed(arguments.recipes)
+    path, data = common.RESULTS / f"{arguments.results}.json", common.dataset()
+    runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["measured"] if path.is_file() else []
+    device = prepare("network", arguments.threads, seed=1).device
+    hardware = f"{device.name}, threads: {arguments.threads}"
+    same = {"recipe": name, "settings": entry.settings, "hardware": hardware}
+    done = {run["seed"] for run in runs if run | same == run}
+    for number, seed in enumerate(entry.seeds(arguments.seeds)):
         if seed not in done:
-            found["runs"].append(train(entry, seed, data, arguments.threads, validate=False))
-            print(name, found["runs"][-1], flush=True)
-            rows = table(load_recipes(arguments.recipes), measured)
-            common.write_results(arguments.results, data, rows, settings={}, measured=measured)
-    return measured
+            runs.append(same | run_one(name, number, arguments))
+            print({key: value for key, value in runs[-1].items() if key != "settings"}, flush=True)
+            rows = table(load_recipes(arguments.recipes), runs)
+            common.write_results(arguments.results, data, rows, settings={}, measured=runs)
+    return runs
+
+
+def run_one(name: str, number: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train one seed, given by its position, in a separate process."""
+    options = ["--threads", str(arguments.threads), "--recipes", str(arguments.recipes)]
+    options += ["--validate"] if arguments.validate else []
+    result: dict[str, Any] = common.run_worker(name, "--one", str(number), *options)
+    return result
+
+
+def check_committed(path: Path) -> None:
+    """Raise SystemExit if a file differs from the last git commit, or if git does not track it."""
+    command = ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or done.stdout:
+        raise SystemExit(f"{path}: not committed; commit the recipes before the measurement, or use --validate")
 
 
 def main() -> None:
@@ -182,18 +212,20 @@ def main() -> None:
     parser.add_argument("--validate", action="store_true", help="predict validation images instead of test images")
     parser.add_argument("--recipes", type=Path, default=RECIPES, help="default: speedrun.yaml beside the script")
     parser.add_argument("--results", metavar="NAME", default="speedrun", help="name of the JSON file")
+    parser.add_argument("--one", type=int, metavar="NUMBER", help="train the seed with this number in this process")
     arguments = parser.parse_args()
     entries = load_recipes(arguments.recipes)
     if arguments.name not in entries:
-        parser.error(f"{arguments.name}: no such recipe; expected one of {', '.join(entries)}")
+        parser.error(f"{arguments.name}: no such recipe; expected one of {', '.join(entries) or 'none'}")
     if arguments.seeds < 1:
         parser.error(f"--seeds {arguments.seeds}: expected at least 1")
-    entry = entries[arguments.name]
-    if arguments.validate:
-        data = common.dataset()
-        import_keras()
-        for seed in entry.seeds(arguments.seeds, "validation"):
-            print(arguments.name, train(entry, seed, data, arguments.threads, validate=True), flush=True)
+    entry, purpose = entries[arguments.name], "validation" if arguments.validate else "test"
+    if arguments.one is not None:
+        seed = entry.seeds(arguments.one + 1, purpose)[-1]
+        print(json.dumps(train(entry, seed, arguments.threads, validate=arguments.validate)))
+    elif arguments.validate:
+        for number in range(arguments.seeds):
+            print(run_one(arguments.name, number, arguments), flush=True)
     else:
         common.print_table(table(entries, measure(arguments.name, entry, arguments)))
 

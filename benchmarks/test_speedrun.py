@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from speedrun import RECIPES, Entry, load_recipes, table
+from speedrun import RECIPES, Entry, check_committed, load_recipes, table
 
 SETTINGS: dict[str, Any] = {"family": "dense", "architecture": "shallow_nn", "epochs": 1, "batch_size": 32}
+IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
 SETTINGS |= {"learning_rate": 0.001, "augment": {"shift": 2}}
 
 
 def test_the_recipes_are_valid() -> None:
     """All settings of the committed recipes exist."""
-    assert load_recipes(RECIPES)
+    load_recipes(RECIPES)
     assert Entry("nested", SETTINGS).recipe(seed=3).seeds == [3]
 
 
@@ -46,8 +48,23 @@ def test_the_seeds_depend_on_the_settings_only() -> None:
 )
 def test_a_target_needs_five_seeds_and_a_high_interval(accuracies: list[float], target: str) -> None:
     """The highest target below the interval counts."""
-    runs = [{"accuracy": accuracy, "seconds": 10.0, "device": "A processor"} for accuracy in accuracies]
-    measured: dict[str, dict[str, Any]] = {"fast": {"threads": 2, "runs": runs}}
-    (row,) = table({"fast": Entry("none", SETTINGS)}, measured)
-    assert row["target"] == target
-    assert row["hardware"] == "A processor, threads: 2"
+    same = {"recipe": "fast", "settings": SETTINGS, "hardware": "A CPU, threads: 2", "seconds": 10.0}
+    runs: list[dict[str, Any]] = [same | {"accuracy": accuracy} for accuracy in accuracies]
+    others = [runs[0] | {"settings": {}}, runs[0] | {"hardware": "A GPU"}]
+    row, other = table({"fast": Entry("none", SETTINGS)}, [*runs, *others])
+    assert (row["target"], row["seeds"]) == (target, len(accuracies))
+    assert (other["target"], other["seeds"]) == ("-", 1)
+
+
+def test_a_recipe_is_committed_before_it_is_measured(tmp_path: Path) -> None:
+    """The error names the file."""
+    path = tmp_path / "recipes.yaml"
+    path.touch()
+    with pytest.raises(SystemExit, match="not committed"):
+        check_committed(path)
+    for command in (["init", "--quiet"], ["add", "."], [*IDENTITY, "commit", "--quiet", "--message", "Add recipes"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    check_committed(path)
+    path.write_text("{}")
+    with pytest.raises(SystemExit, match="not committed"):
+        check_committed(path)
