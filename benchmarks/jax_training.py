@@ -1,7 +1,8 @@
 """Train a network with Keras on JAX: one XLA program per epoch, for one seed or for several seeds at the same time.
 
 lineup does not use JAX. ``training.py --variants jax jax_seeds`` answers two questions for a GPU: how fast one XLA
-program per epoch can be, and whether stacking the weights of several seeds (``jax.vmap``) is faster than training one seed after another.
+program per epoch can be, and whether stacking the weights of several seeds (``jax.vmap``) is faster than training one
+seed after another.
 """
 
 from __future__ import annotations
