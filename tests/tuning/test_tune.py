@@ -151,7 +151,7 @@ def test_a_study_with_pruned_trials_continues_after_an_interruption(project: Pat
     process = start("small_cnn", "--trials", "9")
     assert process.stdout
     for line in process.stdout:
-        if line.startswith("trial 2 of 9"):
+        if line.startswith("2 of 9: trial 2, "):
             process.terminate()
     assert process.wait(60) == 143
     assert not (project / "tuning" / "small_cnn" / "tuning.md").exists()
@@ -159,6 +159,8 @@ def test_a_study_with_pruned_trials_continues_after_an_interruption(project: Pat
     output = continued.communicate(timeout=300)[0]
     assert continued.returncode == 0
     assert re.search("[23] of 9 trials finished", output)
+    # The interrupted trial has a number, but does not count.
+    assert re.search("^9 of 9: trial (9|10), ", output, re.MULTILINE)
     found = trials(project, "small_cnn")
     assert len(found) == 9
     assert found["learning_rate"].iloc[found["accuracy"].argmax()] == 0.003

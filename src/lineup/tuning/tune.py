@@ -192,8 +192,9 @@ class _Progress:
             best = self._study.best_trial
             text = f"{metric} {trial.value:.4f}, best {best.value:.4f} (trial {best.number + 1})"
             metrics = {f"val_{key}": float(trial.user_attrs[key]) for key in ("accuracy", "loss")}
-        of = f"trial {trial.number + 1} of {self._request.budget.trials}"
-        print(f"{of}: {text}, {seconds:.0f} s  {to_words(values)}", flush=True)
+        # An interrupted trial has a number, but does not count.
+        of = f"{len(finished(self._study))} of {self._request.budget.trials}: trial {trial.number + 1}"
+        print(f"{of}, {text}, {seconds:.0f} s  {to_words(values)}", flush=True)
         self._runs.log(f"trial {trial.number + 1}", values, metrics, history, seconds)
 
     def repeated(self, values: Values | None, seed: int, result: Result, history: list[Epoch]) -> None:
