@@ -19,7 +19,7 @@ from lineup.errors import LineupError
 from lineup.execution.init import project_files
 from lineup.execution.local import LocalProcesses
 from lineup.execution.pipeline import check_not_busy
-from lineup.execution.plan import Plan, previous_seconds, stages_to_run
+from lineup.execution.plan import Plan, committed_seconds, previous_seconds, stages_to_run
 from lineup.execution.repro import repro
 
 
@@ -67,12 +67,15 @@ def test_the_longest_stage_starts_first(tmp_path: Path) -> None:
         ("models/b/seed_1", 50.0),
         ("models/b/seed_2", 40.5),
         ("committees/d/seed_1", 0.1),
+        ("compact/b/seed_1", 7.0),
+        ("compact/d/seed_1", 0.2),
     ):
         (tmp_path / "runs" / folder).mkdir(parents=True)
         (tmp_path / "runs" / folder / "runtime.json").write_text(json.dumps({"training_seconds": seconds}))
     names = ["train@a", "train@b", "train@c", "committee@d", "split"]
     times = previous_seconds(tmp_path, names)
     assert times == {"train@a": 5.0, "train@b": 90.5, "committee@d": 0.1}
+    assert committed_seconds(tmp_path, names) == {"train@b": 7.0, "committee@d": 0.2}
     plan = Plan({name: set() for name in names}, times)
     assert start(plan, 5) == ["train@c", "split", "train@b", "train@a", "committee@d"]
     (tmp_path / "runs" / "models" / "a" / "seed_1" / "runtime.json").write_text("{")

@@ -128,13 +128,27 @@ def previous_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
     stages : iterable of str
         Names of stages. Stages without a record are ignored.
     """
-    folders = {"train": "models", "committee": "committees"}
+    return _seconds(stages, root / "runs" / "models", root / "runs" / "committees")
+
+
+def committed_seconds(root: Path, stages: Iterable[str]) -> dict[str, float]:
+    """Return the durations from the compact records, as in `previous_seconds`.
+
+    Git tracks compact records. In a new clone, they show which stages take the longest, even if the stages ran on
+    another machine.
+    """
+    compact = root / "runs" / "compact"
+    return _seconds(stages, compact, compact)
+
+
+def _seconds(stages: Iterable[str], models: Path, committees: Path) -> dict[str, float]:
+    folders = {"train": models, "committee": committees}
     seconds = {}
     for stage in stages:
         group, at, name = stage.partition("@")
         if not at or group not in folders:
             continue
-        records = (root / "runs" / folders[group] / name).rglob("runtime.json")
+        records = (folders[group] / name).rglob("runtime.json")
         if times := [time for path in records if (time := _training_seconds(path)) is not None]:
             seconds[stage] = sum(times)
     return seconds

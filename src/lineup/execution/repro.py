@@ -29,7 +29,7 @@ from lineup.errors import LineupError, count
 from lineup.execution.executor import Executor
 from lineup.execution.local import LocalProcesses
 from lineup.execution.pipeline import check_not_busy, locked_stages, sort_new_stages
-from lineup.execution.plan import Plan, previous_seconds, stages_to_run
+from lineup.execution.plan import Plan, committed_seconds, previous_seconds, stages_to_run
 from lineup.execution.progress import Progress
 from lineup.execution.table import StageTable
 
@@ -73,7 +73,9 @@ def repro(
     check_not_busy(root)
     needs, locked = stages_to_run(root), locked_stages(root)
     seconds = previous_seconds(root, needs)
-    plan, progress = Plan(needs, seconds), Progress(needs, jobs, seconds)
+    # Another machine can be faster or slower, so its durations only affect the order of parallel stages.
+    committed = committed_seconds(root, needs) if on or jobs > 1 else {}
+    plan, progress = Plan(needs, committed | seconds), Progress(needs, jobs, seconds)
     with StageTable(progress, log) as table, _executor(root, jobs, table.log, environment, on, resources) as executor:
         table.where = executor.where
         _run(root, plan, progress, executor, table.log)
