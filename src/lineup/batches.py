@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-PREDICT_BATCH = 1000
+PREDICT_BATCH = 250
+"""Number of images per batch. The feature maps of a small batch fit into the cache of the CPU (see
+``benchmarks/batches.py``).
+"""
 
 
 def in_batches(predict: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> np.ndarray:

@@ -124,6 +124,7 @@ def test_records_of_older_versions_are_compared(folder: Folder) -> None:
     newer = [plain | {"label_smoothing": 0.0, "precision": "float32"}, augmented | shift | {"pretrain.l2": 0.0}]
     records = [make(parameters=one) for make, all in ((folder.make, older), (folder.gpu, newer)) for one in all]
     assert len(match_records(records, "device").models) == 2
+    assert group_labels(records, "precision") == ["precision float32"] * 4
 
 
 def test_the_defaults_are_those_of_the_recipes() -> None:

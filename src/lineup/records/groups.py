@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineup.errors import LineupError, count, expected_one_of, shortened
-from lineup.records.header import Value
+from lineup.records.header import Header, Value
 from lineup.records.machine import Machine
 from lineup.records.record import Record
 
@@ -190,7 +190,7 @@ def group_labels(records: Sequence[Record], key: str) -> list[str]:
     if key in libraries:
         return [_label(key, record.header.libraries) for record in records]
     if key in settings:
-        return [_label(key, record.header.parameters) for record in records]
+        return [_label(key, _with_default(record.header, key)) for record in records]
     place = f"the files record.json, such as {', '.join(KEYS)}"
     raise LineupError(
         f"unknown key {shortened(repr(key), 80)}; {expected_one_of(key, [*KEYS, *libraries, *settings], place)}"
@@ -287,6 +287,12 @@ def _host_labels(records: Sequence[Record]) -> list[str]:
         f"{host} ({hardware_of(record)})" if len(hardware[host]) > 1 else host
         for host, record in zip(hosts, records, strict=True)
     ]
+
+
+def _with_default(header: Header, key: str) -> dict[str, Value]:
+    """Return the settings of a record. If the record of a network does not contain the key, add its default value."""
+    default = DEFAULTS.get(_base(key)) if header.kind == "network" else None
+    return {key: default} | header.parameters
 
 
 def _label(key: str, values: Mapping[str, Value]) -> str:

@@ -44,7 +44,7 @@ class Runtime:
         Energy of the parts ``cpu`` and ``gpu`` during the training; see `lineup.records.energy`. Default: unknown.
     nondeterminism : str or None
         Why a second training run with the same settings on the same machine can give slightly different weights.
-        Default None: its weights are bit-identical.
+        Default None: its weights are bit-identical, or an older version of lineup wrote the record.
     """
 
     attempt: str

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from lineup.models.settings import Fit
 
+GPU_BATCH = 1000
+"""Number of images per batch in the evaluation on a GPU, which needs more parallel work than a CPU."""
+
 
 class Loop:
     """Loop that trains one network on one set of images.
@@ -74,6 +77,7 @@ class Loop:
         # An int32 variable would always be in the memory of the CPU, where a program on a GPU cannot use it.
         self._loss, self._correct = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
         xla = True if uses_gpu() else None
+        self._evaluation_batch = GPU_BATCH if xla else PREDICT_BATCH
         self._run_batches = tf.function(self._batches, reduce_retracing=True, jit_compile=xla)
         self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True, autograph=False)
 
@@ -128,8 +132,8 @@ class Loop:
 
         self._loss.assign(0.0)
         self._correct.assign(0)
-        for start in range(0, len(inputs), PREDICT_BATCH):
-            end = start + PREDICT_BATCH
+        for start in range(0, len(inputs), self._evaluation_batch):
+            end = start + self._evaluation_batch
             run_traced(self._run_evaluation, tf.constant(inputs[start:end]), tf.constant(targets[start:end]))
         return self._means(len(inputs))
 
