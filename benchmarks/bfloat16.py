@@ -17,7 +17,6 @@ from typing import Any, Literal, get_args
 
 import common
 import numpy as np
-from scipy import stats
 
 from lineup.cli.libraries import import_keras
 from lineup.training.devices import prepare
@@ -53,11 +52,9 @@ def compared(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {"network": name, "seeds": len(differences)}
     for precision, accuracies in zip(get_args(Precision), values["accuracy"], strict=True):
         row[precision] = round(statistics.fmean(accuracies), 4)
-    row["difference"] = f"{statistics.fmean(differences):+.4f}"
-    if len(differences) > 1:
-        half = stats.t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
-        mean = statistics.fmean(differences)
-        row["95 % interval"] = f"{mean - half:+.4f} to {mean + half:+.4f}"
+    mean, half = statistics.fmean(differences), common.half_width(differences)
+    row["difference"] = f"{mean:+.4f}"
+    row["95 % interval"] = "-" if half is None else f"{mean - half:+.4f} to {mean + half:+.4f}"
     before, after = map(statistics.fmean, values["seconds"])
     return row | {"speed-up": before / after}
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from packaging.utils import canonicalize_name
+from scipy import stats
 
 from lineup.data.dataset import Dataset, load_dataset
 from lineup.files import replacing_file
@@ -182,6 +185,20 @@ def _versions() -> dict[str, str]:
     """Return the versions of the given libraries, without libraries that are not installed."""
     found: dict[str, str] = {canonicalize_name(one.name): one.version for one in metadata.distributions()}
     return {name: found[name] for name in LIBRARIES if name in found}
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Return half of the width of the 95 % t-interval of a mean, or None for a single value.
+
+    Examples
+    --------
+    >>> round(half_width([0.91, 0.92, 0.93]), 4)
+    0.0248
+    """
+    if len(values) < 2:
+        return None
+    quantile = float(stats.t.ppf(0.975, len(values) - 1))
+    return quantile * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

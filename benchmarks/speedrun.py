@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import statistics
 import subprocess
 import time
@@ -27,7 +26,6 @@ import common
 import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from scipy import stats
 
 from lineup.cli.libraries import import_keras
 from lineup.errors import LineupError
@@ -138,7 +136,7 @@ def table(entries: dict[str, Entry], runs: list[dict[str, Any]]) -> list[dict[st
 
 def _row(name: str, entry: Entry, hardware: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     accuracies = [run["accuracy"] for run in runs]
-    mean, half = statistics.fmean(accuracies), _half_width(accuracies)
+    mean, half = statistics.fmean(accuracies), common.half_width(accuracies)
     reached = next((target for target in TARGETS if half is not None and mean - half > target), None)
     counts = reached is not None and len(accuracies) >= ENOUGH
     return {
@@ -151,14 +149,6 @@ def _row(name: str, entry: Entry, hardware: str, runs: list[dict[str, Any]]) -> 
         "target": f"{reached:.0%}" if counts else "-",
         "hardware": hardware,
     }
-
-
-def _half_width(values: list[float]) -> float | None:
-    """Return half of the width of the 95 % t-interval of a mean, or None for a single value."""
-    if len(values) < 2:
-        return None
-    quantile = float(stats.t.ppf(0.975, len(values) - 1))
-    return quantile * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def measure(name: str, entry: Entry, arguments: argparse.Namespace) -> list[dict[str, Any]]:

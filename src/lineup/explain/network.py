@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lineup.batches import in_batches
+from lineup.batches import NETWORK_BATCH, in_batches
 from lineup.errors import LineupError
 from lineup.records.record import MODEL, Record
 from lineup.training.network import NETWORK, inner_network, load_network
@@ -206,7 +206,7 @@ def latent_vectors(network: keras.Model, images: NDArray[np.uint8]) -> Floats:
             network(batch, training=False)
         return np.asarray(outputs[id(encoder)], np.float32)
 
-    return in_batches(encode, images)
+    return in_batches(encode, images, NETWORK_BATCH)
 
 
 def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:

@@ -245,7 +245,10 @@ def _settings(parameters: Mapping[str, Value], key: str) -> dict[str, Value]:
 
 
 def _current(parameters: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the settings with their current names. In older records, ``augment`` is true or false."""
+    """Return the settings with their current names.
+
+    In older records, ``augment`` is true or false. True means shifts of up to two pixels and mirrored images.
+    """
     current: dict[str, Value] = {}
     for name, value in parameters.items():
         if _base(name) != "augment":

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lineup.batches import in_batches
+from lineup.batches import NETWORK_BATCH, in_batches
 from lineup.committee.model import COMMITTEE, read_committee
 from lineup.errors import LineupError, shortened
 
@@ -216,7 +216,7 @@ def _load_network(path: Path) -> Predictor:
     network = load_network(path)
 
     def predict(images: np.ndarray) -> np.ndarray:
-        return in_batches(lambda batch: np.asarray(network(batch, training=False)), images)
+        return in_batches(lambda batch: np.asarray(network(batch, training=False)), images, NETWORK_BATCH)
 
     return predict
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lineup.batches import PREDICT_BATCH, in_batches
+from lineup.batches import NETWORK_BATCH, PREDICT_BATCH, in_batches
 from lineup.training.augmentation import changed, random_changes
 from lineup.training.batch_norm import fused_batch_norm
 from lineup.training.devices import uses_gpu
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     import keras
 
     from lineup.models.settings import Fit
-
-GPU_BATCH = 1000
-"""Number of images per batch in the evaluation on a GPU, which needs more parallel work than a CPU."""
 
 
 class Loop:
@@ -77,7 +74,7 @@ class Loop:
         # An int32 variable would always be in the memory of the CPU, where a program on a GPU cannot use it.
         self._loss, self._correct = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
         xla = True if uses_gpu() else None
-        self._evaluation_batch = GPU_BATCH if xla else PREDICT_BATCH
+        self._evaluation_batch = PREDICT_BATCH if xla else NETWORK_BATCH
         self._run_batches = tf.function(self._batches, reduce_retracing=True, jit_compile=xla)
         self._run_evaluation = tf.function(self._evaluation, reduce_retracing=True, autograph=False)
 
@@ -222,4 +219,5 @@ def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
     import tensorflow as tf
 
     run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True, autograph=False)
-    return in_batches(lambda batch: run_traced(run, tf.constant(batch)).numpy(), inputs).astype(np.float32, copy=False)
+    outputs = in_batches(lambda batch: run_traced(run, tf.constant(batch)).numpy(), inputs, NETWORK_BATCH)
+    return outputs.astype(np.float32, copy=False)
