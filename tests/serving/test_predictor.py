@@ -216,9 +216,9 @@ def test_a_cascade_evaluates_later_members_for_few_images(tmp_path: Path, monkey
     write_committee(tmp_path, ["one", "two", "three"], fitted)
     counts: list[int] = []
 
-    def counting(function: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    def counting(function: Callable[[np.ndarray], np.ndarray], images: np.ndarray, size: int) -> np.ndarray:
         counts.append(len(images))
-        return in_batches(function, images)
+        return in_batches(function, images, size)
 
     monkeypatch.setattr(predictor, "in_batches", counting)
     probabilities, shares = load_with_agreement(tmp_path, SHAPE)(IMAGES)
