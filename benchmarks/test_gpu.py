@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -14,13 +13,14 @@ import pytest
 
 from lineup.models.settings import NetworkRecipe
 from lineup.params import load_params
+from tests.fork_server import python_folder
 
 SCRIPT = Path(__file__).with_name("gpu.sh")
 
 # The tested script finds this python on the PATH. Two parts fail at once, and the others run.
-PYTHON = f"""#!/bin/sh
+PYTHON = """#!/bin/sh
 case "$*" in *"lineup doctor"* | *bf16*) exit 3 ;; esac
-exec "{sys.executable}" "$@"
+exec "{python}" "$@"
 """
 
 
@@ -29,7 +29,7 @@ def test_the_script_for_gpus(tmp_path: Path) -> None:
     """The results are complete, except for the parts that fail."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
-    python.write_text(PYTHON)
+    python.write_text(PYTHON.format(python=python_folder() / "python"))
     python.chmod(0o755)
     environment = os.environ | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["bash", str(SCRIPT), "--smoke", "results"]

@@ -1,8 +1,8 @@
-"""Run commands of lineup in processes that have already imported the large libraries.
+"""Run commands of lineup and DVC in processes that have already imported the large libraries.
 
 A pipeline starts a process for each stage. To import TensorFlow, MLflow and scikit-learn takes most of its time in the
 tests. This server imports them once, and forks for each command. The command itself is real: the forked process imports
-lineup, and has the arguments, the folder, the environment and the streams of its caller.
+lineup or DVC, and has the arguments, the folder, the environment and the streams of its caller.
 
 Tests of signals, killed processes, start-up times and installations do not use the server.
 """
@@ -34,11 +34,14 @@ CALLER = """\
 #!{python} -IS
 import json, os, signal, socket, sys
 
-if sys.argv[1:3] != ["-m", "lineup"]:
+options = sys.argv[1:]
+if options[:1] == ["-P"]:
+    del options[0]
+if len(options) < 2 or options[0] != "-m" or options[1] not in {modules!r}:
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
-request = json.dumps([sys.argv[3:], os.getcwd(), dict(os.environ)]).encode()
+request = json.dumps([sys.argv, os.getcwd(), dict(os.environ)]).encode()
 socket.send_fds(connection, [request], [0, 1, 2])
 connection.shutdown(socket.SHUT_WR)
 answers = connection.makefile()
@@ -51,10 +54,14 @@ if status < 0:
     os.kill(os.getpid(), -status)
 sys.exit(status)
 """
-"""Program with the name ``python``, which sends commands of lineup to the server."""
+"""Program with the name ``python``, which sends commands of these modules to the server."""
+MODULES = ("dvc", "lineup")
 OPTIONAL = ("matplotlib", "pandas", "sklearn")
 """Optional libraries of Keras."""
 LIBRARIES = (
+    "diskcache",
+    "dvc_data.index",
+    "fsspec",
     "matplotlib.backends.backend_agg",
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
@@ -86,7 +93,8 @@ def python_folder() -> Path:
         if not python.exists():
             _start(str(folder / "socket"), tests)
             python.parent.mkdir()
-            python.write_text(CALLER.format(python=sys.executable, address=str(folder / "socket")))
+            caller = CALLER.format(python=sys.executable, modules=MODULES, address=str(folder / "socket"))
+            python.write_text(caller)
             python.chmod(0o755)
     return python.parent
 
@@ -155,30 +163,33 @@ def wait_for_command(connection: socket.socket) -> None:
     events.register(os.pidfd_open(process), select.POLLIN)
     events.register(connection, 0)  # reports only that the caller has ended
     if any(descriptor == connection.fileno() for descriptor, _ in events.poll()):
-        os.kill(process, signal.SIGKILL)
+        os.killpg(process, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     connection.sendall(f"{status}\n".encode())
 
 
 def run_command(arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> NoReturn:
-    """Run a command of lineup in this process, as ``python -m lineup`` does in a new one."""
+    """Run a command in this process, as Python does in a new one. The first argument is the program `CALLER`."""
     os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     # Python has noted of the server's streams whether they are files or pipes.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    unbuffered = 1 if environment.get("PYTHONUNBUFFERED") else -1
+    sys.stdout = open(1, "w", buffering=unbuffered, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["lineup", *arguments]
-    sys.path[0] = folder
-    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    sys.executable, first, *others = arguments  # the processes that it starts use the server, too
+    options = others if first == "-P" else arguments[1:]
+    sys.argv = options[1:]
+    paths = [*filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:1] = paths if first == "-P" else [folder, *paths]
     status: object = 1
     try:
-        runpy.run_module("lineup", run_name="__main__", alter_sys=True)
+        runpy.run_module(options[1], run_name="__main__", alter_sys=True)
     except SystemExit as end:
         status = end.code or 0
     except BaseException:

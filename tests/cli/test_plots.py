@@ -25,7 +25,7 @@ from lineup.records.header import Member
 from lineup.records.predictions import Predictions
 from lineup.records.record import PREDICTIONS, Record
 from lineup.training.devices import quiet_stderr
-from tests.figures.test_figures import headings_of, panels_of, texts
+from tests.figures.test_figures import colours_of, headings_of, names_of_rows, panels_of, texts
 from tests.make_records import CLASSES, DATA, TEST, TRAINING, VALIDATION, make_record, member_of, random_predictions
 from tests.networks import save_network
 
@@ -127,7 +127,7 @@ def test_confusion_is_the_first_matrix_minus_the_second(project: Path, written: 
     add(project, "runs/models/basic_cnn/seed_1", 1, with_labels(RIGHT))
     add(project, "runs/models/shallow_nn/seed_1", 1, with_labels([1, *RIGHT[1:]]))
     plots.confusion("basic_cnn", "shallow_nn")
-    shown = np.asarray(written.only().axes[0].images[0].get_array())
+    shown = np.asarray(colours_of(written.only().axes[0]).get_array())
     assert shown.tolist() == [[1, -1, 0], [0, 0, 0], [0, 0, 0]]
     assert {"basic_cnn_seed1 minus shallow_nn_seed1: confusion matrix", LINE} <= set(texts(written.only()))
 
@@ -138,7 +138,7 @@ def test_classes_are_those_of_all_models_with_a_record_or_of_the_named_ones(proj
     add(project, "runs/models/shallow_nn/seed_1", 1, with_labels(RIGHT))
     plots.classes()
     axes = written.only().axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["shallow_nn_seed1", "basic_cnn_seed1"]
+    assert names_of_rows(axes) == ["shallow_nn_seed1", "basic_cnn_seed1"]
     cells = [text.get_text() for text in axes.texts if text.get_text().replace(".", "").isdigit()]
     assert cells[:6] == ["1.000", "1.000", "1.000", "0.667", "1.000", "1.000"]
     assert LINE in texts(written.only())

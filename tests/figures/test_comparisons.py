@@ -13,7 +13,7 @@ from lineup.figures.confusion import confusion_difference
 from lineup.figures.groups import group_panels
 from lineup.figures.model_curves import MOST, model_curves
 
-from .test_figures import CLASSES, COUNTS, cells, history, texts
+from .test_figures import CLASSES, COUNTS, cells, colours_of, history, names_of_columns, names_of_rows, texts
 
 OTHER = np.array([[8, 1, 1], [2, 8, 0], [0, 0, 0]])
 """A confusion matrix of the same images as `COUNTS`."""
@@ -67,13 +67,14 @@ def test_curves_need_models_with_epochs() -> None:
 def test_difference_of_confusion_matrices_has_signs_colours_and_recalls() -> None:
     figure = confusion_difference(COUNTS, OTHER, CLASSES, title="difference")
     axes = figure.axes[0]
-    shown = np.asarray(axes.images[0].get_array())
+    colours = colours_of(axes)
+    shown = np.asarray(colours.get_array())
     np.testing.assert_array_equal(shown, COUNTS - OTHER)
-    low, high = axes.images[0].get_clim()
+    low, high = colours.get_clim()
     assert low == -high == -1
     places = {tuple(np.round(text.get_position()).astype(int)[::-1]): text.get_text() for text in cells(axes)}
     assert places == {(0, 0): "+1", (0, 2): "−1", (1, 1): "−1", (1, 2): "+1"}  # noqa: RUF001
-    more, fewer, none = axes.images[0].to_rgba(np.array([1, -1, 0]))
+    more, fewer, none = colours.to_rgba(np.array([1, -1, 0]))
     assert none[:3].tolist() == pytest.approx([1, 1, 1], abs=0.01)
     assert more[2] > more[0]  # blue
     assert fewer[0] > fewer[2]  # vermillion
@@ -97,15 +98,16 @@ def test_difference_needs_the_same_images() -> None:
 def test_accuracy_on_each_class_is_the_recall_and_the_best_model_comes_first() -> None:
     figure = class_accuracies({"cnn": OTHER - np.diag([1, 0, 0]), "vote": COUNTS}, CLASSES, title="classes")
     axes = figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["vote", "cnn"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == list(CLASSES)
-    shown = axes.images[0].get_array()
+    assert names_of_rows(axes) == ["vote", "cnn"]
+    assert names_of_columns(axes) == list(CLASSES)
+    colours = colours_of(axes)
+    shown = colours.get_array()
     assert isinstance(shown, np.ma.MaskedArray)
     assert shown[:, :2].tolist() == [[0.9, 0.7], [pytest.approx(7 / 9), 0.8]]
     assert np.ma.getmaskarray(shown)[:, 2].all()  # a class without images
     assert [text.get_text() for text in cells(axes)] == ["0.900", "0.700", "0.778", "0.800"]
     assert {"0.8000", f"{15 / 19:.4f}", "all images"} <= set(texts(figure))
-    assert axes.images[0].get_clim() == (0.7, 1)
+    assert colours.get_clim() == (0.7, 1)
 
 
 def test_accuracy_on_each_class_needs_models_and_matching_counts() -> None:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from lineup.records.record import Record, read_record
+from tests.fork_server import python_folder
 
 from .conftest import ROOT, ran
 
@@ -46,11 +47,16 @@ class Project:
     root: Path
 
     def run(self, *command: str, **changes: str) -> str:
-        """Run a command with this environment's Python on the PATH and return what it printed; it must succeed."""
+        """Run a command, such as ``python``, ``dvc`` or ``git``, and return what it printed; it must succeed.
+
+        Commands of lineup and DVC run in processes of the `tests.fork_server`.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "DVC_", "GIT_"))}
-        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+        path = os.pathsep.join([str(python_folder()), str(Path(sys.executable).parent), kept.get("PATH", "")])
+        python = str(python_folder() / "python")
+        given = {"dvc": [python, "-m", "dvc"], "python": [python]}.get(command[0], [command[0]])
         done = subprocess.run(
-            command,
+            [*given, *command[1:]],
             cwd=self.root,
             env=kept | {"PATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"} | changes,
             capture_output=True,

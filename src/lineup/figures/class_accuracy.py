@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lineup.errors import LineupError
 from lineup.figures import style
-from lineup.figures.cells import style_cells, text_colour, write_right
+from lineup.figures.cells import draw_cells, style_cells, text_colour, write_right
 
 
 def class_accuracies(
@@ -62,13 +62,12 @@ def class_accuracies(
     figure = style.new_figure(3.4 + 0.62 * k, 1.3 + max(0.26 * len(names), 0.9), title=title, subtitle=subtitle)
     axes = figure.add_subplot()
     low = float(shares.min()) if shares.count() else 0.0
-    colours = axes.imshow(shares, cmap=colormaps["Blues"], vmin=min(low, 0.99), vmax=1, aspect="auto")
+    colours = draw_cells(axes, shares, cmap=colormaps["Blues"], vmin=min(low, 0.99), vmax=1)
     for row, column in np.argwhere(~np.ma.getmaskarray(shares)):
         share = shares[row, column]
         colour = text_colour(colours.to_rgba(share))
         axes.text(column, row, f"{share:.3f}", ha="center", va="center", size=7.5, color=colour)
-    axes.set_xlabel("actual class")
-    style_cells(axes, names, classes)
+    style_cells(axes, names, classes, xlabel="actual class")
     write_right(axes, [f"{overall[name]:.4f}" for name in names], "all images")
     return figure
 

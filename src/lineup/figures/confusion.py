@@ -13,7 +13,6 @@ True
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,8 +25,17 @@ from numpy.typing import NDArray
 from lineup.errors import LineupError
 from lineup.figures import style
 from lineup.figures.canvas import text_width
-from lineup.figures.cells import ANGLE, style_cells, text_colour, write_cells, write_right
+from lineup.figures.cells import (
+    draw_cells,
+    height_of_names,
+    style_cells,
+    text_colour,
+    width_of_names,
+    write_cells,
+    write_right,
+)
 
+_PREDICTED, _ACTUAL = "predicted class", "actual class"
 _DIFFERENCE = "difference\nin recall"
 _DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
@@ -63,7 +71,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
     shares = counts / np.maximum(totals, 1)[:, None]
     figure = _new_figure(classes, "recall", title, subtitle)
     axes = figure.add_subplot()
-    colours = axes.imshow(shares, cmap=colormaps["Blues"], norm=PowerNorm(0.5, 0, 1), aspect="auto")
+    colours = draw_cells(axes, shares, cmap=colormaps["Blues"], norm=PowerNorm(0.5, 0, 1))
     backgrounds = colours.to_rgba(shares)
     write_cells(
         axes,
@@ -72,8 +80,7 @@ def confusion_matrix(counts: NDArray[np.integer], classes: Sequence[str], *, tit
             for row, column in np.argwhere(counts)
         ),
     )
-    axes.set(xlabel="predicted class", ylabel="actual class")
-    style_cells(axes, classes, classes)
+    style_cells(axes, classes, classes, xlabel=_PREDICTED, ylabel=_ACTUAL)
     recalls = [f"{s:.3f}" if n else _DASH for s, n in zip(np.diag(shares), totals, strict=True)]
     write_right(axes, recalls, "recall")
     return figure
@@ -122,7 +129,7 @@ def confusion_difference(
     largest = max(int(np.abs(difference).max()), 1)
     figure = _new_figure(classes, _DIFFERENCE, title, subtitle)
     axes = figure.add_subplot()
-    colours = axes.imshow(difference, cmap=style.DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
+    colours = draw_cells(axes, difference, cmap=style.DIVERGING, vmin=-largest, vmax=largest)
     backgrounds = colours.to_rgba(difference)
     write_cells(
         axes,
@@ -132,8 +139,8 @@ def confusion_difference(
             if value
         ),
     )
-    axes.set(xlabel="predicted class", ylabel="actual class")
-    style_cells(axes, classes, classes, lines=style.GRID)  # white lines would not be visible between white cells
+    # White lines would not be visible between white cells.
+    style_cells(axes, classes, classes, xlabel=_PREDICTED, ylabel=_ACTUAL, lines=style.GRID)
     for number in range(len(classes)):
         axes.add_patch(Rectangle((number - 0.5, number - 0.5), 1, 1, fill=False, edgecolor=style.MUTED, linewidth=1))
     changes = np.diag(difference) / np.maximum(totals, 1)
@@ -151,11 +158,11 @@ def _check(counts: NDArray[np.integer], classes: Sequence[str]) -> None:
 
 def _new_figure(classes: Sequence[str], heading: str, title: str, subtitle: str) -> Figure:
     """Create an empty figure for a matrix of classes and a column of numbers."""
-    k, longest = len(classes), max(text_width(name, style.TICK_SIZE) for name in classes)
+    k = len(classes)
     margins = style.Margins(
-        left=longest + 0.35,
+        left=width_of_names(classes) + 0.3,
         right=text_width(heading, style.TICK_SIZE) + 0.15,
-        bottom=longest * math.sin(math.radians(ANGLE)) + 0.5,
+        bottom=height_of_names(classes) + 0.3,
         top=0.15 + 0.15 * len(heading.splitlines()),
     )
     width = max(2.6 + 0.58 * k, margins.left + 0.55 * k + margins.right)

@@ -95,7 +95,7 @@ def _draw_measure(axes: Axes, rows: pd.DataFrame, what: str, phase: str) -> None
         axes.axvline(epoch, color=style.FAINT, linewidth=1, linestyle="--", zorder=0)
         label = f"best: {value:.4f}, epoch {epoch}"
         axes.plot([epoch], [value], "o", color=style.VERMILLION, markersize=8, mfc="none", label=label)
-    axes.set_title(f"{phase}: {what}" if phase else what)
+    axes.set_title(f"{phase}: {what}" if phase else what, y=1)  # by default, each draw computes the height
     _finish(axes, rows)
     axes.legend(frameon=False, prop={"family": style.FONT, "size": style.TICK_SIZE})
 
@@ -107,7 +107,7 @@ def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_yscale("log" if rates.min() > 0 else "linear")
     axes.minorticks_off()
     axes.set_yticks([rates.min(), rates.max()], [f"{rates.min():.3g}", f"{rates.max():.3g}"])
-    axes.set_title("learning rate")
+    axes.set_title("learning rate", y=1)
     _finish(axes, rows)
 
 

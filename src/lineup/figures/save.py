@@ -53,7 +53,9 @@ def png_bytes(figure: Figure) -> bytes:
     matplotlib would change all files. Other versions of matplotlib can still draw a figure differently.
     """
     stream = BytesIO()
+    pixels = pixels_of(figure)
+    height, width, _ = pixels.shape
     # No figure is transparent, so the fourth channel is left out. A higher level takes longer for the same size.
-    image = Image.fromarray(pixels_of(figure)).convert("RGB")
+    image = Image.frombytes("RGB", (width, height), pixels.data.cast("B"), "raw", "RGBX")
     image.save(stream, format="png", dpi=(figure.dpi, figure.dpi), compress_level=_COMPRESS_LEVEL)
     return stream.getvalue()

@@ -47,20 +47,18 @@ def logged_model(client: MlflowClient, run: Run) -> LoggedModel | None:
     return None
 
 
-def local_folders(client: MlflowClient, run: Run) -> list[Path]:
+def local_folders(run: Run, model: LoggedModel | None) -> list[Path]:
     """Return the local folders that contain the artifacts and the model of a run."""
-    model = logged_model(client, run)
     locations = [run.info.artifact_uri, *([model.artifact_location] if model else [])]
     return [folder for location in locations if (folder := local_folder(location))]
 
 
-def list_artifacts(client: MlflowClient, run: Run) -> Listing:
-    """List the artifacts and the model files of a run, with their sizes.
+def list_artifacts(client: MlflowClient, run: Run, model: LoggedModel | None) -> Listing:
+    """List the artifacts of a run and the files of its model, with their sizes.
 
     If the artifacts are in a folder on this machine, the list contains all files. On remote storage, only the top level
     is listed, because each folder requires a separate request.
     """
-    model = logged_model(client, run)
     folder = local_folder(run.info.artifact_uri)
     found = files_in(folder) if folder else _sizes(client.list_artifacts(run.info.run_id))
     if model is None:
@@ -70,9 +68,9 @@ def list_artifacts(client: MlflowClient, run: Run) -> Listing:
     return {"run": found, "model": in_model}
 
 
-def log_listing(client: MlflowClient, run: Run) -> None:
+def log_listing(client: MlflowClient, run: Run, model: LoggedModel | None) -> None:
     """Log the list of all artifacts of a run. Call this function after all artifacts have been logged."""
-    listing = list_artifacts(client, run)
+    listing = list_artifacts(client, run, model)
     listing["run"].pop(LISTING, None)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, LISTING)
@@ -80,9 +78,9 @@ def log_listing(client: MlflowClient, run: Run) -> None:
         client.log_artifact(run.info.run_id, str(path))
 
 
-def lacks_artifacts(client: MlflowClient, run: Run) -> bool:
+def lacks_artifacts(client: MlflowClient, run: Run, model: LoggedModel | None) -> bool:
     """Return whether any artifact or model file of a published run is missing or has the wrong size."""
-    found = list_artifacts(client, run)
+    found = list_artifacts(client, run, model)
     if LISTING not in found["run"]:
         return True
     with tempfile.TemporaryDirectory() as temporary:
@@ -125,7 +123,7 @@ def describe_missing_artifacts(root: Path) -> str:
         found = [item.experiment_id for item in client.search_experiments() if item.name.startswith(EXPERIMENT_PREFIX)]
         runs = client.search_runs(found, "attributes.status = 'FINISHED'") if found else []
         published = [run for run in runs if DIGEST in run.data.tags and GROUP not in run.data.tags]
-        lost = sum(lacks_artifacts(client, run) for run in published)
+        lost = sum(lacks_artifacts(client, run, logged_model(client, run)) for run in published)
     return f"{lost} of {len(published)} published runs lack artifacts" if lost else ""
 
 

@@ -153,10 +153,18 @@ def epoch_metrics(row: Epoch) -> list[Metric]:
     ]
 
 
-def final_metrics(record: Record) -> list[Metric]:
+def final_metrics(record: Record, model_id: str | None = None) -> list[Metric]:
     """Return the final metrics of a record for MLflow. The timestamp of each metric is the time when training ended.
 
     The MLflow UI shows metrics without a prefix, such as ``test_accuracy``, before all others.
+
+    Parameters
+    ----------
+    record : Record
+        Record of a model or a committee.
+    model_id : str, optional
+        Id of a model in MLflow that gets the metrics without a prefix too. The metrics of single classes are many, and
+        only the run gets them. Default: only the run gets metrics.
     """
     from mlflow.entities import Metric
 
@@ -170,7 +178,10 @@ def final_metrics(record: Record) -> list[Metric]:
     if runtime.images_per_second is not None:
         values["resources/images_per_second"] = runtime.images_per_second
     values |= {f"resources/energy_{part}_joules": energy for part, energy in runtime.energy_joules.items()}
-    return [Metric(name, value, runtime.ended, 0) for name, value in values.items()]
+    return [
+        Metric(name, value, runtime.ended, 0, model_id=None if "/" in name else model_id)
+        for name, value in values.items()
+    ]
 
 
 def dataset_input(data: DataIdentity) -> DatasetInput:

@@ -31,7 +31,6 @@ from lineup.records.imported import is_imported
 from lineup.records.record import HEADER, MODEL, PREDICTIONS, Record
 from lineup.tracking.contents import SOURCE_TAGS, final_metrics, record_params
 from lineup.tracking.links import copy_files
-from lineup.tracking.runs import log_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -73,6 +72,15 @@ def lacks_model(record: Record) -> bool:
     return is_compact(record) or (is_imported(record) and not (record.folder / MODEL).is_dir())
 
 
+def can_log_model(record: Record, models: Models) -> bool:
+    """Return whether the model of a record can be logged.
+
+    If a member has changed after the committee was built, the model of the committee cannot be logged. With the new
+    member, the predictions of the committee would differ from the record.
+    """
+    return not absent_members(record, models) and not lacks_model(record)
+
+
 def log_model(
     root: Path,
     client: MlflowClient,
@@ -80,13 +88,11 @@ def log_model(
     record: Record,
     models: Models,
     temporary: Path,
-    *,
     logged: LoggedModel | None = None,
-) -> None:
-    """Log the model of a record in MLflow as source code and files, without pickle.
+) -> LoggedModel | None:
+    """Log the model of a record in MLflow as source code and files, without pickle. Return the model of the run.
 
-    If a member has changed after the committee was built, the model of the committee is not logged. With the new
-    member, the predictions of the committee would differ from the record.
+    If `can_log_model` is false, nothing is logged.
 
     Parameters
     ----------
@@ -102,7 +108,7 @@ def log_model(
     temporary : Path
         An empty folder for a copy of the files.
     logged : LoggedModel, optional
-        The model that the run has already logged. Its files are written again. Default: log a new model.
+        The model of the run. If the model has files, they are written again. Default: create a new model.
 
     Notes
     -----
@@ -113,8 +119,8 @@ def log_model(
     `mlflow.pyfunc.log_model` takes several times as long. It reads the history of each metric of the run, and compares
     the requirements of each model with all installed packages.
     """
-    if absent_members(record, models) or lacks_model(record):
-        return
+    if not can_log_model(record, models):
+        return logged
     from mlflow.models import Model
     from mlflow.models.model import MLMODEL_FILE_NAME
 
@@ -127,7 +133,9 @@ def log_model(
     members = [models[member.key, member.predictions_sha256] for member in record.header.members]
     needs = requirements(record.folder / MODEL, *members)
     template = Path(_template(tuple(data.classes), images, needs).name)
-    model = logged or _create_model(client, run, record)
+    model = logged or create_model(client, run, record)
+    if logged is None:
+        client.log_batch(run.info.run_id, metrics=final_metrics(record, model.model_id))
     # The code is copied only once, and replaces the code of an earlier call.
     client.log_model_artifacts(model.model_id, str(template / _SAVED))
     folder = temporary / "mlflow"
@@ -144,6 +152,7 @@ def log_model(
     description.save(folder / MLMODEL_FILE_NAME)
     client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
+    return model
 
 
 @cache
@@ -193,22 +202,14 @@ def copy_code(folder: Path) -> None:
         target.write_text((SOURCE / name).read_text(encoding="utf-8") + (_EXTEND if target.stem == "__init__" else ""))
 
 
-def _create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
-    """Create a model in MLflow, without files. The new model has the parameters of its run, and the metrics of all
-    classes.
-    """
-    from mlflow.entities import LoggedModelOutput, Metric
+def create_model(client: MlflowClient, run: Run, record: Record) -> LoggedModel:
+    """Create the model of a run in MLflow, without files and metrics. The new model has the parameters of the run."""
+    from mlflow.entities import LoggedModelOutput
 
     run_id, params = run.info.run_id, {name: str(value) for name, value in record_params(record).items()}
     experiment = run.info.experiment_id
     model = client.create_logged_model(experiment, "model", source_run_id=run_id, tags=SOURCE_TAGS, params=params)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    metrics = [
-        Metric(one.key, one.value, one.timestamp, one.step, model_id=model.model_id, run_id=run_id)
-        for one in final_metrics(record)
-        if "/" not in one.key  # the metrics of single classes are many, and the run has them
-    ]
-    log_metrics(client, run_id, metrics)
     return model
 
 

@@ -47,11 +47,28 @@ from lineup.tracking.errors import store_errors
 from lineup.tracking.groups import publish_groups
 from lineup.tracking.links import copy_files
 from lineup.tracking.lock import publish_lock
-from lineup.tracking.model import Models, absent_members, identity, lacks_model, log_model
+from lineup.tracking.model import (
+    Models,
+    absent_members,
+    can_log_model,
+    create_model,
+    identity,
+    lacks_model,
+    log_model,
+)
 from lineup.tracking.plotting import Figures, Plots
-from lineup.tracking.reconcile import ARTIFACTS, CONTENTS, MISSING, PUBLISHING, is_complete, match_runs
+from lineup.tracking.reconcile import ARTIFACTS, CONTENTS, MISSING, PUBLISHING, QUEUED, is_complete, match_runs
 from lineup.tracking.registry import register_champion
-from lineup.tracking.runs import DIGEST, PROCESS, SEEN, end_dead_runs, log_values, name_run, process_tags
+from lineup.tracking.runs import (
+    DIGEST,
+    PROCESS,
+    SEEN,
+    all_experiments,
+    end_dead_runs,
+    log_values,
+    name_run,
+    process_tags,
+)
 from lineup.tracking.stamp import is_published, save_stamp, summary
 from lineup.tracking.store import open_store
 
@@ -59,7 +76,7 @@ Result = TypeVar("Result")
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
     from lineup.committee.champion import Champion
 
@@ -141,6 +158,8 @@ class _Publisher:
         Returns the name of a new run.
     stores : dict
         Client and id of the experiment, by name of the dataset.
+    experiments : list of str
+        Ids of all experiments of the store. A run of the same record can be in another experiment.
     models : Models
         Models of the records so far.
     run_ids : dict of str to str
@@ -150,6 +169,7 @@ class _Publisher:
     root: Path
     name_of: Callable[[Header], str]
     stores: dict[str, tuple[MlflowClient, str]] = field(default_factory=dict)
+    experiments: list[str] = field(default_factory=list)
     models: Models = field(default_factory=dict)
     run_ids: dict[str, str] = field(default_factory=dict)
 
@@ -162,6 +182,7 @@ class _Publisher:
         if data.name not in self.stores:
             self.stores[data.name] = open_store(self.root, data.name, experiment_note(data))
             end_dead_runs(*self.stores[data.name], self.root)
+            self.experiments = all_experiments(self.stores[data.name][0])
         return self.stores[data.name]
 
     def name(self, record: Record) -> str:
@@ -170,7 +191,7 @@ class _Publisher:
         return f"{name} on {record.runtime.machine.host}" if is_imported(record) else name
 
     def log_contents(self, record: Record, run_id: str | None = None) -> tuple[Run, str]:
-        """Create or complete the run of a record, but do not log artifacts or the model.
+        """Create or complete the run of a record, but do not log artifacts or the files of the model.
 
         Returns
         -------
@@ -188,7 +209,7 @@ class _Publisher:
 
     def _log_contents(self, record: Record, run_id: str | None) -> tuple[Run, str]:
         client, experiment = self.store(record)
-        match = match_runs(client, record, run_id)
+        match = match_runs(client, self.experiments, record, run_id)
         for outdated in match.outdated:
             client.delete_run(outdated.info.run_id)
         run = match.run
@@ -207,51 +228,56 @@ class _Publisher:
         else:
             name_run(client, run, self.name(record))
             _claim(client, run.info.run_id, CONTENTS, record_tags(record))
-        metrics = [metric for row in record.history for metric in epoch_metrics(row)] + final_metrics(record)
-        log_values(client, run, record_params(record), metrics)
         client.log_inputs(run.info.run_id, [dataset_input(record.header.data)])
         # A clock that was set back during the training must not give a negative duration.
         ended = max(record.runtime.started, record.runtime.ended)
         client.set_terminated(run.info.run_id, "FINISHED", ended)
-        client.set_tag(run.info.run_id, DIGEST, record.digest())
-        _release(client, run.info.run_id)
+        # The metrics of the run and of its model are logged together, because MLflow is slow if a metric exists.
+        model = logged_model(client, run)
+        if model is None and can_log_model(record, self.models):
+            model = create_model(client, run, record)
+        metrics = [metric for row in record.history for metric in epoch_metrics(row)]
+        metrics += final_metrics(record, model.model_id if model else None)
+        log_values(client, run, record_params(record), metrics, {DIGEST: record.digest(), PUBLISHING: QUEUED})
         return run, "completed" if match.run else "new"
 
-    def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> Run:
-        """Log the artifacts and the model of a record, and return the run.
+    def log_artifacts(self, record: Record, run_id: str | None, figures: Figures) -> tuple[Run, LoggedModel | None]:
+        """Log the artifacts and the model of a record, and return its run and its model in MLflow.
 
         Before this call, another machine may have deleted, replaced or completed the run.
         """
 
-        def attempt() -> Run:
+        def attempt() -> tuple[Run, LoggedModel | None]:
             run, state = self._log_contents(record, run_id)
             client, _ = self.store(record)
+            model = logged_model(client, run)
             if state != "unchanged":
                 _claim(client, run.info.run_id, ARTIFACTS)
-                run = self._log_artifacts(client, run, record, figures)
+                model = self._log_artifacts(client, run, model, record, figures)
                 _release(client, run.info.run_id)
-            return run
+            return run, model
 
         return _retry(attempt)
 
-    def _log_artifacts(self, client: MlflowClient, run: Run, record: Record, figures: Figures) -> Run:
-        """Log the artifacts and the model of a record. At the end, log a list of these files, and return the run."""
-        run_id, logged = run.info.run_id, logged_model(client, run)
+    def _log_artifacts(
+        self, client: MlflowClient, run: Run, model: LoggedModel | None, record: Record, figures: Figures
+    ) -> LoggedModel | None:
+        """Log the artifacts and the model of a record. At the end, log a list of these files, and return the model."""
+        run_id = run.info.run_id
         explained = explained_figures(self.root, record)
         with tempfile.TemporaryDirectory() as temporary:
             write_artifact_files(record, Path(temporary), figures, explained)
             client.log_artifacts(run_id, temporary)
         with tempfile.TemporaryDirectory() as temporary:
-            log_model(self.root, client, run, record, self.models, Path(temporary), logged=logged)
+            model = log_model(self.root, client, run, record, self.models, Path(temporary), model)
         if is_compact(record):
             client.set_tag(run_id, MISSING, MISSING_PARTS)
-        tags, run = run.data.tags, client.get_run(run_id)  # with the model
-        log_listing(client, run)
-        if MISSING in tags and not is_compact(record):
+        log_listing(client, run, model)
+        if MISSING in run.data.tags and not is_compact(record):
             client.delete_tag(run_id, MISSING)
         if explained:
             client.set_tag(run_id, FIGURES, figures_sha256(explained))
-        return run
+        return model
 
     def _has_figures(self, run: Run, record: Record) -> bool:
         """Return whether a run contains the current figures of the stage ``explain``. If no figures exist,
@@ -338,15 +364,17 @@ def _complete(
     folders: list[Path] = []
     progress = _Progress(log, "figures and models", pending)
     for record, run, state in found:
-        client, _ = publisher.store(record)
-        if state != "unchanged":
+        if state == "unchanged":
+            client, _ = publisher.store(record)
+            model = logged_model(client, run)
+        else:
             given = run_id if run.info.run_id == run_id else None
-            run = publisher.log_artifacts(record, given, plots.next())
+            run, model = publisher.log_artifacts(record, given, plots.next())
             without = _without(record, publisher.models)
             if without or pending <= MOST_LINES:
                 log(f"{publisher.name(record)}: {state} run {run.info.run_id}{without}")
             progress.step()
-        folders += local_folders(client, run)
+        folders += local_folders(run, model)
     return folders
 
 

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PUBLISHING = "lineup.publishing"
-"""Tag of a run that a process is publishing: `CONTENTS` or `ARTIFACTS`, the part that the process logs."""
-CONTENTS, ARTIFACTS = "contents", "artifacts"
+"""Tag of a run that a process is publishing: `CONTENTS` or `ARTIFACTS`, the part that the process logs. In between, the
+value is `QUEUED`, and another process can log the artifacts.
+"""
+CONTENTS, QUEUED, ARTIFACTS = "contents", "queued", "artifacts"
 MISSING = "lineup.missing"
 """Tag of a run that was published from a compact record. It names the parts that are missing."""
 WAIT_SECONDS = 60.0
@@ -58,20 +60,22 @@ class Match:
     outdated: list[Run]
 
 
-def match_runs(client: MlflowClient, record: Record, run_id: str | None = None) -> Match:
+def match_runs(client: MlflowClient, experiments: list[str], record: Record, run_id: str | None = None) -> Match:
     """Find the runs of a record, and decide which run to keep.
 
     Parameters
     ----------
     client : MlflowClient
+    experiments : list of str
+        Ids of the experiments to search.
     record : Record
         Record of a model or a committee.
     run_id : str, optional
         Run to use for the record, because ``mlflow run`` created it. Default: any run.
     """
-    runs = [run for run in _settled_runs(client, record.header.key) if _can_belong(run, record)]
+    runs = [run for run in _settled_runs(client, experiments, record.header.key) if _can_belong(run, record)]
     # A run without all its contents is replaced. Missing artifacts are found by their list; see `is_complete`.
-    whole = [run for run in runs if run.data.tags.get(PUBLISHING, ARTIFACTS) == ARTIFACTS]
+    whole = [run for run in runs if run.data.tags.get(PUBLISHING, ARTIFACTS) in (QUEUED, ARTIFACTS)]
     digest = record.digest()
     finished = [run for run in whole if run.data.tags.get(DIGEST) == digest and run.info.status == "FINISHED"]
     live = [run for run in whole if run.data.tags.get(ATTEMPT) == record.runtime.attempt]
@@ -90,10 +94,10 @@ def is_complete(client: MlflowClient, run: Run, record: Record, models: Models) 
     if the record was imported without a model. If a run was published from a full record, a compact record cannot add
     anything to the run.
     """
-    if lacks_artifacts(client, run) or (MISSING in run.data.tags and not is_compact(record)):
+    model = logged_model(client, run)
+    if lacks_artifacts(client, run, model) or (MISSING in run.data.tags and not is_compact(record)):
         return False
-    optional = lacks_model(record) or bool(absent_members(record, models))
-    return optional or logged_model(client, run) is not None
+    return model is not None or lacks_model(record) or bool(absent_members(record, models))
 
 
 def _can_belong(run: Run, record: Record) -> bool:
@@ -107,15 +111,16 @@ def _can_belong(run: Run, record: Record) -> bool:
     return IMPORTED not in run.data.tags or run.data.tags.get(ATTEMPT) == record.runtime.attempt
 
 
-def _settled_runs(client: MlflowClient, key: str) -> list[Run]:
+def _settled_runs(client: MlflowClient, experiments: list[str], key: str) -> list[Run]:
     """Wait until no other process is writing the runs of a record, and return the runs.
 
     The waiting time is at most `WAIT_SECONDS` seconds.
     """
     end = time.monotonic() + WAIT_SECONDS
     while True:
-        runs = find_runs(client, KEY, key)
-        others = [run for run in runs if PUBLISHING in run.data.tags and is_alive(run) and not is_own(run)]
+        runs = find_runs(client, KEY, key, experiments)
+        writing = [run for run in runs if run.data.tags.get(PUBLISHING, QUEUED) != QUEUED]
+        others = [run for run in writing if is_alive(run) and not is_own(run)]
         if not others or time.monotonic() > end:
             return runs
         time.sleep(1)

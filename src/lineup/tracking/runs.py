@@ -35,17 +35,28 @@ SEEN = "lineup.seen"
 SILENT_SECONDS = 3600
 """A run of another host counts as dead if its tag was not updated for this time."""
 INVENTED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
-BATCH_METRICS, BATCH_PARAMS = 900, 100
-"""Largest numbers in one request. MLflow limits the number of parameters to 100, and the sum to 1,000."""
+BATCH_METRICS, BATCH_PARAMS = 850, 100
+"""Largest numbers in one request. MLflow limits the number of parameters to 100, and the sum with the tags to 1,000."""
 
 
-def find_runs(client: MlflowClient, tag: str, value: str) -> list[Run]:
-    """Return all runs with the given tag, newest first.
+def all_experiments(client: MlflowClient) -> list[str]:
+    """Return the ids of all experiments of an MLflow store."""
+    return [experiment.experiment_id for experiment in client.search_experiments()]
 
-    All experiments are searched. Deleted runs are not included.
+
+def find_runs(client: MlflowClient, tag: str, value: str, experiments: list[str] | None = None) -> list[Run]:
+    """Return all runs with the given tag, newest first. Deleted runs are not included.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    tag, value : str
+        Name and value of the tag.
+    experiments : list of str, optional
+        Ids of the experiments to search. Default: all experiments, which takes one more request.
     """
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return list(client.search_runs(experiments, filter_string=f"tags.`{tag}` = '{value}'"))
+    searched = all_experiments(client) if experiments is None else experiments
+    return list(client.search_runs(searched, filter_string=f"tags.`{tag}` = '{value}'"))
 
 
 def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> None:
@@ -58,8 +69,14 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) ->
         client.log_batch(run_id, metrics=metrics[start : start + BATCH_METRICS])
 
 
-def log_values(client: MlflowClient, run: Run, params: Mapping[str, Any], metrics: Iterable[Metric] = ()) -> None:
-    """Log metrics and new parameters with as few requests as possible.
+def log_values(
+    client: MlflowClient,
+    run: Run,
+    params: Mapping[str, Any],
+    metrics: Iterable[Metric] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Log metrics, new parameters and tags with as few requests as possible. The tags are logged last.
 
     Parameters that the run already contains are not logged again. ``mlflow run`` has already logged the parameters that
     were given with ``-P``. MLflow raises an error if the value of a parameter is changed. Even a change from 3 to 3.0
@@ -74,14 +91,18 @@ def log_values(client: MlflowClient, run: Run, params: Mapping[str, Any], metric
         Values by the name of the parameter.
     metrics : iterable of Metric, optional
         Default: none.
+    tags : mapping, optional
+        At most 50 tags, by name. Default: none.
     """
-    from mlflow.entities import Param
+    from mlflow.entities import Param, RunTag
 
     new = [Param(name, str(value)) for name, value in params.items() if name not in run.data.params]
-    remaining = list(metrics)
-    while new or remaining:
+    remaining, last = list(metrics), [RunTag(name, value) for name, value in (tags or {}).items()]
+    while len(new) > BATCH_PARAMS or len(remaining) > BATCH_METRICS:
         client.log_batch(run.info.run_id, params=new[:BATCH_PARAMS], metrics=remaining[:BATCH_METRICS])
         new, remaining = new[BATCH_PARAMS:], remaining[BATCH_METRICS:]
+    if new or remaining or last:
+        client.log_batch(run.info.run_id, params=new, metrics=remaining, tags=last)  # MLflow logs the tags last
 
 
 def name_run(client: MlflowClient, run: Run, name: str) -> None:
