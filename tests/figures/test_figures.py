@@ -341,12 +341,12 @@ def test_reliability_shows_bins_intervals_and_images() -> None:
     assert "distance: 0.1100 on average (ECE, 3 bins)" in texts(figure)
     points = lines_by_label(above)["accuracy, with 95 % interval"]
     assert np.asarray(points.get_xydata()).tolist() == [[0.5, 0.5], [0.8, 0.6], [0.95, 1.0]]
-    distances, intervals = (collection.get_segments() for collection in above.collections)  # type: ignore[attr-defined]
+    distances, intervals = (drawn.get_segments() for drawn in above.collections[:2])  # type: ignore[attr-defined]
     assert distances[1].tolist() == [[0.8, 0.6], [0.8, 0.8]]
     assert [tuple(segment[:, 1]) for segment in intervals] == [
         pytest.approx(accuracy_interval(*counts)) for counts in ((3, 6), (6, 10), (4, 4))
     ]
-    (stems,) = below.collections
+    stems, *_ = below.collections
     assert [segment[1, 1] for segment in stems.get_segments()] == [6, 10, 4]  # type: ignore[attr-defined]
     low, high = above.get_ylim()
     assert low < min(accuracy_interval(3, 6)[0], accuracy_interval(6, 10)[0])

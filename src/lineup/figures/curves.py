@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lineup.errors import LineupError
 from lineup.figures import style
+from lineup.figures.frame import draw_frame
 
 _COLUMNS = ("phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 _FEW = 30
@@ -113,7 +114,7 @@ def _draw_rate(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _finish(axes: Axes, rows: pd.DataFrame) -> None:
     """Format the epoch axis, and apply the common style."""
-    axes.set_xlabel("epoch")
     axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    style.apply_style(axes, grid="y")
+    axes.title.set(size=style.LABEL_SIZE, color=style.INK, family=style.FONT)
+    draw_frame(axes, xlabel="epoch", grid="y")

@@ -4,8 +4,9 @@ Examples
 --------
 >>> from lineup.evaluation.calibration import reliability_bins
 >>> bins = reliability_bins(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]))
->>> [axes.get_ylabel() for axes in reliability_diagram(bins, error=0.2, title="cnn").axes]
-['accuracy', 'images']
+>>> above, below = reliability_diagram(bins, error=0.2, title="cnn").axes
+>>> above.texts[-1].get_text(), below.texts[-1].get_text()
+('accuracy', 'images')
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lineup.errors import LineupError
 from lineup.evaluation.calibration import ReliabilityBins
 from lineup.evaluation.metrics import accuracy_interval
 from lineup.figures import style
+from lineup.figures.frame import draw_frame
 
 _MARGINS = style.Margins(left=0.68, right=0.1, bottom=0.5, top=0.1)
 
@@ -59,10 +61,10 @@ def reliability_diagram(bins: ReliabilityBins, *, error: float, title: str, subt
     _draw_accuracy(above, bins, error)
     below.vlines(bins.confidence, 0, bins.images, color=style.BLUE, linewidth=2.5)
     below.set_ylim(bottom=0)
-    below.set(xlabel="confidence: mean probability of the predicted class", ylabel="images")
     below.set_xlim(min(0.5, float(bins.confidence.min()) - 0.03), 1.02)
-    for axes in (above, below):
-        style.apply_style(axes, grid="y")
+    draw_frame(above, ylabel="accuracy", grid="y", inner=True)
+    confidence = "confidence: mean probability of the predicted class"
+    draw_frame(below, xlabel=confidence, ylabel="images", grid="y")
     return figure
 
 
@@ -77,5 +79,4 @@ def _draw_accuracy(axes: Axes, bins: ReliabilityBins, error: float) -> None:
     axes.vlines(bins.confidence, low, high, color=style.BLUE, linewidth=4, alpha=0.3)
     axes.plot(bins.confidence, bins.accuracy, "o", color=style.BLUE, markersize=4, label="accuracy, with 95 % interval")
     axes.set_ylim(max(0.0, min(*low, float(bins.confidence.min())) - 0.03), 1.02)
-    axes.set_ylabel("accuracy")
     axes.legend(frameon=False, loc="upper left", prop={"family": style.FONT, "size": style.TICK_SIZE})

@@ -5,7 +5,7 @@ Examples
 >>> import numpy as np
 >>> from lineup.evaluation.curves import selective_accuracy
 >>> curve = selective_accuracy(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]))
->>> selective_curves({"cnn": curve}, title="cnn").axes[0].get_ylabel()
+>>> selective_curves({"cnn": curve}, title="cnn").axes[0].texts[-1].get_text()
 'accuracy'
 """
 
@@ -19,11 +19,12 @@ from matplotlib.ticker import PercentFormatter
 from lineup.errors import LineupError
 from lineup.evaluation.curves import SelectiveAccuracy
 from lineup.figures import style
+from lineup.figures.frame import draw_frame
 
 _FROM = 0.05
 """Smallest coverage in the figure, because the accuracy on a few images depends mostly on chance."""
 
-_MARGINS = style.Margins(left=0.68, right=0.27, bottom=0.5, top=0.1)
+_MARGINS = style.Margins(left=0.8, right=0.27, bottom=0.5, top=0.1)
 
 
 def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, subtitle: str = "") -> Figure:
@@ -63,11 +64,11 @@ def selective_curves(curves: Mapping[str, SelectiveAccuracy], *, title: str, sub
         lowest = min(lowest, float(accuracy.min()))
         axes.plot(coverage, accuracy, color=colour, linestyle=dashes, label=f"{name}: {accuracy[-1]:.4f} on all images")
         axes.plot(coverage[-1:], accuracy[-1:], "o", color=colour, markersize=4.5, clip_on=False)
-    axes.set(xlabel="coverage: share of the images with the highest confidence", ylabel="accuracy")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_xlim(0, 1)
     margin = 0.05 * (1 - lowest) or 0.01
     axes.set_ylim(lowest - margin, 1 + margin)
-    style.apply_style(axes, grid="both")
+    coverage_label = "coverage: share of the images with the highest confidence"
+    draw_frame(axes, xlabel=coverage_label, ylabel="accuracy", grid="both")
     axes.legend(frameon=False, loc="lower left", prop={"family": style.FONT, "size": style.TICK_SIZE})
     return figure
