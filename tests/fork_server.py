@@ -1,8 +1,8 @@
-"""Run commands of lineup and DVC in processes that have already imported the large libraries.
+"""Run commands of lineup, DVC and MLflow in processes that have already imported the large libraries.
 
 A pipeline starts a process for each stage. To import TensorFlow, MLflow and scikit-learn takes most of its time in the
 tests. This server imports them once, and forks for each command. The command itself is real: the forked process imports
-lineup or DVC, and has the arguments, the folder, the environment and the streams of its caller.
+lineup, DVC or MLflow's command, and has the arguments, the folder, the environment and the streams of its caller.
 
 Tests of signals, killed processes, start-up times and installations do not use the server.
 """
@@ -55,7 +55,7 @@ if status < 0:
 sys.exit(status)
 """
 """Program with the name ``python``, which sends commands of these modules to the server."""
-MODULES = ("dvc", "lineup")
+MODULES = ("dvc", "lineup", "mlflow")
 OPTIONAL = ("matplotlib", "pandas", "sklearn")
 """Optional libraries of Keras."""
 LIBRARIES = (

@@ -35,9 +35,14 @@ def trained(**settings: Any) -> tuple[Fitted, np.ndarray]:
     return fit_model(entry, recipe, data, lambda row: None, Backup(None)), images
 
 
-def test_mirrored_images_give_the_same_probabilities(tmp_path: Path) -> None:
-    plain, images = trained()
-    fitted, _ = trained(mirror_predictions=True)
+@pytest.fixture(scope="module")
+def plain() -> Fitted:
+    """The network with the default settings."""
+    return trained()[0]
+
+
+def test_mirrored_images_give_the_same_probabilities(plain: Fitted, tmp_path: Path) -> None:
+    fitted, images = trained(mirror_predictions=True)
     expected = (plain.model.predict(images) + plain.model.predict(images[:, :, ::-1])) / 2
     np.testing.assert_allclose(fitted.model.predict(images), expected, atol=1e-6)
     fitted.model.save(tmp_path)
@@ -65,9 +70,8 @@ def test_snapshots_are_the_networks_at_the_end_of_each_cycle(tmp_path: Path) -> 
     assert inner_network(loaded) is copies[1]
 
 
-def test_mixed_precision_keeps_weights_and_probabilities_in_float32(tmp_path: Path) -> None:
-    exact, images = trained()
-    fitted, _ = trained(precision="mixed_bfloat16")
+def test_mixed_precision_keeps_weights_and_probabilities_in_float32(plain: Fitted, tmp_path: Path) -> None:
+    fitted, images = trained(precision="mixed_bfloat16")
     fitted.model.save(tmp_path)
     network = load_network(tmp_path / NETWORK)
     assert {weight.dtype for weight in network.weights} == {"float32"}
@@ -75,10 +79,10 @@ def test_mixed_precision_keeps_weights_and_probabilities_in_float32(tmp_path: Pa
     found = fitted.model.predict(images)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    assert fitted.model.weights.sha256 != exact.model.weights.sha256
-    assert fitted.history[0].loss == pytest.approx(exact.history[0].loss, rel=0.05)
+    assert fitted.model.weights.sha256 != plain.model.weights.sha256
+    assert fitted.history[0].loss == pytest.approx(plain.history[0].loss, rel=0.05)
     # The policy does not remain for the next network of the process.
-    assert trained()[0].model.weights.sha256 == exact.model.weights.sha256
+    assert trained()[0].model.weights.sha256 == plain.model.weights.sha256
 
 
 def test_mixed_precision_needs_a_layer_at_the_end() -> None:
