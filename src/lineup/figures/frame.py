@@ -64,8 +64,9 @@ def draw_frame(axes: Axes, *, xlabel: str = "", ylabel: str = "", grid: str = ""
     axes.add_collection(LineCollection(edges, colors=style.FAINT, zorder=2.5, **look), autolim=False)
     axes.add_collection(LineCollection(lines, colors=style.GRID, zorder=0.5, **look), autolim=False)
 
-    for x, text in zip(xs, () if inner else across.values(), strict=not inner):
-        _write(axes, x, -2 * _TICK / height, text, ha="center", va="top")
+    for x, text in zip(xs, across.values(), strict=True):
+        if not inner:
+            _write(axes, x, -2 * _TICK / height, text, ha="center", va="top")
     for y, text in zip(ys, up.values(), strict=True):
         _write(axes, -2 * _TICK / width, y, text, ha="right", va="center_baseline")
     size: dict[str, Any] = {"size": style.LABEL_SIZE}

@@ -232,7 +232,7 @@ class _Publisher:
         # A clock that was set back during the training must not give a negative duration.
         ended = max(record.runtime.started, record.runtime.ended)
         client.set_terminated(run.info.run_id, "FINISHED", ended)
-        # The metrics of the run and of its model are logged together, because MLflow is slow if a metric exists.
+        # One request logs the metrics of the run and of its model. MLflow needs longer for a metric that already exists.
         model = logged_model(client, run)
         if model is None and can_log_model(record, self.models):
             model = create_model(client, run, record)
