@@ -232,7 +232,7 @@ class _Publisher:
         # A clock that was set back during the training must not give a negative duration.
         ended = max(record.runtime.started, record.runtime.ended)
         client.set_terminated(run.info.run_id, "FINISHED", ended)
-        # One request logs the metrics of the run and of its model. MLflow needs longer for a metric that already exists.
+        # One request logs the metrics of the run and of its model, because MLflow is slower if a metric already exists.
         model = logged_model(client, run)
         if model is None and can_log_model(record, self.models):
             model = create_model(client, run, record)
