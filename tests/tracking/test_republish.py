@@ -12,8 +12,9 @@ from lineup.records.machine import this_machine
 from lineup.schema import write_json
 from lineup.tracking.contents import ATTEMPT, KEY, MEMBERS, epoch_metrics
 from lineup.tracking.live import LiveRun
+from lineup.tracking.locations import local_folder
 from lineup.tracking.publish import publish
-from lineup.tracking.reconcile import PUBLISHING
+from lineup.tracking.reconcile import PUBLISHING, QUEUED
 from lineup.tracking.runs import DIGEST, PROCESS, SEEN, log_metrics
 from lineup.tracking.store import open_store
 from tests.make_records import HISTORY, STARTED
@@ -126,6 +127,26 @@ def test_a_killed_publish_is_completed(published: Published, root: Path) -> None
     assert run.info.run_id not in (half, almost.info.run_id)
     assert (run.info.status, run.info.end_time) == ("FINISHED", record.runtime.ended)
     assert len(models_of(run)) == 1
+    assert "classification_report.txt" in files_of(client, run.info.run_id)
+
+
+def test_a_run_without_artifacts_is_completed(published: Published, root: Path) -> None:
+    """As after a process that was killed before it logged the artifacts: all other contents are in MLflow."""
+    record = published.records["one"]
+    publish(root, [record], log=lambda line: None)
+    client, run = client_of(root), run_of(root, record)
+    folder = local_folder(run.info.artifact_uri)
+    assert folder is not None
+    shutil.rmtree(folder)
+    for tag, value in {PUBLISHING: QUEUED, PROCESS: f"{this_machine().host}:1:1"}.items():
+        client.set_tag(run.info.run_id, tag, value)
+    lines: list[str] = []
+    publish(root, [record], log=lines.append)
+    assert lines[-1].startswith("MLflow: 0 new, 1 completed, 0 unchanged")
+    completed = run_of(root, record)
+    assert completed.info.run_id == run.info.run_id
+    assert not {PUBLISHING, PROCESS} & completed.data.tags.keys()
+    assert models_of(completed) == models_of(run)
     assert "classification_report.txt" in files_of(client, run.info.run_id)
 
 

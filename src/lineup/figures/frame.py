@@ -1,7 +1,7 @@
 """Draw the edges, ticks, grid lines and labels of a plot with few artists.
 
-Each tick of matplotlib consists of five artists. To create and draw them takes a third of the time of a figure. Here,
-the lines of a plot are two artists, and each label is one.
+Each tick of matplotlib consists of five artists, which take a large part of the time to draw a figure. Here, the lines
+of a plot are two artists, and each label is one.
 
 Examples
 --------
@@ -26,15 +26,11 @@ from numpy.typing import NDArray
 from lineup.figures import style
 from lineup.figures.canvas import text_width
 
-# All lengths are in inches, except the last one.
-_TICK = 3.5 / 72
-"""Length of a tick, and space between a tick and its label."""
+# All lengths are in inches.
 _LINE = 1.2 * style.TICK_SIZE / 72
 """Height of a line of labels."""
 _GAP = 4 / 72
 """Space between the labels of the ticks and the label of the axis."""
-_THIN = 0.8
-"""Width of the lines, in points."""
 
 
 def draw_frame(axes: Axes, *, xlabel: str = "", ylabel: str = "", grid: str = "", inner: bool = False) -> None:
@@ -57,24 +53,24 @@ def draw_frame(axes: Axes, *, xlabel: str = "", ylabel: str = "", grid: str = ""
     across, up = (_ticks(axis) for axis in (axes.xaxis, axes.yaxis))
     xs, ys = _positions(axes, list(across), list(up))
     edges = [[(0, 0), (0, 1)], [(0, 0), (1, 0)]]
-    edges += [[(x, -_TICK / height), (x, 0)] for x in xs] + [[(-_TICK / width, y), (0, y)] for y in ys]
+    edges += [[(x, -style.TICK / height), (x, 0)] for x in xs] + [[(-style.TICK / width, y), (0, y)] for y in ys]
     lines = [[(x, 0), (x, 1)] for x in xs if grid in ("x", "both")]
     lines += [[(0, y), (1, y)] for y in ys if grid in ("y", "both")]
-    look: dict[str, Any] = {"linewidths": _THIN, "transform": axes.transAxes, "clip_on": False}
+    look: dict[str, Any] = {"linewidths": style.THIN, "transform": axes.transAxes, "clip_on": False}
     axes.add_collection(LineCollection(edges, colors=style.FAINT, zorder=2.5, **look), autolim=False)
     axes.add_collection(LineCollection(lines, colors=style.GRID, zorder=0.5, **look), autolim=False)
 
     for x, text in zip(xs, across.values(), strict=True):
         if not inner:
-            _write(axes, x, -2 * _TICK / height, text, ha="center", va="top")
+            _write(axes, x, -2 * style.TICK / height, text, ha="center", va="top")
     for y, text in zip(ys, up.values(), strict=True):
-        _write(axes, -2 * _TICK / width, y, text, ha="right", va="center_baseline")
+        _write(axes, -2 * style.TICK / width, y, text, ha="right", va="center_baseline")
     size: dict[str, Any] = {"size": style.LABEL_SIZE}
     name = _with_offset(xlabel, axes.xaxis)
-    _write(axes, 0.5, -(2 * _TICK + _LINE + _GAP) / height, name, ha="center", va="top", **size)
+    _write(axes, 0.5, -(2 * style.TICK + _LINE + _GAP) / height, name, ha="center", va="top", **size)
     widest = max((text_width(text, style.TICK_SIZE) for text in up.values()), default=0.0)
     name = _with_offset(ylabel, axes.yaxis)
-    _write(axes, -(2 * _TICK + widest + _GAP) / width, 0.5, name, ha="right", va="center", rotation=90, **size)
+    _write(axes, -(2 * style.TICK + widest + _GAP) / width, 0.5, name, ha="right", va="center", rotation=90, **size)
 
 
 def _ticks(axis: Axis) -> dict[float, str]:

@@ -46,14 +46,10 @@ _GAP = 6 / 72
 """Space between a plot and its heading."""
 _BETWEEN = 0.15
 """Space between two columns, as a share of the width of a plot."""
-_TICK = 3.5 / 72
-"""Length of a tick, and space between a tick and its label."""
 _LABELS = 0.18
 """Height of the labels of the ticks below a plot."""
 _EDGE = 0.1
 """Space between the left edge of the figure and the name of the y axis."""
-_THIN = 0.8
-"""Width of frames, ticks and grid lines, in points."""
 
 
 @dataclass(frozen=True)
@@ -228,18 +224,18 @@ class PanelGrid:
             (left, low), (right, high) = panel.min, panel.max
             edges += [[(left, low), (left, high)], [(left, low), (right, low)]]
             for x in left + across * panel.width:
-                edges.append([(x, low - _TICK), (x, low)])
+                edges.append([(x, low - style.TICK), (x, low)])
                 lines.append([(x, low), (x, high)])
             for y in low + up * panel.height:
-                edges.append([(left - _TICK, y), (left, y)])
+                edges.append([(left - style.TICK, y), (left, y)])
                 lines.append([(left, y), (right, y)])
         for segments, colour, order in ((lines, style.GRID, 0.5), (edges, style.FAINT, 2.5)):
-            collection = LineCollection(segments, colors=colour, linewidths=_THIN, zorder=order, clip_on=False)
+            collection = LineCollection(segments, colors=colour, linewidths=style.THIN, zorder=order, clip_on=False)
             self.axes.add_collection(collection, autolim=False)
 
     def _write_x_axis(self, panel: Bbox) -> None:
         """Write the labels of the x axis below a panel."""
-        low = panel.y0 - 2 * _TICK
+        low = panel.y0 - 2 * style.TICK
         ticks = zip(self._x.position([*self._x.ticks]), self._x.ticks.values(), strict=True)
         for position, text in ticks:
             self._write(panel.x0 + position * panel.width, low, text, ha="center", va="top")
@@ -251,7 +247,7 @@ class PanelGrid:
         ticks = zip(self._y.position([*self._y.ticks]), self._y.ticks.values(), strict=True)
         for position, text in ticks:
             height = panel.y0 + position * panel.height
-            self._write(panel.x0 - 2 * _TICK, height, text, ha="right", va="center_baseline")
+            self._write(panel.x0 - 2 * style.TICK, height, text, ha="right", va="center_baseline")
         middle = (panel.y0 + panel.y1) / 2
         look: dict[str, Any] = {"size": style.LABEL_SIZE, "rotation": 90, "ha": "left", "va": "center"}
         self._write(panel.x0 - _LEFT + _EDGE, middle, self._y.label, **look)

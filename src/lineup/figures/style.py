@@ -41,6 +41,10 @@ GRID = "#E6E6E6"
 TITLE_SIZE = 12.0
 LABEL_SIZE = 9.5
 TICK_SIZE = 8.5
+TICK = 3.5 / 72
+"""Length of a tick, and space between a tick and its label, in inches."""
+THIN = 0.8
+"""Width of frames, ticks and grid lines, in points."""
 
 # Yellow is not used, because it is too faint on white. Black is used only for the mean.
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
